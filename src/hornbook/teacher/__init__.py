@@ -1,0 +1,1 @@
+"""The teacher grades documents and writes exercises, conversations and preferences."""

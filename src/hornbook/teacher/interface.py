@@ -1,0 +1,159 @@
+"""What a teacher is: a grader and a writer. The built-in one and an LLM behind an endpoint look the same from outside.
+
+A teacher works in batches and may fail at single items: a failed item is `None`, never an exception and never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A document's educational value, 0 (none) to 5 (could stand in a textbook), and why."""
+
+    score: int
+    reason: str
+
+
+class Grader(Protocol):
+    """Grades documents."""
+
+    @property
+    def name(self) -> str:
+        """Who grades: goes into manifests and the report."""
+
+    def grade(self, texts: Sequence[str]) -> list[Grade | None]:
+        """One grade for each text, in order; `None` where no grade could be had."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a function with plain values, and the value that it must return."""
+
+    arguments: tuple[Any, ...]
+    expected: Any
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One function: a docstring in, a body out. `text` is the whole of it, as a model reads it.
+
+    `family` and `composition` say what it is made of (names, numbers and phrasings left out);
+    `seeds` is a JSON-able record of everything that was sampled; `phrase` is the docstring's content without its verb.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    docstring: str
+    phrase: str
+    body: str
+    text: str
+    family: str
+    composition: str
+    cases: tuple[Case, ...]
+    seeds: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A held-out function to write. `prompt` ends with the newline after the docstring, `question` asks in a chat."""
+
+    id: str
+    family: str
+    composition: str
+    name: str
+    parameters: tuple[str, ...]
+    prompt: str
+    question: str
+    solution: str
+    cases: tuple[Case, ...]
+    seeds: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Turns that end with the assistant's. `kind` names the sort of conversation, for shares and figures."""
+
+    messages: tuple[Message, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How to find out that a rejected body is wrong: run `source` and see that one case at least fails."""
+
+    source: str
+    function: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Two answers to one request: a plain `prompt` to go on from, or the `messages` of a chat (then `prompt` is empty)."""
+
+    chosen: str
+    rejected: str
+    kind: str
+    prompt: str = ""
+    messages: tuple[Message, ...] = ()
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class SafetyPrompt:
+    """A request to refuse (`harmful`), or a harmless one that only sounds like it and must be answered."""
+
+    text: str
+    harmful: bool
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The held-out problems, and how many compositions were set aside and are in training, by family."""
+
+    problems: tuple[Problem, ...]
+    held_out: Mapping[str, int] = field(default_factory=dict)
+    training: Mapping[str, int] = field(default_factory=dict)
+
+
+class Writer(Protocol):
+    """Writes what a model learns from. Everything follows from the arguments and the seed.
+
+    What is held out follows from the seed alone: `exercises` and `problems` with one seed never share a composition.
+    """
+
+    @property
+    def name(self) -> str:
+        """Who writes: goes into manifests and the report."""
+
+    def exercises(self, count: int, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
+        """At least `count` different exercises while there are that many, in batches; `None` for one that failed."""
+
+    def problems(self, count: int, *, seed: int) -> Problems:
+        """`count` problems of held-out compositions, fewer where there are fewer."""
+
+    def conversations(
+        self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
+    ) -> list[Conversation | None]:
+        """`count` conversations: `shares` gives each kind's part of them (they sum to 1)."""
+
+    def preferences(
+        self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
+    ) -> list[Preference | None]:
+        """`count` pairs of a better and a worse answer: `shares` gives each kind's part of them (they sum to 1)."""
+
+    def safety_prompts(self, split: Split) -> list[SafetyPrompt]:
+        """Requests to refuse and harmless look-alikes; those of "test" are in no conversation and no preference."""
