@@ -1,0 +1,83 @@
+"""Generation with a key/value cache: one prompt as a stream, or many prompts of unequal lengths as a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import torch
+
+from hornbook.inference.sample import Sampling, choose
+from hornbook.model.cache import Cache
+from hornbook.model.transformer import Transformer
+
+
+@torch.inference_mode()
+def stream(
+    model: Transformer, prompt: Sequence[int], *, limit: int, stops: Collection[int], sampling: Sampling | None = None
+) -> Iterator[int]:
+    """Yield ids one by one until a stop (which is not yielded), `limit` ids, or the end of the model's context."""
+    yield from (row[0] for row in _steps(model, [prompt], limit, stops, sampling or Sampling()) if row[0] not in stops)
+
+
+@torch.inference_mode()
+def generate(
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    *,
+    limit: int,
+    stops: Collection[int],
+    sampling: Sampling | None = None,
+    batch: int = 64,
+    advance: Callable[[int], None] = lambda prompts: None,
+) -> list[list[int]]:
+    """Complete every prompt; the result is the same, whatever the batch size, while sampling is greedy.
+
+    Prompts are taken longest first, so that rows of a batch have similar lengths. `advance` hears of finished prompts.
+    """
+    order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
+    answers: list[list[int]] = [[] for _ in prompts]
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling()):
+            for position, token in ids.items():
+                if token not in stops:
+                    answers[rows[position]].append(token)
+        advance(len(rows))
+    return answers
+
+
+def _steps(
+    model: Transformer, prompts: Sequence[Sequence[int]], limit: int, stops: Collection[int], sampling: Sampling
+) -> Iterator[dict[int, int]]:
+    """Each step's ids by row; a row drops out of the batch after a stop, or when its own context is full."""
+    if any(not prompt for prompt in prompts):
+        raise ValueError("a prompt needs at least one token")
+    device = model.embed.weight.device if hasattr(model.embed, "weight") else model.norm.weight.device
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long, device=device)
+    real = torch.zeros(len(prompts), longest, dtype=torch.bool, device=device)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt, device=device)
+        real[row, longest - len(prompt) :] = True
+    cache = Cache(model.config, len(prompts), longest + limit, device, model.compute)
+    generator = torch.Generator(device).manual_seed(sampling.seed)
+    alive = list(range(len(prompts)))
+    for count in range(1, limit + 1):
+        last = model.hidden(ids, cache, real)[:, -1]
+        chosen = choose(model.head(last).float(), sampling, generator)
+        tokens = chosen.tolist()
+        yield dict(zip(alive, tokens, strict=True))
+        kept = [
+            index
+            for index, (row, token) in enumerate(zip(alive, tokens, strict=True))
+            if token not in stops and len(prompts[row]) + count < model.config.context
+        ]
+        if not kept:
+            return
+        if len(kept) < len(alive):
+            alive = [alive[index] for index in kept]
+            rows = torch.tensor(kept, device=device)
+            cache.keep(rows)
+            chosen = chosen[rows]
+        ids = chosen[:, None]
+        real = torch.ones_like(ids, dtype=torch.bool)

@@ -1,0 +1,1 @@
+"""The phi family: one transformer, its parts, and its checkpoints on disk."""

@@ -1,0 +1,1 @@
+"""From texts to what a model reads: a tokenizer, packed shards, batches."""

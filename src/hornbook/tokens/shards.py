@@ -1,0 +1,32 @@
+"""Rows of token ids on disk: a flat little-endian file, and an index that says how to read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hornbook.errors import UserError
+from hornbook.files import read_json, write_bytes, write_json
+
+
+def write(folder: Path, name: str, table: NDArray[np.integer[Any]], vocabulary: int, **facts: Any) -> None:
+    """Write `table` (rows, row length) as `name`.bin (uint16 if the vocabulary allows, else uint32) and `name`.json."""
+    kind = "uint16" if vocabulary <= 1 << 16 else "uint32"
+    write_bytes(folder / f"{name}.bin", np.ascontiguousarray(table, dtype=np.dtype(kind).newbyteorder("<")).tobytes())
+    write_json(folder / f"{name}.json", {"dtype": kind, "rows": table.shape[0], "row": table.shape[1], **facts})
+
+
+def read(folder: Path, name: str) -> NDArray[np.integer[Any]]:
+    """Map a shard into memory: (rows, row length). Raises UserError when file and index disagree."""
+    index = read_json(folder / f"{name}.json")
+    dtype = np.dtype(index["dtype"]).newbyteorder("<")
+    path = folder / f"{name}.bin"
+    expected = index["rows"] * index["row"] * dtype.itemsize
+    if not path.is_file() or path.stat().st_size != expected:
+        raise UserError(f"{path} should hold {expected} bytes; run the tokens stage again with --force tokens")
+    if index["rows"] == 0:
+        return np.zeros((0, index["row"]), dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", shape=(index["rows"], index["row"]))
