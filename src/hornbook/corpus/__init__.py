@@ -1,0 +1,1 @@
+"""Documents in, better documents out: read them, grade them, clean them."""

@@ -1,0 +1,194 @@
+"""The second stage: a teacher grades a sample, a classifier learns it and scores every document."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook.corpus.agreement import agreement
+from hornbook.corpus.classifier import GRADES, Classifier, Features, learn
+from hornbook.corpus.sample import choose
+from hornbook.corpus.settings import GradeSettings
+from hornbook.corpus.shards import DOCUMENTS, Row, ShardWriter, corpus_schema, read_batches, read_rows
+from hornbook.errors import UserError
+from hornbook.files import write_json
+from hornbook.progress import Progress
+from hornbook.teacher.interface import Grade, Grader
+
+_EXAMPLE_CHARACTERS = 1_200
+_BINS_PER_GRADE = 4
+
+
+@dataclass(frozen=True)
+class _Graded:
+    """A document of the sample. Of its text, `text` is what the classifier and the report need."""
+
+    id: str
+    source: str
+    path: str
+    text: str
+    grade: Grade
+    held_out: bool
+
+
+def grade(
+    corpus: Path, grader: Grader, settings: GradeSettings, *, seed: int, into: Path, progress: Progress
+) -> dict[str, Any]:
+    """Give every document of `corpus` a `score`: the grade (0-5) its teacher is expected to give.
+
+    Writes `documents/` with the added column, `grades.parquet` with the teacher's own grades, `classifier/`, and
+    `examples.json` with the histogram of scores and the worst and best documents of the sample. Returns the figures;
+    agreement is measured on held-out grades, where a prediction is the score rounded to a whole grade.
+    Raises UserError when the teacher graded too few documents to learn from.
+    """
+    rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
+    graded, failed = _ask(corpus, choose(rows, settings.sample, seed=seed), grader, settings, progress)
+    lesson = [item for item in graded if not item.held_out]
+    test = [item for item in graded if item.held_out]
+    if not lesson or not test:
+        raise UserError(
+            f"{grader.name} graded {len(graded)} of {len(graded) + failed} sampled documents, too few to learn from"
+        )
+    classifier = learn(
+        [item.text for item in lesson],
+        [item.grade.score for item in lesson],
+        Features(settings.characters, settings.features),
+        settings.regularisation,
+    )
+    classifier.save(into / "classifier")
+    predicted = [float(score) for score in classifier.score([item.text for item in graded])]
+    _write_grades(graded, predicted, into / "grades.parquet")
+    histogram = _score_all(corpus, classifier, len(rows), into, progress)
+    examples = _examples(graded, predicted, settings.examples)
+    write_json(into / "examples.json", {"histogram": histogram, **examples})
+    by_id = dict(zip((item.id for item in graded), predicted, strict=True))
+    return {
+        "documents": len(rows),
+        "grader": grader.name,
+        "graded": len(graded),
+        "failed": failed,
+        "held_out": len(test),
+        "threshold": settings.threshold,
+        "grades": _count_grades([item.grade.score for item in graded]),
+        "agreement": agreement(
+            [item.grade.score for item in test],
+            [whole_grade(by_id[item.id]) for item in test],
+            settings.threshold,
+            seed=seed,
+        ),
+        "histogram": histogram,
+        "examples": examples,
+    }
+
+
+def whole_grade(score: float) -> int:
+    """A score rounded to the nearest grade, halves up."""
+    return math.floor(score + 0.5)
+
+
+def _ask(
+    corpus: Path, sample: Sequence[str], grader: Grader, settings: GradeSettings, progress: Progress
+) -> tuple[list[_Graded], int]:
+    """Have the sample graded. Returns the graded documents in the sample's order, and how many grades failed."""
+    place = {identity: number for number, identity in enumerate(sample)}
+    kept_back = math.ceil(len(sample) * settings.held_out)
+    characters = max(settings.characters, _EXAMPLE_CHARACTERS)
+    graded: list[_Graded] = []
+    with progress.task(f"grade with {grader.name}", total=len(sample)) as task:
+        for rows in _sampled(corpus, place, settings.batch):
+            for row, answer in zip(rows, grader.grade([row["text"] for row in rows]), strict=True):
+                if answer is not None:
+                    held_out = place[row["id"]] < kept_back
+                    text, path = row["text"][:characters], row["path"] or ""
+                    graded.append(_Graded(row["id"], row["source"], path, text, answer, held_out))
+            task.advance(len(rows))
+    return sorted(graded, key=lambda item: place[item.id]), len(sample) - len(graded)
+
+
+def _sampled(corpus: Path, sample: Container[str], batch: int) -> Iterator[list[Row]]:
+    """The documents of the sample in batches, each text once."""
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for row in read_rows(corpus, ["id", "text", "source", "path"]):
+        if row["id"] in sample and row["id"] not in seen:
+            seen.add(row["id"])
+            rows.append(row)
+        if len(rows) == batch:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _score_all(corpus: Path, classifier: Classifier, count: int, into: Path, progress: Progress) -> dict[str, Any]:
+    """Write every document with its score. Returns how many documents have scores in each quarter of a grade."""
+    import pyarrow as pa
+
+    schema = corpus_schema([corpus])
+    if "score" in schema.names:
+        schema = schema.remove(schema.get_field_index("score"))
+    schema = schema.append(pa.field("score", pa.float64()))
+    bins = (GRADES - 1) * _BINS_PER_GRADE
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * bins)
+    with ShardWriter(into / DOCUMENTS, schema) as writer, progress.task("score documents", total=count) as task:
+        for batch in read_batches(corpus):
+            rows = batch.to_pylist()
+            for row, score in zip(rows, classifier.score([row["text"] for row in rows]), strict=True):
+                counts[row["source"]][min(int(score * _BINS_PER_GRADE), bins - 1)] += 1
+                writer.add({**row, "score": float(score)})
+            task.advance(len(rows))
+    edges = [edge / _BINS_PER_GRADE for edge in range(bins + 1)]
+    return {"edges": edges, "counts": dict(sorted(counts.items()))}
+
+
+def _write_grades(graded: Sequence[_Graded], predicted: Sequence[float], path: Path) -> None:
+    """The teacher's grades with the classifier's scores beside them, ordered by source and path."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "id": item.id,
+            "source": item.source,
+            "path": item.path,
+            "score": item.grade.score,
+            "reason": item.grade.reason,
+            "split": "held out" if item.held_out else "train",
+            "predicted": score,
+        }
+        for item, score in zip(graded, predicted, strict=True)
+    ]
+    rows.sort(key=lambda row: (row["source"], row["path"], row["id"]))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _examples(graded: Sequence[_Graded], predicted: Sequence[float], count: int) -> dict[str, list[Row]]:
+    """The documents of the sample that the teacher liked least and most; chance decides among equals."""
+    rows: list[Row] = [
+        {
+            "id": item.id,
+            "source": item.source,
+            "path": item.path,
+            "score": item.grade.score,
+            "predicted": score,
+            "reason": item.grade.reason,
+            "text": item.text[:_EXAMPLE_CHARACTERS],
+        }
+        for item, score in zip(graded, predicted, strict=True)
+    ]
+    worst = sorted(rows, key=lambda row: int(row["score"]))[:count]
+    best = sorted(rows, key=lambda row: -int(row["score"]))[:count]
+    return {"worst": worst, "best": best}
+
+
+def _count_grades(scores: Sequence[int]) -> dict[str, int]:
+    counted = Counter(scores)
+    return {str(score): counted[score] for score in range(GRADES)}

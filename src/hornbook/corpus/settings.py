@@ -1,0 +1,60 @@
+"""What can be set about reading, grading and cleaning documents. Free of heavy imports: every recipe loads this."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hornbook.settings import Settings
+
+
+class Source(Settings):
+    """One place that documents come from.
+
+    `path` is a file, a folder, `python:source` (the running interpreter's own standard library) or
+    `python:documentation` (its built-in help topics). Relative paths are relative to the recipe's folder.
+    """
+
+    name: str = Field(min_length=1, description="what the documents' `source` column says")
+    path: str = Field(min_length=1, description="a file, a folder, python:source or python:documentation")
+    split: bool = Field(True, description="cut long documents into pieces; false keeps each whole")
+    column: str | None = Field(
+        None, description="column of .jsonl and .parquet that holds the text; unset: text or content"
+    )
+    share: float = Field(
+        1.0, gt=0, le=1, description="read only this share of the documents, chosen by their paths' hash"
+    )
+
+
+class ReadSettings(Settings):
+    """How raw files become documents."""
+
+    maximum_characters: int = Field(8_000, ge=200, description="longer documents are cut into pieces of at most this")
+    maximum_line: int = Field(
+        8_000_000, ge=1_000, description="bytes: a longer line, or with split = false a longer file, is left out unread"
+    )
+
+
+class GradeSettings(Settings):
+    """How a teacher's grades become a score for every document."""
+
+    sample: int = Field(1_500, ge=1, description="documents that the teacher grades")
+    held_out: float = Field(0.2, gt=0, lt=1, description="share of the grades kept back to measure the classifier")
+    threshold: int = Field(3, ge=1, le=5, description="the grade from which a document counts as educational")
+    batch: int = Field(64, ge=1, description="documents handed to the teacher at once")
+    examples: int = Field(5, ge=0, description="worst and best documents kept for the report")
+    characters: int = Field(3_000, ge=100, description="the classifier reads this much of a document's beginning")
+    features: int = Field(2**16, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
+    regularisation: float = Field(3.0, gt=0, description="logistic regression's C: larger trusts the sample more")
+
+
+class CleanSettings(Settings):
+    """What counts as a duplicate and what as a leaked problem."""
+
+    similarity: float = Field(0.7, gt=0, le=1, description="near duplicates share at least this much (Jaccard)")
+    shingle: int = Field(5, ge=1, description="words in a shingle")
+    bands: int = Field(16, ge=1, description="MinHash bands: more find more candidates")
+    rows: int = Field(8, ge=1, description="MinHash rows a band: more make candidates more alike")
+    gram: int = Field(10, ge=1, description="words in a row that make a document a candidate for contamination")
+    match: float = Field(0.5, gt=0, lt=1, description="a document that holds more of a problem than this is dropped")
+    examples: int = Field(3, ge=0, description="dropped documents of each reason kept for the report")
+    memory: int = Field(256_000_000, ge=1_000_000, description="bytes of text held at once while writing")

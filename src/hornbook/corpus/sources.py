@@ -1,0 +1,126 @@
+"""From a recipe's source to the files it means."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hornbook.corpus.settings import Source
+from hornbook.errors import UserError, nearest
+
+STANDARD_LIBRARY = "python:source"
+DOCUMENTATION = "python:documentation"
+SUFFIXES = (".py", ".md", ".txt", ".rst", ".jsonl", ".jsonl.gz", ".parquet")
+
+# Folders of the standard library that are not the standard library.
+_NOT_THE_LIBRARY = {
+    "site-packages",
+    "dist-packages",
+    "pydoc_data",  # the documentation as one string literal: python:documentation reads it
+}
+_TESTS = {"test", "tests", "idle_test"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to read, and its path relative to the source's root with forward slashes."""
+
+    file: Path
+    path: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A folder or file that can't be looked into: its relative path and why."""
+
+    path: str
+    reason: str
+
+
+def find(source: Source, base: Path) -> list[Found | Unreadable]:
+    """The files of a source in the order of their paths.
+
+    Raises UserError when the path does not exist or holds no file of a kind that Hornbook reads.
+    """
+    root, skip = _root(source, base)
+    found = [Found(root, root.name)] if root.is_file() else list(_walk(root, skip))
+    if not any(isinstance(item, Found) for item in found):
+        why = next((f": {item.path}: {item.reason}" for item in found if isinstance(item, Unreadable)), "")
+        raise UserError(f"source {source.name!r}: {root} holds no {' '.join(SUFFIXES)} files{why}")
+    return sorted(found, key=lambda item: item.path)
+
+
+def documentation() -> Iterator[tuple[str, str]]:
+    """The interpreter's built-in help topics as (topic, text), in order; none where Python came without them."""
+    try:
+        topics = importlib.import_module("pydoc_data.topics").topics
+    except (ImportError, AttributeError):
+        return
+    if isinstance(topics, Mapping):
+        yield from sorted((str(name), text) for name, text in topics.items() if isinstance(text, str))
+
+
+def suffix(path: str) -> str:
+    """The suffix in SUFFIXES that a file's name ends with, or an empty string."""
+    return next((known for known in SUFFIXES if path.lower().endswith(known)), "")
+
+
+def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
+    """Where a source starts, and which relative paths below it are left out."""
+    if source.path == STANDARD_LIBRARY:
+        return Path(sysconfig.get_paths()["stdlib"]), _outside_library
+    if source.path.startswith("python:"):
+        known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION])
+        raise UserError(f"source {source.name!r}: there is no {source.path}{known}")
+    root = base / Path(source.path).expanduser()
+    try:
+        is_file, exists = root.is_file(), root.exists()
+    except OSError as error:
+        raise UserError(f"source {source.name!r}: {root} can't be read: {error.strerror}") from None
+    if not exists:
+        raise UserError(f"source {source.name!r}: {root} does not exist")
+    if is_file and not suffix(root.name):
+        raise UserError(f"source {source.name!r}: {root} is none of {' '.join(SUFFIXES)}")
+    return root, lambda _: False
+
+
+def _outside_library(path: str) -> bool:
+    """Whether a file or folder below the standard library's root is not part of it: packages, builds, test data."""
+    *above, name = path.split("/")
+    if "." in name and not name.endswith(".py"):
+        return True
+    test_data = not _TESTS.isdisjoint(above) and ("data" in name or name == "encoded_modules") and "." not in name
+    return test_data or name in _NOT_THE_LIBRARY
+
+
+def _walk(root: Path, leave_out: Callable[[str], bool]) -> Iterator[Found | Unreadable]:
+    """Every file below `root` of a kind that is read. Hidden names are skipped, links to folders are not followed."""
+    refused: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=refused.append):
+        here = Path(folder).relative_to(root).as_posix()
+        prefix = "" if here == "." else f"{here}/"
+        folders[:] = [name for name in folders if not (name.startswith(".") or leave_out(prefix + name))]
+        for name in files:
+            if suffix(name) and not (name.startswith(".") or leave_out(prefix + name)):
+                yield _look(Path(folder) / name, _spelled(prefix + name))
+    for error in refused:
+        path = Path(error.filename).relative_to(root).as_posix()
+        yield Unreadable(_spelled(path), f"unreadable: {error.strerror}")
+
+
+def _look(file: Path, path: str) -> Found | Unreadable:
+    try:
+        if file.is_file():
+            return Found(file, path)
+    except OSError as error:
+        return Unreadable(path, f"unreadable: {error.strerror}")
+    return Unreadable(path, "dangling link" if file.is_symlink() else "not a regular file")
+
+
+def _spelled(path: str) -> str:
+    """A path whose bytes are not UTF-8, made printable."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
