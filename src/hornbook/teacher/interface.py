@@ -102,7 +102,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Preference:
-    """Two answers to one request: a plain `prompt` to go on from, or the `messages` of a chat (then `prompt` is empty)."""
+    """Two answers to one request: a plain `prompt` to go on from, or a chat's `messages` (then `prompt` is empty)."""
 
     chosen: str
     rejected: str

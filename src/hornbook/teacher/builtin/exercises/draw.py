@@ -1,0 +1,142 @@
+"""Draw one exercise: constants, wordings, names and cases for a composition, all from one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hornbook.teacher.builtin.exercises import arguments
+from hornbook.teacher.builtin.exercises.family import Family, Sketch, Style, key_of
+from hornbook.teacher.builtin.exercises.names import ARGUMENTS, PLAIN, SUBJECTS, is_free
+from hornbook.teacher.builtin.exercises.parts import Bound, Part
+from hornbook.teacher.builtin.exercises.phrasing import FRAMES
+from hornbook.teacher.interface import Case, Exercise
+
+LONGEST = 330  # characters: what fits a context of 128 tokens with room to spare
+FORMS = 12
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Everything that was sampled for one exercise, and the sketch that follows from it."""
+
+    family: Family
+    parts: tuple[Bound, ...]
+    style: Style
+    name: str
+    frame: int
+    sketch: Sketch
+    seed: int
+
+    @property
+    def composition(self) -> str:
+        """The canonical name of the composition."""
+        return key_of(self.family.name, [bound.part for bound in self.parts])
+
+    @property
+    def seeds(self) -> dict[str, Any]:
+        """What was sampled, for JSON."""
+        return {
+            "family": self.family.name,
+            "composition": self.composition,
+            "name": self.name,
+            "arguments": list(self.style.names),
+            "numbers": [bound.k for bound in self.parts if bound.k is not None],
+            "wordings": [bound.wording for bound in self.parts],
+            "form": self.style.form,
+            "noun": self.style.noun,
+            "frame": self.frame,
+            "seed": self.seed,
+        }
+
+    @property
+    def docstring(self) -> str:
+        """The docstring's one line."""
+        return FRAMES[self.family.frames][self.frame].format(x=self.sketch.phrase)
+
+    @property
+    def signature(self) -> str:
+        """`name(arguments)`."""
+        return f"{self.name}({', '.join(self.style.names)})"
+
+    @property
+    def prompt(self) -> str:
+        """The function up to and with the newline after its docstring."""
+        return f'def {self.signature}:\n    """{self.docstring}"""\n'
+
+    @property
+    def body(self) -> str:
+        """The function's body, indented."""
+        return "".join([f"    {line}\n" for line in self.sketch.body])
+
+    @property
+    def hints(self) -> arguments.Hints:
+        """Values worth trying."""
+        return arguments.hints_of([bound.k for bound in self.parts])
+
+    def case(self, values: tuple[Any, ...]) -> Case:
+        """A case for these arguments."""
+        return Case(values, self.sketch.meaning(*values))
+
+
+def _argument_names(family: Family, random: Random) -> tuple[str, ...]:
+    names: list[str] = []
+    while len(names) < len(family.kinds):
+        name = random.choice(ARGUMENTS[family.kinds[len(names)]])
+        if name not in names:
+            names.append(name)
+    return tuple(names)
+
+
+def _function_name(family: Family, parts: Sequence[Part], taken: Sequence[str], random: Random) -> str:
+    """A plain name, or one built from the family's verb and what the function deals with."""
+    slugs = [part.slug for part in parts if part.slug]
+    while True:
+        kind = random.random()
+        if kind < 0.3 or not slugs:
+            name = random.choice(PLAIN)
+        elif kind < 0.5:
+            name = f"{random.choice(family.verbs)}_{random.choice(SUBJECTS[family.kinds[0]])}"
+        elif kind < 0.75:
+            name = f"{random.choice(family.verbs)}_{random.choice(slugs)}"
+        else:
+            name = "_".join(dict.fromkeys(slugs[:3]))
+        if name not in taken and is_free(name):
+            return name
+
+
+def draw(family: Family, parts: Sequence[Part], seed: int) -> Drawn:
+    """Sample everything about one exercise of a composition. The same seed gives the same exercise."""
+    random = Random(seed)
+    bound = tuple(
+        [
+            part.bind(random.choice(part.constants) if part.constants else None, random.randrange(len(part.words)))
+            for part in parts
+        ]
+    )
+    style = Style(_argument_names(family, random), random.randrange(FORMS), random.randrange(FORMS))
+    name = _function_name(family, parts, style.names, random)
+    frame = random.randrange(len(FRAMES[family.frames]))
+    return Drawn(family, bound, style, name, frame, family.sketch(style, bound), seed)
+
+
+def exercise(drawn: Drawn) -> Exercise:
+    """The exercise with its cases: one or two edge cases and three random ones."""
+    random = Random(drawn.seed + 1)
+    kinds = drawn.family.kinds
+    edges = arguments.edges(kinds)
+    tried = [random.choice(edges), *(arguments.arguments(kinds, random, drawn.hints) for _ in range(3))]
+    return Exercise(
+        name=drawn.name,
+        parameters=drawn.style.names,
+        docstring=drawn.docstring,
+        phrase=drawn.sketch.phrase,
+        body=drawn.body,
+        text=drawn.prompt + drawn.body,
+        family=drawn.family.name,
+        composition=drawn.composition,
+        cases=tuple([drawn.case(values) for values in tried]),
+        seeds=drawn.seeds,
+    )

@@ -1,0 +1,66 @@
+"""Names for functions and arguments."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+
+PLAIN = (
+    "solve", "task", "compute", "answer", "run", "work", "process", "apply", "helper", "calculate", "result_of",
+    "handle", "func", "f", "g", "get", "evaluate", "perform", "transform", "do_it", "main_step", "my_function",
+    "exercise", "practice", "puzzle", "question", "check_it", "make_it", "step_one", "find_it", "get_result",
+    "get_answer", "do_work", "run_task", "do_step", "solve_it", "quick", "simple", "small_task", "tool", "utility",
+    "operation", "convert", "derive", "obtain", "produce", "deliver", "respond", "resolve", "figure_out",
+)  # fmt: skip
+
+# The names of arguments, by kind of argument. Names of local variables (v, w, c, i, x, y, total, ...) are none of these.
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "number": ("n", "a", "b", "m", "k", "p", "q", "number", "num", "amount", "first", "second"),
+    "numbers": (
+        "values",
+        "numbers",
+        "items",
+        "xs",
+        "data",
+        "nums",
+        "seq",
+        "entries",
+        "elements",
+        "ys",
+        "left",
+        "right",
+    ),
+    "rows": ("rows", "matrix", "grid", "lists", "groups", "nested", "tables"),
+    "text": ("text", "s", "word", "phrase", "string", "line", "message", "title"),
+    "sentence": ("sentence", "text", "line", "phrase", "message", "s"),
+    "words": ("words", "strings", "names", "lines", "labels", "tokens", "terms"),
+    "table": ("table", "prices", "scores", "ages", "stock", "points", "mapping", "grades", "d"),
+    "key": ("name", "key_name", "wanted", "target", "label"),
+}
+ARGUMENTS["natural"] = ARGUMENTS["positive"] = ARGUMENTS["number"]
+
+NOUNS: dict[str, tuple[str, ...]] = {
+    "numbers": ("numbers", "values", "elements", "items"),
+    "words": ("words", "strings"),
+}
+
+_TAKEN = {name for name in dir(builtins)} | set(keyword.kwlist) | {"total", "result", "count", "best", "digit", "steps"}
+
+
+def is_free(name: str) -> bool:
+    """Whether a function may have this name: no builtin, no keyword, no local variable of a body."""
+    return name not in _TAKEN
+
+
+# What a descriptive function name may say that it deals with, by the kind of the first argument.
+SUBJECTS: dict[str, tuple[str, ...]] = {
+    "number": ("number", "value", "num"),
+    "natural": ("number", "digits", "value"),
+    "positive": ("number", "range", "numbers"),
+    "numbers": ("numbers", "values", "list", "items", "data"),
+    "rows": ("rows", "lists", "grid"),
+    "text": ("text", "string", "letters", "word"),
+    "sentence": ("sentence", "words", "text"),
+    "words": ("words", "strings", "names"),
+    "table": ("table", "dict", "mapping", "entries"),
+}

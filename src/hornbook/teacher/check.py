@@ -1,0 +1,62 @@
+"""Run what was written and keep what does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hornbook.teacher.interface import Case, Exercise, Preference
+
+if TYPE_CHECKING:
+    from hornbook.sandbox.program import Outcome, Program
+    from hornbook.sandbox.sandbox import Sandbox
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal values of equal types all the way down: True is not 1, and 1 is not 1.0. The order of a dict's keys is free."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, dict):
+        types = {key: type(key) for key in right}
+        return left.keys() == right.keys() and all(
+            type(key) is types[key] and same(value, right[key]) for key, value in left.items()
+        )
+    return bool(left == right)
+
+
+def complaint(outcome: Outcome, cases: Sequence[Case]) -> str:
+    """Why the outcome is not what the cases ask for, in one line; empty when it is."""
+    if outcome.status != "ok":
+        return f"{outcome.status}: {outcome.message}".rstrip(": ")
+    if len(outcome.results) != len(cases):
+        return f"{len(outcome.results)} results for {len(cases)} calls"
+    for case, result in zip(cases, outcome.results, strict=True):
+        if result.error:
+            return f"{case.arguments!r} raised {result.error}"
+        if not same(result.value, case.expected):
+            return f"{case.arguments!r} gave {result.value!r} where {case.expected!r} is right"
+    return ""
+
+
+def _program(source: str, function: str, cases: Sequence[Case]) -> Program:
+    from hornbook.sandbox.program import Program
+
+    return Program(source=source, function=function, calls=tuple(case.arguments for case in cases))
+
+
+def check(exercises: Sequence[Exercise], sandbox: Sandbox) -> Iterator[str]:
+    """For each exercise in order, what is wrong with it when it is run; an empty string when nothing is."""
+    programs = [_program(exercise.text, exercise.name, exercise.cases) for exercise in exercises]
+    for exercise, outcome in zip(exercises, sandbox.run(programs, together=200), strict=True):
+        yield complaint(outcome, exercise.cases)
+
+
+def rejected_is_wrong(preferences: Sequence[Preference], sandbox: Sandbox) -> list[bool]:
+    """For each preference that can be tried, whether its rejected answer fails at least one case; True for the others."""
+    tried = [preference.trial for preference in preferences if preference.trial is not None]
+    programs = [_program(trial.source, trial.function, trial.cases) for trial in tried]
+    outcomes = sandbox.run(programs, together=200)
+    verdicts = iter([bool(complaint(outcome, trial.cases)) for trial, outcome in zip(tried, outcomes, strict=True)])
+    return [preference.trial is None or next(verdicts) for preference in preferences]
