@@ -1,0 +1,202 @@
+"""The supervisor: takes groups of programs on standard input, runs each group in a fork, answers on standard output.
+
+Started once by `hornbook.sandbox.supervisor`, it needs nothing but the standard library. Under isolation this is
+pid 1 of its own namespaces: when it ends, the kernel ends everything in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import confine, folders, runner, wire
+
+# What programs like to import, loaded once so that a fork finds it there. Every page they take slows every fork, so
+# modules that drag many others along (hashlib, threading) are not among them.
+_COMMON = (
+    "math", "cmath", "re", "string", "itertools", "functools", "operator", "collections", "collections.abc", "heapq",
+    "bisect", "typing", "copy", "dataclasses", "enum", "datetime", "json", "fractions", "decimal", "random",
+)  # fmt: skip
+
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def main(settings: str) -> None:
+    """Set up, say so (`{"ready": true}` or `{"ready": false, "why": ...}`), then serve until the other side closes.
+
+    `settings` is JSON: the fields of `confine.Rules` as `rules`, the `parent` process's number, and the writable
+    `folder` (used without isolation only; under isolation it is /tmp of a file system of its own).
+    """
+    wanted = json.loads(settings)
+    rules = confine.Rules(**wanted["rules"])
+    try:
+        server = _isolated(rules, wanted["parent"]) if rules.isolated else _plain(rules, wanted)
+    except Exception as error:
+        _answer(json.dumps({"ready": False, "why": str(error)}).encode())
+        return
+    _answer(json.dumps({"ready": True}).encode())
+    server.serve()
+
+
+def _isolated(rules: confine.Rules, parent: int) -> _Server:
+    from . import mounts, namespaces, seccomp
+
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for_all, against_forking = seccomp.filters()
+    namespaces.enter(parent, rules.folder_bytes)
+    _settle()
+    for_all.put_on()
+    server = _Server(rules, nothing, folder=Path(mounts.FOLDER), parent=None, put_on_filter=against_forking.put_on)
+    server.rehearse()
+    return server
+
+
+def _plain(rules: confine.Rules, wanted: dict[str, Any]) -> _Server:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.chdir(wanted["folder"])
+    _settle()
+    return _Server(rules, nothing, folder=Path(wanted["folder"]), parent=wanted["parent"], put_on_filter=None)
+
+
+def _settle() -> None:
+    """Make this process a good thing to fork: common modules loaded, nothing of ours in reach, signals ignored."""
+    # `random` would seed itself anew in every fork; ours all start from the same state.
+    register, os.register_at_fork = os.register_at_fork, lambda **hooks: None
+    for name in _COMMON:
+        importlib.import_module(name)
+    os.register_at_fork = register
+    sys.modules["random"].seed(0)
+    home = str(Path.cwd())
+    os.environ.clear()
+    os.environ.update(PATH="/usr/bin:/bin", HOME=home, TMPDIR=home, LANG="C.UTF-8")
+    sys.argv[:] = [""]
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (confine.OPEN_FILES, confine.OPEN_FILES))
+    gc.collect()
+    gc.freeze()  # so that collections in a fork leave these pages shared
+
+
+def _answer(body: bytes) -> None:
+    wire.write_all(1, wire.frame(body))
+
+
+class _Server:
+    """Serves requests one after the other. `parent`: whose end to watch for, where the kernel does not."""
+
+    def __init__(
+        self,
+        rules: confine.Rules,
+        nothing: int,
+        folder: Path,
+        parent: int | None,
+        put_on_filter: Callable[[], None] | None,
+    ) -> None:
+        self._rules, self._nothing, self._folder, self._parent = rules, nothing, folder, parent
+        self._put_on_filter = put_on_filter
+
+    def rehearse(self) -> None:
+        """Run a program that needs a shared library, so that a sandbox that cannot work is not called one."""
+        source = "import math, zlib, struct, ctypes\ndef f():\n    return 1\n"
+        answer = self._run([(source, "f", [wire.pack(())])])
+        if answer[wire.FATE.size :] != wire.record(wire.VALUE, "1") + wire.record(wire.DONE):
+            raise OSError(f"a first program in the sandbox did not come back ({answer[wire.FATE.size :][:200]!r})")
+
+    def serve(self) -> None:
+        """Answer until standard input ends."""
+        try:
+            while True:
+                self._wait_for_request()
+                _answer(self._run(wire.unpack(wire.read_frame(0))))
+        except (EOFError, BrokenPipeError):
+            pass
+        finally:
+            if not self._rules.isolated:
+                folders.remove(self._folder)
+
+    def _wait_for_request(self) -> None:
+        """Without isolation somebody else may hold our standard input open after the parent's end."""
+        while self._parent is not None and not select.select([0], [], [], _SECONDS_BETWEEN_LOOKS)[0]:
+            if os.getppid() != self._parent:
+                raise EOFError
+
+    def _run(self, group: list[runner.Work]) -> bytes:
+        """Run one group in a fork and return the answer's body."""
+        source, target = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            self._be_the_fork(group, target)
+        os.close(target)
+        try:
+            fate, data = self._collect(source, len(group))
+        finally:
+            os.close(source)
+            status = self._end(pid)
+        folders.empty(self._folder)
+        return wire.FATE.pack(fate, status) + data
+
+    def _be_the_fork(self, group: list[runner.Work], target: int) -> NoReturn:
+        leave, write_all = os._exit, wire.write_all
+        try:
+            if not self._rules.isolated:
+                os.setpgid(0, 0)
+            confine.confine(self._rules, target, self._nothing, self._put_on_filter)
+            write_all(confine.RESULTS, b"".join(runner.run(work, self._rules.output_bytes) for work in group))
+            leave(0)
+        finally:
+            leave(1)
+
+    def _collect(self, source: int, programs: int) -> tuple[int, bytes]:
+        """Read what the fork writes until it ends, its time is over, or it has written more than it may.
+
+        Raises EOFError when the other side of the sandbox is gone.
+        """
+        room = programs * (2 * self._rules.output_bytes + (1 << 16))
+        deadline = time.monotonic() + self._rules.seconds
+        watch = select.poll()
+        watch.register(source, select.POLLIN)
+        watch.register(0, 0)  # reports only that the other end has closed
+        pieces: list[bytes] = []
+        while (left := deadline - time.monotonic()) > 0:
+            ready = watch.poll(min(left, _SECONDS_BETWEEN_LOOKS) * 1000)
+            if any(descriptor == 0 for descriptor, _ in ready) or self._is_orphan():
+                raise EOFError
+            if not ready:
+                continue
+            piece = os.read(source, 1 << 16)
+            if not piece:
+                return wire.FINISHED, b"".join(pieces)
+            pieces.append(piece)
+            room -= len(piece)
+            if room < 0:
+                return wire.OVERFLOW, b""
+        return wire.TIMEOUT, b""
+
+    def _is_orphan(self) -> bool:
+        return self._parent is not None and os.getppid() != self._parent
+
+    def _end(self, pid: int) -> int:
+        """Kill whatever the group has left behind, reap it, and return the fork's wait status."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._rules.isolated:
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        with contextlib.suppress(ChildProcessError):
+            while self._rules.isolated:  # as pid 1 we inherit orphans
+                os.waitpid(-1, 0)
+        return status

@@ -1,0 +1,65 @@
+"""What goes into the sandbox (programs and limits) and what comes out of it (outcomes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["ok", "error", "timeout", "memory", "output", "died"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use.
+
+    `seconds` counts by the clock on the wall, for all calls of a program together; `memory_bytes` is address space,
+    the interpreter's own included; `output_bytes` bounds all results of a program together, written as literals;
+    `file_bytes` bounds one file and `folder_bytes` the whole temporary folder.
+    """
+
+    seconds: float = 3.0
+    memory_bytes: int = 512 << 20
+    output_bytes: int = 64 << 10
+    file_bytes: int = 1 << 20
+    folder_bytes: int = 16 << 20
+
+
+@dataclass(frozen=True)
+class Program:
+    """Source text, the name of a function it defines, and the arguments of each call.
+
+    Arguments are plain literals: None, bool, int, float (no nan), str, and list, tuple, dict and set of such.
+    Every call gets arguments of its own, so a function that changes them does not disturb the next call.
+    """
+
+    source: str
+    function: str
+    calls: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What one call came to: `value` where `error` is empty, else `error` as "Name: message".
+
+    A result that is no plain literal is an error too, and so is nan, which no comparison could use.
+    """
+
+    value: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one program.
+
+    - "ok": every call was made; `results` holds one entry a call, in order.
+    - "error": the source does not compile, raised while it was loaded, or does not define the function.
+    - "timeout", "memory", "output": a limit was met.
+    - "died": the process ended, or stopped making sense, before it had answered.
+
+    `results` is empty unless `status` is "ok"; `message` says more about the other cases.
+    """
+
+    status: Status
+    results: tuple[CallResult, ...] = ()
+    message: str = ""
