@@ -1,0 +1,52 @@
+"""Words as numbers: stable 64-bit hashes of words, and of runs of words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, odd: multiplying by it loses nothing
+
+
+class WordHashes:
+    """The same number for a word in every process (Python's own `hash` differs), computed once for each word."""
+
+    def __init__(self) -> None:
+        self._known = _Known()
+
+    def __call__(self, words: Sequence[str]) -> NDArray[np.uint64]:
+        """One hash for each word: (words,)."""
+        import numpy as np
+
+        return np.fromiter(map(self._known.__getitem__, words), dtype=np.uint64, count=len(words))
+
+
+class _Known(dict[str, int]):
+    def __missing__(self, word: str) -> int:
+        digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
+        self[word] = value = int.from_bytes(digest, "big")
+        return value
+
+
+def runs(hashes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+    """A hash for each run of `length` words: (words - length + 1,). A text with fewer words is one run."""
+    import numpy as np
+
+    length = min(length, len(hashes))
+    combined = np.zeros(len(hashes) - length + 1, dtype=np.uint64)
+    for start in range(length):
+        combined = mix(combined, hashes[start : start + len(combined)])
+    return combined
+
+
+def mix(state: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Fold `more` into `state`, element by element, so that order matters and no bit is lost."""
+    import numpy as np
+
+    state = (state ^ more) * np.uint64(_MULTIPLIER)
+    return state ^ (state >> np.uint64(29))
