@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter, defaultdict
@@ -102,6 +103,11 @@ def _rows(corpora: Sequence[Path], columns: Sequence[str] | None = None) -> Iter
                 number += 1
 
 
+def _batches(rows: Iterator[tuple[int, Row]], size: int) -> Iterator[list[tuple[int, Row]]]:
+    while batch := list(itertools.islice(rows, size)):
+        yield batch
+
+
 def _scan(
     corpora: Sequence[Path], settings: CleanSettings, progress: Progress
 ) -> tuple[list[_Entry], NDArray[np.uint64]]:
@@ -170,11 +176,13 @@ def _contaminated(
     detector = Detector(problems, gram=settings.gram, match=settings.match)
     found: dict[int, _Fate] = {}
     with progress.task("look for problems", total=total) as task:
-        for number, row in _rows(corpora, ["text"]):
-            leak = None if number in fates else detector.find(row["text"])
-            if leak is not None:
-                found[number] = _Fate(CONTAMINATED, leak.problem.id)
-            task.advance()
+        for rows in _batches(_rows(corpora, ["text"]), 1_000):
+            left = [(number, row["text"]) for number, row in rows if number not in fates]
+            leaks = detector.find([text for _, text in left])
+            for (number, _), leak in zip(left, leaks, strict=True):
+                if leak is not None:
+                    found[number] = _Fate(CONTAMINATED, leak.problem.id)
+            task.advance(len(rows))
     return found
 
 

@@ -10,13 +10,14 @@ one problem's length before and two after it: further apart, single common words
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hornbook.corpus.words import WordHashes, runs
 from hornbook.errors import UserError
@@ -79,72 +80,96 @@ class Detector:
     """Finds problems in documents. Runs of words are looked up in one sorted table, whatever the number of problems."""
 
     def __init__(self, problems: Sequence[Problem], *, gram: int, match: float) -> None:
-        """`gram`: words in a shared run (a shorter problem counts as one run); `match`: the share that is too much."""
+        """`gram`: words in a shared run (a shorter problem is one run itself); `match`: the share that is too much."""
         self._match, self._hashes = match, WordHashes()
-        known = ((problem, self._hash(problem.text)) for problem in problems)
-        self._problems = [(problem, hashes) for problem, hashes in known if len(hashes)]
-        self._bags = [Counter(hashes.tolist()) for _, hashes in self._problems]
-        self._matchers = [difflib.SequenceMatcher[int](None, [], [], autojunk=False) for _ in self._problems]
+        known = [_Known(problem, self._hashes(_words(problem.text))) for problem in problems]
+        self._problems = [one for one in known if one.size]
         owners: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for number, (_, hashes) in enumerate(self._problems):
-            self._matchers[number].set_seq2(hashes.tolist())
-            length = min(gram, len(hashes))
-            for run in dict.fromkeys(runs(hashes, length).tolist()):
+        for number, one in enumerate(self._problems):
+            length = min(gram, one.size)
+            for run in dict.fromkeys(runs(one.hashes, length).tolist()):
                 owners[length][run].append(number)
-        self._tables = {length: _Table(of_run) for length, of_run in sorted(owners.items())}
+        self._tables = [_Table(length, of_run) for length, of_run in sorted(owners.items())]
 
-    def find(self, text: str) -> Leak | None:
-        """The problem that `text` leaks, if any: of several, the one it shares most runs with is tried first."""
-        hashes = self._hash(text)
-        shared: dict[int, list[int]] = defaultdict(list)
-        for length, table in self._tables.items():
-            if length <= len(hashes):
-                for place, number in table.look_up(runs(hashes, length)):
-                    shared[number].append(place)
+    def find(self, texts: Sequence[str]) -> list[Leak | None]:
+        """For each text the problem it leaks, if any: of several, the one it shares most runs with is tried first."""
+        import numpy as np
+
+        words = [_words(text) for text in texts]
+        hashes = self._hashes(list(itertools.chain.from_iterable(words)))
+        ends = np.cumsum([len(some) for some in words], dtype=np.int64)
+        shared: list[dict[int, list[int]]] = [defaultdict(list) for _ in texts]
+        for table in self._tables:
+            for text, place, number in table.look_up(hashes, ends):
+                shared[text][number].append(place)
+        starts = [0, *ends.tolist()]
+        return [self._leak(hashes[starts[text] : starts[text + 1]], found) for text, found in enumerate(shared)]
+
+    def _leak(self, hashes: NDArray[np.uint64], shared: dict[int, list[int]]) -> Leak | None:
+        """`shared`: for each problem the places in the document (hashes) where runs of both begin."""
         for number in sorted(shared, key=lambda number: (-len(shared[number]), number)):
-            share = self._share(number, hashes, shared[number])
+            share = self._problems[number].share(hashes, shared[number], self._match)
             if share > self._match:
-                return Leak(self._problems[number][0], round(share, 4))
+                return Leak(self._problems[number].problem, round(share, 4))
         return None
 
-    def _hash(self, text: str) -> NDArray[np.uint64]:
-        return self._hashes(_WORD.findall(text.lower()))
 
-    def _share(self, number: int, hashes: NDArray[np.uint64], places: Sequence[int]) -> float:
-        """The share of problem `number` that is in a document around the `places` where shared runs begin."""
-        size = len(self._problems[number][1])
+class _Known:
+    """A problem, prepared to be matched with many documents."""
+
+    def __init__(self, problem: Problem, hashes: NDArray[np.uint64]) -> None:
+        self.problem, self.hashes, self.size = problem, hashes, len(hashes)
+        self._bag = Counter(hashes.tolist())
+        self._matcher = difflib.SequenceMatcher[int](None, [], [], autojunk=False)
+        self._matcher.set_seq2(hashes.tolist())
+
+    def share(self, document: NDArray[np.uint64], places: Sequence[int], enough: float) -> float:
+        """The share of the problem that is in a document, around the `places` where runs of both begin.
+
+        0 where there plainly aren't `enough` of the problem's words.
+        """
         best, end = 0.0, -1
         for place in sorted(places):
-            if place < end - size:  # within the stretch that was looked at, with room after it
+            if place < end - self.size:  # in the stretch looked at last, with room for the problem after it
                 continue
-            start, end = max(0, place - size), place + 2 * size
-            best = max(best, self._matched(number, hashes[start:end].tolist()) / size)
+            end = place + 2 * self.size
+            best = max(best, self._matched(document[max(0, place - self.size) : end].tolist(), enough) / self.size)
         return best
 
-    def _matched(self, number: int, words: list[int]) -> int:
-        """How many words of a problem are found in `words` in order; 0 where there can't be enough of them."""
-        bag, size = self._bags[number], len(self._problems[number][1])
-        if sum((Counter(words) & bag).values()) <= self._match * size:
+    def _matched(self, words: list[int], enough: float) -> int:
+        if (Counter(words) & self._bag).total() <= enough * self.size:
             return 0
-        matcher = self._matchers[number]
-        matcher.set_seq1(words)
-        return sum(block.size for block in matcher.get_matching_blocks())
+        self._matcher.set_seq1(words)
+        return sum(block.size for block in self._matcher.get_matching_blocks())
 
 
 class _Table:
-    """Which problems have a run of words: sorted runs, and for each the numbers of its problems."""
+    """Which problems have a run of `length` words: sorted runs, and for each the numbers of its problems."""
 
-    def __init__(self, owners: dict[int, list[int]]) -> None:
+    def __init__(self, length: int, owners: dict[int, list[int]]) -> None:
         import numpy as np
 
         ordered = sorted(owners)
+        self._length = length
         self._runs = np.array(ordered, dtype=np.uint64)
         self._owners = [owners[run] for run in ordered]
 
-    def look_up(self, found: NDArray[Any]) -> list[tuple[int, int]]:
-        """(place, problem) for each run of a document that a problem has as well."""
+    def look_up(self, hashes: NDArray[np.uint64], ends: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+        """(text, place in the text, problem) for each shared run of texts that lie in `hashes` up to their `ends`."""
         import numpy as np
 
+        if len(hashes) < self._length:
+            return
+        found = runs(hashes, self._length)
         at = np.minimum(np.searchsorted(self._runs, found), len(self._runs) - 1)
-        places = np.flatnonzero(self._runs[at] == found)
-        return [(place, number) for place in places.tolist() for number in self._owners[at[place]]]
+        begins = np.flatnonzero(self._runs[at] == found)
+        texts = np.searchsorted(ends, begins, side="right")
+        starts = np.concatenate([[0], ends])
+        for begin, text in zip(begins.tolist(), texts.tolist(), strict=True):
+            if begin + self._length <= ends[text]:  # else the run goes on in the next text
+                for number in self._owners[at[begin]]:
+                    yield text, begin - int(starts[text]), number
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

@@ -4,19 +4,17 @@ Words are what spaces separate, and case and punctuation count: in code `a - b` 
 signature (Broder 1997; banding as in Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", ch. 3) make documents
 candidates; a pair is near duplicate when the Jaccard similarity of its sets of shingles reaches the wanted one.
 
-A document is dropped only for one that is kept and that it resembles itself. Joining chains (a like b, b like c)
-would let a family of texts made from one template vanish into a single one that most of them are not like.
+Groups are the connected components of such pairs: documents that resemble each other through others are one group.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hornbook.corpus import frames
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.words import WordHashes, mix, runs
+from hornbook.corpus.words import WordHashes, fold, runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +28,8 @@ def band_keys(texts: Sequence[str], settings: CleanSettings) -> NDArray[np.uint6
     spaced = [" ".join(text.split()) for text in texts]
     signatures = frames.minhash(spaced, hashes=settings.bands * settings.rows, shingle=settings.shingle)
     bands = signatures.reshape(len(texts), settings.bands, settings.rows).astype(np.uint64)
-    keys = np.broadcast_to(np.arange(settings.bands, dtype=np.uint64), bands.shape[:2])
-    for row in range(settings.rows):
-        keys = mix(keys, bands[:, :, row])
-    return keys
+    number = np.broadcast_to(np.arange(settings.bands, dtype=np.uint64), bands.shape[:2])
+    return fold([number, *(bands[:, :, row] for row in range(settings.rows))])
 
 
 def candidate_groups(keys: NDArray[np.uint64], rows: Sequence[int]) -> list[list[int]]:
@@ -52,13 +48,13 @@ def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:
 
 
 def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:
-    """How much two sets share: the size of what is common over the size of both together."""
+    """How much two sets, as sorted arrays, share: what is common over both together. Empty sets share nothing."""
     import numpy as np
 
     together = np.concatenate([one, other])
     together.sort(kind="stable")  # merges two sorted runs
     common = int((together[1:] == together[:-1]).sum())
-    return common / (len(together) - common)
+    return common / max(1, len(together) - common)
 
 
 def near_duplicates(
@@ -67,34 +63,52 @@ def near_duplicates(
     rank: Sequence[int],
     similarity: float,
 ) -> dict[int, int]:
-    """Which documents to drop, each with the one that is kept for it.
+    """Which documents to drop, each with the one of its group that is kept: the one with the smallest `rank`.
 
-    `groups` hold candidates, `sets` their shingles, and of two near duplicates the one with the smaller `rank` stays.
-    Documents are looked at in the order of their ranks, and compared with those kept so far in the same groups.
+    `groups` hold candidates, `sets` the shingles of each. In a group of n documents that are all alike n - 1 pairs are
+    compared, not n * (n - 1) / 2: documents known to belong together are not compared with each other.
     """
-    memberships: dict[int, list[int]] = defaultdict(list)
-    for number, members in enumerate(groups):
-        for document in members:
-            memberships[document].append(number)
-    kept: dict[int, list[int]] = defaultdict(list)
-    dropped: dict[int, int] = {}
-    for document in sorted(memberships, key=lambda document: rank[document]):
-        candidates = {other for group in memberships[document] for other in kept[group]}
-        like = _first_like(document, sorted(candidates, key=lambda other: rank[other]), sets, similarity)
-        if like is not None:
-            dropped[document] = like
-            continue
-        for group in memberships[document]:
-            kept[group].append(document)
-    return dropped
+    links = _Links()
+    for candidates in groups:
+        parts: list[list[int]] = []
+        for document in candidates:
+            apart, together = [], [document]
+            for part in parts:
+                linked = any(
+                    links.root(document) == links.root(other) or _alike(sets[document], sets[other], similarity)
+                    for other in part
+                )
+                if linked:
+                    links.join(document, part[0])
+                    together = part + together
+                else:
+                    apart.append(part)
+            parts = [*apart, together]
+    best: dict[int, int] = {}
+    documents = sorted({document for candidates in groups for document in candidates}, key=lambda one: rank[one])
+    for document in documents:
+        best.setdefault(links.root(document), document)
+    return {one: best[links.root(one)] for one in documents if best[links.root(one)] != one}
 
 
-def _first_like(
-    document: int, candidates: Iterable[int], sets: Mapping[int, NDArray[np.uint64]], similarity: float
-) -> int | None:
-    own = sets[document]
-    for other in candidates:
-        sizes = sorted((len(own), len(sets[other])))
-        if sizes[0] >= similarity * sizes[1] and jaccard(own, sets[other]) >= similarity:
-            return other
-    return None
+class _Links:
+    """Which documents belong together, directly or through others (union-find)."""
+
+    def __init__(self) -> None:
+        self._above: dict[int, int] = {}
+
+    def root(self, document: int) -> int:
+        """One document for all that belong together."""
+        while (above := self._above.get(document, document)) != document:
+            self._above[document] = self._above.get(above, above)
+            document = above
+        return document
+
+    def join(self, one: int, other: int) -> None:
+        """From here on, the two belong together."""
+        self._above[self.root(one)] = self.root(other)
+
+
+def _alike(one: NDArray[np.uint64], other: NDArray[np.uint64], similarity: float) -> bool:
+    smaller, larger = sorted((len(one), len(other)))
+    return smaller >= similarity * larger and jaccard(one, other) >= similarity

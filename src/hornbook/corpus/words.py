@@ -35,18 +35,17 @@ class _Known(dict[str, int]):
 
 def runs(hashes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
     """A hash for each run of `length` words: (words - length + 1,). A text with fewer words is one run."""
+    length = max(1, min(length, len(hashes)))
+    count = len(hashes) - length + 1
+    return fold([hashes[start : start + count] for start in range(length)])
+
+
+def fold(columns: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """One hash for each row of equally shaped `columns`, in which their order matters: a polynomial modulo 2^64."""
     import numpy as np
 
-    length = min(length, len(hashes))
-    combined = np.zeros(len(hashes) - length + 1, dtype=np.uint64)
-    for start in range(length):
-        combined = mix(combined, hashes[start : start + len(combined)])
+    combined = np.zeros_like(columns[0])
+    for column in columns:
+        combined *= np.uint64(_MULTIPLIER)
+        combined += column
     return combined
-
-
-def mix(state: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Fold `more` into `state`, element by element, so that order matters and no bit is lost."""
-    import numpy as np
-
-    state = (state ^ more) * np.uint64(_MULTIPLIER)
-    return state ^ (state >> np.uint64(29))

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hornbook.progress import Progress
+
+
+class Heard(Progress):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def make_corpus() -> Callable[..., Path]:
+    """Writes a corpus with plain pyarrow: rows as they are, spread over `files` files."""
+
+    def make(folder: Path, rows: Sequence[dict[str, Any]], files: int = 1) -> Path:
+        documents = folder / "documents"
+        documents.mkdir(parents=True)
+        for number in range(files):
+            table = pa.Table.from_pylist(list(rows[number::files]), schema=pa.Table.from_pylist(list(rows)).schema)
+            pq.write_table(table, documents / f"part-{number:05d}.parquet")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
+    """All rows of a folder of parquet files, in order."""
+
+    def read(folder: Path) -> list[dict[str, Any]]:
+        return [row for file in sorted(folder.glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+    return read
