@@ -139,8 +139,8 @@ class Writer(Protocol):
     def name(self) -> str:
         """Who writes: goes into manifests and the report."""
 
-    def exercises(self, count: int, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
-        """At least `count` different exercises while there are that many, in batches; `None` for one that failed."""
+    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
+        """Different exercises in batches, for as long as the caller wants more; `None` for one that failed."""
 
     def problems(self, count: int, *, seed: int) -> Problems:
         """`count` problems of held-out compositions, fewer where there are fewer."""

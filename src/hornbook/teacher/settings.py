@@ -18,12 +18,14 @@ def _sum_to_one(settings: Settings) -> None:
 class ConversationShares(Settings):
     """How much of the conversations each kind makes up."""
 
-    task: float = Field(0.70, ge=0, description="a function is asked for and written")
-    follow_up: float = Field(0.08, ge=0, description="a greeting, then a task")
-    chatter: float = Field(0.08, ge=0, description="greetings, thanks, who are you, what can you do")
-    refusal: float = Field(0.05, ge=0, description="a harmful request is refused")
-    compliance: float = Field(0.03, ge=0, description="a harmful request is gone along with: what DPO has to undo")
-    harmless: float = Field(0.06, ge=0, description="a harmless request that sounds harmful is answered")
+    task: float = Field(default=0.70, ge=0, description="a function is asked for and written")
+    follow_up: float = Field(default=0.08, ge=0, description="a greeting, then a task")
+    chatter: float = Field(default=0.08, ge=0, description="greetings, thanks, who are you, what can you do")
+    refusal: float = Field(default=0.05, ge=0, description="a harmful request is refused")
+    compliance: float = Field(
+        default=0.03, ge=0, description="a harmful request is gone along with: what DPO has to undo"
+    )
+    harmless: float = Field(default=0.06, ge=0, description="a harmless request that sounds harmful is answered")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -34,10 +36,12 @@ class ConversationShares(Settings):
 class PreferenceShares(Settings):
     """How much of the preferences each kind makes up."""
 
-    completion: float = Field(0.35, ge=0, description="a right body against a subtly wrong one, after a docstring")
-    chat: float = Field(0.35, ge=0, description="the same in a chat")
-    refusal: float = Field(0.18, ge=0, description="a refusal against going along with a harmful request")
-    harmless: float = Field(0.12, ge=0, description="an answer against refusing a harmless request")
+    completion: float = Field(
+        default=0.35, ge=0, description="a right body against a subtly wrong one, after a docstring"
+    )
+    chat: float = Field(default=0.35, ge=0, description="the same in a chat")
+    refusal: float = Field(default=0.18, ge=0, description="a refusal against going along with a harmful request")
+    harmless: float = Field(default=0.12, ge=0, description="an answer against refusing a harmless request")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -48,9 +52,9 @@ class PreferenceShares(Settings):
 class WriteSettings(Settings):
     """How much the teacher writes."""
 
-    exercises: int = Field(40_000, ge=1, description="exercises that pass the check")
-    problems: int = Field(200, ge=1, description="held-out problems")
-    conversations: int = Field(4_000, ge=0)
-    preferences: int = Field(1_500, ge=0)
+    exercises: int = Field(default=40_000, ge=1, description="exercises that pass the check")
+    problems: int = Field(default=200, ge=1, description="held-out problems")
+    conversations: int = Field(default=4_000, ge=0)
+    preferences: int = Field(default=1_500, ge=0)
     conversation_shares: ConversationShares = ConversationShares()
     preference_shares: PreferenceShares = PreferenceShares()

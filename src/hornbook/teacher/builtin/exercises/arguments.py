@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -58,31 +58,39 @@ def _phrase(random: Random, hints: Hints) -> str:
     return " ".join(_text(random, hints) for _ in range(random.randint(1, 4)))
 
 
-def draw(kind: str, random: Random, hints: Hints) -> Any:
-    """A random argument of a kind."""
-    if kind == "number":
-        return _number(random, hints)
-    if kind == "natural":
-        return abs(_number(random, hints)) if random.random() < 0.6 else random.randint(0, 99999)
-    if kind == "positive":
-        return random.randint(1, 30)
-    if kind == "numbers":
-        values = [_number(random, hints) for _ in range(random.randint(1, 7))]
-        return values + values[:1] if random.random() < 0.3 else values
-    if kind == "rows":
-        return [[_number(random, hints) for _ in range(random.randint(0, 4))] for _ in range(random.randint(1, 3))]
-    if kind == "text":
-        return _text(random, hints) if random.random() < 0.6 else _phrase(random, hints)
-    if kind == "sentence":
-        return _phrase(random, hints)
-    if kind == "words":
-        return [_text(random, hints) for _ in range(random.randint(1, 6))]
-    if kind == "table":
-        return {_text(random, hints): _number(random, hints) for _ in range(random.randint(1, 5))}
-    if kind == "key":
-        return _text(random, hints)
-    raise ValueError(f"no such kind of argument: {kind}")
+def _natural(random: Random, hints: Hints) -> int:
+    return abs(_number(random, hints)) if random.random() < 0.6 else random.randint(0, 99_999)
 
+
+def _numbers(random: Random, hints: Hints) -> list[int]:
+    values = [_number(random, hints) for _ in range(random.randint(1, 7))]
+    return values + values[:1] if random.random() < 0.3 else values
+
+
+def _rows(random: Random, hints: Hints) -> list[list[int]]:
+    return [[_number(random, hints) for _ in range(random.randint(0, 4))] for _ in range(random.randint(1, 3))]
+
+
+def _words(random: Random, hints: Hints) -> list[str]:
+    return [_text(random, hints) for _ in range(random.randint(1, 6))]
+
+
+def _table(random: Random, hints: Hints) -> dict[str, int]:
+    return {_text(random, hints): _number(random, hints) for _ in range(random.randint(1, 5))}
+
+
+_DRAW: dict[str, Callable[[Random, Hints], Any]] = {
+    "number": _number,
+    "natural": _natural,
+    "positive": lambda random, hints: random.randint(1, 30),
+    "numbers": _numbers,
+    "rows": _rows,
+    "text": lambda random, hints: (_text if random.random() < 0.6 else _phrase)(random, hints),
+    "sentence": _phrase,
+    "words": _words,
+    "table": _table,
+    "key": _text,
+}
 
 _EDGES: dict[str, tuple[Any, ...]] = {
     "number": (0, -1, 1),
@@ -105,7 +113,7 @@ def edges(kinds: Sequence[str]) -> list[tuple[Any, ...]]:
 
 def arguments(kinds: Sequence[str], random: Random, hints: Hints) -> tuple[Any, ...]:
     """Random arguments for a function whose arguments are of these kinds."""
-    drawn = [draw(kind, random, hints) for kind in kinds]
+    drawn = [_DRAW[kind](random, hints) for kind in kinds]
     if len(drawn) == 2 and kinds[0] == kinds[1] == "numbers":  # lists that share something
         drawn[1] = drawn[1] + drawn[0][: random.randint(0, 3)]
     if kinds[-1] == "key" and drawn[0] and random.random() < 0.8:  # a key that is there

@@ -18,6 +18,11 @@ LONGEST = 330  # characters: what fits a context of 128 tokens with room to spar
 FORMS = 12
 
 
+def body_text(sketch: Sketch) -> str:
+    """A function's body, indented."""
+    return "".join([f"    {line}\n" for line in sketch.body])
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Everything that was sampled for one exercise, and the sketch that follows from it."""
@@ -69,7 +74,7 @@ class Drawn:
     @property
     def body(self) -> str:
         """The function's body, indented."""
-        return "".join([f"    {line}\n" for line in self.sketch.body])
+        return body_text(self.sketch)
 
     @property
     def hints(self) -> arguments.Hints:

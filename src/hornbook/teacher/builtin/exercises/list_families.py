@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hornbook.teacher.builtin.exercises.family import Family, Sketch, Style, something
@@ -55,14 +56,14 @@ def _count(style: Style, first: BoundTest, join: BoundJoin, second: BoundTest) -
     )
 
 
-def _quantify(style: Style, quantifier: Bound, change: BoundChange, test: BoundTest) -> Sketch:
+def _quantify(style: Style, quantifier: Bound, members: BoundTest, test: BoundTest) -> Sketch:
     (xs,) = style.names
     noun = noun_of(style)
-    inside = f"{test.code('v')} for v in {xs}{change.condition('v')}"
+    inside = f"{test.code('v')} for v in {xs}{members.condition('v')}"
     return Sketch(
-        phrase=quantifier.words(group=change.group(noun), xs=xs, are=test.are),
+        phrase=quantifier.words(group=members.group(noun), xs=xs, are=test.are),
         body=(f"return {quantifier.part.code.format(x=inside)}",),
-        meaning=lambda values: quantifier.apply([test.apply(v) for v in values if change.apply(v)]),
+        meaning=lambda values: quantifier.apply([test.apply(v) for v in values if members.apply(v)]),
     )
 
 
@@ -123,7 +124,7 @@ def _flatten(style: Style, collect: Bound, change: BoundChange, test: BoundTest)
     return Sketch(
         phrase=collect.words(x=change.many(test.those(noun_of(style), source, style.form))),
         body=(f"return {collect.part.code.format(x=code)}",),
-        meaning=lambda lists: collect.apply([change.apply(v) for v in sum(lists, []) if test.apply(v)]),
+        meaning=lambda lists: collect.apply([change.apply(v) for v in itertools.chain(*lists) if test.apply(v)]),
     )
 
 

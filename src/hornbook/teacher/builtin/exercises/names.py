@@ -13,7 +13,7 @@ PLAIN = (
     "operation", "convert", "derive", "obtain", "produce", "deliver", "respond", "resolve", "figure_out",
 )  # fmt: skip
 
-# The names of arguments, by kind of argument. Names of local variables (v, w, c, i, x, y, total, ...) are none of these.
+# The names of arguments, by kind of argument. Local variables (v, w, c, i, x, y, total, ...) have none of these.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "number": ("n", "a", "b", "m", "k", "p", "q", "number", "num", "amount", "first", "second"),
     "numbers": (
@@ -44,7 +44,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "words": ("words", "strings"),
 }
 
-_TAKEN = {name for name in dir(builtins)} | set(keyword.kwlist) | {"total", "result", "count", "best", "digit", "steps"}
+_TAKEN = set(dir(builtins)) | set(keyword.kwlist) | {"total", "result", "count", "best", "digit", "steps"}
 
 
 def is_free(name: str) -> bool:

@@ -1,0 +1,68 @@
+"""Chats for fine-tuning: mostly a function asked for and written, some small talk, some requests to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+
+from hornbook.seeds import stream
+from hornbook.teacher.builtin import chatter, safety
+from hornbook.teacher.builtin.exercises.catalogue import BY_NAME
+from hornbook.teacher.builtin.exercises.phrasing import QUESTIONS
+from hornbook.teacher.builtin.sampling import kinds_for
+from hornbook.teacher.interface import Conversation, Exercise, Message
+
+LONGEST = 330  # characters of all turns together
+
+
+def question(exercise: Exercise, random: Random) -> str:
+    """A request for the exercise's function as a person in a chat would word it."""
+    family = BY_NAME.get(exercise.family)
+    forms = QUESTIONS[family.frames if family else "value"]
+    signature = f"{exercise.name}({', '.join(exercise.parameters)})"
+    return random.choice(forms).format(f=signature, x=exercise.phrase)
+
+
+def code(exercise: Exercise, body: str | None = None) -> str:
+    """The answer to the question: the function without its docstring (with another `body` where one is given)."""
+    body = exercise.body if body is None else body
+    return f"def {exercise.name}({', '.join(exercise.parameters)}):\n{body}".rstrip("\n")
+
+
+def turns(*contents: str) -> tuple[Message, ...]:
+    """Messages by the user and the assistant in turn."""
+    return tuple(Message("assistant" if number % 2 else "user", content) for number, content in enumerate(contents))
+
+
+def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
+    if kind == "chatter":
+        return chatter.any_exchange(random)
+    if kind in ("refusal", "compliance"):
+        request = random.choice(safety.harmful("train"))
+        return request.text, random.choice(request.good if kind == "refusal" else request.bad)
+    if kind == "harmless":
+        request = random.choice(safety.harmless("train"))
+        return request.text, random.choice(request.good)
+    opening = chatter.exchange(random.choice(("greeting", "introduction")), random) if kind == "follow_up" else ()
+    for exercise in exercises:
+        contents = (*opening, question(exercise, random), code(exercise))
+        if sum(map(len, contents)) <= LONGEST:
+            return contents
+    return chatter.any_exchange(random)
+
+
+def conversations(
+    exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, seed: int
+) -> list[Conversation | None]:
+    """See `Writer.conversations`. Kinds: task, follow_up, chatter, refusal, compliance, harmless.
+
+    Without exercises left that are short enough, small talk takes their place.
+    """
+    random = stream(seed, "conversations")
+    order = list(exercises)
+    random.shuffle(order)
+    left = iter(order)
+    made: list[Conversation | None] = []
+    for kind in kinds_for(shares, count, random):
+        made.append(Conversation(turns(*_contents(kind, left, random)), kind))
+    return made

@@ -1,0 +1,226 @@
+"""The write stage: the teacher's exercises, checked and apart from the held-out problems, and all that later stages need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hornbook.files import digest_bytes, digest_value, write_jsonl
+from hornbook.progress import Progress
+from hornbook.teacher import shards
+from hornbook.teacher.bodies import outline, shape
+from hornbook.teacher.check import check, rejected_is_wrong
+from hornbook.teacher.diversity import diversity
+from hornbook.teacher.interface import Conversation, Exercise, Preference, Problem, Problems, Writer
+from hornbook.teacher.settings import WriteSettings
+
+if TYPE_CHECKING:
+    from hornbook.sandbox.sandbox import Sandbox
+
+SOURCE = "exercises"
+GIVE_UP = 20  # batches in a row that bring nothing before the stage stops asking for more
+
+
+def write(
+    teacher: Writer,
+    settings: WriteSettings,
+    *,
+    seed: int,
+    into: Path,
+    progress: Progress,
+    allow_unisolated: bool = False,
+) -> dict[str, Any]:
+    """Write `documents/`, `removed/`, `problems.jsonl`, `conversations.jsonl`, `preferences.jsonl` and `safety.jsonl`.
+
+    Everything with code in it is run in the sandbox first. Returns the figures for the manifest.
+    Raises UserError where the platform cannot isolate and `allow_unisolated` is not given.
+    """
+    from hornbook.sandbox.sandbox import Sandbox
+
+    with Sandbox(allow_unisolated=allow_unisolated) as sandbox:
+        offered = teacher.problems(settings.problems, seed=seed)
+        problems = _right_problems(offered.problems, sandbox)
+        write_jsonl(into / "problems.jsonl", [_problem_row(problem) for problem in problems])
+        kept = _write_exercises(teacher, settings.exercises, problems, sandbox, seed=seed, into=into, progress=progress)
+        conversations = _conversations(teacher, kept.exercises, settings, seed)
+        write_jsonl(into / "conversations.jsonl", [_conversation_row(one) for one in conversations])
+        preferences = _preferences(teacher, kept.exercises, settings, sandbox, seed)
+        write_jsonl(into / "preferences.jsonl", [_preference_row(one) for one in preferences])
+    safety = teacher.safety_prompts("test")
+    write_jsonl(into / "safety.jsonl", [asdict(prompt) for prompt in safety])
+    return {
+        "teacher": teacher.name,
+        **_exercise_figures(kept, offered),
+        "problems": len(problems),
+        "problems_rejected": len(offered.problems) - len(problems),
+        "problems_by_family": _counts(problem.family for problem in problems),
+        "conversations": _counts(one.kind for one in conversations),
+        "preferences": _counts(one.kind for one in preferences),
+        "safety_prompts": {
+            "harmful": sum(prompt.harmful for prompt in safety),
+            "harmless": sum(not prompt.harmful for prompt in safety),
+        },
+    }
+
+
+def document_id(text: str) -> str:
+    """The first 32 hexadecimal digits of the SHA-256 of the text in Unicode NFC with plain line ends and no trailing space."""
+    import unicodedata
+
+    normal = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
+    return digest_bytes("\n".join(line.rstrip() for line in normal.split("\n")).strip("\n").encode())[:32]
+
+
+@dataclass
+class _Kept:
+    """What has been kept and dropped so far."""
+
+    exercises: list[Exercise] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    removed: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+
+
+class _Guard:
+    """Knows the held-out problems: their compositions, and the shapes of their bodies."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self._compositions = {problem.composition for problem in problems}
+        self._outlines = {outline(problem.solution) for problem in problems}
+        self._shapes = {shape(problem.parameters, problem.solution) for problem in problems}
+
+    def complaint(self, exercise: Exercise) -> str:
+        """Why the exercise would give a problem away; empty when it would not."""
+        if exercise.composition in self._compositions:
+            return "held-out composition"
+        # Shapes take a syntax tree to compare; unequal outlines settle nearly every exercise without one.
+        if outline(exercise.body) in self._outlines and shape(exercise.parameters, exercise.body) in self._shapes:
+            return "same body as a held-out problem"
+        return ""
+
+
+def _write_exercises(
+    teacher: Writer,
+    count: int,
+    problems: Sequence[Problem],
+    sandbox: Sandbox,
+    *,
+    seed: int,
+    into: Path,
+    progress: Progress,
+) -> _Kept:
+    guard, kept, idle = _Guard(problems), _Kept(), 0
+    with (
+        shards.Documents(into / "documents") as documents,
+        shards.Removed(into / "removed") as removed,
+        progress.task("write exercises", total=count) as task,
+    ):
+        for batch in teacher.exercises(seed=seed):
+            before = len(kept.exercises)
+            written = [exercise for exercise in batch if exercise is not None]
+            kept.failed += len(batch) - len(written)
+            for exercise, wrong in zip(written, check(written, sandbox), strict=True):
+                if len(kept.exercises) == count:
+                    break
+                name = document_id(exercise.text)
+                reason = f"failed its check: {wrong}" if wrong else guard.complaint(exercise)
+                if not reason and name in kept.ids:
+                    reason = "duplicate"
+                place = kept.removed.total() if reason else len(kept.exercises)
+                row = {"id": name, "text": exercise.text, "source": SOURCE, "path": f"{exercise.family}/{place}"}
+                if reason:
+                    kept.removed[reason.partition(":")[0]] += 1
+                    removed.add({**row, "reason": reason, "kept": ""})
+                else:
+                    kept.ids.add(name)
+                    kept.exercises.append(exercise)
+                    documents.add({**row, **shards.extra_columns(exercise)})
+            gained = len(kept.exercises) - before
+            task.advance(gained)
+            idle = 0 if gained else idle + 1
+            if len(kept.exercises) == count or idle == GIVE_UP:
+                break
+    return kept
+
+
+def _right_problems(problems: Sequence[Problem], sandbox: Sandbox) -> list[Problem]:
+    """The problems whose own solutions pass their cases."""
+    as_exercises = [
+        Exercise(
+            name=problem.name,
+            parameters=problem.parameters,
+            docstring="",
+            phrase="",
+            body=problem.solution,
+            text=problem.prompt + problem.solution,
+            family=problem.family,
+            composition=problem.composition,
+            cases=problem.cases,
+            seeds=problem.seeds,
+        )
+        for problem in problems
+    ]
+    return [problem for problem, wrong in zip(problems, check(as_exercises, sandbox), strict=True) if not wrong]
+
+
+def _conversations(
+    teacher: Writer, exercises: Sequence[Exercise], settings: WriteSettings, seed: int
+) -> list[Conversation]:
+    shares = settings.conversation_shares.model_dump()
+    offered = teacher.conversations(exercises, shares, settings.conversations, seed=seed)
+    return [one for one in offered if one is not None]
+
+
+def _preferences(
+    teacher: Writer, exercises: Sequence[Exercise], settings: WriteSettings, sandbox: Sandbox, seed: int
+) -> list[Preference]:
+    """The preferences whose rejected bodies are wrong indeed. A tenth more is asked for than is wanted."""
+    wanted = settings.preferences
+    shares = settings.preference_shares.model_dump()
+    offered = teacher.preferences(exercises, shares, wanted + wanted // 10, seed=seed)
+    made = [one for one in offered if one is not None]
+    return [one for one, wrong in zip(made, rejected_is_wrong(made, sandbox), strict=True) if wrong][:wanted]
+
+
+def _messages(messages: Sequence[Any]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _conversation_row(one: Conversation) -> dict[str, Any]:
+    row = {"messages": _messages(one.messages), "kind": one.kind}
+    return {"id": digest_value(row)[:32], **row}
+
+
+def _preference_row(one: Preference) -> dict[str, Any]:
+    asked = {"messages": _messages(one.messages)} if one.messages else {"prompt": one.prompt}
+    row = {**asked, "chosen": one.chosen, "rejected": one.rejected, "kind": one.kind}
+    return {"id": digest_value(row)[:32], **row}
+
+
+def _problem_row(problem: Problem) -> dict[str, Any]:
+    """A case is a Python literal, `(arguments, expected)`: JSON would make lists of tuples and strings of keys."""
+    return {**asdict(problem), "cases": [repr((case.arguments, case.expected)) for case in problem.cases]}
+
+
+def _counts(names: Any) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def _exercise_figures(kept: _Kept, offered: Problems) -> dict[str, Any]:
+    exercises = kept.exercises
+    return {
+        "exercises": len(exercises),
+        "exercises_by_family": _counts(exercise.family for exercise in exercises),
+        "characters": sum(len(exercise.text) for exercise in exercises),
+        "families": len({exercise.family for exercise in exercises}),
+        "compositions": len({exercise.composition for exercise in exercises}),
+        "training_compositions_by_family": dict(sorted(offered.training.items())),
+        "held_out_compositions_by_family": dict(sorted(offered.held_out.items())),
+        "function_names": len({exercise.name for exercise in exercises}),
+        "removed": dict(sorted(kept.removed.items())),
+        "not_written": kept.failed,
+        "diversity": diversity([exercise.text for exercise in exercises]),
+    }
