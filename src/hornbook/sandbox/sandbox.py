@@ -40,7 +40,7 @@ def isolation() -> Isolation:
     try:
         Supervisor(Limits(), isolated=True).stop()
     except RefusedError as error:
-        return Isolation(False, f"this system refuses {error}")
+        return Isolation(False, str(error))
     return Isolation(True, "Linux namespaces + seccomp")
 
 

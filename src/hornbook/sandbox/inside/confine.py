@@ -30,10 +30,10 @@ class Rules:
 
 def confine(rules: Rules, results: int, nothing: int, put_on_filter: Callable[[], None] | None) -> None:
     """Keep only the answer's descriptor, take the limits, put on the filter. Raises OSError when one is refused."""
+    for descriptor in (0, 1, 2):  # first of all: `nothing` may lie where the answer's descriptor comes to lie
+        os.dup2(nothing, descriptor)
     if results != RESULTS:
         os.dup2(results, RESULTS)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
     os.closerange(RESULTS + 1, 2 * OPEN_FILES)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for kind, value in _resources(rules):

@@ -33,6 +33,7 @@ def enter(parent: int, folder_bytes: int) -> None:
     pid = os.fork()
     if pid:
         _keep(pid, parent)
+    os.setsid()
     mounts.build_root(folder_bytes)
     _give_up_privileges(inside_user)
 

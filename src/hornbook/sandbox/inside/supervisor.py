@@ -44,7 +44,8 @@ def main(settings: str) -> None:
     try:
         server = _isolated(rules, wanted["parent"]) if rules.isolated else _plain(rules, wanted)
     except Exception as error:
-        _answer(json.dumps({"ready": False, "why": str(error)}).encode())
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        _answer(json.dumps({"ready": False, "why": " ".join(why.split())}).encode())
         return
     _answer(json.dumps({"ready": True}).encode())
     server.serve()
@@ -150,8 +151,7 @@ class _Server:
     def _be_the_fork(self, group: list[runner.Work], target: int) -> NoReturn:
         leave, write_all = os._exit, wire.write_all
         try:
-            if not self._rules.isolated:
-                os.setpgid(0, 0)
+            os.setpgid(0, 0)  # so that what is sent to the whole group stays in the fork
             confine.confine(self._rules, target, self._nothing, self._put_on_filter)
             write_all(confine.RESULTS, b"".join(runner.run(work, self._rules.output_bytes) for work in group))
             leave(0)
@@ -193,7 +193,7 @@ class _Server:
             if self._rules.isolated:
                 os.kill(-1, signal.SIGKILL)
             else:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)  # it may not have made its group yet
                 os.killpg(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
         with contextlib.suppress(ChildProcessError):

@@ -11,10 +11,14 @@ Marshal carries only what the trusted side wrote. What a program's process wrote
 
 from __future__ import annotations
 
+import builtins
 import marshal
 import os
 import struct
 from typing import Any
+
+# A program may replace builtins of the process it shares with this module, which therefore keeps a copy.
+globals()["__builtins__"] = dict(vars(builtins))
 
 LENGTH = struct.Struct("<I")
 FATE = struct.Struct("<Bi")
@@ -22,9 +26,6 @@ RECORD = struct.Struct("<BI")
 
 FINISHED, TIMEOUT, OVERFLOW = range(3)
 VALUE, RAISED, DONE, ERROR, MEMORY, OUTPUT = range(6)
-
-RECORD_BYTES_PER_CALL = 2048
-"""Room beside `output_bytes` for a record's head and the message of an exception."""
 
 # Format 2 of marshal writes an object twice that is found twice, so nothing is shared between arguments.
 _MARSHAL_FORMAT = 2
@@ -41,14 +42,17 @@ def record(kind: int, text: str = "") -> bytes:
     return RECORD.pack(kind, len(data)) + data
 
 
+_dumps, _loads, _write = marshal.dumps, marshal.loads, os.write
+
+
 def pack(value: Any) -> bytes:
     """Plain values as bytes for `unpack`, equal parts written apart."""
-    return marshal.dumps(value, _MARSHAL_FORMAT)
+    return _dumps(value, _MARSHAL_FORMAT)
 
 
 def unpack(data: bytes) -> Any:
     """What `pack` packed. Only for bytes from the trusted side."""
-    return marshal.loads(data)
+    return _loads(data)
 
 
 def read_exactly(source: int, count: int) -> bytes:
@@ -73,4 +77,4 @@ def write_all(target: int, data: bytes) -> None:
     """Write every byte to a blocking file descriptor."""
     view = memoryview(data)
     while view:
-        view = view[os.write(target, view) :]
+        view = view[_write(target, view) :]
