@@ -195,6 +195,11 @@ def f():
     assert value(run("import os\ndef f():\n    return os.listdir('/tmp')\n")) == []
 
 
+def test_lock_the_folder(run: Run) -> None:
+    run("import os\ndef f():\n    open('left', 'w').close()\n    os.chmod('.', 0)\n")
+    assert value(run("import os\ndef f():\n    open('mine', 'w').close()\n    return os.listdir('.')\n")) == ["mine"]
+
+
 def test_leave_a_file_for_the_next_program(run: Run) -> None:
     leave = "import os\ndef f():\n    os.mkdir('.hidden')\n    open('.hidden/left', 'w').write('x')\n    os.link('.hidden/left', 'here')\n"
     assert value(run(leave)) is None

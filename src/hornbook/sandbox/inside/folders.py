@@ -12,6 +12,8 @@ def empty(folder: Path) -> None:
     Folders are taken apart from the top: what lies in them moves up, and they go. So neither depth nor the length of
     a path matters, and no symbolic link is followed.
     """
+    with contextlib.suppress(PermissionError):  # a program may have locked us out; where it cannot, nor can we unlock
+        folder.chmod(0o700)
     moved = 0
     while entries := list(folder.iterdir()):
         for entry in entries:

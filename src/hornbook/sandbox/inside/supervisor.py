@@ -44,7 +44,7 @@ def main(settings: str) -> None:
     try:
         server = _isolated(rules, wanted["parent"]) if rules.isolated else _plain(rules, wanted)
     except Exception as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        why = str(error).removeprefix(f"[Errno {getattr(error, 'errno', None)}] ")
         _answer(json.dumps({"ready": False, "why": " ".join(why.split())}).encode())
         return
     _answer(json.dumps({"ready": True}).encode())
