@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equal values of equal types all the way down: True is not 1, and 1 is not 1.0. The order of a dict's keys is free."""
+    """Equal values of equal types all the way down: True is not 1. The order of a dict's keys is free."""
     if type(left) is not type(right):
         return False
+    if isinstance(left, int | str):
+        return bool(left == right)
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     if isinstance(left, dict):
@@ -54,7 +56,7 @@ def check(exercises: Sequence[Exercise], sandbox: Sandbox) -> Iterator[str]:
 
 
 def rejected_is_wrong(preferences: Sequence[Preference], sandbox: Sandbox) -> list[bool]:
-    """For each preference that can be tried, whether its rejected answer fails at least one case; True for the others."""
+    """For each preference whether its rejected answer fails a case; True for those that cannot be tried."""
     tried = [preference.trial for preference in preferences if preference.trial is not None]
     programs = [_program(trial.source, trial.function, trial.cases) for trial in tried]
     outcomes = sandbox.run(programs, together=200)

@@ -12,9 +12,9 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def diversity(texts: Sequence[str]) -> dict[str, float]:
-    """`distinct_3_grams`: different ones as a share of all (Li et al., 2016); `compression_ratio`: by zlib, less is more alike.
+    """`distinct_3_grams` is the share of different ones (Li et al., 2016); `compression_ratio` is zlib's.
 
-    Measured on `SAMPLE` texts, evenly spaced.
+    Less means more alike. Measured on `SAMPLE` texts, evenly spaced.
     """
     step = max(1.0, len(texts) / SAMPLE)
     sample = [texts[int(i * step)] for i in range(min(SAMPLE, len(texts)))]

@@ -17,8 +17,9 @@ def hold_out(
 ) -> frozenset[str]:
     """The held-out ones among a family's `compositions` (key -> the keys of its parts, one for each axis).
 
-    A `share` of them is taken, as long as every part stays in `taught` others. The order in which they are taken is a hash of the seed, `group` and the parts: two families with the same group and
-    the same axes hold out the same combinations, whatever the rest of the catalogue is.
+    A `share` of them is taken, as long as every part stays in `taught` others. The order in which they are taken is a
+    hash of the seed, `group` and the parts: two families with the same group and the same axes hold out the same
+    combinations, whatever the rest of the catalogue is.
     """
     if len(compositions) < SMALLEST_FAMILY:
         return frozenset()

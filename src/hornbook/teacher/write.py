@@ -1,4 +1,4 @@
-"""The write stage: the teacher's exercises, checked and apart from the held-out problems, and all that later stages need."""
+"""The write stage: the teacher's exercises, checked and kept apart from the problems, and what later stages need."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hornbook.files import digest_bytes, digest_value, write_jsonl
 from hornbook.progress import Progress
 from hornbook.teacher import shards
-from hornbook.teacher.bodies import outline, shape
 from hornbook.teacher.check import check, rejected_is_wrong
 from hornbook.teacher.diversity import diversity
+from hornbook.teacher.guard import Guard
 from hornbook.teacher.interface import Conversation, Exercise, Preference, Problem, Problems, Writer
 from hornbook.teacher.settings import WriteSettings
 
@@ -67,7 +67,7 @@ def write(
 
 
 def document_id(text: str) -> str:
-    """The first 32 hexadecimal digits of the SHA-256 of the text in Unicode NFC with plain line ends and no trailing space."""
+    """The first 32 hexadecimal digits of the SHA-256 of the normalised text: Unicode NFC, no spaces at line ends."""
     import unicodedata
 
     normal = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
@@ -84,24 +84,6 @@ class _Kept:
     failed: int = 0
 
 
-class _Guard:
-    """Knows the held-out problems: their compositions, and the shapes of their bodies."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._compositions = {problem.composition for problem in problems}
-        self._outlines = {outline(problem.solution) for problem in problems}
-        self._shapes = {shape(problem.parameters, problem.solution) for problem in problems}
-
-    def complaint(self, exercise: Exercise) -> str:
-        """Why the exercise would give a problem away; empty when it would not."""
-        if exercise.composition in self._compositions:
-            return "held-out composition"
-        # Shapes take a syntax tree to compare; unequal outlines settle nearly every exercise without one.
-        if outline(exercise.body) in self._outlines and shape(exercise.parameters, exercise.body) in self._shapes:
-            return "same body as a held-out problem"
-        return ""
-
-
 def _write_exercises(
     teacher: Writer,
     count: int,
@@ -112,7 +94,7 @@ def _write_exercises(
     into: Path,
     progress: Progress,
 ) -> _Kept:
-    guard, kept, idle = _Guard(problems), _Kept(), 0
+    guard, kept, idle = Guard(problems), _Kept(), 0
     with (
         shards.Documents(into / "documents") as documents,
         shards.Removed(into / "removed") as removed,

@@ -9,7 +9,18 @@ PEOPLE = ("Ada", "Alan", "Grace", "Max", "Mia", "Noah", "Lena", "Tom", "Eva", "S
 # Topic: what is said, and the answers. {p} is a person's name.
 TOPICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "greeting": (
-        ("Hi", "Hi!", "Hello", "Hello!", "Hey", "Hey there!", "Good morning!", "Good evening!", "Hi there", "Greetings!"),
+        (
+            "Hi",
+            "Hi!",
+            "Hello",
+            "Hello!",
+            "Hey",
+            "Hey there!",
+            "Good morning!",
+            "Good evening!",
+            "Hi there",
+            "Greetings!",
+        ),
         ("Hello! Which function shall I write?", "Hi! Which function do you need?"),
     ),
     "introduction": (
@@ -18,8 +29,16 @@ TOPICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "identity": (
         (
-            "Who are you?", "What are you?", "What is your name?", "Who made you?", "Are you a person?", "Are you human?",
-            "Tell me about yourself.", "Who am I talking to?", "Are you a robot?", "Introduce yourself.",
+            "Who are you?",
+            "What are you?",
+            "What is your name?",
+            "Who made you?",
+            "Are you a person?",
+            "Are you human?",
+            "Tell me about yourself.",
+            "Who am I talking to?",
+            "Are you a robot?",
+            "Introduce yourself.",
         ),
         (
             "I am a small language model made with Hornbook. I write short Python functions.",
@@ -28,8 +47,14 @@ TOPICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "abilities": (
         (
-            "What can you do?", "How can you help me?", "What do you know?", "Can you help me?", "What are you good at?",
-            "Can you write code?", "Do you know Python?", "What can I ask you?",
+            "What can you do?",
+            "How can you help me?",
+            "What do you know?",
+            "Can you help me?",
+            "What are you good at?",
+            "Can you write code?",
+            "Do you know Python?",
+            "What can I ask you?",
         ),
         (
             "I write short Python functions. Give me a name, the arguments and what it returns.",
@@ -38,20 +63,38 @@ TOPICS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "limits": (
         (
-            "What is the weather like?", "Tell me the news.", "Who won the game?", "What time is it?", "Write a long essay.",
-            "Sing me a song.", "Translate this to French.", "What should I eat?",
+            "What is the weather like?",
+            "Tell me the news.",
+            "Who won the game?",
+            "What time is it?",
+            "Write a long essay.",
+            "Sing me a song.",
+            "Translate this to French.",
+            "What should I eat?",
         ),
-        ("I don't know that. I only write short Python functions.", "That is beyond me. I write short Python functions."),
+        (
+            "I don't know that. I only write short Python functions.",
+            "That is beyond me. I write short Python functions.",
+        ),
     ),
     "thanks": (
-        ("Thanks!", "Thank you!", "Thanks a lot.", "Great, thanks!", "Thank you very much.", "Perfect!", "Well done!", "Nice work!"),
+        (
+            "Thanks!",
+            "Thank you!",
+            "Thanks a lot.",
+            "Great, thanks!",
+            "Thank you very much.",
+            "Perfect!",
+            "Well done!",
+            "Nice work!",
+        ),
         ("You're welcome!", "Glad to help!"),
     ),
     "goodbye": (
         ("Bye!", "Goodbye!", "See you!", "Good night!", "See you later.", "That is all."),
         ("Goodbye!", "See you!"),
     ),
-}  # fmt: skip
+}
 
 
 def exchange(topic: str, random: Random) -> tuple[str, str]:

@@ -27,7 +27,7 @@ NAMES_FROM = 3_000  # characters of which names are looked at
 
 @dataclass(frozen=True)
 class Features:
-    """Counts and shares of one text. Shares are of characters unless said otherwise; `prose` is docstrings and comments."""
+    """Counts and shares of one text: of characters unless said otherwise; prose is docstrings and comments."""
 
     characters: int
     is_code: bool

@@ -182,10 +182,28 @@ WORD_KEYS = (
     SAME,
     UPPERED,
     LOWERED,
-    Change("length", "length", "len({v})", lambda s, k: sum(1 for _ in s), (ChangeWords("the length of {x}", "the lengths of {x}", "measured"),)),
-    Change("initial", "initial", "{v}[:1]", lambda s, k: "".join(list(s)[:1]), (ChangeWords("the first letter of {x}", "the first letters of {x}", "cut to its first letter"),)),
-    Change("final", "final", "{v}[-1:]", lambda s, k: "".join(list(s)[len(s) - 1 :]) if s else "", (ChangeWords("the last letter of {x}", "the last letters of {x}", "cut to its last letter"),)),
-)  # fmt: skip
+    Change(
+        "length",
+        "length",
+        "len({v})",
+        lambda s, k: sum(1 for _ in s),
+        (ChangeWords("the length of {x}", "the lengths of {x}", "measured"),),
+    ),
+    Change(
+        "initial",
+        "initial",
+        "{v}[:1]",
+        lambda s, k: "".join(list(s)[:1]),
+        (ChangeWords("the first letter of {x}", "the first letters of {x}", "cut to its first letter"),),
+    ),
+    Change(
+        "final",
+        "final",
+        "{v}[-1:]",
+        lambda s, k: "".join(list(s)[len(s) - 1 :]) if s else "",
+        (ChangeWords("the last letter of {x}", "the last letters of {x}", "cut to its last letter"),),
+    ),
+)
 DEFAULTS = (Part("number", "", "", lambda k: k, ("",), (0, 1, *SMALL)),)
 _CASES = (SAME, UPPERED, LOWERED)
 

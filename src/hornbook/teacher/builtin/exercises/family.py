@@ -1,4 +1,4 @@
-"""What a family of exercises is: axes of parts, and a function that writes one composition as words, code and meaning."""
+"""What a family of exercises is: axes of parts, and a function that writes a composition as words, code and meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A composition written down: `phrase` is what the function returns, in words; `meaning` computes it another way."""
+    """A composition written down: `phrase` says what the function returns; `meaning` computes it another way."""
 
     phrase: str
     body: tuple[str, ...]

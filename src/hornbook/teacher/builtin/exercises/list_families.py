@@ -150,8 +150,10 @@ def _sets(style: Style, operation: Bound, change: BoundChange, test: BoundTest) 
 def _pair(style: Style, first: Bound, one: BoundTest, second: Bound, two: BoundTest) -> Sketch:
     (xs,) = style.names
     noun = noun_of(style)
+    left = first.words(x=f"the {one.group(noun)}")
+    right = second.words(x=f"the {two.group(noun)}")
     return Sketch(
-        phrase=f"a tuple of {first.words(x=f'the {one.group(noun)}')} and {second.words(x=f'the {two.group(noun)}')} in {xs}",
+        phrase=f"a tuple of {left} and {right} in {xs}",
         body=(
             f"first = {first.code(each(SAME.bind(None, 0), 'v', xs, one))}",
             f"second = {second.code(each(SAME.bind(None, 0), 'v', xs, two))}",
@@ -184,14 +186,20 @@ QUANTIFIERS = (
 )
 EXTREMES = (
     Part(
-        "largest", "largest", "max(group, key={key}, default=0)", lambda xs, key, k: _first_best(xs, key, 1),
+        "largest",
+        "largest",
+        "max(group, key={key}, default=0)",
+        lambda xs, key, k: _first_best(xs, key, 1),
         ("the first of the {group} in {xs} with the largest value of {key}, or 0",),
     ),
     Part(
-        "smallest", "smallest", "min(group, key={key}, default=0)", lambda xs, key, k: _first_best(xs, key, -1),
+        "smallest",
+        "smallest",
+        "min(group, key={key}, default=0)",
+        lambda xs, key, k: _first_best(xs, key, -1),
         ("the first of the {group} in {xs} with the smallest value of {key}, or 0",),
     ),
-)  # fmt: skip
+)
 
 
 def _bubble(values: list[Any]) -> list[Any]:
@@ -205,14 +213,60 @@ def _bubble(values: list[Any]) -> list[Any]:
 
 ARRANGEMENTS = (
     Part("ascending", "sorted", "sorted({v})", lambda xs, k: _bubble(xs), ("{x}, in ascending order", "{x}, sorted")),
-    Part("descending", "falling", "sorted({v}, reverse=True)", lambda xs, k: list(reversed(_bubble(xs))), ("{x}, in descending order",)),
-    Part("reversed", "reversed", "{v}[::-1]", lambda xs, k: list(reversed(xs)), ("{x}, in reverse order", "{x}, last one first")),
-    Part("head", "first", "{v}[:{k}]", lambda xs, k: [x for i, x in enumerate(xs) if i < k], ("the first {k} of {x}",), (2, 3, 4, 5)),
-    Part("tail", "last", "{v}[-{k}:]", lambda xs, k: [x for i, x in enumerate(xs) if i >= len(xs) - k], ("the last {k} of {x}",), (2, 3, 4)),
-    Part("rest", "rest", "{v}[{k}:]", lambda xs, k: [x for i, x in enumerate(xs) if i >= k], ("{x}, skipping the first {k}",), (1, 2, 3)),
-    Part("every", "every", "{v}[::{k}]", lambda xs, k: [x for i, x in enumerate(xs) if i % k == 0], ("every {k}th of {x}", "one in {k} of {x}"), (2, 3, 4)),
-    Part("distinct", "unique", "sorted(set({v}))", lambda xs, k: _bubble(list(dict.fromkeys(xs))), ("{x}, sorted without duplicates",)),
-)  # fmt: skip
+    Part(
+        "descending",
+        "falling",
+        "sorted({v}, reverse=True)",
+        lambda xs, k: list(reversed(_bubble(xs))),
+        ("{x}, in descending order",),
+    ),
+    Part(
+        "reversed",
+        "reversed",
+        "{v}[::-1]",
+        lambda xs, k: list(reversed(xs)),
+        ("{x}, in reverse order", "{x}, last one first"),
+    ),
+    Part(
+        "head",
+        "first",
+        "{v}[:{k}]",
+        lambda xs, k: [x for i, x in enumerate(xs) if i < k],
+        ("the first {k} of {x}",),
+        (2, 3, 4, 5),
+    ),
+    Part(
+        "tail",
+        "last",
+        "{v}[-{k}:]",
+        lambda xs, k: [x for i, x in enumerate(xs) if i >= len(xs) - k],
+        ("the last {k} of {x}",),
+        (2, 3, 4),
+    ),
+    Part(
+        "rest",
+        "rest",
+        "{v}[{k}:]",
+        lambda xs, k: [x for i, x in enumerate(xs) if i >= k],
+        ("{x}, skipping the first {k}",),
+        (1, 2, 3),
+    ),
+    Part(
+        "every",
+        "every",
+        "{v}[::{k}]",
+        lambda xs, k: [x for i, x in enumerate(xs) if i % k == 0],
+        ("every {k}th of {x}", "one in {k} of {x}"),
+        (2, 3, 4),
+    ),
+    Part(
+        "distinct",
+        "unique",
+        "sorted(set({v}))",
+        lambda xs, k: _bubble(list(dict.fromkeys(xs))),
+        ("{x}, sorted without duplicates",),
+    ),
+)
 SET_OPERATIONS = (
     Part("intersection", "common", "{x} & {y}", lambda a, b, k: a and b, ("the {group} in both {xs} and {ys}",)),
     Part("union", "union", "{x} | {y}", lambda a, b, k: a or b, ("the {group} in either {xs} or {ys}",)),

@@ -182,18 +182,30 @@ SIDES = (
 )
 LABELS = (
     Part(
-        "sizes", "size", "", lambda k: None, ("",),
+        "sizes",
+        "size",
+        "",
+        lambda k: None,
+        ("",),
         (("low", "mid", "high"), ("small", "medium", "large"), ("tiny", "big", "huge"), ("short", "long", "other")),
     ),
     Part(
-        "colors", "color", "", lambda k: None, ("",),
+        "colors",
+        "color",
+        "",
+        lambda k: None,
+        ("",),
         (("red", "green", "blue"), ("green", "red", "gray"), ("blue", "red", "white"), ("white", "black", "gray")),
     ),
     Part(
-        "words", "word", "", lambda k: None, ("",),
+        "words",
+        "word",
+        "",
+        lambda k: None,
+        ("",),
         (("yes", "no", "maybe"), ("good", "bad", "okay"), ("hot", "cold", "warm"), ("left", "right", "middle")),
     ),
-)  # fmt: skip
+)
 COLLECTS = (
     Part("sum", "sum", "sum({x})", lambda xs, k: sum(xs), ("the sum of {x}", "the total of {x}")),
     Part("product", "product", "", lambda xs, k: _product(xs), ("the product of {x}",)),

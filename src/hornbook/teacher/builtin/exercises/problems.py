@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -10,14 +10,15 @@ from hornbook.seeds import derive, stream
 from hornbook.teacher.builtin.exercises import arguments
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions
 from hornbook.teacher.builtin.exercises.draw import LONGEST, Drawn, draw
-from hornbook.teacher.builtin.exercises.mutants import mutants
+from hornbook.teacher.builtin.exercises.mutants import exchanges
 from hornbook.teacher.builtin.exercises.phrasing import QUESTIONS
 from hornbook.teacher.builtin.exercises.splits import held_out
 from hornbook.teacher.check import same
 from hornbook.teacher.interface import Case, Problem
 
-CANDIDATES = 48  # argument tuples tried for each problem
-FEWEST_CASES, MOST_CASES = 6, 10
+CANDIDATES = 30  # argument tuples that every rival is tried on
+RARE = 240  # further ones, for the rivals that are left
+FEWEST_CASES, MOST_CASES = 7, 10
 TRIES = 8  # draws of constants for one composition before it is left out
 
 TRIVIAL: dict[str, Callable[..., Any]] = {
@@ -41,34 +42,57 @@ def question(drawn: Drawn, random: Random) -> str:
 
 
 def distinguishing_cases(drawn: Drawn, random: Random) -> tuple[Case, ...] | None:
-    """Cases that every trivial body fails, and every mutant that any of the candidates can tell apart.
+    """Cases that every trivial body fails, and every mutant that a few hundred arguments can tell apart.
 
     None when a trivial body cannot be told from the solution, or when that takes more than `MOST_CASES` cases.
     """
     kinds = drawn.family.kinds
+    close = list(exchanges(drawn, random))
+    rivals: dict[str, Callable[..., Any]] = {f"return {name}": function for name, function in TRIVIAL.items()}
+    rivals |= {label: drawn.family.sketch(drawn.style, parts).meaning for label, parts in close}
+    wider = arguments.hints_of([bound.k for _, parts in close for bound in parts])
     candidates = [*arguments.edges(kinds)]
-    candidates += [arguments.arguments(kinds, random, drawn.hints) for _ in range(CANDIDATES)]
+    for hints in (drawn.hints, wider):
+        candidates += [arguments.arguments(kinds, random, hints) for _ in range(CANDIDATES // 2)]
     cases = [drawn.case(values) for values in candidates]
-    rivals = {f"return {name}": function for name, function in TRIVIAL.items()}
-    rivals |= {label: sketch.meaning for label, sketch in mutants(drawn, random)}
-    # killed[i]: the rivals that give a wrong answer on case i
+    chosen = _cover(cases, rivals)
+    if any(f"return {name}" in rivals for name in TRIVIAL):
+        return None
+    # What is left needs rare arguments, or means the same: many more are tried, against these few rivals only.
+    for number in range(RARE):
+        if not rivals:
+            break
+        case = drawn.case(arguments.arguments(kinds, random, wider if number % 2 else drawn.hints))
+        if _kill(case, rivals):
+            chosen.append(case)
+    for case in cases:
+        if len(chosen) < FEWEST_CASES and case not in chosen:
+            chosen.append(case)
+    return tuple(chosen) if len(chosen) <= MOST_CASES else None
+
+
+def _kill(case: Case, rivals: dict[str, Callable[..., Any]]) -> bool:
+    """Take those out of `rivals` that fail the case; whether any did."""
+    dead = [name for name, rival in rivals.items() if not same(rival(*case.arguments), case.expected)]
+    for name in dead:
+        del rivals[name]
+    return bool(dead)
+
+
+def _cover(cases: Sequence[Case], rivals: dict[str, Callable[..., Any]]) -> list[Case]:
+    """Few of the cases that together fail every rival any of them fails; those rivals are taken out of `rivals`."""
     killed = [
         {name for name, rival in rivals.items() if not same(rival(*case.arguments), case.expected)} for case in cases
     ]
-    alive = set().union(*killed)
-    if any(f"return {name}" not in alive for name in TRIVIAL):
-        return None
-    chosen: list[int] = []
-    while alive and len(chosen) < MOST_CASES:
+    alive: set[str] = set().union(*killed)
+    for name in alive:
+        del rivals[name]
+    chosen = []
+    while alive:
         best = max(range(len(cases)), key=lambda i: (len(killed[i] & alive), -i))
-        chosen.append(best)
+        chosen.append(cases[best])
         alive -= killed[best]
-    if alive:
-        return None
-    spare = (i for i in range(len(cases)) if i not in chosen)
-    while len(chosen) < FEWEST_CASES:
-        chosen.append(next(spare))
-    return tuple([cases[i] for i in sorted(chosen)])
+    return chosen
 
 
 def _orders(seed: int) -> Iterator[tuple[str, str]]:

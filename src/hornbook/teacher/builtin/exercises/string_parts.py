@@ -46,17 +46,62 @@ def _after(words: str) -> TestWords:
 
 CHARACTER_TESTS = (
     Test("vowel", "vowel", '{v} in "aeiou"', lambda c, k: VOWELS.find(c) >= 0, (_kind("vowels", "a vowel"),)),
-    Test("not_vowel", "hard", '{v} not in "aeiou"', lambda c, k: VOWELS.find(c) < 0, (_kind("non-vowels", "a non-vowel"),)),
+    Test(
+        "not_vowel",
+        "hard",
+        '{v} not in "aeiou"',
+        lambda c, k: VOWELS.find(c) < 0,
+        (_kind("non-vowels", "a non-vowel"),),
+    ),
     Test("digit", "digit", "{v}.isdigit()", lambda c, k: c in DIGITS, (_kind("digits", "a digit"),)),
-    Test("upper", "capital", "{v}.isupper()", lambda c, k: c in UPPER, (_kind("capital letters", "a capital letter"), _kind("uppercase letters", "an uppercase letter"))),
-    Test("lower", "little", "{v}.islower()", lambda c, k: c in LOWER, (_kind("small letters", "a small letter"), _kind("lowercase letters", "a lowercase letter"))),
+    Test(
+        "upper",
+        "capital",
+        "{v}.isupper()",
+        lambda c, k: c in UPPER,
+        (_kind("capital letters", "a capital letter"), _kind("uppercase letters", "an uppercase letter")),
+    ),
+    Test(
+        "lower",
+        "little",
+        "{v}.islower()",
+        lambda c, k: c in LOWER,
+        (_kind("small letters", "a small letter"), _kind("lowercase letters", "a lowercase letter")),
+    ),
     Test("letter", "letter", "{v}.isalpha()", lambda c, k: c in UPPER + LOWER, (_kind("letters", "a letter"),)),
-    Test("space", "blank", '{v} == " "', lambda c, k: ord(c) == 32, (_kind("spaces", "a space"), _kind("blanks", "a blank"))),
+    Test(
+        "space",
+        "blank",
+        '{v} == " "',
+        lambda c, k: ord(c) == 32,
+        (_kind("spaces", "a space"), _kind("blanks", "a blank")),
+    ),
     Test("equal", "same", '{v} == "{k}"', lambda c, k: ord(c) == ord(k), (_after('equal to "{k}"'),), LETTERS),
-    Test("different", "other", '{v} != "{k}"', lambda c, k: ord(c) != ord(k), (_after('other than "{k}"'), _after('different from "{k}"')), LETTERS),
-    Test("later", "late", '{v} > "{k}"', lambda c, k: ord(c) > ord(k), (_after('after "{k}"'), _after('later than "{k}"')), LETTERS),
-    Test("earlier", "early", '{v} < "{k}"', lambda c, k: ord(c) < ord(k), (_after('before "{k}"'), _after('earlier than "{k}"')), LETTERS),
-)  # fmt: skip
+    Test(
+        "different",
+        "other",
+        '{v} != "{k}"',
+        lambda c, k: ord(c) != ord(k),
+        (_after('other than "{k}"'), _after('different from "{k}"')),
+        LETTERS,
+    ),
+    Test(
+        "later",
+        "late",
+        '{v} > "{k}"',
+        lambda c, k: ord(c) > ord(k),
+        (_after('after "{k}"'), _after('later than "{k}"')),
+        LETTERS,
+    ),
+    Test(
+        "earlier",
+        "early",
+        '{v} < "{k}"',
+        lambda c, k: ord(c) < ord(k),
+        (_after('before "{k}"'), _after('earlier than "{k}"')),
+        LETTERS,
+    ),
+)
 ANY_CHARACTER_TESTS = (ALL, *CHARACTER_TESTS)
 
 
@@ -118,33 +163,156 @@ def _verb(ing: str, plural: str, singular: str) -> TestWords:
 
 
 STRING_TESTS = (
-    Test("starts", "start", '{v}.startswith("{k}")', lambda s, k: s[:1] == k, (_verb('starting with "{k}"', 'start with "{k}"', 'starts with "{k}"'), _verb('beginning with "{k}"', 'begin with "{k}"', 'begins with "{k}"')), LETTERS),
-    Test("ends", "end", '{v}.endswith("{k}")', lambda s, k: s[-1:] == k, (_verb('ending with "{k}"', 'end with "{k}"', 'ends with "{k}"'), _verb('ending in "{k}"', 'end in "{k}"', 'ends in "{k}"')), LETTERS),
-    Test("contains", "with", '"{k}" in {v}', lambda s, k: s.count(k) > 0, (_verb('containing "{k}"', 'contain "{k}"', 'contains "{k}"'), _verb('with "{k}" inside', 'have "{k}" inside', 'has "{k}" inside')), LETTERS),
-    Test("lacks", "without", '"{k}" not in {v}', lambda s, k: s.count(k) == 0, (_verb('without "{k}"', 'lack "{k}"', 'lacks "{k}"'),), LETTERS),
+    Test(
+        "starts",
+        "start",
+        '{v}.startswith("{k}")',
+        lambda s, k: s[:1] == k,
+        (
+            _verb('starting with "{k}"', 'start with "{k}"', 'starts with "{k}"'),
+            _verb('beginning with "{k}"', 'begin with "{k}"', 'begins with "{k}"'),
+        ),
+        LETTERS,
+    ),
+    Test(
+        "ends",
+        "end",
+        '{v}.endswith("{k}")',
+        lambda s, k: s[-1:] == k,
+        (
+            _verb('ending with "{k}"', 'end with "{k}"', 'ends with "{k}"'),
+            _verb('ending in "{k}"', 'end in "{k}"', 'ends in "{k}"'),
+        ),
+        LETTERS,
+    ),
+    Test(
+        "contains",
+        "with",
+        '"{k}" in {v}',
+        lambda s, k: s.count(k) > 0,
+        (
+            _verb('containing "{k}"', 'contain "{k}"', 'contains "{k}"'),
+            _verb('with "{k}" inside', 'have "{k}" inside', 'has "{k}" inside'),
+        ),
+        LETTERS,
+    ),
+    Test(
+        "lacks",
+        "without",
+        '"{k}" not in {v}',
+        lambda s, k: s.count(k) == 0,
+        (_verb('without "{k}"', 'lack "{k}"', 'lacks "{k}"'),),
+        LETTERS,
+    ),
     Test("longer", "long", "len({v}) > {k}", lambda s, k: s[k:] != "", (_after("longer than {k}"),), LENGTHS),
     Test("shorter", "short", "len({v}) < {k}", lambda s, k: s[k - 1 :] == "", (_after("shorter than {k}"),), LENGTHS),
-    Test("length", "size", "len({v}) == {k}", lambda s, k: s[k - 1 :] != "" and s[k:] == "", (_after("of length {k}"), _after("exactly {k} long")), LENGTHS),
-    Test("palindrome", "mirror", "{v} == {v}[::-1]", lambda s, k: all(a == b for a, b in zip(s, reversed(s), strict=True)), (TestWords("palindromic {noun}", "are palindromes", "is a palindrome"),)),
-    Test("numeric", "digit", "{v}.isdigit()", lambda s, k: s != "" and all(c in DIGITS for c in s), (_after("made of digits"), _after("numeric"))),
-    Test("alphabetic", "letter", "{v}.isalpha()", lambda s, k: s != "" and all(c in UPPER + LOWER for c in s), (_after("made of letters"), _after("alphabetic"))),
-    Test("shouted", "capital", "{v}.isupper()", lambda s, k: s == _upper(s) and s != _lower(s), (_after("all in capitals"),)),
-)  # fmt: skip
+    Test(
+        "length",
+        "size",
+        "len({v}) == {k}",
+        lambda s, k: s[k - 1 :] != "" and s[k:] == "",
+        (_after("of length {k}"), _after("exactly {k} long")),
+        LENGTHS,
+    ),
+    Test(
+        "palindrome",
+        "mirror",
+        "{v} == {v}[::-1]",
+        lambda s, k: all(a == b for a, b in zip(s, reversed(s), strict=True)),
+        (TestWords("palindromic {noun}", "are palindromes", "is a palindrome"),),
+    ),
+    Test(
+        "numeric",
+        "digit",
+        "{v}.isdigit()",
+        lambda s, k: s != "" and all(c in DIGITS for c in s),
+        (_after("made of digits"), _after("numeric")),
+    ),
+    Test(
+        "alphabetic",
+        "letter",
+        "{v}.isalpha()",
+        lambda s, k: s != "" and all(c in UPPER + LOWER for c in s),
+        (_after("made of letters"), _after("alphabetic")),
+    ),
+    Test(
+        "shouted",
+        "capital",
+        "{v}.isupper()",
+        lambda s, k: s == _upper(s) and s != _lower(s),
+        (_after("all in capitals"),),
+    ),
+)
 ANY_STRING_TESTS = (ALL, *STRING_TESTS)
 
 STRING_CHANGES = (
     UPPERED,
     LOWERED,
     SWAPPED,
-    Change("title", "title", "{v}.capitalize()", lambda s, k: _upper(s[:1]) + _lower(s[1:]), (_each("capitalized"), _upright("with a capital first letter"))),
-    Change("reverse", "reverse", "{v}[::-1]", lambda s, k: "".join(reversed(s)), (_each("reversed"), _each("spelled backwards"))),
-    Change("head", "first", "{v}[:{k}]", lambda s, k: "".join(c for i, c in enumerate(s) if i < k), (ChangeWords("the first {k} letters of {x}", "the first {k} letters of {x}", "cut to the first {k} letters"),), CUTS),
-    Change("tail", "last", "{v}[-{k}:]", lambda s, k: "".join(c for i, c in enumerate(s) if i >= len(s) - k), (ChangeWords("the last {k} letters of {x}", "the last {k} letters of {x}", "cut to the last {k} letters"),), CUTS),
-    Change("rest", "rest", "{v}[1:]", lambda s, k: "".join(c for i, c in enumerate(s) if i), (ChangeWords("{x} without its first letter", "{x} without their first letter", "stripped of its first letter"),)),
-    Change("chop", "chop", "{v}[:-1]", lambda s, k: "".join(c for i, c in enumerate(s, 1) if i < len(s)), (ChangeWords("{x} without its last letter", "{x} without their last letter", "stripped of its last letter"),)),
+    Change(
+        "title",
+        "title",
+        "{v}.capitalize()",
+        lambda s, k: _upper(s[:1]) + _lower(s[1:]),
+        (_each("capitalized"), _upright("with a capital first letter")),
+    ),
+    Change(
+        "reverse",
+        "reverse",
+        "{v}[::-1]",
+        lambda s, k: "".join(reversed(s)),
+        (_each("reversed"), _each("spelled backwards")),
+    ),
+    Change(
+        "head",
+        "first",
+        "{v}[:{k}]",
+        lambda s, k: "".join(c for i, c in enumerate(s) if i < k),
+        (ChangeWords("the first {k} letters of {x}", "the first {k} letters of {x}", "cut to the first {k} letters"),),
+        CUTS,
+    ),
+    Change(
+        "tail",
+        "last",
+        "{v}[-{k}:]",
+        lambda s, k: "".join(c for i, c in enumerate(s) if i >= len(s) - k),
+        (ChangeWords("the last {k} letters of {x}", "the last {k} letters of {x}", "cut to the last {k} letters"),),
+        CUTS,
+    ),
+    Change(
+        "rest",
+        "rest",
+        "{v}[1:]",
+        lambda s, k: "".join(c for i, c in enumerate(s) if i),
+        (
+            ChangeWords(
+                "{x} without its first letter", "{x} without their first letter", "stripped of its first letter"
+            ),
+        ),
+    ),
+    Change(
+        "chop",
+        "chop",
+        "{v}[:-1]",
+        lambda s, k: "".join(c for i, c in enumerate(s, 1) if i < len(s)),
+        (ChangeWords("{x} without its last letter", "{x} without their last letter", "stripped of its last letter"),),
+    ),
     DOUBLED,
     SUFFIXED,
     PREFIXED,
-    Change("replace", "swap", '{v}.replace("{k[0]}", "{k[1]}")', lambda s, k: k[1].join(s.split(k[0])), (ChangeWords('{x} with "{k[0]}" replaced by "{k[1]}"', '{x} with "{k[0]}" replaced by "{k[1]}"', 'changed from "{k[0]}" to "{k[1]}"'),), SWAPS),
-)  # fmt: skip
+    Change(
+        "replace",
+        "swap",
+        '{v}.replace("{k[0]}", "{k[1]}")',
+        lambda s, k: k[1].join(s.split(k[0])),
+        (
+            ChangeWords(
+                '{x} with "{k[0]}" replaced by "{k[1]}"',
+                '{x} with "{k[0]}" replaced by "{k[1]}"',
+                'changed from "{k[0]}" to "{k[1]}"',
+            ),
+        ),
+        SWAPS,
+    ),
+)
 ANY_STRING_CHANGES = (SAME, *STRING_CHANGES)
