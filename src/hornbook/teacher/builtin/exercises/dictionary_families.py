@@ -20,8 +20,10 @@ from hornbook.teacher.builtin.exercises.string_parts import (
     ANY_CHARACTER_TESTS,
     ANY_STRING_CHANGES,
     ANY_STRING_TESTS,
+    DOUBLED,
     LOWERED,
     STRING_TESTS,
+    SWAPPED,
     UPPERED,
 )
 
@@ -181,6 +183,7 @@ def _merge(style: Style, change: BoundChange, test: BoundTest) -> Sketch:
 WORD_KEYS = (
     SAME,
     UPPERED,
+    DOUBLED,
     LOWERED,
     Change(
         "length",
@@ -205,7 +208,7 @@ WORD_KEYS = (
     ),
 )
 DEFAULTS = (Part("number", "", "", lambda k: k, ("",), (0, 1, *SMALL)),)
-_CASES = (SAME, UPPERED, LOWERED)
+_CHARACTER_KEYS = (SAME, UPPERED, LOWERED, SWAPPED, DOUBLED)
 
 FAMILIES = (
     Family("select", (ANY_NUMBER_CHANGES, ANY_NUMBER_TESTS), ("table",), _select, ("select", "filter")),
@@ -214,7 +217,9 @@ FAMILIES = (
     Family("key_test", (ANY_NUMBER_CHANGES, STRING_TESTS), ("table",), _key_test, ("values", "lookup")),
     Family("tally", (ANY_NUMBER_CHANGES, ANY_NUMBER_TESTS), ("numbers",), _tally, ("tally", "count")),
     Family("tally_words", (WORD_KEYS, ANY_STRING_TESTS), ("words",), _tally_words, ("tally", "count")),
-    Family("tally_characters", (_CASES, ANY_CHARACTER_TESTS), ("text",), _tally_characters, ("tally", "count")),
+    Family(
+        "tally_characters", (_CHARACTER_KEYS, ANY_CHARACTER_TESTS), ("text",), _tally_characters, ("tally", "count")
+    ),
     Family("group", (WORD_KEYS[1:], ANY_STRING_TESTS), ("words",), _group, ("group",)),
     Family("invert", (ANY_STRING_CHANGES, ANY_NUMBER_TESTS), ("table",), _invert, ("invert", "flip")),
     Family("lookup", (ANY_NUMBER_CHANGES, NUMBER_TESTS, DEFAULTS), ("table", "key"), _lookup, ("lookup", "get")),

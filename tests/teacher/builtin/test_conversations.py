@@ -1,0 +1,78 @@
+import ast
+import itertools
+
+import pytest
+
+from hornbook.teacher.builtin import chatter, safety
+from hornbook.teacher.builtin.conversations import LONGEST, code, conversations, question
+from hornbook.teacher.builtin.exercises.draw import exercise
+from hornbook.teacher.builtin.exercises.writing import drawings
+from hornbook.teacher.interface import Conversation, Exercise
+from hornbook.teacher.settings import ConversationShares
+
+
+@pytest.fixture(scope="module")
+def exercises() -> list[Exercise]:
+    return [exercise(drawn) for drawn in itertools.islice(drawings(2), 400)]
+
+
+@pytest.fixture(scope="module")
+def made(exercises: list[Exercise]) -> list[Conversation]:
+    return [one for one in conversations(exercises, ConversationShares().model_dump(), 300, seed=2) if one is not None]
+
+
+def test_kinds_follow_the_shares(made: list[Conversation]) -> None:
+    counts = {kind: sum(one.kind == kind for one in made) for kind in ConversationShares().model_dump()}
+    assert counts == {"task": 210, "follow_up": 24, "chatter": 24, "refusal": 15, "compliance": 9, "harmless": 18}
+
+
+def test_they_are_short_and_alternate(made: list[Conversation]) -> None:
+    for one in made:
+        assert sum(len(message.content) for message in one.messages) <= LONGEST
+        assert [message.role for message in one.messages] == ["user", "assistant"] * (len(one.messages) // 2)
+        assert all(message.content == message.content.strip() for message in one.messages)
+        assert len(one.messages) == (4 if one.kind == "follow_up" else 2)
+
+
+def test_tasks_are_answered_with_just_the_function(made: list[Conversation]) -> None:
+    for one in made:
+        if one.kind in ("task", "follow_up"):
+            asked, answer = one.messages[-2].content, one.messages[-1].content
+            (function,) = ast.parse(answer).body
+            assert isinstance(function, ast.FunctionDef)
+            assert ast.get_docstring(function) is None
+            assert f"{function.name}({', '.join(argument.arg for argument in function.args.args)})" in asked
+
+
+def test_no_exercise_is_used_twice(made: list[Conversation]) -> None:
+    tasks = [one.messages[-1].content for one in made if one.kind in ("task", "follow_up")]
+    assert len(set(tasks)) == len(tasks)
+
+
+def test_refusals_refuse_training_prompts_only(made: list[Conversation]) -> None:
+    kept_back = {request.text for request in safety.harmful("test") + safety.harmless("test")}
+    for one in made:
+        assert one.messages[0].content not in kept_back
+        assert one.messages[-1].content.startswith(safety.REFUSAL) == (one.kind == "refusal")
+
+
+def test_question_and_code_belong_together(exercises: list[Exercise]) -> None:
+    from random import Random
+
+    for one in exercises[:50]:
+        assert one.phrase in question(one, Random(1))
+        assert code(one) + "\n" == one.text.replace(f'    """{one.docstring}"""\n', "")
+
+
+def test_without_exercises_there_is_small_talk() -> None:
+    made = conversations([], {"task": 1.0}, 5, seed=1)
+    assert len(made) == 5
+    assert all(one is not None and len(one.messages) == 2 for one in made)
+
+
+def test_small_talk_leaves_no_slot_open() -> None:
+    from random import Random
+
+    for topic in chatter.TOPICS:
+        for seed in range(40):
+            assert not any("{" in text for text in chatter.exchange(topic, Random(seed)))
