@@ -222,7 +222,9 @@ def f(kind, address):
 
 
 @pytest.mark.parametrize("kind", ["tcp", "udp", "unix"])
-def test_open_a_connection(run: Run, run_in_the_open: Run, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_open_a_connection(
+    run: Run, run_in_the_open: Run, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as listener:
         monkeypatch.chdir(tmp_path)  # a unix socket's path must be short
@@ -503,7 +505,8 @@ def test_null_pointer(run: Run) -> None:
 
 def test_bottomless_recursion(run: Run) -> None:
     source = "import sys\ndef f():\n    sys.setrecursionlimit(10 ** 9)\n    def g(x):\n        return sorted([x], key=g)\n    return g(1)\n"
-    assert run(source).status in ("died", "memory", "timeout")
+    outcome = run(source)  # some versions of Python count what C calls, others fall off the stack
+    assert outcome.status in ("died", "memory", "timeout") or error(outcome) == "RecursionError"
     assert error(run("def f():\n    return f()\n")) == "RecursionError"
 
 

@@ -284,6 +284,16 @@ def test_isolation_says_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     assert isolation.__wrapped__() == Isolation(False, "fresh namespaces (unshare): Operation not permitted")
 
 
+def test_limits_too_small_for_anything_are_no_lack_of_isolation(sandbox: Sandbox) -> None:
+    with Sandbox(Limits(seconds=1e-6)) as hasty:
+        assert next(hasty.run([Program(ECHO, "f", ((1,),))])).status == "timeout"
+    with Sandbox(Limits(memory_bytes=1 << 20)) as narrow:
+        assert next(narrow.run([Program("def f():\n    return len(list(range(10 ** 6)))\n", "f", ((),))])).status in (
+            "memory",
+            "died",
+        )
+
+
 def test_limits_hold_without_isolation(plain: Sandbox) -> None:
     programs = [
         Program("def f():\n    while True: pass\n", "f", ((),)),
@@ -394,41 +404,53 @@ def test_nothing_is_left_behind(any_sandbox: Sandbox, monkeypatch: pytest.Monkey
 
 
 KILLED = """
-import sys, tempfile
+import os, sys, tempfile, time
 from hornbook.sandbox import sandbox as module
 from hornbook.sandbox.program import Limits, Program
 tempfile.tempdir = sys.argv[2]
 if sys.argv[1] == "plain":
     module.isolation = lambda: module.Isolation(False, "a test")
 box = module.Sandbox(Limits(seconds=60), allow_unisolated=True)
-print(box._supervisor._process.pid, flush=True)
+relative = os.fork()
+if relative == 0:
+    time.sleep(60)  # it holds the supervisor's pipes open
+    os._exit(0)
+print(box._supervisor._process.pid, relative, flush=True)
 list(box.run([Program("import time\\ndef f():\\n    open('x', 'w')\\n    time.sleep(60)\\n", "f", ((),))]))
 """
 
 
+@pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("kind", ["isolated", "plain"])
-def test_everything_ends_when_the_parent_is_killed(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+def test_everything_ends_when_the_parent_is_killed(
+    request: pytest.FixtureRequest, kind: str, held: bool, tmp_path: Path
+) -> None:
     if kind == "isolated":
         request.getfixturevalue("sandbox")
     source = Path(module.__file__).parents[2]
     command = [sys.executable, "-c", KILLED, kind, str(tmp_path)]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(source)})
     assert parent.stdout
-    supervisor = int(parent.stdout.readline())
+    supervisor, relative = map(int, parent.stdout.readline().split())
     time.sleep(0.4)
     family = [supervisor]
     while children := Path(f"/proc/{family[-1]}/task/{family[-1]}/children").read_text().split():
         family.append(int(children[0]))
     assert len(family) == (3 if kind == "isolated" else 2)  # the keeper, the supervisor, the program
+    if not held:
+        os.kill(relative, signal.SIGKILL)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert all(_gone(pid) for pid in family)
+    try:
+        assert all(_gone(pid) for pid in family)
+    finally:
+        if held:
+            os.kill(relative, signal.SIGKILL)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["isolated", "plain"])
-def test_a_fork_of_the_parent_does_not_end_the_sandbox(any_sandbox: Sandbox, kind: str) -> None:
+def test_a_fork_of_the_parent_does_not_end_the_sandbox(any_sandbox: Sandbox) -> None:
     pid = os.fork()
     if pid == 0:
         try:
