@@ -76,6 +76,7 @@ def test_a_folder_that_may_not_be_entered_is_reported(tmp_path: Path, monkeypatc
     assert find(Source(name="s", path="."), tmp_path)[0] == Unreadable("closed", "unreadable: Permission denied")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_names_that_are_not_utf8_are_spelled_out(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.txt", "w") as file:  # noqa: PTH123
         file.write("x")
@@ -96,7 +97,7 @@ def test_the_standard_library() -> None:
 
 def test_the_documentation() -> None:
     topics = dict(documentation())
-    assert "if_stmt" in topics["if"] or "if" in topics["if"]
+    assert "statement" in topics["if"]
     assert list(topics) == sorted(topics)
 
 

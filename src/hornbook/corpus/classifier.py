@@ -30,15 +30,18 @@ class Features:
     columns: int
 
     def rows(self, texts: Sequence[str]) -> tuple[Any, NDArray[np.float64]]:
-        """Hashed words as a sparse matrix (texts, columns) of unit rows, and statistics (texts, len(STATISTICS))."""
+        """Words' logarithmic counts, sparse unit rows (texts, columns); and statistics (texts, len(STATISTICS))."""
         import numpy as np
         from sklearn.feature_extraction.text import HashingVectorizer
+        from sklearn.preprocessing import normalize
 
         beginnings = [text[: self.characters] for text in texts]
         words = HashingVectorizer(
-            n_features=self.columns, ngram_range=(1, 2), token_pattern=_TOKEN, alternate_sign=False
+            n_features=self.columns, ngram_range=(1, 2), token_pattern=_TOKEN, alternate_sign=False, norm=None
         ).transform(beginnings)
-        return words, np.array([statistics(text) for text in beginnings]).reshape(len(texts), len(STATISTICS))
+        words.data = np.log1p(words.data)
+        figures = np.array([statistics(text) for text in beginnings])
+        return normalize(words), figures.reshape(len(texts), len(STATISTICS))
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regul
         bias[given] = 0.0
     else:
         with threadpool_limits(1):
-            model = LogisticRegression(C=regularisation, max_iter=1_000).fit(inputs, list(grades))
+            model = LogisticRegression(C=regularisation, max_iter=1_000, tol=1e-3).fit(inputs, list(grades))
         coefficients, intercept = model.coef_, model.intercept_
         if len(given) == 2:  # one row stands for the second grade against the first
             coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])

@@ -110,10 +110,11 @@ def _examine(file: Path, maximum_line: int, maximum_file: int | None) -> None:
 
 
 def _decode(decoder: codecs.IncrementalDecoder, block: bytes, offset: int, final: bool = False) -> str:
+    offset -= len(decoder.getstate()[0])  # bytes of a character that the last block began
     try:
         return decoder.decode(block, final)
     except UnicodeDecodeError as error:
-        raise _UnusableError("invalid UTF-8", f"{error.reason} near byte {offset + error.start}") from None
+        raise _UnusableError("invalid UTF-8", f"{error.reason} at byte {offset + error.start}") from None
 
 
 def _jsonl(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw | Bad]:

@@ -42,9 +42,9 @@ class GradeSettings(Settings):
     threshold: int = Field(3, ge=1, le=5, description="the grade from which a document counts as educational")
     batch: int = Field(64, ge=1, description="documents handed to the teacher at once")
     examples: int = Field(5, ge=0, description="worst and best documents kept for the report")
-    characters: int = Field(3_000, ge=100, description="the classifier reads this much of a document's beginning")
-    features: int = Field(2**16, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
-    regularisation: float = Field(3.0, gt=0, description="logistic regression's C: larger trusts the sample more")
+    characters: int = Field(4_000, ge=100, description="the classifier reads this much of a document's beginning")
+    features: int = Field(2**14, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
+    regularisation: float = Field(10.0, gt=0, description="logistic regression's C: larger trusts the sample more")
 
 
 class CleanSettings(Settings):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.corpus.settings import Source
 from hornbook.errors import UserError, nearest
+from hornbook.files import digest_value
 
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
@@ -52,6 +54,18 @@ def find(source: Source, base: Path) -> list[Found | Unreadable]:
         why = next((f": {item.path}: {item.reason}" for item in found if isinstance(item, Unreadable)), "")
         raise UserError(f"source {source.name!r}: {root} holds no {' '.join(SUFFIXES)} files{why}")
     return sorted(found, key=lambda item: item.path)
+
+
+def fingerprint(sources: Iterable[Source], base: Path) -> dict[str, str]:
+    """For each source one hash of its files' paths, sizes and times: when it changes, the source is read again."""
+    prints = {}
+    for source in sources:
+        if source.path == DOCUMENTATION:
+            prints[source.name] = sys.version
+            continue
+        stats = [(item.path, item.file.stat()) for item in find(source, base) if isinstance(item, Found)]
+        prints[source.name] = digest_value([[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats])
+    return prints
 
 
 def documentation() -> Iterator[tuple[str, str]]:

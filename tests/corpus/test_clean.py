@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.corpus.clean import clean
+from hornbook.corpus.identity import document_id
+from hornbook.corpus.settings import CleanSettings
+from hornbook.errors import UserError
+from hornbook.progress import Progress
+
+Rows = Callable[[Path], list[dict[str, Any]]]
+
+PROMPT = 'def sum_of_even_squares(values):\n    """Return the sum of the squares of the even numbers in values."""\n'
+SOLUTION = "    return sum(v * v for v in values if v % 2 == 0)\n"
+
+
+def words(seed: int, count: int = 120) -> str:
+    return " ".join(random.Random(seed).choices([f"word{number}" for number in range(500)], k=count))
+
+
+def document(text: str, path: str, score: float | None = None, source: str = "library") -> dict[str, Any]:
+    return {"id": document_id(text), "text": text, "source": source, "path": path, "score": score}
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    file = tmp_path / "problems.jsonl"
+    file.write_text(json.dumps({"id": "evens", "prompt": PROMPT, "solution": SOLUTION}))
+    return file
+
+
+LIBRARY = [
+    document(words(1), "one.txt", 3.0),
+    document(words(1) + "  \n\n", "one again.txt", 4.0),
+    document(words(2), "two.txt", 2.0),
+    document(words(2) + " and a little more", "two longer.txt", 2.5),
+    document(words(3), "three.txt", 1.0),
+    document("before\n" + PROMPT + SOLUTION + "after", "leak.txt", 5.0),
+]
+EXERCISES = [
+    {"id": "e1", "text": words(3) + " end", "source": "exercises", "family": "f", "level": 1},
+    {"id": "e2", "text": words(4), "source": "exercises", "family": "g", "level": 2},
+]
+
+
+def run(corpora: list[Path], problems: Path, into: Path, settings: CleanSettings | None = None) -> dict[str, Any]:
+    return clean(corpora, problems, settings or CleanSettings(), into=into, progress=Progress())
+
+
+def test_what_goes_and_what_stays(tmp_path: Path, make_corpus: Any, problems: Path, rows_of: Rows) -> None:
+    corpora = [make_corpus(tmp_path / "library", LIBRARY), make_corpus(tmp_path / "exercises", EXERCISES)]
+    figures = run(corpora, problems, tmp_path / "out")
+    rows = rows_of(tmp_path / "out/documents")
+    assert {row["path"] for row in rows if row["path"]} == {"one again.txt", "two longer.txt", "three.txt"}
+    assert [row["id"] for row in rows if row["source"] == "exercises"] == ["e2"]
+    removed = {row["path"] or row["id"]: (row["reason"], row["kept"]) for row in rows_of(tmp_path / "out/removed")}
+    assert removed == {
+        "one.txt": ("exact duplicate", LIBRARY[1]["id"]),
+        "two.txt": ("near duplicate", LIBRARY[3]["id"]),
+        "e1": ("near duplicate", LIBRARY[4]["id"]),
+        "leak.txt": ("contamination", "evens"),
+    }
+    assert figures["read"] == 8
+    assert figures["documents"] == len(rows) == 4
+    assert figures["characters"] == sum(len(row["text"]) for row in rows)
+    assert figures["removed"] == {"exact duplicate": 1, "near duplicate": 2, "contamination": 1}
+    assert figures["sources"]["exercises"] == {
+        "read": 2, "documents": 1, "characters": len(words(4)),
+        "exact duplicate": 0, "near duplicate": 1, "contamination": 0,
+    }  # fmt: skip
+
+
+def test_columns_survive_where_they_are(tmp_path: Path, make_corpus: Any, problems: Path, rows_of: Rows) -> None:
+    corpora = [make_corpus(tmp_path / "library", LIBRARY), make_corpus(tmp_path / "exercises", EXERCISES)]
+    run(corpora, problems, tmp_path / "out")
+    by_id = {row["id"]: row for row in rows_of(tmp_path / "out/documents")}
+    assert by_id["e2"] == {**EXERCISES[1], "path": None, "score": None}
+    assert by_id[LIBRARY[4]["id"]] == {**LIBRARY[4], "family": None, "level": None}
+
+
+def test_examples_show_both_texts(tmp_path: Path, make_corpus: Any, problems: Path) -> None:
+    figures = run([make_corpus(tmp_path / "library", LIBRARY)], problems, tmp_path / "out", CleanSettings(examples=1))
+    examples = figures["examples"]
+    assert {reason: len(rows) for reason, rows in examples.items()} == dict.fromkeys(examples, 1)
+    assert examples["near duplicate"][0]["kept_text"] == LIBRARY[3]["text"]
+    assert examples["near duplicate"][0]["text"] == LIBRARY[2]["text"]
+    assert examples["contamination"][0]["kept_text"] == PROMPT + SOLUTION
+    json.dumps(figures)
+
+
+def many() -> list[dict[str, Any]]:
+    chance = random.Random(0)
+    rows = []
+    for number in range(240):
+        text = words(number % 60, 40 + number % 60 % 7)
+        if number % 5 == 0:
+            text += " extra" * (number % 4)
+        if number % 30 == 0:
+            text = PROMPT + SOLUTION + text
+        rows.append(document(text, f"{number}.txt", round(chance.random() * 5, 2), f"source {number % 3}"))
+    return rows
+
+
+def test_the_order_of_rows_files_and_corpora_changes_no_byte(tmp_path: Path, make_corpus: Any, problems: Path) -> None:
+    rows = many()
+    shuffled = random.Random(1).sample(rows, len(rows))
+    layouts = {
+        "one": [make_corpus(tmp_path / "a", rows)],
+        "two": [make_corpus(tmp_path / "b", shuffled, files=7)],
+        "three": [make_corpus(tmp_path / "c", shuffled[:100]), make_corpus(tmp_path / "d", shuffled[100:], files=2)],
+    }
+    figures = [run(corpora, problems, tmp_path / name) for name, corpora in layouts.items()]
+    assert figures[0] == figures[1] == figures[2]
+    assert all(count > 0 for count in figures[0]["removed"].values())
+    for file in ("documents/part-00000.parquet", "removed/part-00000.parquet"):
+        assert len({(tmp_path / name / file).read_bytes() for name in layouts}) == 1
+
+
+def test_passes_to_save_memory_change_no_row(tmp_path: Path, make_corpus: Any, problems: Path, rows_of: Rows) -> None:
+    corpus = make_corpus(tmp_path / "corpus", many())
+    run([corpus], problems, tmp_path / "one")
+    small = CleanSettings.model_construct(**{**CleanSettings().model_dump(), "memory": 5_000})
+    run([corpus], problems, tmp_path / "two", small)
+    for folder in ("documents", "removed"):
+        assert rows_of(tmp_path / "one" / folder) == rows_of(tmp_path / "two" / folder)
+    keys = [document_id(row["text"]) for row in rows_of(tmp_path / "two/documents")]
+    assert keys == sorted(set(keys))
+
+
+def test_cleaning_twice_drops_nothing_more(tmp_path: Path, make_corpus: Any, problems: Path, rows_of: Rows) -> None:
+    run([make_corpus(tmp_path / "corpus", many())], problems, tmp_path / "one")
+    figures = run([tmp_path / "one"], problems, tmp_path / "two")
+    assert sum(figures["removed"].values()) == 0
+    assert rows_of(tmp_path / "one/documents") == rows_of(tmp_path / "two/documents")
+
+
+def test_settings_are_heard(tmp_path: Path, make_corpus: Any, problems: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", LIBRARY)
+    assert run([corpus], problems, tmp_path / "one", CleanSettings(similarity=1.0))["removed"]["near duplicate"] == 0
+    assert run([corpus], problems, tmp_path / "two", CleanSettings(gram=200))["removed"]["contamination"] == 1
+    long = CleanSettings(match=0.99)
+    assert run([corpus], problems, tmp_path / "three", long)["removed"]["contamination"] == 1
+
+
+def test_what_is_no_corpus_is_named(tmp_path: Path, problems: Path) -> None:
+    with pytest.raises(UserError, match="nothing is not a corpus"):
+        run([tmp_path / "nothing"], problems, tmp_path / "out")

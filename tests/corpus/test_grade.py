@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from hornbook.corpus.classifier import load
+from hornbook.corpus.grade import grade, whole_grade
+from hornbook.corpus.identity import document_id
+from hornbook.corpus.settings import GradeSettings
+from hornbook.errors import UserError
+from hornbook.progress import Progress
+from hornbook.teacher.interface import Grade
+
+Rows = Callable[[Path], list[dict[str, Any]]]
+SETTINGS = GradeSettings(sample=120, batch=7, features=2**12, examples=2)
+
+
+class CountsLessons:
+    """Grades by how often a text says "lesson", and fails at texts that say "fail"."""
+
+    name = "counts lessons"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def grade(self, texts: Sequence[str]) -> list[Grade | None]:
+        self.batches.append(len(texts))
+        return [None if "fail" in text else Grade(min(5, text.count("lesson")), "counted") for text in texts]
+
+
+def corpus_rows(count: int = 300) -> list[dict[str, Any]]:
+    chance = random.Random(1)
+    rows = []
+    for number in range(count):
+        grade_wanted = chance.randrange(6)
+        words = ["lesson"] * grade_wanted + ["other"] * (8 - grade_wanted) + ["fail"] * (number % 25 == 0)
+        chance.shuffle(words)
+        text = " ".join(words) + f"\nnumber {number}\n"
+        source = "small" if number % 10 == 0 else "big"
+        rows.append({"id": document_id(text), "text": text, "source": source, "path": f"{number}.txt", "extra": number})
+    return rows
+
+
+def run(corpus: Path, into: Path, settings: GradeSettings = SETTINGS, seed: int = 0) -> dict[str, Any]:
+    return grade(corpus, CountsLessons(), settings, seed=seed, into=into, progress=Progress())
+
+
+def test_every_document_gets_a_score(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    rows = corpus_rows()
+    figures = run(make_corpus(tmp_path / "corpus", rows), tmp_path / "out")
+    scored = rows_of(tmp_path / "out/documents")
+    assert [{name: row[name] for name in rows[0]} for row in scored] == rows
+    assert list(scored[0]) == ["id", "text", "source", "path", "extra", "score"]
+    off = [abs(row["score"] - min(5, row["text"].count("lesson"))) for row in scored]
+    assert sum(off) / len(off) < 0.6
+    histogram = figures["histogram"]
+    assert {source: sum(counts) for source, counts in histogram["counts"].items()} == {"big": 270, "small": 30}
+    assert histogram["edges"] == [quarter / 4 for quarter in range(21)]
+    assert histogram["counts"]["small"][0] == sum(row["score"] < 0.25 for row in scored if row["source"] == "small")
+
+
+def test_the_teachers_grades_are_kept(tmp_path: Path, make_corpus: Any) -> None:
+    rows = {row["id"]: row for row in corpus_rows()}
+    figures = run(make_corpus(tmp_path / "corpus", list(rows.values())), tmp_path / "out")
+    grades = pq.read_table(tmp_path / "out/grades.parquet").to_pylist()
+    assert list(grades[0]) == ["id", "source", "path", "score", "reason", "split", "predicted"]
+    assert all(one["score"] == min(5, rows[one["id"]]["text"].count("lesson")) for one in grades)
+    held_out = [one for one in grades if one["split"] == "held out"]
+    assert figures["graded"] == len(grades) == 120 - figures["failed"]
+    assert figures["failed"] > 0
+    assert figures["held_out"] == len(held_out)
+    assert 15 <= len(held_out) <= 24
+    assert sum(figures["grades"].values()) == len(grades)
+    exact = sum(whole_grade(one["predicted"]) == one["score"] for one in held_out) / len(held_out)
+    assert figures["agreement"]["exact"]["value"] == pytest.approx(exact, abs=1e-4)
+
+
+def test_the_classifier_lies_beside_the_documents(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    run(make_corpus(tmp_path / "corpus", corpus_rows()), tmp_path / "out")
+    rows = rows_of(tmp_path / "out/documents")[:20]
+    scores = load(tmp_path / "out/classifier").score([row["text"] for row in rows])
+    assert scores.tolist() == [row["score"] for row in rows]
+
+
+def test_examples_are_the_worst_and_the_best(tmp_path: Path, make_corpus: Any) -> None:
+    figures = run(make_corpus(tmp_path / "corpus", corpus_rows()), tmp_path / "out")
+    saved = json.loads((tmp_path / "out/examples.json").read_text())
+    assert saved == {"histogram": figures["histogram"], **figures["examples"]}
+    assert [one["score"] for one in saved["worst"]] == [0, 0]
+    assert [one["score"] for one in saved["best"]] == [5, 5]
+    assert saved["best"][0]["text"].count("lesson") == 5
+    assert saved["best"][0]["reason"] == "counted"
+
+
+def test_the_order_of_rows_and_files_changes_no_score(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    rows = corpus_rows()
+    one = run(make_corpus(tmp_path / "a", rows), tmp_path / "one")
+    two = run(make_corpus(tmp_path / "b", rows[::-1], files=3), tmp_path / "two")
+    assert one == two
+    for file in ("grades.parquet", "classifier/classifier.safetensors"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    scores = [{row["id"]: row["score"] for row in rows_of(tmp_path / name / "documents")} for name in ("one", "two")]
+    assert scores[0] == scores[1]
+
+
+def test_grading_again_replaces_the_score(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    run(make_corpus(tmp_path / "corpus", corpus_rows()), tmp_path / "one")
+    run(tmp_path / "one", tmp_path / "two")
+    assert rows_of(tmp_path / "one/documents") == rows_of(tmp_path / "two/documents")
+
+
+def test_the_teacher_is_asked_in_batches(tmp_path: Path, make_corpus: Any) -> None:
+    teacher = CountsLessons()
+    corpus = make_corpus(tmp_path / "corpus", corpus_rows())
+    grade(corpus, teacher, SETTINGS, seed=0, into=tmp_path / "out", progress=Progress())
+    assert sum(teacher.batches) == 120
+    assert max(teacher.batches) == 7
+
+
+def test_a_teacher_that_fails_at_everything_is_an_error(tmp_path: Path, make_corpus: Any) -> None:
+    rows = [{**row, "text": "fail " + row["text"]} for row in corpus_rows(40)]
+    with pytest.raises(UserError, match="counts lessons graded 0 of 40 sampled documents"):
+        run(make_corpus(tmp_path / "corpus", rows), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.0, 0), (0.49, 0), (0.5, 1), (2.5, 3), (4.99, 5)])
+def test_whole_grade(score: float, expected: int) -> None:
+    assert whole_grade(score) == expected

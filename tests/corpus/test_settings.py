@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from hornbook.corpus.settings import CleanSettings, GradeSettings, ReadSettings, Source
+
+
+def test_defaults_are_valid() -> None:
+    assert ReadSettings().maximum_characters == 8_000
+    assert GradeSettings().threshold == 3
+    assert CleanSettings().similarity == 0.7
+    assert Source(name="s", path=".").split
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Source, {"name": "", "path": "."}),
+        (Source, {"name": "s", "path": ".", "share": 0}),
+        (ReadSettings, {"maximum_characters": 0}),
+        (GradeSettings, {"held_out": 1}),
+        (CleanSettings, {"similarity": 1.5}),
+        (CleanSettings, {"similarty": 0.5}),
+    ],
+)
+def test_nonsense_is_refused(kind: type, values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        kind(**values)
+
+
+def test_settings_load_nothing_heavy() -> None:
+    heavy = ("daft", "pyarrow", "sklearn", "numpy", "torch")
+    code = f"import sys, hornbook.corpus.settings; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
