@@ -100,7 +100,7 @@ def many() -> list[dict[str, Any]]:
     for number in range(240):
         text = words(number % 60, 40 + number % 60 % 7)
         if number % 5 == 0:
-            text += " extra" * (number % 4)
+            text += " extra" * (number // 60)
         if number % 30 == 0:
             text = PROMPT + SOLUTION + text
         rows.append(document(text, f"{number}.txt", round(chance.random() * 5, 2), f"source {number % 3}"))
