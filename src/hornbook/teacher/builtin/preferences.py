@@ -25,7 +25,7 @@ SLIPS = (
     (" not in ", " in "),
     (" > ", " >= "),
     (" < ", " <= "),
-    ("return result", "return 0"),
+    ("return result\n", "return 0\n"),
     ("[::-1]", "[:-1]"),
     ("any(", "all("),
     ("all(", "any("),

@@ -33,7 +33,7 @@ def test_hints_attract_arguments() -> None:
 
 
 def test_hints_are_sorted_by_type() -> None:
-    assert hints_of([3, None, ("a", "e"), (2, 9), "-"]) == Hints((3, 2, 9), ("a", "e", "-"))
+    assert hints_of([3, None, ("a", "e"), (2, 9), ("-", "a dash")]) == Hints((3, 2, 9), ("a", "e", "-"))
 
 
 def test_edges_go_together() -> None:

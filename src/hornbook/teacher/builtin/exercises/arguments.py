@@ -22,9 +22,11 @@ class Hints:
 
 
 def hints_of(constants: Sequence[Any]) -> Hints:
-    """Sort the constants of a composition's parts into numbers and letters."""
+    """Sort the constants of a composition's parts into numbers and single characters; words are left out."""
     flat = [item for k in constants for item in (k if isinstance(k, tuple) else (k,)) if item is not None]
-    return Hints(tuple(k for k in flat if isinstance(k, int)), tuple(k for k in flat if isinstance(k, str)))
+    return Hints(
+        tuple(k for k in flat if isinstance(k, int)), tuple(k for k in flat if isinstance(k, str) and len(k) == 1)
+    )
 
 
 def _number(random: Random, hints: Hints) -> int:

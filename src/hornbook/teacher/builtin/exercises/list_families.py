@@ -134,7 +134,7 @@ def _sets(style: Style, operation: Bound, change: BoundChange, test: BoundTest) 
     return Sketch(
         phrase=f"the sorted list of {change.many(operation.words(group=group, xs=xs, ys=ys))}",
         body=(
-            f"result = {operation.part.code.format(x=f'set({xs})', y=f'set({ys})')}",
+            f"result = {operation.part.code.format(x=xs, y=ys)}",
             f"return sorted({change.code('v')} for v in result{test.condition('v')})",
         ),
         meaning=lambda left, right: sorted(
@@ -268,10 +268,28 @@ ARRANGEMENTS = (
     ),
 )
 SET_OPERATIONS = (
-    Part("intersection", "common", "{x} & {y}", lambda a, b, k: a and b, ("the {group} in both {xs} and {ys}",)),
-    Part("union", "union", "{x} | {y}", lambda a, b, k: a or b, ("the {group} in either {xs} or {ys}",)),
-    Part("difference", "only", "{x} - {y}", lambda a, b, k: a and not b, ("the {group} in {xs} but not in {ys}",)),
-    Part("symmetric", "single", "{x} ^ {y}", lambda a, b, k: a is not b, ("the {group} in only one of {xs} and {ys}",)),
+    Part(
+        "intersection",
+        "common",
+        "set({x}).intersection({y})",
+        lambda a, b, k: a and b,
+        ("the {group} in both {xs} and {ys}",),
+    ),
+    Part("union", "union", "set({x}).union({y})", lambda a, b, k: a or b, ("the {group} in either {xs} or {ys}",)),
+    Part(
+        "difference",
+        "only",
+        "set({x}).difference({y})",
+        lambda a, b, k: a and not b,
+        ("the {group} in {xs} but not in {ys}",),
+    ),
+    Part(
+        "symmetric",
+        "single",
+        "set({x}).symmetric_difference({y})",
+        lambda a, b, k: a is not b,
+        ("the {group} in only one of {xs} and {ys}",),
+    ),
 )
 _PAIR_REDUCTIONS = (
     Part("sum", "sum", "sum({v})", lambda xs, k: sum(xs), ("the sum of {x}", "the total of {x}")),

@@ -22,15 +22,24 @@ def _formula(style: Style, operation: BoundOperation, first: BoundChange, second
     )
 
 
-def _nested_formula(style: Style, outer: BoundOperation, inner: BoundOperation, side: Bound) -> Sketch:
+def _nested_formula(
+    style: Style, outer: BoundOperation, inner: BoundOperation, side: Bound, change: BoundChange
+) -> Sketch:
+    """Two operations on three numbers; the inner one is the left or the right operand, the other operand is changed."""
     a, b, c = style.names
-    left = side.key == "left"
-    inside = inner.part.code.format(x=a if left else b, y=b if left else c)
-    inner_words = inner.of(a, b) if left else inner.of(b, c)
-    code = outer.nested(inside, inner.part.level, c if left else a, left=left)
-    if left:
-        return Sketch(outer.of(inner_words, c), (f"return {code}",), lambda x, y, z: outer.apply(inner.apply(x, y), z))
-    return Sketch(outer.of(a, inner_words), (f"return {code}",), lambda x, y, z: outer.apply(x, inner.apply(y, z)))
+    if side.key == "left":
+        inside = inner.part.code.format(x=a, y=b), inner.part.level
+        return Sketch(
+            phrase=outer.of(f"({inner.of(a, b)})", change.one(c)),
+            body=(f"return {outer.joined(inside, (change.code(c), change.part.level))}",),
+            meaning=lambda x, y, z: outer.apply(inner.apply(x, y), change.apply(z)),
+        )
+    inside = inner.part.code.format(x=b, y=c), inner.part.level
+    return Sketch(
+        phrase=outer.of(change.one(a), f"({inner.of(b, c)})"),
+        body=(f"return {outer.joined((change.code(a), change.part.level), inside)}",),
+        meaning=lambda x, y, z: outer.apply(change.apply(x), inner.apply(y, z)),
+    )
 
 
 def _choose(style: Style, test: BoundTest, yes: BoundChange, no: BoundChange) -> Sketch:
@@ -228,7 +237,13 @@ FAMILIES = (
         ("combine", "formula"),
         allowed=something(1, 2),
     ),
-    Family("nested_formula", (OPERATIONS, OPERATIONS, SIDES), ("number",) * 3, _nested_formula, ("combine", "formula")),
+    Family(
+        "nested_formula",
+        (OPERATIONS, OPERATIONS, SIDES, ANY_NUMBER_CHANGES),
+        ("number",) * 3,
+        _nested_formula,
+        ("combine", "formula"),
+    ),
     Family(
         "choose",
         (NUMBER_TESTS, ANY_NUMBER_CHANGES, ANY_NUMBER_CHANGES),

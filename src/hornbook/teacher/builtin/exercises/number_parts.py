@@ -175,21 +175,17 @@ class BoundOperation(Bound):
         """In words: "the sum of x and y"."""
         return self.words(x=x, y=y)
 
-    def expression(self, left: Bound | str, right: Bound | str, x: str = "", y: str = "", need: int = 0) -> str:
-        """The code for two operands: changes of the values named `x` and `y`, or ready atoms."""
-        part = self.part
-        assert isinstance(part, Operation)
-        left_need, right_need = _NEEDS.get(part.key, (0, 0))
-        left_code = left if isinstance(left, str) else left.code(x, left_need)
-        right_code = right if isinstance(right, str) else right.code(y, right_need)
-        text = part.code.format(x=left_code, y=right_code)
-        return f"({text})" if part.level < need else text
+    def joined(self, left: tuple[str, int], right: tuple[str, int]) -> str:
+        """The code for two operands, each given as its code and how tightly that binds."""
+        codes = [
+            f"({code})" if level < need else code
+            for (code, level), need in zip((left, right), _NEEDS.get(self.key, (0, 0)), strict=True)
+        ]
+        return self.part.code.format(x=codes[0], y=codes[1])
 
-    def nested(self, inner: str, inner_level: int, other: str, *, left: bool) -> str:
-        """The code with an `inner` expression as one operand and a name as the `other`."""
-        needs = _NEEDS.get(self.key, (0, 0))
-        inner = f"({inner})" if inner_level < needs[0 if left else 1] else inner
-        return self.part.code.format(x=inner, y=other) if left else self.part.code.format(x=other, y=inner)
+    def expression(self, left: Bound, right: Bound, x: str, y: str) -> str:
+        """The code for changes of the values named `x` and `y`."""
+        return self.joined((left.code(x), left.part.level), (right.code(y), right.part.level))
 
 
 _NEEDS = {"add": (SUM, SUM), "subtract": (SUM, PRODUCT), "multiply": (PRODUCT, ATOM), "distance": (SUM, PRODUCT)}

@@ -108,7 +108,7 @@ def _string_choose(style: Style, test: BoundTest, yes: BoundChange, no: BoundCha
 
 def _join_two(style: Style, first: BoundChange, glue: Bound, second: BoundChange) -> Sketch:
     a, b = style.names
-    between = f' + "{glue.k}" + ' if glue.k else " + "
+    between = f' + "{glue.k[0]}" + ' if glue.k else " + "
     return Sketch(
         phrase=glue.words(x=first.one(a), y=second.one(b)),
         body=(f"return {first.code(a)}{between}{second.code(b)}",),
@@ -128,11 +128,11 @@ def _string_compose(style: Style, first: BoundChange, second: BoundChange) -> Sk
 
 GLUES = (
     Part("none", "join", "", lambda x, y, k: x + y, ("{x} and {y} joined together",)),
-    Part("mark", "glue", "", lambda x, y, k: k.join((x, y)), ('{x} and {y} joined by "{k}"',), MARKS),
+    Part("mark", "glue", "", lambda x, y, k: k[0].join((x, y)), ("{x} and {y} joined by {k[1]}",), MARKS),
 )
 WORD_COLLECTS = (
     Part("list", "list", "[{v}]", lambda xs, k: list(xs), ("the list of {x}", "a list of {x}")),
-    Part("mark", "join", '"{k}".join({v})', lambda xs, k: k.join(xs), ('{x}, joined by "{k}"',), MARKS),
+    Part("mark", "join", '"{k[0]}".join({v})', lambda xs, k: k[0].join(xs), ("{x}, joined by {k[1]}",), MARKS),
     Part("sorted", "sorted", "sorted({v})", lambda xs, k: sorted(xs), ("{x}, in sorted order",)),
 )
 

@@ -15,7 +15,17 @@ from hornbook.teacher.builtin.exercises.parts import (
 )
 
 LETTERS = tuple("abcdeghilmnoprstu")
-MARKS = tuple("-*!_.#+?")
+# Marks are spelled out in words: (the mark, its name).
+MARKS = (
+    ("-", "a dash"),
+    ("*", "a star"),
+    ("_", "an underscore"),
+    ("+", "a plus sign"),
+    (".", "a dot"),
+    ("#", "a hash"),
+    ("!", "an exclamation mark"),
+    ("/", "a slash"),
+)
 LENGTHS = (2, 3, 4, 5, 6, 7)
 CUTS = (2, 3, 4)
 SWAPS = (
@@ -135,8 +145,12 @@ SWAPPED = Change("swapcase", "swap", "{v}.swapcase()", lambda s, k: _swap(s), (_
 DOUBLED = Change(
     "twice", "twice", "{v} * 2", lambda s, k: s + s, (_each("doubled"), _each("written twice")), (), PRODUCT
 )
-SUFFIXED = Change("suffix", "end", '{v} + "{k}"', lambda s, k: f"{s}{k}", (_each('followed by "{k}"'),), MARKS, SUM)
-PREFIXED = Change("prefix", "start", '"{k}" + {v}', lambda s, k: f"{k}{s}", (_each('preceded by "{k}"'),), MARKS, SUM)
+SUFFIXED = Change(
+    "suffix", "end", '{v} + "{k[0]}"', lambda s, k: f"{s}{k[0]}", (_each("followed by {k[1]}"),), MARKS, SUM
+)
+PREFIXED = Change(
+    "prefix", "start", '"{k[0]}" + {v}', lambda s, k: f"{k[0]}{s}", (_each("preceded by {k[1]}"),), MARKS, SUM
+)
 
 CHARACTER_CHANGES = (
     UPPERED,
@@ -148,9 +162,9 @@ CHARACTER_CHANGES = (
     Change(
         "replaced",
         "mark",
-        '"{k}"',
-        lambda s, k: str(k),
-        (_each('replaced by "{k}"'), _each('turned into "{k}"')),
+        '"{k[0]}"',
+        lambda s, k: str(k[0]),
+        (_each("replaced by {k[1]}"), _each("turned into {k[1]}")),
         MARKS,
         ATOM,
     ),
