@@ -1,4 +1,4 @@
-"""Files that are whole or absent: every write goes to a temporary name and is renamed, so a kill leaves no half file."""
+"""Files that are whole or absent: every write goes to a temporary name and is renamed, so a kill leaves no half."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that a killed process left anywhere in `folder`."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from hornbook.corpus.sample import choose
 from hornbook.corpus.settings import GradeSettings
 from hornbook.corpus.shards import DOCUMENTS, Row, ShardWriter, corpus_schema, read_batches, read_rows
 from hornbook.errors import UserError
-from hornbook.files import write_json
+from hornbook.files import write_bytes, write_json
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grade, Grader
 
@@ -164,10 +163,9 @@ def _write_grades(graded: Sequence[_Graded], predicted: Sequence[float], path: P
         for item, score in zip(graded, predicted, strict=True)
     ]
     rows.sort(key=lambda row: (row["source"], row["path"], row["id"]))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), temporary, compression="zstd")
-    temporary.replace(path)
+    whole = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), whole, compression="zstd")
+    write_bytes(path, whole.getvalue().to_pybytes())
 
 
 def _examples(graded: Sequence[_Graded], predicted: Sequence[float], count: int) -> dict[str, list[Row]]:

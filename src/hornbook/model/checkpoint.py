@@ -16,6 +16,8 @@ from hornbook.errors import UserError
 from hornbook.files import read_json, write_bytes, write_json
 from hornbook.model.config import ModelConfig
 from hornbook.model.four_bit import GROUP, FourBit, FourBitLinear, as_four_bit
+from hornbook.model.tokenizer import END, END_OF_TEXT, PAD, Tokenizer
+from hornbook.model.tokenizer import FILES as TOKENIZER_FILES
 from hornbook.model.transformer import Transformer
 
 WEIGHTS = "model.safetensors"
@@ -104,11 +106,10 @@ def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
         raise UserError(f"{where}: the key {missing} is missing") from None
 
 
-def save(model: Transformer, folder: Path, *, specials: Mapping[str, int], stops: list[int]) -> None:
-    """Write config, weights and generation settings; the tokenizer's files are the tokenizer's to write.
-
-    specials: ids of `bos`, `eos` and `pad`. stops: every id that ends a generation.
-    """
+def save(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a Hugging Face folder: weights, configuration, tokenizer, chat template, generation settings."""
+    end, pad = tokenizer.control(END_OF_TEXT), tokenizer.control(PAD)
+    specials = {"bos": end, "eos": end, "pad": pad}
     tensors = {}
     for name, tensor in model.state_dict().items():
         if name.startswith("head.") and model.config.tied_embeddings:
@@ -121,8 +122,11 @@ def save(model: Transformer, folder: Path, *, specials: Mapping[str, int], stops
     if quantized:
         values["hornbook_quantization"] = {"bits": 4, "group": GROUP, "modules": sorted(quantized)}
     write_json(folder / "config.json", values)
-    generation = {"bos_token_id": specials["bos"], "eos_token_id": stops, "pad_token_id": specials["pad"]}
-    write_json(folder / "generation_config.json", generation)
+    stops = [end, tokenizer.control(END)]
+    write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": stops, "pad_token_id": pad})
+    for name in TOKENIZER_FILES:
+        if (tokenizer.folder / name).is_file():
+            write_bytes(folder / name, (tokenizer.folder / name).read_bytes())
 
 
 def load(folder: Path, *, device: str = "cpu", compute: torch.dtype = torch.float32) -> Transformer:

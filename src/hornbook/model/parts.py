@@ -69,7 +69,9 @@ class Attention(nn.Module):
         self.qkv = Linear(config.width, (config.heads + 2 * config.key_heads) * config.head_size)
         self.out = Linear(config.heads * config.head_size, config.width)
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: LayerCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: LayerCache | None
+    ) -> Tensor:
         """x: (batch, time, width); mask: (batch or 1, 1, time, keys) of bool, True where seen, or None for causal."""
         batch, time, _ = x.shape
         c = self.config
@@ -110,7 +112,9 @@ class Block(nn.Module):
         self.feedforward_norm = RMSNorm(config.width, config.norm_epsilon)
         self.feedforward = FeedForward(config)
 
-    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: LayerCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: LayerCache | None
+    ) -> Tensor:
         """x: (batch, time, width) -> the same shape."""
         x = x + self.attention(self.attention_norm(x), angles, mask, cache)
         return x + self.feedforward(self.feedforward_norm(x))

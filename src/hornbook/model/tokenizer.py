@@ -19,6 +19,12 @@ from hornbook.files import read_json
 
 Message = Mapping[str, str]
 
+# The control tokens of Hornbook's own tokenizers; the first five are phi-3's.
+END_OF_TEXT, ASSISTANT, SYSTEM, END, USER = "<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"
+PAD = "<|pad|>"
+
+FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
 # Stand-ins for the messages' contents while a template is rendered: private-use characters that no template spells.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 

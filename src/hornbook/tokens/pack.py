@@ -2,7 +2,7 @@
 
 A sequence longer than a row is cut into full rows and a rest. Rests and short sequences then go, longest first, each
 into the row with the least room that still takes it (best-fit decreasing). Rows end with padding where nothing fits.
-Concatenating and slicing, the usual way, would cut most short exercises in two and leave an answer without its question.
+Concatenating and slicing, the usual way, would cut most short exercises in two: answers without their questions.
 """
 
 from __future__ import annotations

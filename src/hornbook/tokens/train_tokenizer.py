@@ -8,9 +8,8 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from hornbook.files import write_json, write_text
+from hornbook.model.tokenizer import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER
 
-END_OF_TEXT = "<|endoftext|>"
-ASSISTANT, SYSTEM, END, USER, PAD = "<|assistant|>", "<|system|>", "<|end|>", "<|user|>", "<|pad|>"
 CONTROL_TOKENS = (END_OF_TEXT, ASSISTANT, SYSTEM, END, USER, PAD)
 
 # phi-3's conversation format: <|user|>\nQ<|end|>\n<|assistant|>\nA<|end|>\n

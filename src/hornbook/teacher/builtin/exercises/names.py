@@ -15,7 +15,7 @@ PLAIN = (
 
 # The names of arguments, by kind of argument. Local variables (v, w, c, i, x, y, total, ...) have none of these.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "number": ("n", "a", "b", "m", "k", "p", "q", "number", "num", "amount", "first", "second"),
+    "number": ("n", "a", "b", "m", "k", "p", "q", "number", "num", "amount", "t", "size"),
     "numbers": (
         "values",
         "numbers",

@@ -1,0 +1,398 @@
+"""The commands: each parses, calls one function, and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import hornbook
+from hornbook import pipeline
+from hornbook.errors import UserError
+from hornbook.progress import ConsoleProgress
+from hornbook.recipe import Recipe, available, load, locate
+from hornbook.stages import final_model, stages
+
+console = Console()
+errors = Console(stderr=True)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Make small language models the phi way: textbook-quality data in, a model that fits in a pocket out.\n\n"
+    "Start with [bold]hornbook run pocket[/bold]: in minutes, on two cores, it reads, grades, writes, cleans, trains, "
+    "evaluates and quantizes, and leaves a model to chat with and a report card that shows what each step did.",
+)
+
+MODEL = Annotated[str, typer.Argument(help="A model folder, a run folder (its last model), or a run's name.")]
+UNSAFE = Annotated[
+    bool,
+    typer.Option(
+        "--without-isolation",
+        help="Run generated code even where this system cannot isolate it, without asking.",
+    ),
+]
+
+
+def main() -> None:
+    """Entry point: mistakes a user can mend end in one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"hornbook {hornbook.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
+    force: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE", help="Do this stage again; can be repeated.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the stages and what they would take, do nothing.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the run goes; runs/RECIPE unless told.")
+    ] = None,
+    without_isolation: UNSAFE = False,
+) -> None:
+    """Run a recipe from raw text to a model. What is done is skipped; what was interrupted goes on where it was."""
+    name, path = locate(recipe)
+    settings = load(path, overrides or [])
+    root = into or Path("runs") / name
+    plan = stages(settings, base=_base_of(path), name=name, allow_unisolated=without_isolation)
+    if dry_run:
+        _show_plan(plan, settings, _base_of(path), root, until)
+        return
+    chosen = pipeline.up_to(plan, until)
+    if any(stage.name in ("write", "evaluate", "quantize") for stage in chosen) and not _all_done(
+        plan, root, until, force
+    ):
+        plan = stages(settings, base=_base_of(path), name=name, allow_unisolated=_consent(without_isolation))
+    _run(plan, name, root, until, force or [])
+
+
+def _run(plan: list[pipeline.Stage], name: str, root: Path, until: str | None, force: list[str]) -> None:
+    from hornbook.report.figures import collect, headline
+    from hornbook.report.table import score_table
+
+    began = time.monotonic()
+    console.print(f"[bold]{name}[/bold] → {root}", highlight=False)
+
+    def announce(result: pipeline.Result) -> None:
+        mark = "[dim]✓[/dim]" if result.skipped else "[green]✓[/green]"
+        seconds = "[dim]done before[/dim]" if result.skipped else f"[dim]{result.manifest.seconds:.1f} s[/dim]"
+        told = escape(headline(result.stage.name, result.manifest.figures))
+        console.print(f"{mark} {result.folder.name:<12} {told}  {seconds}", highlight=False)
+
+    try:
+        results = pipeline.run(
+            plan, root, until=until, force=force, progress=ConsoleProgress(console), announce=announce
+        )
+    except KeyboardInterrupt:
+        console.print("\nStopped. The same command goes on from here.", highlight=False)
+        raise typer.Exit(130) from None
+    if all(result.skipped for result in results):
+        console.print(f"Everything is done already ({time.monotonic() - began:.1f} s).", highlight=False)
+    else:
+        console.print(f"Done in {_minutes(time.monotonic() - began)}.", highlight=False)
+    figures = collect(root)
+    if figures["pass_at_1"]:
+        console.print(score_table(figures))
+    page = next(root.glob("[0-9][0-9]-report/report.html"), None)
+    if page is not None:
+        console.print(f"Report card: {page}", highlight=False, soft_wrap=True)
+    if final_model(root) is not None:
+        console.print(f"Chat with it: [bold]{_program()} chat {root}[/bold]", highlight=False, soft_wrap=True)
+
+
+def _all_done(plan: list[pipeline.Stage], root: Path, until: str | None, force: list[str] | None) -> bool:
+    """Whether nothing is left to run, so that there is nothing to ask about."""
+    if force:
+        return False
+    contents: dict[str, str] = {}
+    for stage in pipeline.up_to(plan, until):
+        inputs = {name: contents[name] for name in stage.inputs}
+        found = pipeline.is_done(stage, pipeline.folder_of(plan, stage.name, root), inputs)
+        if found is None:
+            return False
+        contents[stage.name] = found.content
+    return True
+
+
+def _base_of(path: Path) -> Path:
+    """Relative sources start from the recipe's folder, or from here for a recipe that comes with Hornbook."""
+    return Path.cwd() if path in available().values() else path.parent
+
+
+def _program() -> str:
+    """How the user called us, as they would type it again."""
+    called = Path(sys.argv[0])
+    if called.name != "hornbook":
+        return "hornbook"
+    try:
+        return str(called.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return "hornbook"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+def _consent(given: bool) -> bool:
+    """Whether generated code may run without isolation: False where it is isolated, else what the user says."""
+    from hornbook.sandbox.sandbox import isolation
+
+    found = isolation()
+    if found.isolated:
+        return False
+    if given:
+        return True
+    errors.print(f"[yellow]This system cannot isolate generated code:[/yellow] {escape(found.how)}", soft_wrap=True)
+    if not sys.stdin.isatty():
+        raise UserError("generated code cannot be isolated here; add --without-isolation to run it with limits only")
+    if not typer.confirm("Run it all the same, in a process with time and memory limits only?"):
+        raise typer.Exit(1)
+    return True
+
+
+def _show_plan(plan: list[pipeline.Stage], recipe: Recipe, base: Path, root: Path, until: str | None) -> None:
+    """The stages, their inputs and sizes, whether they are done, and the time they would take."""
+    from hornbook.estimate import estimate
+
+    table = Table(title=f"{root}: what would run", title_justify="left")
+    for column in ("stage", "what it does", "reads", "size", "expected"):
+        table.add_column(column, justify="right" if column == "expected" else "left")
+    contents: dict[str, str] = {}
+    total = 0.0
+    sizes = estimate(recipe, base)
+    for stage in pipeline.up_to(plan, until):
+        folder = pipeline.folder_of(plan, stage.name, root)
+        ready = all(name in contents for name in stage.inputs)
+        done = pipeline.is_done(stage, folder, {name: contents[name] for name in stage.inputs}) if ready else None
+        if done is not None:
+            contents[stage.name] = done.content
+        size, seconds = sizes[stage.name]
+        total += 0 if done is not None else seconds
+        expected = "done" if done is not None else _minutes(seconds)
+        table.add_row(folder.name, stage.summary, ", ".join(stage.inputs) or "sources", size, expected)
+    console.print(table)
+    console.print(f"About {_minutes(total)} in all on this machine. Nothing was run.", highlight=False)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that come with Hornbook."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("recipe", style="bold")
+    table.add_column("what it makes")
+    for name, path in available().items():
+        table.add_row(name, load(path).description)
+    console.print(table)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run folder, or the name of a run in runs/.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print every figure of the page as JSON.")] = False,
+) -> None:
+    """Show a run's figures: the score table, where the report card is, or everything as JSON."""
+    from hornbook.report.figures import collect, headline
+    from hornbook.report.table import score_table
+
+    root = _run_folder(run)
+    figures = collect(root)
+    if as_json:
+        print(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    for stage, values in figures["stages"].items():
+        console.print(
+            f"{stage:<9} {escape(headline(stage, values))}  [dim]{values['seconds']:.1f} s[/dim]", highlight=False
+        )
+    if figures["pass_at_1"]:
+        console.print(score_table(figures))
+    page = next(root.glob("[0-9][0-9]-report/report.html"), None)
+    console.print(
+        f"Report card: {page}" if page else "The report stage has not run yet.", highlight=False, soft_wrap=True
+    )
+
+
+def _run_folder(run: str) -> Path:
+    for root in (Path(run), Path("runs") / run):
+        if root.is_dir() and any(root.glob("[0-9][0-9]-*/manifest.json")):
+            return root
+    raise UserError(f"{run} is not a run; give a folder that `hornbook run` made, such as runs/pocket")
+
+
+def _model_folder(model: str) -> Path:
+    """The checkpoint that a user means by a folder or a run's name."""
+    for root in (Path(model), Path("runs") / model):
+        if (root / "config.json").is_file():
+            return root
+        if (root / "model" / "config.json").is_file():
+            return root / "model"
+        if root.is_dir():
+            found = final_model(root)
+            if found is not None:
+                return found
+    raise UserError(f"{model} holds no model; give a folder with config.json, or a run folder such as runs/pocket")
+
+
+TEMPERATURE = Annotated[float, typer.Option(min=0, help="0 takes the most likely token; 1 samples as the model would.")]
+TOP_K = Annotated[int, typer.Option(min=0, help="Sample among the k most likely tokens; 0: all.")]
+TOP_P = Annotated[float, typer.Option(min=0.0001, max=1, help="Sample among the most likely tokens of this total.")]
+SEED = Annotated[int, typer.Option(help="Same seed, same text.")]
+MAX_TOKENS = Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")]
+
+
+@app.command()
+def generate(
+    model: MODEL,
+    prompt: Annotated[str, typer.Argument(help="The text to go on from; - reads it from standard input.")],
+    max_tokens: MAX_TOKENS = 256,
+    temperature: TEMPERATURE = 0.0,
+    top_k: TOP_K = 0,
+    top_p: TOP_P = 1.0,
+    seed: SEED = 0,
+) -> None:
+    """Complete a text; the answer streams to standard output."""
+    from hornbook.inference.generate import stream
+    from hornbook.inference.sample import Sampling
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import Tokenizer
+
+    folder = _model_folder(model)
+    loaded, tokenizer = checkpoint.load(folder), Tokenizer(folder)
+    text = sys.stdin.read() if prompt == "-" else prompt
+    ids = tokenizer.encode(text) or [tokenizer.end_of_text]
+    if len(ids) >= loaded.config.context:
+        raise UserError(
+            f"the prompt is {len(ids)} tokens long, the model's context is {loaded.config.context}; shorten it"
+        )
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    for piece in tokenizer.stream(stream(loaded, ids, limit=max_tokens, stops=tokenizer.stops, sampling=sampling)):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+@app.command()
+def chat(
+    model: MODEL,
+    system: Annotated[str | None, typer.Option(help="What the model is told before the conversation begins.")] = None,
+    max_tokens: MAX_TOKENS = 256,
+    temperature: TEMPERATURE = 0.0,
+    top_k: TOP_K = 0,
+    top_p: TOP_P = 1.0,
+    seed: SEED = 0,
+) -> None:
+    """Talk with a model in the terminal. /new starts over, /quit or Ctrl-D leaves, Ctrl-C stops an answer."""
+    from hornbook.inference.conversation import Conversation
+    from hornbook.inference.sample import Sampling
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import Tokenizer
+
+    folder = _model_folder(model)
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    talk = Conversation(checkpoint.load(folder), Tokenizer(folder), sampling, limit=max_tokens, system=system)
+    console.print(f"[dim]{folder}: {talk.about}. /new starts over, /quit leaves.[/dim]", highlight=False)
+    while True:
+        try:
+            said = console.input("[bold cyan]you ›[/bold cyan] ").strip()
+        except (EOFError, KeyboardInterrupt):
+            console.print()
+            return
+        if said in ("/quit", "/exit", "/q"):
+            return
+        if said == "/new":
+            talk.reset()
+            console.print("[dim]A new conversation.[/dim]")
+        elif said:
+            _answer(talk, said)
+
+
+def _answer(talk: Conversation, said: str) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Stream one answer; Ctrl-C ends it early and the conversation goes on."""
+    try:
+        for piece in talk.answer(said):
+            console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print("[dim] (stopped)[/dim]", end="")
+    console.print()
+    if talk.forgotten:
+        console.print(f"[dim]({talk.forgotten} earlier turns no longer fit the context and are forgotten)[/dim]")
+
+
+@app.command()
+def evaluate(
+    model: MODEL,
+    problems: Annotated[Path | None, typer.Option(help="A problems.jsonl; the model's own run's unless told.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores and every answer as JSON.")] = False,
+    without_isolation: UNSAFE = False,
+) -> None:
+    """Measure pass@1 on held-out problems: each is answered once and run in a sandbox."""
+    from hornbook.evaluate.evaluate import evaluate_one, in_words
+    from hornbook.evaluate.problems import load as load_problems
+    from hornbook.evaluate.settings import EvaluateSettings
+    from hornbook.progress import Progress
+
+    folder = _model_folder(model)
+    path = problems or _problems_of(folder)
+    result = evaluate_one(
+        folder,
+        load_problems(path),
+        safety=[],
+        validation=None,
+        settings=EvaluateSettings(),
+        name=folder.name,
+        progress=Progress() if as_json else ConsoleProgress(console),
+        allow_unisolated=_consent(without_isolation),
+    )
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    console.print(f"{folder}: {in_words(result['scores'])}", highlight=False, soft_wrap=True)
+    for style in ("completion", "chat"):
+        failed = [one for one in result.get(style, []) if not one["passed"]]
+        for one in failed[:2]:
+            console.print(f"\n[dim]not solved as {style}, {one['wrong']}[/dim]", highlight=False)
+            console.print(one["program"], markup=False, highlight=False)
+
+
+def _problems_of(folder: Path) -> Path:
+    """The problems that were held out in the run a model belongs to."""
+    for parent in folder.absolute().parents:
+        found = next(parent.glob("[0-9][0-9]-write/problems.jsonl"), None)
+        if found is not None:
+            return found
+    raise UserError(f"{folder} belongs to no run; name the problems with --problems FILE")

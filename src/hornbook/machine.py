@@ -1,0 +1,121 @@
+"""What this machine can do, and what is chosen because of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes.util
+import os
+import platform
+import resource
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to compute here, and why, in words for the user."""
+
+    device: str
+    compute: torch.dtype
+    compile: bool
+    why: str
+
+
+def choose(precision: str = "auto", compile_model: bool | None = None) -> Choice:
+    """Pick device, dtype of activations and whether to compile; `precision` and `compile_model` overrule.
+
+    bf16 pays only where the processor multiplies it natively; elsewhere it is emulated and many times slower.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    native = native_bf16(device)
+    wanted = {"auto": native, "bf16": True, "fp32": False}[precision]
+    compiler = has_compiler() if device == "cpu" else True
+    compiled = compiler if compile_model is None else compile_model and compiler
+    reasons = [
+        f"{'bf16' if wanted else 'fp32'} ({'asked for' if precision != 'auto' else _bf16_reason(native)})",
+        "compiled" if compiled else "not compiled" + ("" if compiler else " (no C++ compiler found)"),
+    ]
+    return Choice(device, torch.bfloat16 if wanted else torch.float32, compiled, f"{device}, {', '.join(reasons)}")
+
+
+def _bf16_reason(native: bool) -> str:
+    return "the processor multiplies it natively" if native else "the processor has no bf16 arithmetic"
+
+
+def native_bf16(device: str) -> bool:
+    """Whether bf16 products run in hardware: every recent GPU; CPUs with AVX512-BF16, AMX or Arm's BF16 extension."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(errors="ignore").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile can build CPU code: a C++ compiler and Python's headers, on Linux or macOS."""
+    import sysconfig
+
+    if sys.platform == "win32":
+        return False
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return any(name and shutil.which(name) for name in compilers) and headers.is_file()
+
+
+def describe() -> dict[str, str | int]:
+    """The machine in a few words, for manifests and reports."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(errors="ignore").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return {"processor": model, "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def reset_peak_memory() -> None:
+    """Start measuring `peak_memory` afresh, where the system allows (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process in bytes, since the last `reset_peak_memory` where that works."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def release_memory() -> None:
+    """Hand memory that Python freed back to the system; it otherwise counts against the next stage's peak."""
+    import gc
+
+    gc.collect()
+    name = ctypes.util.find_library("c")
+    library = ctypes.CDLL(name) if name else None
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

@@ -1,0 +1,195 @@
+"""A recipe's stages in order: what is done is skipped, what was interrupted goes on, each folder is whole or absent."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hornbook import machine, manifest
+from hornbook.errors import UserError, nearest
+from hornbook.files import digest_value, remove_folder, sweep, write_text
+from hornbook.manifest import Manifest
+from hornbook.progress import Progress
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage gets: its inputs' folders by stage name, the folder to write, and where to show progress."""
+
+    inputs: Mapping[str, Path]
+    into: Path
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe.
+
+    `code` names the rooms whose source decides whether an old result is still this stage's result; `outside` is
+    whatever else the result depends on (the files of a source folder, say).
+    """
+
+    name: str
+    summary: str
+    inputs: tuple[str, ...]
+    settings: dict[str, Any]
+    code: tuple[str, ...]
+    run: Callable[[Work], dict[str, Any]]
+    outside: Callable[[], Any] = lambda: None
+    seconds: Callable[[], float] = lambda: 1.0
+    size: Callable[[], str] = field(default=lambda: "")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished stage: where it lies, its manifest, and whether it was already there."""
+
+    stage: Stage
+    folder: Path
+    manifest: Manifest
+    skipped: bool
+
+
+def folder_of(stages: Sequence[Stage], name: str, root: Path) -> Path:
+    """`root/NN-name`, numbered by the recipe's order."""
+    names = [stage.name for stage in stages]
+    return root / f"{names.index(name) + 1:02d}-{name}"
+
+
+def up_to(stages: Sequence[Stage], until: str | None) -> Sequence[Stage]:
+    """The stages to run; raises UserError for a name that is none of them."""
+    names = [stage.name for stage in stages]
+    if until is None:
+        return stages
+    if until not in names:
+        raise UserError(f"there is no stage {until!r}{nearest(until, names)}; the stages are {', '.join(names)}")
+    return stages[: names.index(until) + 1]
+
+
+def run(
+    stages: Sequence[Stage],
+    root: Path,
+    *,
+    until: str | None = None,
+    force: Sequence[str] = (),
+    progress: Progress,
+    announce: Callable[[Result], None] = lambda result: None,
+) -> list[Result]:
+    """Run what is not done yet. `announce` hears of every stage as it is finished or found done."""
+    chosen = up_to(stages, until)
+    for name in force:
+        up_to(stages, name)
+    root.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Result] = {}
+    with _alone(root):
+        for stage in chosen:
+            folder = folder_of(stages, stage.name, root)
+            inputs = {name: results[name].manifest.content for name in stage.inputs}
+            result = _run_stage(stage, folder, inputs, results, stage.name in force, progress)
+            results[stage.name] = result
+            announce(result)
+    return list(results.values())
+
+
+def is_done(stage: Stage, folder: Path, inputs: Mapping[str, str]) -> Manifest | None:
+    """The manifest, if `folder` holds exactly what this stage would write."""
+    found = manifest.read(folder)
+    if found is None or found.key != _key(stage, inputs) or not manifest.complete(folder, found):
+        return None
+    return found
+
+
+def _key(stage: Stage, inputs: Mapping[str, str]) -> str:
+    return digest_value(
+        {
+            "stage": stage.name,
+            "settings": stage.settings,
+            "inputs": dict(inputs),
+            "outside": stage.outside(),
+            "code": manifest.code_digest(stage.code),
+        }
+    )
+
+
+def _run_stage(
+    stage: Stage,
+    folder: Path,
+    inputs: Mapping[str, str],
+    results: Mapping[str, Result],
+    force: bool,
+    progress: Progress,
+) -> Result:
+    """Do one stage unless it is done. A folder is renamed into place only when it is whole."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    key = _key(stage, inputs)
+    if force:
+        remove_folder(partial)
+        remove_folder(folder)
+    done = is_done(stage, folder, inputs)
+    if done is not None:
+        return Result(stage, folder, done, skipped=True)
+    finished = is_done(stage, partial, inputs)
+    if finished is None:
+        finished = _work(stage, partial, key, inputs, results, progress)
+    remove_folder(partial / manifest.SCRATCH)
+    remove_folder(folder)
+    partial.rename(folder)
+    return Result(stage, folder, finished, skipped=False)
+
+
+def _work(
+    stage: Stage,
+    partial: Path,
+    key: str,
+    inputs: Mapping[str, str],
+    results: Mapping[str, Result],
+    progress: Progress,
+) -> Manifest:
+    """Run a stage in its partial folder, on top of what an interrupted run of the very same stage left there."""
+    mark = partial / manifest.SCRATCH / "key"
+    if partial.exists() and not (mark.is_file() and mark.read_text() == key):
+        remove_folder(partial)
+    write_text(mark, key)
+    machine.release_memory()
+    machine.reset_peak_memory()
+    began = time.monotonic()
+    figures = stage.run(Work({name: results[name].folder for name in stage.inputs}, partial, progress))
+    sweep(partial)
+    written = Manifest(
+        stage=stage.name,
+        key=key,
+        settings=stage.settings,
+        inputs=dict(inputs),
+        code=manifest.code_digest(stage.code),
+        figures=figures,
+        seconds=round(time.monotonic() - began, 2),
+        peak_memory=machine.peak_memory(),
+        outputs=manifest.outputs(partial),
+        machine=dict(machine.describe()),
+        versions=manifest.versions(),
+    )
+    written.write(partial)
+    return written
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the run folder; a second run in the same folder is refused. The lock ends with the process."""
+    with (root / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(
+                f"another run (process {lock.read().strip()}) works in {root}; wait for it or use --into"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

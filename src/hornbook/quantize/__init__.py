@@ -1,0 +1,1 @@
+"""Fewer bits for the same answers."""

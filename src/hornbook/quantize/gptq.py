@@ -1,0 +1,70 @@
+"""Rounding a matrix to 4 bits so that its products change least: GPTQ (Frantar et al. 2022, arXiv:2210.17323).
+
+Columns are rounded from left to right, and the error of each is made up for by the columns that are still to come,
+weighed by the inputs that the matrix really sees. With no inputs this is rounding to the nearest value.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hornbook.model.four_bit import GROUP
+
+LEVELS = (-8, 7)
+# Shrinking a group's scale clips its largest weights and rounds all others more finely; these shares are tried.
+SHRINK = tuple(1.0 - 0.025 * step for step in range(21))
+
+
+def best_scales(group: Tensor) -> Tensor:
+    """Scales (rows,) of one group (rows, 32) with the least squared error, as fp16 can hold them."""
+    largest = group.abs().amax(-1)
+    best = torch.full_like(largest, torch.inf)
+    scales = torch.zeros_like(largest)
+    for share in SHRINK:
+        for sign in (1.0, -1.0):  # -8 has no counterpart: the sign decides on which side the extra level lies
+            tried = (sign * largest * share / -LEVELS[0]).half().to(group.dtype)
+            error = (round_to(group, tried) * tried[:, None] - group).square().sum(-1)
+            better = error < best
+            best, scales = torch.where(better, error, best), torch.where(better, tried, scales)
+    return scales
+
+
+def round_to(weights: Tensor, scales: Tensor) -> Tensor:
+    """Nearest levels (rows, columns) for weights (rows, columns) and scales (rows,); 0 where the scale is 0."""
+    safe = torch.where(scales == 0, torch.ones_like(scales), scales)
+    return (weights / safe[:, None]).round().clamp(*LEVELS)
+
+
+def quantize(weight: Tensor, gram: Tensor | None = None, damping: float = 0.01) -> tuple[Tensor, Tensor]:
+    """Quantize `weight` (rows, columns).
+
+    gram: (columns, columns), the sum of x xᵀ over calibration inputs x, or None for rounding to nearest.
+    Returns levels (rows, columns) in -8..7 and scales (rows, columns / 32) in fp16.
+    """
+    left = weight.double().clone()
+    rows, columns = left.shape
+    inverse = _inverse_factor(gram.double(), damping) if gram is not None else torch.eye(columns, dtype=torch.float64)
+    levels = torch.zeros_like(left)
+    scales = torch.zeros(rows, columns // GROUP, dtype=torch.float64)
+    for start in range(0, columns, GROUP):
+        end = start + GROUP
+        scale = best_scales(left[:, start:end])
+        scales[:, start // GROUP] = scale
+        errors = torch.zeros(rows, GROUP, dtype=torch.float64)
+        for column in range(start, end):
+            levels[:, column] = round_to(left[:, column : column + 1], scale)[:, 0]
+            error = (left[:, column] - levels[:, column] * scale) / inverse[column, column]
+            left[:, column + 1 : end] -= error[:, None] * inverse[column, column + 1 : end]
+            errors[:, column - start] = error
+        left[:, end:] -= errors @ inverse[start:end, end:]
+    return levels, scales.half()
+
+
+def _inverse_factor(gram: Tensor, damping: float) -> Tensor:
+    """Upper Cholesky factor of the inverse of the damped Gram matrix: GPTQ's column weights."""
+    columns = len(gram)
+    mean = gram.diagonal().mean().clamp(min=1e-12)
+    damped = gram + damping * mean * torch.eye(columns, dtype=gram.dtype)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+    return torch.linalg.cholesky(inverse, upper=True)

@@ -1,0 +1,153 @@
+"""The recipe file: typed, validated whole before anything starts, with dotted overrides."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from hornbook.corpus.settings import CleanSettings, GradeSettings, ReadSettings, Source
+from hornbook.errors import UserError, nearest
+from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.model.config import ModelConfig
+from hornbook.quantize.settings import QuantizeSettings
+from hornbook.settings import Settings
+from hornbook.teacher.settings import WriteSettings
+from hornbook.tokens.settings import TokensSettings
+from hornbook.train.settings import DpoSettings, PretrainSettings, SftSettings
+
+BUILT_IN = Path(__file__).parent / "recipes"
+
+
+class Recipe(Settings):
+    """Everything a run depends on. Each stage has a table of its own."""
+
+    description: str = Field("", description="one line for `hornbook recipes`")
+    seed: int = Field(1, ge=0)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    read: ReadSettings = ReadSettings()
+    grade: GradeSettings = GradeSettings()
+    write: WriteSettings = WriteSettings()
+    clean: CleanSettings = CleanSettings()
+    tokens: TokensSettings = TokensSettings()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainSettings
+    sft: SftSettings = SftSettings()
+    dpo: DpoSettings = DpoSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    quantize: QuantizeSettings = QuantizeSettings()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [source.name for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError("two sources have the same name")
+        if "exercises" in names:
+            raise ValueError("the source name 'exercises' is the teacher's own")
+        known = {*names, "exercises"}
+        for phase_name, phase in (("phase1", self.pretrain.phase1), ("phase2", self.pretrain.phase2)):
+            for component in phase.mixture:
+                for source in component.sources:
+                    if source not in known:
+                        hint = nearest(source, known)
+                        raise ValueError(f"pretrain.{phase_name}.mixture names the unknown source {source!r}{hint}")
+        return self
+
+
+def available() -> dict[str, Path]:
+    """The recipes that come with Hornbook, by name."""
+    return {path.stem: path for path in sorted(BUILT_IN.glob("*.toml"))}
+
+
+def locate(recipe: str) -> tuple[str, Path]:
+    """Name and file of a recipe given by name or by path. Raises UserError when there is none."""
+    if recipe in available():
+        return recipe, available()[recipe]
+    path = Path(recipe)
+    if path.suffix == ".toml" and path.is_file():
+        return path.stem, path
+    if path.suffix == ".toml":
+        raise UserError(f"there is no recipe file {recipe}")
+    hint = nearest(recipe, available())
+    raise UserError(f"there is no recipe {recipe!r}{hint}; `hornbook recipes` lists them, or give a .toml file")
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe; each override is `dotted.key=value` with a TOML value or plain text.
+
+    Raises UserError with one line that names the wrong key, where it is, and the nearest right one.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from None
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {'; '.join(_explain(error))}") from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Set one dotted key; list items are counted from 0, as in `sources.0.path=texts`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"{override!r} is no override; write key=value, such as pretrain.phase2.tokens=1e6")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = key.split(".")
+    target: Any = values
+    for position, step in enumerate(path):
+        target = _descend(target, step, ".".join(path[: position + 1]))
+    if isinstance(target, list):
+        _descend(target, last, key)
+        target[int(last)] = value
+    elif isinstance(target, dict):
+        target[last] = value
+    else:
+        raise UserError(f"{key}: {'.'.join(path)} is a single value, it has no parts")
+
+
+def _descend(target: Any, step: str, where: str) -> Any:
+    if isinstance(target, list):
+        if not step.isdigit() or int(step) >= len(target):
+            raise UserError(f"{where}: there are {len(target)} items, counted from 0")
+        return target[int(step)]
+    if isinstance(target, dict):
+        return target.setdefault(step, {})
+    raise UserError(f"{where}: {target!r} is a single value, it has no parts")
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    """Each problem as `dotted.key: what is wrong`."""
+    for problem in error.errors():
+        where = ".".join(str(step) for step in problem["loc"]) or "recipe"
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(problem["loc"][:-1])
+            hint = nearest(str(problem["loc"][-1]), known) or f"; it can be {', '.join(sorted(known))}"
+            yield f"{where} is not a setting{hint}"
+        elif problem["type"] == "missing":
+            yield f"{where} is missing"
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            given = problem["input"]
+            shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+            yield f"{where}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _fields_at(location: Sequence[int | str]) -> list[str]:
+    """Names of the settings that exist where `location` leads."""
+    model: Any = Recipe
+    for step in location:
+        if isinstance(step, int):
+            continue
+        annotation = model.model_fields[step].annotation
+        candidates = [annotation, *get_args(annotation)]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)

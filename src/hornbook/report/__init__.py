@@ -1,0 +1,1 @@
+"""The report card: what each step of a recipe did for the model."""

@@ -1,0 +1,277 @@
+"""The stages of a recipe: which function of which room, on which inputs, with which settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hornbook.files import read_jsonl
+from hornbook.pipeline import Stage, Work
+from hornbook.recipe import Recipe
+
+# Checkpoints in the order of the recipe: name -> (stage, folder inside the stage's folder).
+CHECKPOINTS = {
+    "phase1": ("pretrain", "phase1"),
+    "phase2": ("pretrain", "phase2"),
+    "sft": ("sft", "model"),
+    "dpo": ("dpo", "model"),
+    "4bit": ("quantize", "model"),
+}
+
+
+def stages(recipe: Recipe, *, base: Path, name: str, allow_unisolated: bool = False) -> list[Stage]:
+    """Every stage of a recipe. `base` is the folder that relative source paths start from."""
+    return [
+        _read(recipe, base),
+        _grade(recipe),
+        _write(recipe, allow_unisolated),
+        _clean(recipe),
+        _tokens(recipe),
+        _pretrain(recipe),
+        _sft(recipe),
+        _dpo(recipe),
+        _evaluate(recipe, allow_unisolated),
+        _quantize(recipe, allow_unisolated),
+        _report(recipe, name),
+    ]
+
+
+def _read(recipe: Recipe, base: Path) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.corpus.read import read
+
+        return read(recipe.sources, recipe.read, base=base, into=work.into, progress=work.progress)
+
+    def outside() -> Any:
+        from hornbook.corpus.sources import fingerprint
+
+        return fingerprint(recipe.sources, base)
+
+    settings = {"sources": [s.model_dump(mode="json") for s in recipe.sources], **recipe.read.model_dump(mode="json")}
+    return Stage("read", "real documents", (), settings, ("corpus",), run, outside)
+
+
+def _grade(recipe: Recipe) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.corpus.grade import grade
+        from hornbook.teacher.builtin.teacher import BuiltinTeacher
+
+        return grade(
+            work.inputs["read"],
+            BuiltinTeacher(),
+            recipe.grade,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+    settings = {"seed": recipe.seed, **recipe.grade.model_dump(mode="json")}
+    return Stage("grade", "educational value 0-5", ("read",), settings, ("corpus", "teacher"), run)
+
+
+def _write(recipe: Recipe, allow_unisolated: bool) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.teacher.builtin.teacher import BuiltinTeacher
+        from hornbook.teacher.write import write
+
+        return write(
+            BuiltinTeacher(),
+            recipe.write,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+            allow_unisolated=allow_unisolated,
+        )
+
+    settings = {"seed": recipe.seed, **recipe.write.model_dump(mode="json")}
+    return Stage("write", "exercises, problems, conversations, preferences", (), settings, ("teacher", "sandbox"), run)
+
+
+def _clean(recipe: Recipe) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.corpus.clean import clean
+        from hornbook.corpus.talks import clean_talks
+
+        written = work.inputs["write"]
+        problems = written / "problems.jsonl"
+        figures = clean(
+            [work.inputs["grade"], written], problems, recipe.clean, into=work.into, progress=work.progress
+        )
+        talks = (written / "conversations.jsonl", written / "preferences.jsonl")
+        return figures | {"talks": clean_talks(talks, problems, recipe.clean, into=work.into)}
+
+    settings = recipe.clean.model_dump(mode="json")
+    return Stage("clean", "duplicates and leaked problems out", ("grade", "write"), settings, ("corpus",), run)
+
+
+def _tokens(recipe: Recipe) -> Stage:
+    phases = {"phase1": recipe.pretrain.phase1, "phase2": recipe.pretrain.phase2}
+
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.tokens.tokenize import tokenize
+
+        return tokenize(
+            work.inputs["clean"],
+            recipe.tokens,
+            phases,
+            vocabulary=recipe.model.vocabulary,
+            context=recipe.model.context,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+    settings = {
+        "seed": recipe.seed,
+        "vocabulary": recipe.model.vocabulary,
+        "context": recipe.model.context,
+        "phases": {name: phase.model_dump(mode="json") for name, phase in phases.items()},
+        **recipe.tokens.model_dump(mode="json"),
+    }
+    return Stage("tokens", "tokenizer and packed shards", ("clean",), settings, ("tokens", "model"), run)
+
+
+TRAINING_CODE = ("train", "tokens", "model", "machine", "seeds")
+
+
+def _pretrain(recipe: Recipe) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.train.pretrain import pretrain
+
+        return pretrain(
+            work.inputs["tokens"],
+            recipe.model,
+            recipe.pretrain,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+    settings = {
+        "seed": recipe.seed,
+        "model": recipe.model.model_dump(mode="json"),
+        **recipe.pretrain.model_dump(mode="json"),
+    }
+    return Stage("pretrain", "phase 1, then phase 2", ("tokens",), settings, TRAINING_CODE, run)
+
+
+def _sft(recipe: Recipe) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.train.sft import sft
+
+        conversations = [row["messages"] for row in read_jsonl(work.inputs["clean"] / "conversations.jsonl")]
+        return sft(
+            work.inputs["pretrain"] / "phase2",
+            conversations,
+            recipe.sft,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+    settings = {"seed": recipe.seed, **recipe.sft.model_dump(mode="json")}
+    return Stage("sft", "answers in a conversation", ("clean", "pretrain"), settings, TRAINING_CODE, run)
+
+
+def _dpo(recipe: Recipe) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.train.dpo import dpo
+
+        return dpo(
+            work.inputs["sft"] / "model",
+            list(read_jsonl(work.inputs["clean"] / "preferences.jsonl")),
+            recipe.dpo,
+            seed=recipe.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+    settings = {"seed": recipe.seed, **recipe.dpo.model_dump(mode="json")}
+    return Stage("dpo", "the better of two answers", ("clean", "sft"), settings, TRAINING_CODE, run)
+
+
+EVALUATION_CODE = ("evaluate", "inference", "model", "sandbox", "tokens")
+
+
+def _evaluate(recipe: Recipe, allow_unisolated: bool) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.evaluate.evaluate import evaluate
+        from hornbook.evaluate.problems import load
+
+        models = {
+            name: work.inputs[stage] / folder for name, (stage, folder) in CHECKPOINTS.items() if stage in work.inputs
+        }
+        return evaluate(
+            models,
+            load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
+            list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
+            work.inputs["tokens"] / "validation",
+            recipe.evaluate,
+            into=work.into,
+            progress=work.progress,
+            allow_unisolated=allow_unisolated,
+        )
+
+    return Stage(
+        "evaluate",
+        "every checkpoint on the held-out problems",
+        ("write", "tokens", "pretrain", "sft", "dpo"),
+        recipe.evaluate.model_dump(mode="json"),
+        EVALUATION_CODE,
+        run,
+    )
+
+
+def _quantize(recipe: Recipe, allow_unisolated: bool) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        import numpy as np
+
+        from hornbook.evaluate.evaluate import evaluate
+        from hornbook.evaluate.problems import load
+        from hornbook.quantize.quantize import quantize
+        from hornbook.tokens import shards
+
+        last = len(recipe.pretrain.phase2.mixture) - 1
+        rows = shards.read(work.inputs["tokens"] / "shards", f"phase2-{last}")
+        figures = quantize(
+            work.inputs["dpo"] / "model",
+            np.asarray(rows, dtype=np.int64),
+            recipe.quantize,
+            into=work.into,
+            progress=work.progress,
+        )
+        return figures | evaluate(
+            {"4bit": work.into / "model"},
+            load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
+            list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
+            work.inputs["tokens"] / "validation",
+            recipe.evaluate,
+            into=work.into,
+            progress=work.progress,
+            allow_unisolated=allow_unisolated,
+        )
+
+    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), **recipe.quantize.model_dump(mode="json")}
+    return Stage(
+        "quantize", "4 bits a weight", ("write", "tokens", "dpo"), settings, ("quantize", *EVALUATION_CODE), run
+    )
+
+
+def _report(recipe: Recipe, name: str) -> Stage:
+    def run(work: Work) -> dict[str, Any]:
+        from hornbook.report.report import report
+
+        return report(name, recipe.description, work.inputs, into=work.into)
+
+    everything = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize")
+    settings = {"name": name, "description": recipe.description}
+    return Stage("report", "the report card", everything, settings, ("report",), run)
+
+
+def final_model(run: Path) -> Path | None:
+    """The last trained checkpoint of a run folder in full precision, or None where there is none yet."""
+    for stage, folder in (CHECKPOINTS[name] for name in ("dpo", "sft", "phase2", "phase1")):
+        for found in sorted(run.glob(f"[0-9][0-9]-{stage}")):
+            if (found / folder / "config.json").is_file():
+                return found / folder
+    return None

@@ -1,0 +1,1 @@
+"""One training loop, three objectives: next token, chat, preference."""
