@@ -130,9 +130,9 @@ def draw(family: Family, parts: Sequence[Part], seed: int) -> Drawn:
 def exercise(drawn: Drawn) -> Exercise:
     """The exercise with its cases: one or two edge cases and three random ones."""
     random = Random(drawn.seed + 1)
-    kinds = drawn.family.kinds
+    kinds, hints = drawn.family.kinds, drawn.hints
     edges = arguments.edges(kinds)
-    tried = [random.choice(edges), *(arguments.arguments(kinds, random, drawn.hints) for _ in range(3))]
+    tried = [random.choice(edges), *(arguments.arguments(kinds, random, hints) for _ in range(3))]
     return Exercise(
         name=drawn.name,
         parameters=drawn.style.names,
