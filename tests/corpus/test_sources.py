@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.corpus.settings import Source
-from hornbook.corpus.sources import Found, Unreadable, documentation, find, suffix
+from hornbook.corpus.sources import Found, Unreadable, documentation, find, fingerprint, suffix
 from hornbook.errors import UserError
 
 
@@ -118,3 +118,15 @@ def test_documentation_that_is_absent_is_none(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("name", "expected"), [("a.jsonl.gz", ".jsonl.gz"), ("A.MD", ".md"), ("a.gz", ""), ("py", "")])
 def test_suffix(name: str, expected: str) -> None:
     assert suffix(name) == expected
+
+
+def test_a_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.txt").write_text("x")
+    sources = [Source(name="mine", path="data"), Source(name="topics", path="python:documentation")]
+    before = fingerprint(sources, tmp_path)
+    assert fingerprint(sources, tmp_path) == before
+    (tmp_path / "data/b.txt").write_text("y")
+    after = fingerprint(sources, tmp_path)
+    assert after["mine"] != before["mine"]
+    assert after["topics"] == before["topics"]

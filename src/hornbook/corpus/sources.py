@@ -48,8 +48,8 @@ def find(source: Source, base: Path) -> list[Found | Unreadable]:
 
     Raises UserError when the path does not exist or holds no file of a kind that Hornbook reads.
     """
-    root, skip = _root(source, base)
-    found = [Found(root, root.name)] if root.is_file() else list(_walk(root, skip))
+    root, leave_out = _root(source, base)
+    found = [Found(root, root.name)] if root.is_file() else list(_walk(root, leave_out))
     if not any(isinstance(item, Found) for item in found):
         why = next((f": {item.path}: {item.reason}" for item in found if isinstance(item, Unreadable)), "")
         raise UserError(f"source {source.name!r}: {root} holds no {' '.join(SUFFIXES)} files{why}")
@@ -105,9 +105,9 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
 def _outside_library(path: str) -> bool:
     """Whether a file or folder below the standard library's root is not part of it: packages, builds, test data."""
     *above, name = path.split("/")
-    if "." in name and not name.endswith(".py"):
-        return True
-    test_data = not _TESTS.isdisjoint(above) and ("data" in name or name == "encoded_modules") and "." not in name
+    if "." in name:  # a file, or the folder of a build, such as config-3.13-darwin
+        return not name.endswith(".py")
+    test_data = not _TESTS.isdisjoint(above) and ("data" in name or name == "encoded_modules")
     return test_data or name in _NOT_THE_LIBRARY
 
 
