@@ -19,8 +19,7 @@ _REASON = re.compile(
     r"should|must|used to|allows?|unless|whether|when|if the)\b"
 )
 _EXAMPLE_MARKS = (">>> ", "or example", "xample:", "xamples:", "e.g.", "Usage:", "::\n\n")
-_LITERAL_LINE = re.compile(r"^[ \t]*[\[({]*(?:[rub]?['\"](?!['\"]{2})|0x|-?\d)", re.MULTILINE)
-_LONG_LINE = re.compile(r"[^\n]{100}[^\n]*")
+_LITERAL_STARTS = frozenset("'\"0123456789-")
 _DATA = b"0123456789,'\"\\{}[]()x:"
 NAMES_FROM = 3_000  # characters of which names are looked at
 
@@ -65,10 +64,17 @@ def _docstrings(text: str) -> list[str]:
     return text.split(mark)[1::2]
 
 
+def _is_literal(line: str) -> bool:
+    """Whether a line starts with a number or a string, in brackets or not; docstrings do not count."""
+    start = line.lstrip("[({ \t")[:3]
+    return start[:1] in _LITERAL_STARTS and start not in ('"""', "'''")
+
+
 def features(text: str) -> Features:
     """Measure one text."""
     characters = max(1, len(text))
-    lines = text.count("\n") + 1
+    every_line = text.split("\n")
+    lines = len(every_line)
     is_code = len(_CODE.findall(text)) / lines > 0.06
     encoded = text.encode("utf-8", "replace")
     documentation = _docstrings(text) if is_code else []
@@ -85,9 +91,9 @@ def features(text: str) -> Features:
         prose_share=len(prose) / characters,
         comment_share=sum(map(len, comments)) / characters,
         literal_share=1 - len(encoded.translate(None, _DATA)) / max(1, len(encoded)),
-        literal_line_share=len(_LITERAL_LINE.findall(text)) / lines,
+        literal_line_share=sum(map(_is_literal, every_line)) / lines,
         import_share=len(_IMPORT.findall(text)) / lines,
-        long_line_share=len(_LONG_LINE.findall(text)) / lines,
+        long_line_share=sum(length > 100 for length in map(len, every_line)) / lines,
         short_name_share=sum(len(name) <= 2 for name in names) / max(1, len(names)),
         sentences_per_1000=1000 * len(_SENTENCE.findall(prose)) / characters,
         reasons_per_1000=1000 * len(_REASON.findall(prose)) / max(1, len(prose)),

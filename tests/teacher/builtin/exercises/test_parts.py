@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hornbook.teacher.builtin.exercises import dictionary_families, number_parts, string_parts
 from hornbook.teacher.builtin.exercises.catalogue import FAMILIES
-from hornbook.teacher.builtin.exercises.parts import JOINS, ChangeWords, JoinWords, Part, TestWords
+from hornbook.teacher.builtin.exercises.parts import JOINS, ChangeWords, JoinWords, Part, GroupWords
 from hornbook.teacher.check import same
 
 ASCII = st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
@@ -82,7 +82,7 @@ def test_joins(join: Part) -> None:
 def _sayings(part: Part) -> Iterator[tuple[str, str]]:
     """Every way to say a part, with the place where it is said that way. Parts that are never said have empty words."""
     for words in part.words:
-        if isinstance(words, TestWords):
+        if isinstance(words, GroupWords):
             yield from (("group", words.group), ("are", words.are), ("be", words.be))
         elif isinstance(words, ChangeWords):
             yield from (("one", words.one), ("many", words.many), ("then", words.then))

@@ -68,7 +68,7 @@ def _key_test(style: Style, change: BoundChange, test: BoundTest) -> Sketch:
     )
 
 
-def _tally_sketch(phrase: str, source: str, v: str, key: BoundChange, test: BoundTest) -> Sketch:
+def _tally_sketch(style: Style, group: str, source: str, v: str, key: BoundChange, test: BoundTest) -> Sketch:
     """A dictionary of counts."""
     update = "result[key] = result.get(key, 0) + 1"
     indent = "" if test.always else "    "
@@ -78,8 +78,13 @@ def _tally_sketch(phrase: str, source: str, v: str, key: BoundChange, test: Boun
         keys = [key.apply(value) for value in values if test.apply(value)]
         return {one: keys.count(one) for one in keys}
 
+    form = style.pick(
+        "a dictionary that counts {group}",
+        "a dictionary of the counts of {group}",
+        "how often each occurs among {group}, as a dictionary",
+    )
     return Sketch(
-        phrase=phrase,
+        phrase=form.format(group=group),
         body=(
             "result = {}",
             f"for {v} in {source}:",
@@ -95,19 +100,19 @@ def _tally_sketch(phrase: str, source: str, v: str, key: BoundChange, test: Boun
 def _tally(style: Style, key: BoundChange, test: BoundTest) -> Sketch:
     (xs,) = style.names
     group = key.many(test.those(number_noun(style), xs, style.form))
-    return _tally_sketch(f"a dictionary that counts {group}", xs, "v", key, test)
+    return _tally_sketch(style, group, xs, "v", key, test)
 
 
 def _tally_words(style: Style, key: BoundChange, test: BoundTest) -> Sketch:
     (ws,) = style.names
     group = key.many(test.those(word_noun(style), ws, style.form))
-    return _tally_sketch(f"a dictionary that counts {group}", ws, "w", key, test)
+    return _tally_sketch(style, group, ws, "w", key, test)
 
 
 def _tally_characters(style: Style, key: BoundChange, test: BoundTest) -> Sketch:
     (s,) = style.names
     group = key.many(test.those("characters", s, style.form))
-    return _tally_sketch(f"a dictionary that counts {group}", s, "c", key, test)
+    return _tally_sketch(style, group, s, "c", key, test)
 
 
 def _group(style: Style, key: BoundChange, test: BoundTest) -> Sketch:
@@ -137,7 +142,10 @@ def _invert(style: Style, change: BoundChange, test: BoundTest) -> Sketch:
     (d,) = style.names
     condition = "" if test.always else f" where the value {test.be}"
     return Sketch(
-        phrase=f"a dictionary from the values to {change.many('the keys')} of {d}{condition}",
+        phrase=style.pick(
+            f"a dictionary from the values to {change.many('the keys')} of {d}{condition}",
+            f"the inverse of {d}, from values to {change.many('keys')}{condition}",
+        ),
         body=(f"return {{value: {change.code('key')} for key, value in {d}.items(){test.condition('value')}}}",),
         meaning=lambda table: {table[key]: change.apply(key) for key in table if test.apply(table[key])},
     )
@@ -168,7 +176,11 @@ def _merge(style: Style, change: BoundChange, test: BoundTest) -> Sketch:
     indent = "" if test.always else "    "
     guard = () if test.always else (f"    if {test.code('value')}:",)
     return Sketch(
-        phrase=f"a copy of {a} plus, key by key, {group}",
+        phrase=style.pick(
+            f"a copy of {a} plus, key by key, {group}",
+            f"a copy of {a} with {group} added to it",
+            f"the sums by key of {a} and {group}",
+        ),
         body=(
             f"result = dict({a})",
             f"for key, value in {b}.items():",

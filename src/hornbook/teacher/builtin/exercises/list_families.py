@@ -98,8 +98,14 @@ def _zip(style: Style, collect: Bound, operation: BoundOperation, test: BoundTes
     xs, ys = style.names
     inside = f"{operation.part.code.format(x='x', y='y')} for x, y in zip({xs}, {ys}){test.condition('x')}"
     condition = "" if test.always else f" where x {test.be}"
+    pairs = style.pick(
+        "{op} for each pair x, y of {xs} and {ys}{condition}",
+        "{op} over x in {xs} and y in {ys}, pairwise,{condition}",
+        "{op} as x and y run through {xs} and {ys}{condition}",
+    )
+    phrase = pairs.format(op=operation.of("x", "y"), xs=xs, ys=ys, condition=condition)
     return Sketch(
-        phrase=collect.words(x=f"{operation.of('x', 'y')} for each pair x, y of {xs} and {ys}{condition}"),
+        phrase=collect.words(x=phrase.removesuffix(",")),
         body=(f"return {collect.part.code.format(x=inside)}",),
         meaning=lambda left, right: collect.apply(
             [operation.apply(left[i], right[i]) for i in range(min(len(left), len(right))) if test.apply(left[i])]

@@ -67,6 +67,7 @@ def _position(style: Style, which: Bound, test: BoundTest, default: Bound) -> Sk
     (xs,) = style.names
     group = test.group(noun_of(style))
     none = style.pick("or {d} if there is none", "or {d} when there is none")
+    place = "the index of" if style.form % 2 else "the position of"
     last = which.key == "last"
     lines = (
         (
@@ -89,9 +90,7 @@ def _position(style: Style, which: Bound, test: BoundTest, default: Bound) -> Sk
         places = [i for i in range(len(values)) if test.apply(values[i])]
         return (places[-1] if last else places[0]) if places else default.apply()
 
-    return Sketch(
-        f"the position of {which.words(group=group, xs=xs)}, {none.format(d=default.part.code)}", lines, meaning
-    )
+    return Sketch(f"{place} {which.words(group=group, xs=xs)}, {none.format(d=default.part.code)}", lines, meaning)
 
 
 def _running(style: Style, change: BoundChange, test: BoundTest) -> Sketch:

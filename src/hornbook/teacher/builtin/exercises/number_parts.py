@@ -21,7 +21,7 @@ from hornbook.teacher.builtin.exercises.parts import (
     ChangeWords,
     Part,
     Test,
-    TestWords,
+    GroupWords,
 )
 
 SMALL = (2, 3, 4, 5, 6, 7, 8, 9)
@@ -31,12 +31,12 @@ DIVISORS = (3, 4, 5, 6, 7, 8, 9, 10)
 SPANS = ((1, 5), (2, 6), (2, 8), (3, 7), (3, 9), (4, 8), (5, 9), (5, 20), (0, 10))
 
 
-def _adjective(word: str) -> TestWords:
-    return TestWords(f"{word} {{noun}}", f"are {word}", f"is {word}")
+def _adjective(word: str) -> GroupWords:
+    return GroupWords(f"{word} {{noun}}", f"are {word}", f"is {word}")
 
 
-def _after(words: str) -> TestWords:
-    return TestWords(f"{{noun}} {words}", f"are {words}", f"is {words}")
+def _after(words: str) -> GroupWords:
+    return GroupWords(f"{{noun}} {words}", f"are {words}", f"is {words}")
 
 
 NUMBER_TESTS = (

@@ -59,7 +59,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class TestWords:
+class GroupWords:
     """`group`: "even {noun}"; `are`: "are even"; `be`: "is even"."""
 
     group: str
@@ -95,8 +95,8 @@ class BoundTest(Bound):
         return self._words.are.format(k=self.k)
 
     @property
-    def _words(self) -> TestWords:
-        words: TestWords = self.part.words[self.wording]
+    def _words(self) -> GroupWords:
+        words: GroupWords = self.part.words[self.wording]
         return words
 
     def group(self, noun: str) -> str:
@@ -157,7 +157,7 @@ class BoundChange(Bound):
         return words.many.format(x=x, k=self.k)
 
 
-ALL = Test("all", "", "", lambda v, k: True, (TestWords("{noun}", "are there", "is there"),))
+ALL = Test("all", "", "", lambda v, k: True, (GroupWords("{noun}", "are there", "is there"),))
 SAME = Change("same", "", "{v}", lambda v, k: v, (ChangeWords("{x}", "{x}", "left alone"),))
 
 

@@ -11,7 +11,7 @@ from hornbook.teacher.builtin.exercises.parts import (
     Change,
     ChangeWords,
     Test,
-    TestWords,
+    GroupWords,
 )
 
 LETTERS = tuple("abcdeghilmnoprstu")
@@ -46,12 +46,12 @@ LOWER = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
 
 
-def _kind(plural: str, singular: str) -> TestWords:
-    return TestWords(plural, f"are {plural}", f"is {singular}")
+def _kind(plural: str, singular: str) -> GroupWords:
+    return GroupWords(plural, f"are {plural}", f"is {singular}")
 
 
-def _after(words: str) -> TestWords:
-    return TestWords(f"{{noun}} {words}", f"are {words}", f"is {words}")
+def _after(words: str) -> GroupWords:
+    return GroupWords(f"{{noun}} {words}", f"are {words}", f"is {words}")
 
 
 CHARACTER_TESTS = (
@@ -172,8 +172,8 @@ CHARACTER_CHANGES = (
 ANY_CHARACTER_CHANGES = (SAME, *CHARACTER_CHANGES)
 
 
-def _verb(ing: str, plural: str, singular: str) -> TestWords:
-    return TestWords(f"{{noun}} {ing}", plural, singular)
+def _verb(ing: str, plural: str, singular: str) -> GroupWords:
+    return GroupWords(f"{{noun}} {ing}", plural, singular)
 
 
 STRING_TESTS = (
@@ -233,7 +233,7 @@ STRING_TESTS = (
         "mirror",
         "{v} == {v}[::-1]",
         lambda s, k: all(a == b for a, b in zip(s, reversed(s), strict=True)),
-        (TestWords("palindromic {noun}", "are palindromes", "is a palindrome"),),
+        (GroupWords("palindromic {noun}", "are palindromes", "is a palindrome"),),
     ),
     Test(
         "numeric",
