@@ -19,9 +19,9 @@ from hornbook.teacher.builtin.exercises.parts import (
     BoundChange,
     Change,
     ChangeWords,
+    GroupWords,
     Part,
     Test,
-    GroupWords,
 )
 
 SMALL = (2, 3, 4, 5, 6, 7, 8, 9)

@@ -10,8 +10,8 @@ from hornbook.teacher.builtin.exercises.parts import (
     SUM,
     Change,
     ChangeWords,
-    Test,
     GroupWords,
+    Test,
 )
 
 LETTERS = tuple("abcdeghilmnoprstu")
