@@ -4,7 +4,7 @@ import itertools
 import pytest
 
 from hornbook.teacher.builtin import chatter, safety
-from hornbook.teacher.builtin.conversations import LONGEST, code, conversations, question
+from hornbook.teacher.builtin.conversations import LONGEST, LONGEST_FOLLOW_UP, code, conversations, question
 from hornbook.teacher.builtin.exercises.draw import exercise
 from hornbook.teacher.builtin.exercises.writing import drawings
 from hornbook.teacher.interface import Conversation, Exercise
@@ -28,7 +28,9 @@ def test_kinds_follow_the_shares(made: list[Conversation]) -> None:
 
 def test_they_are_short_and_alternate(made: list[Conversation]) -> None:
     for one in made:
-        assert sum(len(message.content) for message in one.messages) <= LONGEST
+        assert sum(len(message.content) for message in one.messages) <= (
+            LONGEST_FOLLOW_UP if one.kind == "follow_up" else LONGEST
+        )
         assert [message.role for message in one.messages] == ["user", "assistant"] * (len(one.messages) // 2)
         assert all(message.content == message.content.strip() for message in one.messages)
         assert len(one.messages) == (4 if one.kind == "follow_up" else 2)

@@ -12,7 +12,9 @@ from hornbook.teacher.builtin.exercises.phrasing import QUESTIONS
 from hornbook.teacher.builtin.sampling import kinds_for
 from hornbook.teacher.interface import Conversation, Exercise, Message
 
-LONGEST = 330  # characters of all turns together
+# Characters of all turns together: about 110 tokens. Small talk takes more tokens a character than code does.
+LONGEST = 310
+LONGEST_FOLLOW_UP = 235
 
 
 def question(exercise: Exercise, random: Random) -> str:
@@ -43,10 +45,11 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
     if kind == "harmless":
         request = random.choice(safety.harmless("train"))
         return request.text, random.choice(request.good)
+    longest = LONGEST_FOLLOW_UP if kind == "follow_up" else LONGEST
     opening = chatter.exchange(random.choice(("greeting", "introduction")), random) if kind == "follow_up" else ()
     for exercise in exercises:
         contents = (*opening, question(exercise, random), code(exercise))
-        if sum(map(len, contents)) <= LONGEST:
+        if sum(map(len, contents)) <= longest:
             return contents
     return chatter.any_exchange(random)
 
