@@ -25,9 +25,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the temporary files that a killed process left anywhere in `folder`."""
-    for path in folder.rglob(".*.tmp"):
-        path.unlink()
+    """Delete what a killed process left anywhere in `folder`: temporary files and half-deleted folders."""
+    for path in list(folder.rglob(".*.tmp")):
+        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(".*.old")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,11 +43,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON. Raises UserError naming the file when it is missing or damaged."""
+    """Read JSON. Raises UserError naming the file when it is missing, unreadable or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
 

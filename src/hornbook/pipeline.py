@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,6 @@ class Stage:
     code: tuple[str, ...]
     run: Callable[[Work], dict[str, Any]]
     outside: Callable[[], Any] = lambda: None
-    seconds: Callable[[], float] = lambda: 1.0
-    size: Callable[[], str] = field(default=lambda: "")
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,13 @@ def run(
     chosen = up_to(stages, until)
     for name in force:
         up_to(stages, name)
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{root} cannot be made a folder: {error.strerror}; choose another one with --into") from None
     results: dict[str, Result] = {}
     with _alone(root):
+        _sweep_folders(root)
         for stage in chosen:
             folder = folder_of(stages, stage.name, root)
             inputs = {name: results[name].manifest.content for name in stage.inputs}
@@ -99,10 +102,12 @@ def run(
 
 def is_done(stage: Stage, folder: Path, inputs: Mapping[str, str]) -> Manifest | None:
     """The manifest, if `folder` holds exactly what this stage would write."""
+    return _finished(folder, _key(stage, inputs))
+
+
+def _finished(folder: Path, key: str) -> Manifest | None:
     found = manifest.read(folder)
-    if found is None or found.key != _key(stage, inputs) or not manifest.complete(folder, found):
-        return None
-    return found
+    return found if found is not None and found.key == key and manifest.complete(folder, found) else None
 
 
 def _key(stage: Stage, inputs: Mapping[str, str]) -> str:
@@ -131,13 +136,14 @@ def _run_stage(
     if force:
         remove_folder(partial)
         remove_folder(folder)
-    done = is_done(stage, folder, inputs)
+    done = _finished(folder, key)
     if done is not None:
         return Result(stage, folder, done, skipped=True)
-    finished = is_done(stage, partial, inputs)
+    finished = _finished(partial, key)
     if finished is None:
         finished = _work(stage, partial, key, inputs, results, progress)
     remove_folder(partial / manifest.SCRATCH)
+    sweep(partial)
     remove_folder(folder)
     partial.rename(folder)
     return Result(stage, folder, finished, skipped=False)
@@ -176,6 +182,12 @@ def _work(
     )
     written.write(partial)
     return written
+
+
+def _sweep_folders(root: Path) -> None:
+    """Finish the deletions that a kill cut short: `.NAME.PID.old` beside the stages' folders."""
+    for path in root.glob(".*.old"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
