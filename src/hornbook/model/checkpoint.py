@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
@@ -83,10 +84,7 @@ def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     if kind != "phi3":
         raise UserError(f"{where}: model_type is {kind!r}; this version reads 'phi3' checkpoints")
     rope = values.get("rope_parameters") or {}
-    scaling = values.get("rope_scaling") or {}
-    rope_type = scaling.get("rope_type") or scaling.get("type") or rope.get("rope_type") or "default"
-    if rope_type != "default" or values.get("partial_rotary_factor", 1.0) != 1.0:
-        raise UserError(f"{where}: rotary kind {rope_type!r} is not supported; plain rotary positions are")
+    _refuse_variants(values, rope, where)
     try:
         return ModelConfig(
             vocabulary=values["vocab_size"],
@@ -104,6 +102,27 @@ def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
         )
     except KeyError as missing:
         raise UserError(f"{where}: the key {missing} is missing") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "shape"
+        raise UserError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _refuse_variants(values: Mapping[str, Any], rope: Mapping[str, Any], where: Path) -> None:
+    """Raise UserError for what would load and then compute something else than the model that was saved."""
+    scaling = values.get("rope_scaling") or {}
+    rope_type = scaling.get("rope_type") or scaling.get("type") or rope.get("rope_type") or "default"
+    rotated = values.get("partial_rotary_factor") or rope.get("partial_rotary_factor") or 1.0
+    if rope_type != "default" or rotated != 1.0:
+        raise UserError(
+            f"{where}: rotary kind {rope_type!r} over {rotated:g} of each head is not supported; "
+            "plain rotary positions are"
+        )
+    if values.get("hidden_act", "silu") != "silu":
+        raise UserError(f"{where}: hidden_act {values['hidden_act']!r} is not supported; 'silu' is")
+    width, heads, size = (values.get(key) for key in ("hidden_size", "num_attention_heads", "head_dim"))
+    if size and width and heads and size * heads != width:
+        raise UserError(f"{where}: head_dim {size} is not supported; hidden_size / num_attention_heads is")
 
 
 def save(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
@@ -118,7 +137,11 @@ def save(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, serialise(tensors, metadata={"format": "pt"}))
     values = to_huggingface(model.config, specials, next(model.parameters()).dtype)
-    quantized = [their_name(f"{name}.")[:-1] for name, module in model.named_modules() if isinstance(module, FourBit)]
+    quantized = [
+        their_name(f"{name}.")[:-1]
+        for name, module in model.named_modules()
+        if isinstance(module, FourBit) and not (name == "head" and model.config.tied_embeddings)
+    ]
     if quantized:
         values["hornbook_quantization"] = {"bits": 4, "group": GROUP, "modules": sorted(quantized)}
     write_json(folder / "config.json", values)
@@ -134,6 +157,8 @@ def load(folder: Path, *, device: str = "cpu", compute: torch.dtype = torch.floa
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give a model folder with config.json and {WEIGHTS}")
     values = read_json(folder / "config.json")
+    if not isinstance(values, dict):
+        raise UserError(f"{folder / 'config.json'} is no model's configuration")
     model = Transformer(from_huggingface(values, folder / "config.json"), compute)
     stored = _read_weights(folder)
     for name in values.get("hornbook_quantization", {}).get("modules", []):
@@ -162,7 +187,10 @@ def load(folder: Path, *, device: str = "cpu", compute: torch.dtype = torch.floa
 def _read_weights(folder: Path) -> dict[str, Tensor]:
     """Every tensor of a folder, whether it lies in one file or in several that an index lists."""
     index = folder / f"{WEIGHTS}.index.json"
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{index} has no weight_map, which tells the tensors' files") from None
     tensors: dict[str, Tensor] = {}
     for name in names:
         if not (folder / name).is_file():

@@ -44,8 +44,13 @@ class Tokenizer:
         self._plain.encode_special_tokens = True
         config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
         template = folder / "chat_template.jinja"
-        self.template: str | None = template.read_text() if template.is_file() else config.get("chat_template")
-        self._names = {key: config[key] for key in ("bos_token", "eos_token", "pad_token") if config.get(key)}
+        self.template: str | None = (
+            template.read_text(encoding="utf-8") if template.is_file() else config.get("chat_template")
+        )
+        names = {key: config.get(key) for key in ("bos_token", "eos_token", "pad_token")}
+        # transformers writes a token as plain text, or as an object that holds it beside its options.
+        spelled = {key: name.get("content") if isinstance(name, dict) else name for key, name in names.items()}
+        self._names: dict[str, str] = {key: name for key, name in spelled.items() if name}
         self._generation = folder / "generation_config.json"
 
     @property
