@@ -59,10 +59,11 @@ def _steps(
     for row, prompt in enumerate(prompts):
         ids[row, longest - len(prompt) :] = torch.tensor(prompt, device=device)
         real[row, longest - len(prompt) :] = True
-    cache = Cache(model.config, len(prompts), longest + limit, device, model.compute)
+    steps = min(limit, max(1, model.config.context - min(map(len, prompts))))
+    cache = Cache(model.config, len(prompts), longest + steps, device, model.compute)
     generator = torch.Generator(device).manual_seed(sampling.seed)
     alive = list(range(len(prompts)))
-    for count in range(1, limit + 1):
+    for count in range(1, steps + 1):
         last = model.hidden(ids, cache, real)[:, -1]
         chosen = choose(model.head(last).float(), sampling, generator)
         tokens = chosen.tolist()
