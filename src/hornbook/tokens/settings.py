@@ -12,7 +12,6 @@ from hornbook.settings import Settings
 class TokensSettings(Settings):
     """The tokenizer and the packing."""
 
-    vocabulary: int = Field(1024, ge=300, le=65_536, description="ids in all: control tokens, 256 bytes, merges")
     training_characters: int = Field(8_000_000, ge=10_000, description="text that the tokenizer is trained on")
     held_out: float = Field(0.02, gt=0, lt=0.5, description="share of each source kept for the validation loss")
     validation_tokens: int = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")

@@ -22,9 +22,14 @@ def write(folder: Path, name: str, table: NDArray[np.integer[Any]], vocabulary: 
 def read(folder: Path, name: str) -> NDArray[np.integer[Any]]:
     """Map a shard into memory: (rows, row length). Raises UserError when file and index disagree."""
     index = read_json(folder / f"{name}.json")
-    dtype = np.dtype(index["dtype"]).newbyteorder("<")
+    try:
+        dtype = np.dtype(index["dtype"]).newbyteorder("<")
+        expected = index["rows"] * index["row"] * dtype.itemsize
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{folder / name}.json is no shard's index; run the tokens stage again with --force tokens"
+        ) from None
     path = folder / f"{name}.bin"
-    expected = index["rows"] * index["row"] * dtype.itemsize
     if not path.is_file() or path.stat().st_size != expected:
         raise UserError(f"{path} should hold {expected} bytes; run the tokens stage again with --force tokens")
     if index["rows"] == 0:

@@ -55,10 +55,13 @@ def dpo(
     machine = choose(settings.precision, settings.compile)
     model = checkpoint.load(base)
     pairs, left_out = encode_pairs(preferences, tokenizer, model.config.context + 1)
-    if len(pairs.chosen) < settings.batch:
-        raise UserError(f"dpo: {len(pairs.chosen)} pairs do not fill one batch of {settings.batch}; lower dpo.batch")
-    reference = _reference(model, pairs, settings.batch, into, progress)
     rows = int(len(pairs.chosen) * settings.epochs) // settings.batch * settings.batch
+    if not rows:
+        raise UserError(
+            f"dpo: {settings.epochs:g} epochs of {len(pairs.chosen)} pairs do not fill one batch of {settings.batch}; "
+            "lower dpo.batch"
+        )
+    reference = _reference(model, pairs, settings.batch, into, progress)
     objective = Preferences(
         chosen=pairs.chosen,
         chosen_mask=pairs.chosen_mask,

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.machine import Choice
 from hornbook.model.transformer import Transformer
@@ -62,24 +63,26 @@ def train(
             block.compile()
     gc.collect()
     gc.freeze()
-    began = stored = time.monotonic()
-    with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
-        for step in range(done, objective.steps):
-            try:
-                entry = _step(model, objective, settings, optimizers, machine, step)
-            except KeyboardInterrupt:
-                # The step may be half done: what lies on disk is the last whole state, and the run goes on from there.
-                raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
-            log.append(entry)
-            if milestones and step + 1 in milestones:
-                milestones[step + 1]()
-            bar.advance(objective.tokens_per_step)
-            rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
-            bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
-            if time.monotonic() - stored > settings.checkpoint_seconds:
-                state.save(work, model, optimizers, step + 1, log)
-                stored = time.monotonic()
-    gc.unfreeze()
+    try:
+        began = stored = time.monotonic()
+        with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
+            for step in range(done, objective.steps):
+                try:
+                    entry = _step(model, objective, settings, optimizers, machine, step)
+                except KeyboardInterrupt:
+                    # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
+                    raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
+                log.append(entry)
+                if milestones and step + 1 in milestones:
+                    milestones[step + 1]()
+                bar.advance(objective.tokens_per_step)
+                rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
+                bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
+                if time.monotonic() - stored > settings.checkpoint_seconds:
+                    state.save(work, model, optimizers, step + 1, log)
+                    stored = time.monotonic()
+    finally:
+        gc.unfreeze()
     return log
 
 
@@ -102,6 +105,8 @@ def _step(
     optim.set_rate(optimizers, multiplier)
     batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}
     loss, figures = objective.loss(model, batch)
+    if not loss.isfinite():
+        raise UserError(f"the loss of step {step + 1} is {loss.item()}: training has diverged; lower the learning rate")
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     for optimizer in optimizers:

@@ -20,11 +20,12 @@ IGNORE = -100
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean negative log-likelihood in nats of the targets that are not IGNORE.
+    """Mean negative log-likelihood in nats of the targets that are not IGNORE; 0 where all are.
 
     logits: (batch, time, vocabulary); targets: (batch, time).
     """
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
+    total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    return total / (targets != IGNORE).sum().clamp(min=1)
 
 
 @dataclass

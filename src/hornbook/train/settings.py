@@ -29,7 +29,6 @@ class TrainSettings(Settings):
 class PretrainSettings(TrainSettings):
     """Two sequential phases over one learning-rate schedule: phi-3's recipe."""
 
-    sequence_length: int = Field(128, ge=8)
     phase1: Phase
     phase2: Phase
 
