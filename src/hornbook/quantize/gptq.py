@@ -12,8 +12,10 @@ from torch import Tensor
 from hornbook.model.four_bit import GROUP
 
 LEVELS = (-8, 7)
-# Shrinking a group's scale clips its largest weights and rounds all others more finely; these shares are tried.
-SHRINK = tuple(1.0 - 0.025 * step for step in range(21))
+# A scale is tried as a share of the one that takes the largest weight to level 8. Smaller ones clip the largest weights
+# and round all others more finely; larger ones take it to level 7, 6, ... 1, and so keep every group exactly that
+# already lies on a grid of 4 bits.
+SHARES = tuple(1.0 - 0.025 * step for step in range(21)) + tuple(8.0 / level for level in range(7, 0, -1))
 
 
 def best_scales(group: Tensor) -> Tensor:
@@ -21,7 +23,7 @@ def best_scales(group: Tensor) -> Tensor:
     largest = group.abs().amax(-1)
     best = torch.full_like(largest, torch.inf)
     scales = torch.zeros_like(largest)
-    for share in SHRINK:
+    for share in SHARES:
         for sign in (1.0, -1.0):  # -8 has no counterpart: the sign decides on which side the extra level lies
             tried = (sign * largest * share / -LEVELS[0]).half().to(group.dtype)
             error = (round_to(group, tried) * tried[:, None] - group).square().sum(-1)
@@ -33,7 +35,7 @@ def best_scales(group: Tensor) -> Tensor:
 def round_to(weights: Tensor, scales: Tensor) -> Tensor:
     """Nearest levels (rows, columns) for weights (rows, columns) and scales (rows,); 0 where the scale is 0."""
     safe = torch.where(scales == 0, torch.ones_like(scales), scales)
-    return (weights / safe[:, None]).round().clamp(*LEVELS)
+    return torch.where(scales[:, None] == 0, 0, (weights / safe[:, None]).round().clamp(*LEVELS))
 
 
 def quantize(weight: Tensor, gram: Tensor | None = None, damping: float = 0.01) -> tuple[Tensor, Tensor]:

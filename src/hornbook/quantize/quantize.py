@@ -27,7 +27,7 @@ def quantize(
     """Quantize the checkpoint `source`, calibrated on `rows` of token ids, and write the checkpoint `into/model`."""
     model = checkpoint.load(source)
     before = sum(p.numel() * p.element_size() for p in model.parameters())
-    ids = torch.from_numpy(rows[: settings.calibration_rows])
+    ids = torch.from_numpy(rows[: settings.calibration_rows, : model.config.context])
     with progress.task("quantizing", len(model.blocks)) as bar:
         if settings.embeddings == "4bit":
             four_bit(model, "embed", None)
@@ -37,6 +37,8 @@ def quantize(
                 gram = _gram(model, block.get_submodule(name), ids) if len(ids) else None
                 four_bit(model, f"blocks.{index}.{name}", gram)
             bar.advance()
+        if settings.embeddings == "4bit" and not model.config.tied_embeddings:
+            four_bit(model, "head", None)
     tensors = {name: t for name, t in model.state_dict().items() if not _tied(model, name)}
     after = sum(t.numel() * t.element_size() for t in tensors.values())
     checkpoint.save(model, Tokenizer(source), into / "model")
