@@ -48,25 +48,35 @@ class Attempt:
 
 
 def load(path: Path, limit: int | None = None) -> list[Problem]:
-    """Read the problems that the write stage stored; arguments and values are Python literals."""
+    """Read the problems that the write stage stored; arguments and values are Python literals.
+
+    Raises UserError for a file that is missing, holds no problem, or is no file of problems.
+    """
     if not path.is_file():
         raise UserError(f"{path} does not exist; it holds the problems that the write stage sets aside")
-    problems = []
-    for row in read_jsonl(path):
-        cases = [ast.literal_eval(case) for case in row["cases"]]
-        problems.append(
-            Problem(
-                row["id"],
-                row["family"],
-                row["name"],
-                row["prompt"],
-                row["question"],
-                row["solution"],
-                tuple(arguments for arguments, _ in cases),
-                tuple(expected for _, expected in cases),
-            )
-        )
+    problems: list[Problem] = []
+    try:
+        problems.extend(_problem(row) for row in read_jsonl(path))
+    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+        line = len(problems) + 1
+        raise UserError(f"{path}, line {line}, is no problem: {type(error).__name__}: {error}") from None
+    if not problems:
+        raise UserError(f"{path} holds no problems")
     return problems[:limit]
+
+
+def _problem(row: dict[str, Any]) -> Problem:
+    cases = [ast.literal_eval(case) for case in row["cases"]]
+    return Problem(
+        id=row["id"],
+        family=row["family"],
+        name=row["name"],
+        prompt=row["prompt"],
+        question=row["question"],
+        solution=row["solution"],
+        calls=tuple(arguments for arguments, _ in cases),
+        expected=tuple(expected for _, expected in cases),
+    )
 
 
 def attempt(
@@ -114,7 +124,7 @@ def complete(prompt: str, text: str) -> str:
 
 def extract(answer: str) -> str:
     """The program in a chat answer: its fenced code block if it has one, else all of it."""
-    fenced = re.search(r"```(?:python)?\n(.*?)```", answer, flags=re.DOTALL)
+    fenced = re.search(r"```[^\n`]*\n(.*?)```", answer, flags=re.DOTALL)
     return (fenced.group(1) if fenced else answer).rstrip() + "\n"
 
 
@@ -144,13 +154,18 @@ def what_is_wrong(problem: Problem, outcome: Outcome) -> str:
 
 def same(left: Any, right: Any) -> bool:
     """Equal values of equal types, all the way down: True is not 1, and [1] is not (1,)."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-    return bool(left == right)
+    return bool(_typed(left) == _typed(right))
+
+
+def _typed(value: Any) -> Any:
+    """A value in which every part carries its type, so that `==` tells True from 1 in sets and keys too."""
+    if isinstance(value, list | tuple):
+        return type(value), tuple(_typed(part) for part in value)
+    if isinstance(value, set | frozenset):
+        return type(value), frozenset(_typed(part) for part in value)
+    if isinstance(value, dict):
+        return dict, {_typed(key): _typed(part) for key, part in value.items()}
+    return type(value), value
 
 
 def interval(passed: int, total: int) -> tuple[float, float]:
