@@ -271,7 +271,7 @@ def _model_folder(model: str) -> Path:
 TEMPERATURE = Annotated[float, typer.Option(min=0, help="0 takes the most likely token; 1 samples as the model would.")]
 TOP_K = Annotated[int, typer.Option(min=0, help="Sample among the k most likely tokens; 0: all.")]
 TOP_P = Annotated[float, typer.Option(min=0.0001, max=1, help="Sample among the most likely tokens of this total.")]
-SEED = Annotated[int, typer.Option(help="Same seed, same text.")]
+SEED = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")]
 MAX_TOKENS = Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")]
 
 
@@ -348,6 +348,8 @@ def _answer(talk: Conversation, said: str) -> None:  # type: ignore[name-defined
             console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         console.print("[dim] (stopped)[/dim]", end="")
+    except UserError as error:
+        console.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True, end="")
     console.print()
     if talk.forgotten:
         console.print(f"[dim]({talk.forgotten} earlier turns no longer fit the context and are forgotten)[/dim]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,10 @@ from hornbook.tokens.settings import TokensSettings
 from hornbook.train.settings import DpoSettings, PretrainSettings, SftSettings
 
 BUILT_IN = Path(__file__).parent / "recipes"
+
+# Equal to what the rooms say that own them; importing those would load torch and slow down every command.
+SMALLEST_VOCABULARY = 262  # tokens.train_tokenizer: six control tokens and 256 bytes
+QUANTIZATION_GROUP = 32  # model.four_bit
 
 
 class Recipe(Settings):
@@ -47,6 +52,10 @@ class Recipe(Settings):
             raise ValueError("two sources have the same name")
         if "exercises" in names:
             raise ValueError("the source name 'exercises' is the teacher's own")
+        for name in names:
+            if not re.fullmatch(r"[\w-]+", name):
+                raise ValueError(f"the source name {name!r} becomes a file's name: use letters, digits, - and _ only")
+        self._sizes()
         known = {*names, "exercises"}
         for phase_name, phase in (("phase1", self.pretrain.phase1), ("phase2", self.pretrain.phase2)):
             for component in phase.mixture:
@@ -55,6 +64,19 @@ class Recipe(Settings):
                         hint = nearest(source, known)
                         raise ValueError(f"pretrain.{phase_name}.mixture names the unknown source {source!r}{hint}")
         return self
+
+    def _sizes(self) -> None:
+        """What the model's shape must obey so that the tokenizer before it and the 4 bits after it work."""
+        if self.model.vocabulary < SMALLEST_VOCABULARY:
+            raise ValueError(
+                f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
+                f"{SMALLEST_VOCABULARY} ids"
+            )
+        for name, columns in (("width", self.model.width), ("feedforward", self.model.feedforward)):
+            if columns % QUANTIZATION_GROUP:
+                raise ValueError(
+                    f"model.{name} is {columns}, not a multiple of {QUANTIZATION_GROUP}: 4-bit weights come in groups"
+                )
 
 
 def available() -> dict[str, Path]:
@@ -82,6 +104,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:
@@ -116,7 +140,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _descend(target: Any, step: str, where: str) -> Any:
     if isinstance(target, list):
-        if not step.isdigit() or int(step) >= len(target):
+        if not step.isdecimal() or int(step) >= len(target):
             raise UserError(f"{where}: there are {len(target)} items, counted from 0")
         return target[int(step)]
     if isinstance(target, dict):
@@ -134,6 +158,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"{where} is not a setting{hint}"
         elif problem["type"] == "missing":
             yield f"{where} is missing"
+        elif problem["type"] == "model_type":
+            yield f"{where} is a table of settings, not the single value {problem['input']!r}"
         else:
             message = problem["msg"].removeprefix("Value error, ")
             given = problem["input"]
