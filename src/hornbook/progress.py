@@ -65,7 +65,7 @@ class _LineTask(Task):
             return
         self._printed = time.monotonic()
         share = f"{100 * self._done / self._total:3.0f}%" if self._total else f"{self._done:g}"
-        self._console.print(f"  {self._label} {share} {self._text}", highlight=False)
+        self._console.print(f"  {self._label} {share} {self._text}", highlight=False, soft_wrap=True)
 
 
 class ConsoleProgress(Progress):
@@ -93,4 +93,4 @@ class ConsoleProgress(Progress):
 
     def say(self, text: str) -> None:
         """See `Progress.say`."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)

@@ -23,7 +23,7 @@ from hornbook.corpus.shards import (
     removed_row,
     removed_schema,
 )
-from hornbook.corpus.sources import DOCUMENTATION, Unreadable, documentation, find
+from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Unreadable, documentation, find
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 
@@ -69,12 +69,14 @@ def _read_source(
     """Read one source. Returns its figures, and how many were left out for each reason."""
     figures = dict.fromkeys(("files", "documents", "characters", "bytes"), 0)
     reasons: Counter[str] = Counter()
+    # The files of the standard library are not the user's to mend: there a count is enough.
+    named = 0 if source.path == STANDARD_LIBRARY else _COMPLAINTS
     for item in _items(source, settings, base, figures, progress):
         if not _chosen(item.path, source.share):
             continue
         if isinstance(item, Bad):
             reasons[item.reason] += 1
-            if reasons[item.reason] <= _COMPLAINTS:
+            if reasons[item.reason] <= named:
                 _complain(item, source, progress)
             removed.add(removed_row({"source": source.name, "path": item.path, "text": item.text}, item.reason))
             continue
@@ -84,7 +86,7 @@ def _read_source(
             figures["bytes"] += len(row["text"].encode("utf-8"))
             kept.add(row)
     for reason, count in sorted(reasons.items()):
-        if count > _COMPLAINTS:
+        if count > named:
             progress.say(f"  {escape(source.name)}: {count} in all left out as {reason!r}, listed in {REMOVED}/")
     return {**figures, "removed": reasons.total()}, reasons
 
