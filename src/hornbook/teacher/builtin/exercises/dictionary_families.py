@@ -182,7 +182,7 @@ def _merge(style: Style, change: BoundChange, test: BoundTest) -> Sketch:
             f"the sums by key of {a} and {group}",
         ),
         body=(
-            f"result = dict({a})",
+            f"result = {a}.copy()",
             f"for key, value in {b}.items():",
             *guard,
             f"    {indent}result[key] = result.get(key, 0) + {change.code('value', 2)}",

@@ -15,32 +15,20 @@ PLAIN = (
 
 # The names of arguments, by kind of argument. Local variables (v, w, c, i, x, y, total, ...) have none of these.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "number": ("n", "a", "b", "m", "k", "p", "q", "number", "num", "amount", "t", "size"),
-    "numbers": (
-        "values",
-        "numbers",
-        "items",
-        "xs",
-        "data",
-        "nums",
-        "seq",
-        "entries",
-        "elements",
-        "ys",
-        "left",
-        "right",
-    ),
+    "number": ("n", "a", "b", "m", "k", "p", "number", "amount"),
+    "numbers": ("values", "items", "xs", "ys", "data", "nums", "left", "right"),
     "rows": ("rows", "matrix", "grid", "lists", "groups", "nested", "tables"),
     "text": ("text", "s", "word", "phrase", "string", "line", "message", "title"),
     "sentence": ("sentence", "text", "line", "phrase", "message", "s"),
-    "words": ("words", "strings", "names", "lines", "labels", "tokens", "terms"),
-    "table": ("table", "prices", "scores", "ages", "stock", "points", "mapping", "grades", "d"),
+    "words": ("names", "lines", "labels", "tokens", "terms", "parts"),
+    "table": ("table", "prices", "scores", "ages", "stock", "points"),
     "key": ("name", "key_name", "wanted", "target", "label"),
 }
 ARGUMENTS["natural"] = ARGUMENTS["positive"] = ARGUMENTS["number"]
 
+# What the things in a list are called: never the name of an argument, so that a sentence says what it means.
 NOUNS: dict[str, tuple[str, ...]] = {
-    "numbers": ("numbers", "values", "elements", "items"),
+    "numbers": ("numbers", "elements"),
     "words": ("words", "strings"),
 }
 

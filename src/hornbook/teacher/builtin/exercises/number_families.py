@@ -23,20 +23,20 @@ def _formula(style: Style, operation: BoundOperation, first: BoundChange, second
 
 
 def _nested_formula(
-    style: Style, outer: BoundOperation, inner: BoundOperation, side: Bound, change: BoundChange
+    style: Style, outer: BoundOperation, side: Bound, inner: BoundOperation, change: BoundChange
 ) -> Sketch:
     """Two operations on three numbers; the inner one is the left or the right operand, the other operand is changed."""
     a, b, c = style.names
     if side.key == "left":
         inside = inner.part.code.format(x=a, y=b), inner.part.level
         return Sketch(
-            phrase=outer.of(f"({inner.of(a, b)})", change.one(c)),
+            phrase=outer.of(f"({inner.infix(a, b)})", change.one(c)),
             body=(f"return {outer.joined(inside, (change.code(c), change.part.level))}",),
             meaning=lambda x, y, z: outer.apply(inner.apply(x, y), change.apply(z)),
         )
     inside = inner.part.code.format(x=b, y=c), inner.part.level
     return Sketch(
-        phrase=outer.of(change.one(a), f"({inner.of(b, c)})"),
+        phrase=outer.of(change.one(a), f"({inner.infix(b, c)})"),
         body=(f"return {outer.joined((change.code(a), change.part.level), inside)}",),
         meaning=lambda x, y, z: outer.apply(change.apply(x), inner.apply(y, z)),
     )
@@ -228,6 +228,9 @@ OUTCOMES = (
 _POSITIVE_TESTS = _without(NUMBER_TESTS, "positive", "negative", "nonzero")
 _POSITIVE_CHANGES = _without(ANY_NUMBER_CHANGES, "absolute")
 
+_INFIX = _only(OPERATIONS, "add", "subtract", "multiply")
+_FEW_CHANGES = _only(ANY_NUMBER_CHANGES, "same", "square", "cube", "double", "triple")
+
 FAMILIES = (
     Family(
         "formula",
@@ -239,7 +242,7 @@ FAMILIES = (
     ),
     Family(
         "nested_formula",
-        (OPERATIONS, OPERATIONS, SIDES, ANY_NUMBER_CHANGES),
+        (OPERATIONS, SIDES, _INFIX, _FEW_CHANGES),
         ("number",) * 3,
         _nested_formula,
         ("combine", "formula"),

@@ -175,6 +175,10 @@ class BoundOperation(Bound):
         """In words: "the sum of x and y"."""
         return self.words(x=x, y=y)
 
+    def infix(self, x: str, y: str) -> str:
+        """In words between the operands, for operations that have such words: "x plus y"."""
+        return f"{x} {_INFIX[self.key]} {y}"
+
     def joined(self, left: tuple[str, int], right: tuple[str, int]) -> str:
         """The code for two operands, each given as its code and how tightly that binds."""
         codes = [
@@ -188,6 +192,7 @@ class BoundOperation(Bound):
         return self.joined((left.code(x), left.part.level), (right.code(y), right.part.level))
 
 
+_INFIX = {"add": "plus", "subtract": "minus", "multiply": "times"}
 _NEEDS = {"add": (SUM, SUM), "subtract": (SUM, PRODUCT), "multiply": (PRODUCT, ATOM), "distance": (SUM, PRODUCT)}
 
 OPERATIONS = (
