@@ -1,13 +1,118 @@
-"""The report stage."""
+"""The report stage: one page, whole in itself, that tells what each step of the recipe did for the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hornbook.files import write_text
+from hornbook.report import (
+    answers,
+    chain,
+    cleaning,
+    costs,
+    exercises,
+    families,
+    grades,
+    losses,
+    overview,
+    refusals,
+    reproduce,
+    scores,
+    sizes,
+    tokens,
+    wording,
+)
+from hornbook.report.checkpoints import Checkpoint, checkpoints
+from hornbook.report.run import Run
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: `view` gathers what NAME.html shows, or None where the run has nothing for it."""
+
+    name: str
+    title: str
+    view: Callable[[Run, Sequence[Checkpoint]], dict[str, Any] | None]
+
+
+SECTIONS = (
+    Section("scores", "What each step did", scores.view),
+    Section("answers", "The same problems, step by step", answers.view),
+    Section("families", "Strong and weak families", families.view),
+    Section("losses", "How it learned", losses.view),
+    Section("grades", "What the documents are worth", grades.view),
+    Section("exercises", "What the teacher wrote", exercises.view),
+    Section("cleaning", "What was dropped, and why", cleaning.view),
+    Section("tokens", "Tokens and mixtures", tokens.view),
+    Section("sizes", "Small enough for a pocket", sizes.view),
+    Section("refusals", "What it declines", refusals.view),
+    Section("costs", "Time and memory", costs.view),
+    Section("reproduce", "How to do it again", reproduce.view),
+    Section("chain", "From the model back to its documents", chain.view),
+)
 
 
 def report(name: str, description: str, inputs: Mapping[str, Path], *, into: Path) -> dict[str, Any]:
-    """Write report.html."""
-    (into / "report.html").write_text("")
-    return {}
+    """Write `into/report.html` from the stage folders `inputs` (by stage name).
+
+    Equal inputs make equal bytes; sections for which a run has nothing are left out. Returns the page's size.
+    """
+    page = render(name, description, Run.of(inputs))
+    write_text(into / PAGE, page)
+    return {"bytes": len(page.encode())}
+
+
+def render(name: str, description: str, run: Run) -> str:
+    """The page as HTML."""
+    models = checkpoints(run)
+    views = [(section, section.view(run, models)) for section in SECTIONS]
+    environment = _environment()
+    template = environment.get_template("page.html")
+    return template.render(
+        name=name,
+        description=description,
+        overview=overview.view(run, models),
+        machine=overview.machine(run),
+        version=_version(run),
+        sections=[(section, view) for section, view in views if view is not None],
+    )
+
+
+def _environment() -> Environment:
+    """Templates beside this file. Everything that comes from models or documents is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for filter_ in (
+        wording.count,
+        wording.plural,
+        wording.share,
+        wording.decimal,
+        wording.size,
+        wording.duration,
+        wording.short,
+        wording.listed,
+    ):
+        environment.filters[filter_.__name__] = filter_
+    return environment
+
+
+def _version(run: Run) -> str:
+    versions = [one.versions.get("hornbook", "") for one in run.manifests.values()]
+    return versions[-1] if versions else ""

@@ -1,46 +1,74 @@
-"""The score table, as the terminal shows it."""
+"""The score table, as the terminal shows it: at most 80 columns wide."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-NAMES = {
-    "phase1": "phase 1: library text",
-    "phase2": "phase 2: + exercises",
-    "sft": "SFT",
-    "dpo": "DPO",
-    "4bit": "4-bit",
-}
+from hornbook.report.checkpoints import TITLES, in_order
+
+WIDTH = 80
+_GAP = 2
+_SCORES = ("after", "pass@1", "95%", "chat", "refuses")  # 80 columns leave the rest to the losses
+_LONGEST = 12
 
 
-def score_table(figures: dict[str, Any]) -> Table:
-    """One row a checkpoint: pass@1 both ways, refusals, validation losses."""
-    sources = sorted({s for scores in figures["scores"].values() for s in scores.get("validation_loss", {})})
-    table = Table(title="What each step did", title_justify="left")
-    table.add_column("after")
-    table.add_column("pass@1", justify="right", style="bold")
-    table.add_column("95% interval", justify="right")
-    table.add_column("in chat", justify="right")
-    table.add_column("declines\nharmful", justify="right")
-    table.add_column("declines\nharmless", justify="right")
+def score_table(figures: dict[str, Any]) -> RenderableType:
+    """One row a checkpoint: pass@1 with its interval, in chat, refusals, validation losses; and a legend."""
+    scores = figures["scores"]
+    names = in_order(scores)
+    rows = [_row(name, scores[name]) for name in names]
+    sources = sorted({source for name in names for source in scores[name].get("validation_loss") or {}})
+    left = WIDTH - sum(max(len(cell) for cell in column) + _GAP for column in zip(_SCORES, *rows, strict=True))
+    shown = _fitting(sources, left)
+
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for column in _SCORES:
+        style = "bold" if column == "pass@1" else ""
+        table.add_column(column, justify="left" if column == "after" else "right", style=style, no_wrap=True)
+    for source in shown:
+        table.add_column(source, justify="right", no_wrap=True, max_width=_LONGEST)
+    for name, row in zip(names, rows, strict=True):
+        losses = scores[name].get("validation_loss") or {}
+        table.add_row(*row, *(f"{losses[source]:.2f}" if source in losses else "" for source in shown))
+    return Group(Text("What each step did", style="italic"), table, Text(_legend(shown, sources), style="dim"))
+
+
+def _row(name: str, scores: dict[str, Any]) -> tuple[str, ...]:
+    low, high = scores["completion"]["interval"]
+    chat = f"{scores['chat']['pass_at_1']:.1%}" if "chat" in scores else ""
+    interval = f"{low:.0%}-{high:.0%}"
+    return (TITLES.get(name, name)[:_LONGEST], f"{scores['pass_at_1']:.1%}", interval, chat, _refusals(scores))
+
+
+def _refusals(scores: dict[str, Any]) -> str:
+    refusals = scores.get("refusals") or {}
+    shares = [refusals.get(key) for key in ("harmful_refused", "harmless_refused")]
+    if shares == [None, None]:
+        return ""
+    return "/".join("-" if share is None else f"{share:.0%}" for share in shares)
+
+
+def _fitting(sources: list[str], width: int) -> list[str]:
+    """The first sources whose columns fit into `width`."""
+    shown = []
     for source in sources:
-        table.add_column(f"loss\n{source}", justify="right")
-    for name, scores in figures["scores"].items():
-        low, high = scores["completion"]["interval"]
-        refusals = scores.get("refusals", {})
-        table.add_row(
-            NAMES[name],
-            f"{scores['pass_at_1']:.1%}",
-            f"{low:.0%}-{high:.0%}",
-            f"{scores['chat']['pass_at_1']:.1%}" if "chat" in scores else "",
-            _share(refusals.get("harmful_refused")),
-            _share(refusals.get("harmless_refused")),
-            *(f"{scores['validation_loss'][s]:.2f}" if s in scores["validation_loss"] else "" for s in sources),
-        )
-    return table
+        width -= max(min(len(source), _LONGEST), 4) + _GAP
+        if width < -_GAP:
+            break
+        shown.append(source)
+    return shown
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+def _legend(shown: list[str], sources: list[str]) -> str:
+    lines = [
+        "pass@1: held-out functions completed right at the first try; chat: the same",
+        "asked for in conversation; refuses: harmful/harmless requests it declines.",
+    ]
+    if shown:
+        rest = f", {len(sources) - len(shown)} more in the report" if len(shown) < len(sources) else ""
+        lines.append(f"Right of that: loss on held-out text by source{rest}.")
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""The model after each step of its training: its scores, its answers, and what the step changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+from hornbook.report.run import Run
+
+# Name in the files -> what people call it, in the recipe's order.
+TITLES = {"phase1": "phase 1", "phase2": "phase 2", "sft": "SFT", "dpo": "DPO", "4bit": "4 bits"}
+
+# Sections of the page that show one answer take the docstring completed, phi-1's protocol.
+COMPLETION = "completion"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model of a run. `answers` holds what it wrote: `completion`, `chat` and `refusals`, as far as asked."""
+
+    name: str
+    stage: str
+    scores: dict[str, Any]
+    answers: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return TITLES.get(self.name, self.name)
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """Its answers to the problems, completing a docstring."""
+        return list(self.answers.get(COMPLETION, []))
+
+    @property
+    def refusals(self) -> list[dict[str, Any]]:
+        """Its answers to harmful and harmless requests."""
+        return list(self.answers.get("refusals", {}).get("answers", []))
+
+
+@dataclass(frozen=True)
+class Change:
+    """Problems that only the later (gained) or only the earlier (lost) of two checkpoints solves."""
+
+    gained: int
+    lost: int
+
+    @property
+    def p(self) -> float:
+        """Two-sided p of the exact sign test on the problems that changed (McNemar 1947, exact form)."""
+        changed, fewer = self.gained + self.lost, min(self.gained, self.lost)
+        return min(1.0, 2 * sum(comb(changed, k) for k in range(fewer + 1)) / 2**changed)
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether tossing a coin for every changed problem would differ as much in 5% of the cases or more."""
+        return self.p >= 0.05
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Checkpoint names in the recipe's order; unknown ones follow by name."""
+    known = list(TITLES)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def checkpoints(run: Run) -> list[Checkpoint]:
+    """Every evaluated checkpoint, in order."""
+    found = {
+        name: Checkpoint(name, stage, scores, run.json(stage, f"{name}.json", {}))
+        for stage in ("evaluate", "quantize")
+        for name, scores in run.figures(stage).get("models", {}).items()
+    }
+    return [found[name] for name in in_order(found)]
+
+
+def change(before: Checkpoint, after: Checkpoint) -> Change | None:
+    """How many problems a step gained and lost; None where the answers are not there to compare."""
+    earlier = {one["id"]: one["passed"] for one in before.attempts}
+    later = {one["id"]: one["passed"] for one in after.attempts}
+    shared = earlier.keys() & later.keys()
+    if not shared:
+        return None
+    gained = sum(later[id_] and not earlier[id_] for id_ in shared)
+    lost = sum(earlier[id_] and not later[id_] for id_ in shared)
+    return Change(gained, lost)
+
+
+def last_trained(models: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The last checkpoint in full precision, which the headline speaks of; else the last there is."""
+    trained = [model for model in models if model.stage == "evaluate"] or list(models)
+    return trained[-1] if trained else None
+
+
+def why_wrong(wrong: str) -> str:
+    """The kind of failure that a line from the sandbox tells of; empty for a right answer."""
+    if not wrong:
+        return ""
+    status = wrong.partition(":")[0]
+    if status == "error":
+        broken = ("SyntaxError", "IndentationError", "TabError")
+        return "not valid Python" if wrong.removeprefix("error: ").startswith(broken) else "did not load"
+    if status in ("timeout", "memory", "output", "died"):
+        return {"timeout": "took too long", "memory": "took too much memory"}.get(status, "broke off")
+    return "raised an error" if ") raised " in wrong else "returned a wrong value"

@@ -1,0 +1,90 @@
+"""What was dropped on the way, and why."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hornbook.report.checkpoints import Checkpoint
+from hornbook.report.run import Run
+from hornbook.report.wording import clip
+
+EXAMPLES = 2
+
+# What lies beside the dropped text, by reason.
+BESIDE = {
+    "exact duplicate": "kept",
+    "near duplicate": "kept",
+    "contamination": "held-out problem",
+}
+
+_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+
+Marked = list[tuple[str, bool]]
+
+
+def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """A table of sources and reasons, other stages' losses, and examples with both texts."""
+    figures = run.figures("clean")
+    if not figures:
+        return None
+    reasons = sorted(figures.get("removed", {}))
+    return {
+        "reasons": reasons,
+        "rows": [
+            {
+                "source": source,
+                "read": counts.get("read"),
+                "removed": [counts.get(reason, 0) for reason in reasons],
+                "kept": counts.get("documents"),
+            }
+            for source, counts in sorted(figures.get("sources", {}).items())
+        ],
+        "totals": {
+            "read": figures.get("read"),
+            "removed": [figures["removed"][reason] for reason in reasons],
+            "kept": figures.get("documents"),
+        },
+        "earlier": _earlier(run),
+        "talks": figures.get("talks") or {},
+        "settings": run.settings("clean"),
+        "examples": [
+            {"reason": reason, "beside": BESIDE.get(reason, "beside"), "rows": [_example(row) for row in rows]}
+            for reason, rows in _chosen(figures)
+        ],
+    }
+
+
+def _earlier(run: Run) -> list[dict[str, Any]]:
+    """What the stages before dropped, by reason."""
+    stages = {"read": "while reading", "write": "while writing exercises"}
+    return [
+        {"when": when, "reason": reason, "count": number}
+        for stage, when in stages.items()
+        for reason, number in sorted((run.figures(stage).get("removed") or {}).items())
+        if number
+    ]
+
+
+def _chosen(figures: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    examples = figures.get("examples") or {}
+    return [(reason, examples[reason][:EXAMPLES]) for reason in sorted(examples) if examples[reason]]
+
+
+def _example(row: dict[str, Any]) -> dict[str, Any]:
+    dropped, kept = clip(row["text"], lines=14, characters=700), clip(row.get("kept_text", ""), lines=14, characters=700)
+    left, right = marked(dropped, kept)
+    return {**row, "dropped": left, "beside": right}
+
+
+def marked(left: str, right: str) -> tuple[Marked, Marked]:
+    """Both texts in runs, each with whether the other text has the same run in the same order."""
+    a, b = _PIECE.findall(left), _PIECE.findall(right)
+    sides: tuple[Marked, Marked] = ([], [])
+    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for side, pieces in zip(sides, (a[a0:a1], b[b0:b1]), strict=True):
+            if pieces:
+                side.append(("".join(pieces), tag == "equal"))
+    return sides

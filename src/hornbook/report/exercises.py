@@ -1,0 +1,70 @@
+"""What the teacher wrote: exercises by family with what was drawn for them, conversations, preferences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hornbook.files import read_jsonl
+from hornbook.report.checkpoints import Checkpoint
+from hornbook.report.documents import first_of_each
+from hornbook.report.run import Run
+from hornbook.report.wording import clip
+
+SAMPLES = 4
+
+
+def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """Counts, diversity, sample exercises, one conversation and one pair of answers."""
+    figures = run.figures("write")
+    if not figures:
+        return None
+    families: dict[str, int] = figures.get("exercises_by_family", {})
+    return {
+        "figures": figures,
+        "families": [{"family": name.replace("_", " "), "count": number} for name, number in sorted(families.items())],
+        "most": max([*families.values(), 1]),
+        "diversity": figures.get("diversity") or {},
+        "samples": _samples(run, sorted(families)),
+        "conversations": figures.get("conversations") or {},
+        "preferences": figures.get("preferences") or {},
+        "conversation": _first(run, "conversations.jsonl", "task"),
+        "pair": _first(run, "preferences.jsonl", "chat"),
+    }
+
+
+def _samples(run: Run, families: Sequence[str]) -> list[dict[str, Any]]:
+    """An exercise from each of a few families, evenly spaced, with the seeds it was drawn from."""
+    step = max(1, len(families) // SAMPLES)
+    chosen = list(families[::step][:SAMPLES])
+    rows = first_of_each(run, "write", "family", chosen, ["text", "family", "composition", "seeds"])
+    return [{**row, "family": row["family"].replace("_", " "), "seeds": _pairs(row["seeds"])} for row in rows]
+
+
+def _pairs(seeds: str | None) -> list[tuple[str, str]]:
+    """What was drawn, name by name; empty for a teacher that keeps nothing or something else."""
+    try:
+        drawn = json.loads(seeds or "{}")
+    except json.JSONDecodeError:
+        return []
+    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in drawn.items()] if _is_dict(drawn) else []
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _first(run: Run, name: str, kind: str) -> dict[str, Any] | None:
+    """The first row of a kind; the first of all where the teacher knows no such kind."""
+    path = run.file("write", name)
+    rows = list(read_jsonl(path)) if path else []
+    if not rows:
+        return None
+    row = next((row for row in rows if row.get("kind") == kind), rows[0])
+    asked = row.get("messages") or [{"role": "user", "content": row.get("prompt", "")}]
+    return {
+        "messages": [{"role": one["role"], "content": clip(one["content"])} for one in asked],
+        "chosen": clip(row.get("chosen", "")),
+        "rejected": clip(row.get("rejected", "")),
+    }

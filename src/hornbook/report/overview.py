@@ -1,0 +1,86 @@
+"""The top of the page: what came out, in one look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hornbook.report.checkpoints import Checkpoint, last_trained
+from hornbook.report.run import Run
+from hornbook.report.wording import count, decimal, duration, plural, share, size
+
+
+def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any]:
+    """The sentence, the tiles, and the final score as a bar."""
+    final = last_trained(models)
+    return {"summary": _summary(run, final), "tiles": list(_tiles(run, models)), "final": _final(final)}
+
+
+def machine(run: Run) -> str:
+    """The machines that did the work, in words; more than one where a run moved."""
+    found = {_describe(manifest.machine): None for manifest in run.manifests.values() if manifest.machine}
+    return "; ".join(found)
+
+
+def totals(run: Run) -> tuple[float, int]:
+    """Seconds of all stages, and the peak memory of the largest in bytes."""
+    manifests = run.manifests.values()
+    return sum(one.seconds for one in manifests), max((one.peak_memory for one in manifests), default=0)
+
+
+def _describe(facts: dict[str, Any]) -> str:
+    cores = facts.get("cores")
+    described = [
+        str(facts.get("processor", "")),
+        plural(cores, "core") if isinstance(cores, int) else "",
+        str(facts.get("system", "")),
+    ]
+    return ", ".join(part for part in described if part)
+
+
+def _summary(run: Run, final: Checkpoint | None) -> str:
+    read, exercises = run.figures("read").get("documents"), run.figures("write").get("exercises")
+    parameters = run.figures("pretrain").get("parameters")
+    sources = [f"{count(read)} documents"] if read else []
+    sources += [f"{count(exercises)} exercises"] if exercises else []
+    told = []
+    if sources and parameters:
+        seconds, _ = totals(run)
+        told.append(
+            f"In {duration(seconds)}, {' and '.join(sources)} became a model of {count(parameters)} parameters."
+        )
+    if final:
+        score = final.scores["completion"]
+        told.append(
+            f"It completes {score['passed']:,} of {plural(score['of'], 'Python function')} right at the first try; "
+            "it has never seen any of them."
+        )
+    return " ".join(told)
+
+
+def _final(final: Checkpoint | None) -> dict[str, Any] | None:
+    if final is None:
+        return None
+    low, high = final.scores["completion"]["interval"]
+    return {"title": final.title, "score": final.scores["pass_at_1"], "low": low, "high": high}
+
+
+def _tiles(run: Run, models: Sequence[Checkpoint]) -> list[dict[str, str]]:
+    tiles = []
+    parameters = run.figures("pretrain").get("parameters")
+    if parameters:
+        layout = run.settings("pretrain").get("model", {})
+        shape = f"{layout['layers']} layers, width {layout['width']}" if {"layers", "width"} <= layout.keys() else ""
+        amount = f"{decimal(parameters / 1e6)} M" if parameters < 1e9 else f"{decimal(parameters / 1e9)} B"
+        tiles.append({"label": "parameters", "value": amount, "note": shape})
+    quantized = run.figures("quantize")
+    if quantized.get("bytes_after"):
+        score = next((model.scores["pass_at_1"] for model in models if model.stage == "quantize"), None)
+        note = f"from {size(quantized['bytes_before'])}" + (f"; pass@1 {share(score, 1)}" if score is not None else "")
+        tiles.append({"label": "at 4 bits", "value": size(quantized["bytes_after"]), "note": note})
+    seconds, memory = totals(run)
+    return [
+        *tiles,
+        {"label": "from raw text to model", "value": duration(seconds), "note": "all stages together"},
+        {"label": "peak memory", "value": size(memory), "note": "of the largest stage"},
+    ]

@@ -1,0 +1,54 @@
+"""A run as the report sees it: the manifests and files of its finished stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook import manifest
+from hornbook.files import read_json
+from hornbook.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Run:
+    """Finished stages by name, in the recipe's order. A stage that is not there has no figures and no files."""
+
+    folders: Mapping[str, Path]
+    manifests: Mapping[str, Manifest]
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Path]) -> Run:
+        """The stages among `inputs` that have a manifest; folders are named `NN-stage`, which gives the order."""
+        folders, manifests = {}, {}
+        for stage, folder in sorted(inputs.items(), key=lambda item: (item[1].name, item[0])):
+            found = manifest.read(folder)
+            if found is not None:
+                folders[stage], manifests[stage] = folder, found
+        return cls(folders, manifests)
+
+    @classmethod
+    def at(cls, root: Path) -> Run:
+        """The run in a folder that `hornbook run` made."""
+        return cls.of({folder.name[3:]: folder for folder in sorted(root.glob("[0-9][0-9]-*"))})
+
+    def figures(self, stage: str) -> dict[str, Any]:
+        """What a stage measured; empty where the stage is missing."""
+        return self.manifests[stage].figures if stage in self.manifests else {}
+
+    def settings(self, stage: str) -> dict[str, Any]:
+        """What a stage was told; empty where the stage is missing."""
+        return self.manifests[stage].settings if stage in self.manifests else {}
+
+    def json(self, stage: str, path: str, default: Any) -> Any:
+        """A JSON file of a stage, or `default` where the stage did not write it."""
+        if stage not in self.folders or not (self.folders[stage] / path).is_file():
+            return default
+        return read_json(self.folders[stage] / path)
+
+    def file(self, stage: str, path: str) -> Path | None:
+        """A file of a stage, or None where the stage did not write it."""
+        found = self.folders[stage] / path if stage in self.folders else None
+        return found if found is not None and found.is_file() else None

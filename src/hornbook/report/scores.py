@@ -1,0 +1,98 @@
+"""The score table, stage by stage, and how the answers fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hornbook.report.checkpoints import Checkpoint, why_wrong
+from hornbook.report.problems import Shown, answered, problems
+from hornbook.report.run import Run
+from hornbook.report.story import story
+
+# Kinds of answers from best to worst, as `why_wrong` names them; the first is a right one.
+KINDS = (
+    "",
+    "returned a wrong value",
+    "raised an error",
+    "took too long",
+    "took too much memory",
+    "broke off",
+    "did not load",
+    "not valid Python",
+)
+
+
+def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """Rows of the table, the first two phases side by side, and the kinds of failures."""
+    if not models:
+        return None
+    return {
+        "rows": [_row(run, models, index) for index in range(len(models))],
+        "sources": sorted({source for model in models for source in model.scores.get("validation_loss") or {}}),
+        "has_chat": any("chat" in model.scores for model in models),
+        "has_refusals": any(model.scores.get("refusals") for model in models),
+        "phases": _phases(run, models),
+        "kinds": _kinds(models),
+    }
+
+
+def _row(run: Run, models: Sequence[Checkpoint], index: int) -> dict[str, Any]:
+    model = models[index]
+    low, high = model.scores["completion"]["interval"]
+    refusals = model.scores.get("refusals") or {}
+    return {
+        "title": model.title,
+        "score": model.scores["pass_at_1"],
+        "low": low,
+        "high": high,
+        "passed": model.scores["completion"]["passed"],
+        "of": model.scores["completion"]["of"],
+        "chat": model.scores.get("chat", {}).get("pass_at_1"),
+        "harmful": refusals.get("harmful_refused"),
+        "harmless": refusals.get("harmless_refused"),
+        "losses": model.scores.get("validation_loss") or {},
+        "story": story(run, models, index),
+    }
+
+
+def _phases(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """One problem as the first two phases answer it: one that the second solves, where there is one."""
+    by_name = {model.name: model for model in models}
+    if not {"phase1", "phase2"} <= by_name.keys():
+        return None
+    first, second = by_name["phase1"], by_name["phase2"]
+    right = {one["id"] for one in second.attempts if one["passed"]}
+    failed = {one["id"] for one in first.attempts if not one["passed"]}
+    known = problems(run)
+    order = sorted(
+        (one["id"] for one in second.attempts if one["id"] in known),
+        key=lambda id_: id_ not in right or id_ not in failed,
+    )
+    if not order:
+        return None
+    cards: list[Shown] = [answered(model, known[order[0]]) for model in (first, second)]
+    scores = [model.scores["pass_at_1"] for model in (first, second)]
+    if scores[0] < 0.1 <= scores[1]:
+        title = "Why phase 1 alone is near zero"
+    elif scores[1] > scores[0]:
+        title = "What phase 2 adds"
+    else:
+        title = "The first two phases, on one problem"
+    return {"title": title, "prompt": known[order[0]]["prompt"], "cards": cards}
+
+
+def _kinds(models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """For each checkpoint with answers, how many were right and how the others failed."""
+    bars = []
+    for model in models:
+        counted = Counter(why_wrong(one["wrong"]) for one in model.attempts)
+        if counted:
+            bars.append({"title": model.title, "total": len(model.attempts), "counts": _known(counted)})
+    used = [kind for kind in KINDS if any(bar["counts"].get(kind) for bar in bars)]
+    return {"bars": bars, "used": used} if bars else None
+
+
+def _known(counted: Mapping[str, int]) -> dict[str, int]:
+    return {kind: counted[kind] for kind in KINDS if counted.get(kind)}

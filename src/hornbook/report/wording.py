@@ -1,0 +1,67 @@
+"""Numbers and texts as the page writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def count(number: float) -> str:
+    """1234567 -> 1,234,567."""
+    return f"{number:,.0f}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """1 problem, 2 problems."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def share(value: float | None, digits: int = 0) -> str:
+    """0.125 -> 12%; a dash for what was not measured."""
+    return "–" if value is None else f"{100 * value:.{digits}f}%"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed number of decimals; a dash for what was not measured."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def size(number: float) -> str:
+    """Bytes in powers of 1,000: 557568 -> 558 kB."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= scale:
+            amount = number / scale
+            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.2g} {unit}"
+    return f"{number:.0f} bytes"
+
+
+def duration(seconds: float) -> str:
+    """63 -> 1 min 03 s."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a hash: enough to compare by eye."""
+    return digest[:12]
+
+
+def clip(text: str, lines: int = 16, characters: int = 900) -> str:
+    """The beginning of a text, with a note of how much is left out."""
+    kept = text[:characters].split("\n")[:lines]
+    shown = "\n".join(kept)
+    if len(shown) >= len(text.rstrip("\n")):
+        return text.rstrip("\n")
+    left = len(text) - len(shown)
+    return f"{shown.rstrip()}\n… {left:,} more characters"
+
+
+def listed(items: Iterable[str]) -> str:
+    """a, b and c."""
+    words = list(items)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
