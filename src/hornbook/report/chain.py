@@ -16,7 +16,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     """Links from the last stage to the first, and the first documents that each phase read."""
     if not run.manifests:
         return None
-    links = [_link(run, stage) for stage in reversed(run.manifests)]
+    links = [_link(run, stage) for stage in reversed(list(run.manifests))]
     return {
         "links": links,
         "broken": [link["stage"] for link in links if any(read["same"] is False for read in link["reads"])],

@@ -52,7 +52,8 @@ class Change:
     def p(self) -> float:
         """Two-sided p of the exact sign test on the problems that changed (McNemar 1947, exact form)."""
         changed, fewer = self.gained + self.lost, min(self.gained, self.lost)
-        return min(1.0, 2 * sum(comb(changed, k) for k in range(fewer + 1)) / 2**changed)
+        tail = sum(comb(changed, k) for k in range(fewer + 1)) / int(2**changed)
+        return min(1.0, 2 * tail)
 
     @property
     def is_chance(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
-from hornbook.report.wording import clip
 
 EXAMPLES = 2
 
@@ -74,9 +73,21 @@ def _chosen(figures: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def _example(row: dict[str, Any]) -> dict[str, Any]:
-    dropped, kept = clip(row["text"], lines=14, characters=700), clip(row.get("kept_text", ""), lines=14, characters=700)
-    left, right = marked(dropped, kept)
-    return {**row, "dropped": left, "beside": right}
+    left, right = marked(row["text"], row.get("kept_text", ""))
+    return {**row, "dropped": shortened(left), "beside": shortened(right)}
+
+
+def shortened(runs: Marked, lines: int = 16, characters: int = 700) -> Marked:
+    """The beginning of a marked text; an ellipsis stands for the rest."""
+    kept: Marked = []
+    for text, same in runs:
+        part = "\n".join(text[:characters].split("\n")[:lines])
+        kept.append((part, same))
+        characters -= len(part)
+        lines -= part.count("\n")
+        if len(part) < len(text):
+            return [*kept, ("\n…", True)]
+    return kept
 
 
 def marked(left: str, right: str) -> tuple[Marked, Marked]:

@@ -31,6 +31,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         "memory": memory,
         "machine": machine(run),
         "computing": run.figures("pretrain").get("computing", ""),
+        "quantize_evaluates": bool(run.figures("quantize").get("models")),
         "speed": _speed(run.figures("pretrain")),
     }
 

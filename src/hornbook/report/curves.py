@@ -26,10 +26,12 @@ def thinned(values: list[float], points: int = POINTS) -> list[float]:
     return [sum(group) / len(group) for group in groups]
 
 
-def smoothed(values: list[float], window: int) -> list[float]:
-    """The mean of each value and the `window - 1` before it."""
+def smoothed(values: list[float]) -> list[float]:
+    """The mean of each value and its neighbours, up to a fortieth of all of them on either side."""
+    reach = len(values) // 40
     means = []
-    for end in range(1, len(values) + 1):
-        part = values[max(0, end - window) : end]
+    for middle in range(len(values)):
+        near = min(reach, middle, len(values) - 1 - middle)
+        part = values[middle - near : middle + near + 1]
         means.append(sum(part) / len(part))
     return means

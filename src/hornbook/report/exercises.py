@@ -24,7 +24,6 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     return {
         "figures": figures,
         "families": [{"family": name.replace("_", " "), "count": number} for name, number in sorted(families.items())],
-        "most": max([*families.values(), 1]),
         "diversity": figures.get("diversity") or {},
         "samples": _samples(run, sorted(families)),
         "conversations": figures.get("conversations") or {},
@@ -48,11 +47,9 @@ def _pairs(seeds: str | None) -> list[tuple[str, str]]:
         drawn = json.loads(seeds or "{}")
     except json.JSONDecodeError:
         return []
-    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in drawn.items()] if _is_dict(drawn) else []
-
-
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
+    if not isinstance(drawn, dict):
+        return []
+    return [(key, json.dumps(drawn[key], ensure_ascii=False)) for key in drawn if key not in ("family", "composition")]
 
 
 def _first(run: Run, name: str, kind: str) -> dict[str, Any] | None:

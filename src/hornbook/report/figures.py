@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def collect(run: Path) -> dict[str, Any]:
         "scores": {model.name: model.scores for model in models},
         "changes": {
             after.name: {"against": before.name, "gained": step.gained, "lost": step.lost, "p": step.p}
-            for before, after in zip(models, models[1:], strict=False)
+            for before, after in pairwise(models)
             if (step := change(before, after)) is not None
         },
         "seconds": round(sum(values["seconds"] for values in stages.values()), 1),
@@ -72,7 +73,9 @@ def _tokens(figures: dict[str, Any]) -> int:
 # A line of `hornbook run` has 80 columns; its folder and time leave these about 55.
 _HEADLINES = {
     "read": lambda f: f"{f['documents']:,} documents, {f['characters'] / 1e6:.1f} million characters",
-    "grade": lambda f: f"{f['graded']:,} graded; classifier's F1 {f['agreement']['f1']['value']:.2f} on held-out grades",
+    "grade": lambda f: (
+        f"{f['graded']:,} graded; classifier's F1 {f['agreement']['f1']['value']:.2f} on held-out grades"
+    ),
     "write": lambda f: f"{f['exercises']:,} exercises of {f['families']} families, each run and checked",
     "clean": lambda f: f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed",
     "tokens": lambda f: f"vocabulary of {f['vocabulary']:,}, {_tokens(f) / 1e6:.2f} million tokens packed",
@@ -83,8 +86,6 @@ _HEADLINES = {
     "sft": lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
     "dpo": lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
     "evaluate": lambda f: f"pass@1: {_scores(f)}",
-    "quantize": lambda f: (
-        f"{f['bytes_before'] / 1e6:.2f} MB → {f['bytes_after'] / 1e6:.2f} MB, pass@1: {_scores(f)}"
-    ),
+    "quantize": lambda f: f"{f['bytes_before'] / 1e6:.2f} MB → {f['bytes_after'] / 1e6:.2f} MB, pass@1: {_scores(f)}",
     "report": lambda f: f"one page, {f['bytes'] / 1e3:.0f} kB",
 }

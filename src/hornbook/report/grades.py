@@ -44,7 +44,10 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
             if name in agreement
         ],
         "examples": [
-            {"title": title, "rows": [{**row, "text": clip(row["text"])} for row in examples.get(key, [])[:EXAMPLES]]}
+            {
+                "title": title,
+                "rows": [{**row, "text": clip(row["text"], 14, 700)} for row in examples.get(key, [])[:EXAMPLES]],
+            }
             for title, key in (("Graded highest", "best"), ("Graded lowest", "worst"))
             if examples.get(key)
         ],
@@ -52,7 +55,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
 
 
 def _histogram(histogram: dict[str, Any], threshold: float) -> str | None:
-    """How many documents of each source the classifier gives which score, as one plot."""
+    """Which share of each source's documents the classifier gives which score, as one plot."""
     counts: dict[str, list[int]] = {s: c for s, c in histogram.get("counts", {}).items() if sum(c)}
     edges: list[float] = histogram.get("edges", [])
     if not counts:
@@ -64,22 +67,13 @@ def _histogram(histogram: dict[str, Any], threshold: float) -> str | None:
     if rest := largest[len(named) :]:
         series[f"{len(rest)} more"] = [sum(column) for column in zip(*(counts[source] for source in rest), strict=True)]
     with plots.style():
-        drawn, (axes,) = plots.figure(6, 2.7)
-        below = [0] * (len(edges) - 1)
+        drawn, (axes,) = plots.figure(6, 2.8)
         for colour, (source, heights) in zip(plots.SERIES, series.items(), strict=False):
-            axes.bar(
-                edges[:-1],
-                heights,
-                width=[right - left for left, right in zip(edges, edges[1:], strict=False)],
-                bottom=below,
-                align="edge",
-                color=plots.COLOURS[colour],
-                label=source,
-                linewidth=0,
-            )
-            below = [low + height for low, height in zip(below, heights, strict=True)]
+            shares = [height / sum(heights) for height in heights]
+            axes.stairs(shares, edges, fill=True, color=plots.COLOURS[colour], alpha=0.25)
+            axes.stairs(shares, edges, color=plots.COLOURS[colour], linewidth=1.5, label=source)
         axes.axvline(threshold, color=plots.COLOURS["ink"], linewidth=1, linestyle="--")
-        axes.set(xlabel="score", ylabel="documents")
+        axes.set(xlabel="score", ylabel="share of documents")
         axes.grid(visible=False, axis="x")
         axes.legend()
         told = ", ".join(f"{count(sum(heights))} of {source}" for source, heights in series.items())

@@ -9,9 +9,7 @@ from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.curves import Curves, curves, smoothed
 from hornbook.report.run import Run
-from hornbook.report.wording import count, decimal, share
-
-WINDOW = 20  # steps of the mean that is drawn over the single losses
+from hornbook.report.wording import count, decimal, listed, share
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
@@ -28,7 +26,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
 def _pretraining(run: Run, log: Curves) -> dict[str, Any]:
     figures = run.figures("pretrain")
     steps = figures.get("steps", {})
-    drawn, (loss, rate) = plots.figure(8, 3.9, rows=2, ratios=[3, 1])
+    drawn, (loss, rate) = plots.figure(10, 4.2, rows=2, ratios=[3, 1])
     _plot_loss(loss, log)
     rate.plot(log["step"], log["rate"], color=plots.COLOURS["three"])
     rate.set(ylabel="rate", xlabel="step", ylim=(0, 1.1))
@@ -48,8 +46,8 @@ def _pretraining(run: Run, log: Curves) -> dict[str, Any]:
                 color=plots.COLOURS["faint"],
             )
     ends = figures.get("loss", {})
-    told = [f"Loss {decimal(ends[phase])} at the end of {title}" for phase, title in _PHASES.items() if phase in ends]
-    caption = f"{'; '.join(told)}. Below: the learning rate as a share of its peak."
+    told = [f"{decimal(ends[phase])} at the end of {title}" for phase, title in _PHASES.items() if phase in ends]
+    caption = f"Loss {listed(told)}. Below: the learning rate as a share of its peak."
     return {
         "title": "Pretraining",
         "wide": True,
@@ -83,13 +81,14 @@ def _preferences(run: Run, log: Curves) -> dict[str, Any]:
     drawn, axes = plots.figure(5, 3, rows=shown)
     _plot_loss(axes[0], log)
     if shown == 2:
-        axes[1].plot(log["step"], smoothed(log["accuracy"], WINDOW), color=plots.COLOURS["two"])
+        axes[1].plot(log["step"], smoothed(log["accuracy"]), color=plots.COLOURS["two"])
         axes[1].set(ylabel="accuracy", ylim=(0, 1.05))
     axes[-1].set(xlabel="step")
     figures = run.figures("dpo")
     caption = (
-        f"It finds the chosen answer likelier than the rejected one, against the model before DPO, "
-        f"in {share(figures.get('accuracy_first'))} of pairs at first and {share(figures.get('accuracy_last'))} at last."
+        "Accuracy: the share of pairs in which the chosen answer has gained more likelihood than the rejected one "
+        f"since DPO began, {share(figures.get('accuracy_first'))} in its first steps, "
+        f"{share(figures.get('accuracy_last'))} in its last."
     )
     return {
         "title": "Preferences (DPO)",
@@ -100,8 +99,7 @@ def _preferences(run: Run, log: Curves) -> dict[str, Any]:
 
 
 def _plot_loss(axes: Any, log: Curves) -> None:
-    """Each step's loss, pale, and the mean of the last steps."""
-    window = min(WINDOW, max(1, len(log["loss"]) // 5))
+    """Each step's loss, pale, and over it the mean of the steps around."""
     axes.plot(log["step"], log["loss"], color=plots.COLOURS["one"], alpha=0.3, linewidth=1)
-    axes.plot(log["step"], smoothed(log["loss"], window), color=plots.COLOURS["one"])
+    axes.plot(log["step"], smoothed(log["loss"]), color=plots.COLOURS["one"])
     axes.set(ylabel="loss")

@@ -30,7 +30,7 @@ def style() -> Iterator[None]:
     """Draw inside this: the page's look, and the same bytes for the same figure."""
     import matplotlib
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "hornbook",
         "font.family": "DejaVu Sans",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import dedent
 from typing import Any
 
 from hornbook.files import read_jsonl
@@ -33,6 +34,6 @@ def problems(run: Run) -> dict[str, dict[str, Any]]:
 def answered(model: Checkpoint, problem: dict[str, Any]) -> Shown:
     """A checkpoint's answer to a problem, cut to what a page shows. KeyError where it was not asked."""
     attempt = {one["id"]: one for one in model.attempts}[problem["id"]]
-    written = attempt["program"].removeprefix(problem["prompt"]).strip("\n")
+    written = dedent(attempt["program"].removeprefix(problem["prompt"])).strip("\n")
     wrong = attempt["wrong"] if len(attempt["wrong"]) <= CHARACTERS else f"{attempt['wrong'][:CHARACTERS]} …"
     return Shown(model.title, clip(written, LINES, CHARACTERS) or "(nothing)", attempt["passed"], wrong)

@@ -44,7 +44,8 @@ def _rows(pair: Sequence[Checkpoint], harmful: bool) -> list[dict[str, Any]]:
     by_model = [{one["text"]: one for one in model.refusals if one["harmful"] is harmful} for model in pair]
     requests = [text for text in by_model[0] if all(text in answers for answers in by_model)]
     seen: set[tuple[bool, ...]] = set()
-    first, others = [], []
+    first: list[str] = []
+    others: list[str] = []
     for text in requests:
         pattern = tuple(answers[text]["refused"] for answers in by_model)
         (others if pattern in seen else first).append(text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import exp
 from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint, why_wrong
 from hornbook.report.problems import Shown, answered, problems
 from hornbook.report.run import Run
-from hornbook.report.story import story
+from hornbook.report.story import EXERCISES, story
 
 # Kinds of answers from best to worst, as `why_wrong` names them; the first is a right one.
 KINDS = (
@@ -66,13 +67,11 @@ def _phases(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     right = {one["id"] for one in second.attempts if one["passed"]}
     failed = {one["id"] for one in first.attempts if not one["passed"]}
     known = problems(run)
-    order = sorted(
-        (one["id"] for one in second.attempts if one["id"] in known),
-        key=lambda id_: id_ not in right or id_ not in failed,
-    )
-    if not order:
+    asked = [one["id"] for one in reversed(second.attempts) if one["id"] in known]
+    if not asked:
         return None
-    cards: list[Shown] = [answered(model, known[order[0]]) for model in (first, second)]
+    telling = next((id_ for id_ in asked if id_ in right and id_ in failed), asked[0])
+    cards: list[Shown] = [answered(model, known[telling]) for model in (first, second)]
     scores = [model.scores["pass_at_1"] for model in (first, second)]
     if scores[0] < 0.1 <= scores[1]:
         title = "Why phase 1 alone is near zero"
@@ -80,12 +79,18 @@ def _phases(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         title = "What phase 2 adds"
     else:
         title = "The first two phases, on one problem"
-    return {"title": title, "prompt": known[order[0]]["prompt"], "cards": cards}
+    return {"title": title, "prompt": known[telling]["prompt"], "cards": cards, "chances": _chances(first, second)}
+
+
+def _chances(first: Checkpoint, second: Checkpoint) -> list[float] | None:
+    """The chance that each gives the right next token of an exercise: exp(-loss), the geometric mean."""
+    losses = [model.scores.get("validation_loss", {}).get(EXERCISES) for model in (first, second)]
+    return None if None in losses else [exp(-loss) for loss in losses]
 
 
 def _kinds(models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     """For each checkpoint with answers, how many were right and how the others failed."""
-    bars = []
+    bars: list[dict[str, Any]] = []
     for model in models:
         counted = Counter(why_wrong(one["wrong"]) for one in model.attempts)
         if counted:

@@ -28,9 +28,7 @@ def compared(before: Checkpoint | None, after: Checkpoint) -> str:
     if step.gained == step.lost == 0:
         return f"It solves the same problems as after {before.title}."
     ending = ", no more than chance would do" if step.is_chance else ""
-    return (
-        f"Against {before.title} it gains {plural(step.gained, 'problem')} and loses {step.lost:,}{ending}."
-    )
+    return f"Against {before.title} it gains {plural(step.gained, 'problem')} and loses {step.lost:,}{ending}."
 
 
 def exercise_share(run: Run, phase: str) -> float | None:
@@ -93,7 +91,8 @@ def _four_bit(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
     times = figures["bytes_before"] / figures["bytes_after"]
     told = f"{figures['bits_per_weight']:.1f} bits a weight make it {times:.1f} times smaller"
     if before and before.scores["pass_at_1"]:
-        told += f"; it keeps {share(model.scores['pass_at_1'] / before.scores['pass_at_1'])} of its pass@1"
+        kept = model.scores["pass_at_1"] / before.scores["pass_at_1"]
+        told += f"; it keeps {share(kept)} of the pass@1 of {before.title}"
     return told + "."
 
 
