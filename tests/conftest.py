@@ -1,0 +1,98 @@
+"""One thread a process, no network, and small models and tokenizers that many tests need."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch, tokenizers start their threads, here and in every process the tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("hornbook", deadline=None, max_examples=60)
+settings.load_profile("hornbook")
+
+SNIPPET = '''def add_all(values):
+    """Return the sum of all values."""
+    total = 0
+    for value in values:
+        total += value
+    return total
+
+
+class Shop:
+    """Sells things: naïve, façade, 漢字, 🙂."""
+
+    def price(self, name, count=12):
+        if name == "tea" and count > 3:
+            return count * 4.5
+        return None
+'''
+
+
+def some_text(seed: int, lines: int = 400) -> str:
+    """Lines of code in a random order: enough for a few hundred merges."""
+    source = random.Random(seed)
+    words = [word for line in SNIPPET.splitlines() for word in line.split()]
+    made = []
+    for _ in range(lines):
+        made.append("    " * source.randrange(3) + " ".join(source.choices(words, k=source.randrange(1, 9))))
+    return SNIPPET + "\n".join(made) + "\n"
+
+
+@pytest.fixture(scope="session")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer of 380 ids, saved; do not write to it."""
+    from hornbook.tokens import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_tokenizer.save(train_tokenizer.train([some_text(1)], 380), folder, context=64)
+    return folder
+
+
+@pytest.fixture
+def make_model() -> Callable[..., Any]:
+    """A small model with random weights: `make_model(seed, **shape)`."""
+    import torch
+
+    from hornbook.model.config import ModelConfig
+    from hornbook.model.transformer import Transformer
+
+    def make(seed: int = 0, **shape: Any) -> Transformer:
+        small = {"vocabulary": 400, "layers": 2, "width": 64, "heads": 4, "feedforward": 96, "context": 64}
+        model = Transformer(ModelConfig(**(small | {"initial_std": 0.2} | shape)))
+        generator = torch.Generator().manual_seed(seed)
+        model.initialise(generator)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "norm" in name:  # a norm that does nothing would hide that it is missing
+                    parameter.normal_(1.0, 0.2, generator=generator)
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture
+def make_checkpoint(
+    make_model: Callable[..., Any], tokenizer_folder: Path, tmp_path: Path
+) -> Callable[..., tuple[Any, Path]]:
+    """A small model and the folder it is saved in: `make_checkpoint(seed, **shape)`."""
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import Tokenizer
+
+    def make(seed: int = 0, **shape: Any) -> tuple[Any, Path]:
+        model = make_model(seed, **shape)
+        folder = tmp_path / f"checkpoint-{seed}-{len(list(tmp_path.iterdir()))}"
+        checkpoint.save(model, Tokenizer(tokenizer_folder), folder)
+        return model, folder
+
+    return make

@@ -1,0 +1,147 @@
+"""The tokens stage on a small corpus."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.model.tokenizer import PAD, Tokenizer
+from hornbook.progress import Progress
+from hornbook.tokens import shards
+from hornbook.tokens.settings import Phase, TokensSettings
+from hornbook.tokens.tokenize import tokenize
+
+SETTINGS = TokensSettings(training_characters=20_000, held_out=0.2, validation_tokens=1_000)
+
+
+def documents() -> list[dict[str, Any]]:
+    source = random.Random(5)
+    words = ["def", "return", "value", "total", "list", "for", "in", "x", "y", "if", "else", "None", "import", "print"]
+    rows = []
+    for number in range(240):
+        text = (
+            "\n".join(" ".join(source.choices(words, k=6)) for _ in range(source.randrange(1, 9))) + f"\n# {number}\n"
+        )
+        rows.append(
+            {"id": f"{number:04d}", "text": text, "source": "library" if number % 3 else "manual", "score": None}
+        )
+    for row in rows[:120]:
+        row["score"] = source.uniform(0, 5)
+    return rows
+
+
+def corpus(folder: Path, rows: list[dict[str, Any]], files: int = 1) -> Path:
+    (folder / "documents").mkdir(parents=True)
+    schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("source", pa.string()), ("score", pa.float64())])
+    for number in range(files):
+        table = pa.Table.from_pylist(rows[number::files], schema=schema)
+        pq.write_table(table, folder / "documents" / f"part-{number:05d}.parquet")
+    return folder
+
+
+def phases(**changes: Any) -> dict[str, Phase]:
+    first = {"tokens": 1_500, "mixture": [{"sources": ["library"], "minimum_score": 2.0, "share": 1.0}]}
+    second = {
+        "tokens": 2_000,
+        "mixture": [
+            {"sources": ["library", "manual"], "minimum_score": 3.0, "share": 0.25},
+            {"sources": ["manual"], "share": 0.75},
+        ],
+    }
+    return {"phase1": Phase(**first), "phase2": Phase(**(second | changes))}
+
+
+def run(where: Path, into: Path, wanted: dict[str, Phase] | None = None, seed: int = 1) -> dict[str, Any]:
+    options = {"vocabulary": 320, "context": 32, "seed": seed, "into": into, "progress": Progress()}
+    return tokenize(where, SETTINGS, wanted or phases(), **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("tokens")
+    return folder / "out", run(corpus(folder / "corpus", documents()), folder / "out")
+
+
+def test_shards_hold_the_documents_that_the_phase_asks_for(done: tuple[Path, dict[str, Any]]) -> None:
+    folder, figures = done
+    tokenizer, by_id = Tokenizer(folder / "tokenizer"), {row["id"]: row for row in documents()}
+    wanted = {"phase1-0": (["library"], 2.0), "phase2-0": (["library", "manual"], 3.0), "phase2-1": (["manual"], 0.0)}
+    facts = [*figures["phases"]["phase1"], *figures["phases"]["phase2"]]
+    for (name, (sources, score)), told in zip(wanted.items(), facts, strict=True):
+        used = [by_id[one] for one in json.loads((folder / "shards" / f"{name}.documents.json").read_text())]
+        assert used
+        assert all(row["source"] in sources and (row["score"] is None or row["score"] >= score) for row in used)
+        table = shards.read(folder / "shards", name)
+        expected = Counter(token for row in used for token in [*tokenizer.encode(row["text"]), tokenizer.end_of_text])
+        stored = Counter(table[table != tokenizer.control(PAD)].tolist())
+        assert stored == expected
+        assert (told["tokens"], told["documents"], told["rows"]) == (expected.total(), len(used), len(table))
+        assert table.shape[1] == 33
+
+
+def test_validation_documents_are_never_trained_on(done: tuple[Path, dict[str, Any]]) -> None:
+    folder, figures = done
+    trained = {one for path in (folder / "shards").glob("*.documents.json") for one in json.loads(path.read_text())}
+    held_out = [json.loads((folder / "validation" / f"{s}.documents.json").read_text()) for s in ("library", "manual")]
+    assert trained
+    assert all(held_out)
+    assert not trained & {one for ids in held_out for one in ids}
+    assert set(figures["validation"]) == {"library", "manual"}
+    assert np.asarray(shards.read(folder / "validation", "manual")).max() < figures["vocabulary"] <= 320
+
+
+def test_the_order_of_files_and_rows_changes_nothing(done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder, figures = done
+    again = run(corpus(tmp_path / "corpus", documents()[::-1], files=3), tmp_path / "out")
+    assert again == figures
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    assert names == sorted(
+        path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()
+    )
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_another_seed_holds_out_others(done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run(corpus(tmp_path / "corpus", documents()), tmp_path / "out", seed=2)
+    name = Path("validation") / "library.documents.json"
+    assert (done[0] / name).read_bytes() != (tmp_path / "out" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("mixture", "told"),
+    [
+        ([{"sources": ["libary"], "share": 1.0}], r"pretrain\.phase2\.mixture\.0: .*'libary' \(did you mean 'library'"),
+        (
+            [{"sources": ["manual"], "share": 0.5}, {"sources": ["library"], "minimum_score": 9, "share": 0.5}],
+            None,  # ungraded documents count as good enough
+        ),
+    ],
+)
+def test_errors_name_the_ingredient(mixture: list[dict[str, Any]], told: str | None, tmp_path: Path) -> None:
+    where = corpus(tmp_path / "corpus", documents())
+    if told is None:
+        run(where, tmp_path / "out", phases(mixture=mixture))
+        return
+    with pytest.raises(UserError, match=told):
+        run(where, tmp_path / "out", phases(mixture=mixture))
+
+
+def test_a_score_that_nothing_reaches(tmp_path: Path) -> None:
+    rows = [row | {"score": 1.0} for row in documents()]
+    with pytest.raises(UserError, match=r"pretrain\.phase1\.mixture\.0: no document of library reaches the score 2"):
+        run(corpus(tmp_path / "corpus", rows), tmp_path / "out")
+
+
+def test_a_corpus_without_documents(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no documents to learn from"):
+        run(corpus(tmp_path / "corpus", []), tmp_path / "out")
