@@ -1,0 +1,128 @@
+"""Losses against plain numpy in float64, and batches that depend on the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hornbook.tokens.mixture import schedule
+from hornbook.train.objectives import IGNORE, Answers, NextToken, Preferences, Sequential, cross_entropy
+
+PAD = 5
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def logits_of(model: Any, ids: Any) -> np.ndarray:
+    with torch.no_grad():
+        return model(torch.as_tensor(ids)).double().numpy()
+
+
+def next_token(seed: int, rows: int, total: int, batch: int = 4) -> NextToken:
+    table = np.random.default_rng(seed).integers(6, 400, (rows, 17)).astype(np.uint16)
+    table[::3, 11:] = PAD
+    return NextToken([table], schedule([rows], [1.0], total, 9, seed), batch, 17, PAD)
+
+
+def test_next_token_loss(make_model: Callable[..., Any]) -> None:
+    model, objective = make_model(seed=1), next_token(1, 12, 12, batch=12)
+    batch = objective.batch(0)
+    rows = np.array([objective.shards[0][row] for row in objective.schedule.rows], dtype=np.int64)
+    likelihood, total, count = log_softmax(logits_of(model, rows[:, :-1])), 0.0, 0
+    for row in range(12):
+        for at in range(16):
+            if rows[row, at + 1] != PAD:
+                total, count = total - likelihood[row, at, rows[row, at + 1]], count + 1
+    loss, _ = objective.loss(model, batch)
+    assert count < 12 * 16
+    assert loss.item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_what_stands_after_padding_changes_nothing(make_model: Callable[..., Any]) -> None:
+    model = make_model(seed=1)
+    targets = torch.tensor([[7, 8, IGNORE, IGNORE]])
+    logits = torch.randn(1, 4, 400, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    loss = cross_entropy(logits, targets)
+    loss.backward()
+    assert logits.grad is not None
+    assert not logits.grad[0, 2:].any()
+    assert logits.grad[0, :2].any()
+    assert loss.item() == pytest.approx(cross_entropy(logits[:, :2], targets[:, :2]).item(), rel=1e-6)
+    nothing = cross_entropy(logits, torch.full((1, 4), IGNORE))
+    assert nothing.item() == 0.0
+    assert model is not None
+
+
+def test_sequential_crosses_the_boundary() -> None:
+    first, second = next_token(1, 12, 14), next_token(2, 20, 21)
+    both = Sequential([first, second])
+    assert (first.steps, second.steps, both.steps) == (3, 5, 8)
+    assert both.tokens_per_step == 4 * 16
+    for step in range(8):
+        wanted = first.batch(step) if step < 3 else second.batch(step - 3)
+        assert all(torch.equal(both.batch(step)[name], wanted[name]) for name in ("ids", "targets"))
+    with pytest.raises(IndexError):
+        both.batch(8)
+
+
+def test_batches_are_the_same_whenever_asked() -> None:
+    objective = next_token(3, 30, 60)
+    later = objective.batch(7)
+    for step in (0, 3, 7):
+        objective.batch(step)
+    assert torch.equal(objective.batch(7)["ids"], later["ids"])
+    assert torch.equal(
+        later["ids"][:, 1:][later["targets"][:, :-1] != IGNORE],
+        later["targets"][:, :-1][later["targets"][:, :-1] != IGNORE],
+    )
+
+
+def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]) -> None:
+    source = np.random.default_rng(5)
+    ids, mask = source.integers(6, 400, (6, 12)), source.random((6, 12)) < 0.4
+    order = np.array([5, 0, 3, 2])
+    objective = Answers(ids, mask, order, 2)
+    assert objective.steps == 2
+    batch = objective.batch(1)
+    for row, number in enumerate((3, 2)):
+        for at in range(11):
+            target = batch["targets"][row, at].item()
+            assert target == (ids[number, at + 1] if mask[number, at + 1] else IGNORE)
+    model = make_model(seed=2)
+    likelihood = log_softmax(logits_of(model, ids[[3, 2], :-1]))
+    wanted = [-likelihood[r, at, ids[n, at + 1]] for r, n in enumerate((3, 2)) for at in range(11) if mask[n, at + 1]]
+    assert objective.loss(model, batch)[0].item() == pytest.approx(np.mean(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize("chosen_weight", [0.0, 0.3])
+def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) -> None:
+    source = np.random.default_rng(6)
+    chosen, rejected = source.integers(6, 400, (2, 5, 14))
+    masks = source.random((2, 5, 14)) < 0.5
+    masks[:, :, 3] = True
+    reference = source.normal(-20, 5, (5, 2)).astype(np.float32)
+    order = np.array([4, 1, 2])
+    objective = Preferences(chosen, masks[0], rejected, masks[1], reference, order, 3, 0.1, chosen_weight)
+    model = make_model(seed=7)
+
+    def summed(ids: np.ndarray, mask: np.ndarray) -> float:
+        likelihood = log_softmax(logits_of(model, ids[None, :-1])[0])
+        return float(sum(likelihood[at, ids[at + 1]] for at in range(13) if mask[at + 1]))
+
+    gains, likelihoods, words = [], 0.0, 0
+    for pair in order:
+        one, other = summed(chosen[pair], masks[0][pair]), summed(rejected[pair], masks[1][pair])
+        gains.append((one - other) - (float(reference[pair, 0]) - float(reference[pair, 1])))
+        likelihoods, words = likelihoods + one, words + int(masks[0][pair, 1:].sum())
+    wanted = np.mean([np.log1p(np.exp(-0.1 * gain)) for gain in gains]) - chosen_weight * likelihoods / words
+    loss, figures = objective.loss(model, objective.batch(0))
+    assert loss.item() == pytest.approx(wanted, rel=1e-4)
+    assert figures["accuracy"] == pytest.approx(np.mean(np.array(gains) > 0))
+    assert figures["margin"] == pytest.approx(np.mean(gains), rel=1e-4)

@@ -1,0 +1,203 @@
+"""Killed at any moment and started again: the same bytes as never having been stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.model.config import ModelConfig
+from hornbook.progress import Progress, Task
+from hornbook.train.dpo import dpo
+from hornbook.train.pretrain import pretrain
+from hornbook.train.settings import DpoSettings, PretrainSettings, SftSettings
+from hornbook.train.sft import sft
+
+COMMON: dict[str, Any] = {"batch": 4, "compile": False, "precision": "fp32", "checkpoint_seconds": 0}
+SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, feedforward=64, context=64)
+PHASES: dict[str, Any] = {
+    "phase1": {"tokens": 6 * 256, "mixture": [{"sources": ["a"], "share": 1.0}]},
+    "phase2": {"tokens": 8 * 256, "mixture": [{"sources": ["b"], "share": 0.3}, {"sources": ["c"], "share": 0.7}]},
+}
+
+
+class Stopped(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+class StopAfter(Progress):
+    """Raises once `steps` steps were counted."""
+
+    def __init__(self, steps: int, what: type[BaseException] = Stopped) -> None:
+        self.left, self.what = steps, what
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None, done: float = 0) -> Iterator[Task]:
+        outer = self
+
+        class Counting(Task):
+            def advance(self, amount: float = 1) -> None:
+                outer.left -= 1
+                if outer.left < 0:
+                    raise outer.what
+
+        yield Counting()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything a stage leaves, without its scratch folder."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith("scratch/")}
+
+
+def run_pretrain(tokens: Path, into: Path, progress: Progress, optimizer: Any = "muon") -> dict[str, Any]:
+    settings = PretrainSettings(optimizer=optimizer, **COMMON, **PHASES)
+    return pretrain(tokens, SHAPE, settings, seed=1, into=into, progress=progress)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_pretraining_resumes_exactly(optimizer: Any, tokens_folder: Path, tmp_path: Path) -> None:
+    figures = run_pretrain(tokens_folder, tmp_path / "whole", Progress(), optimizer)
+    assert figures["steps"] == {"phase1": 6, "phase2": 8}
+    wanted = files(tmp_path / "whole")
+    assert {"phase1/model.safetensors", "phase2/model.safetensors", "training/losses.json"} <= wanted.keys()
+    assert wanted["phase1/model.safetensors"] != wanted["phase2/model.safetensors"]
+    for number, stops in enumerate(([0], [5], [6], [13], [2, 3, 4], [1] * 5)):
+        into = tmp_path / f"stopped-{number}"
+        for steps in stops:
+            with pytest.raises(Stopped):
+                run_pretrain(tokens_folder, into, StopAfter(steps), optimizer)
+        again = run_pretrain(tokens_folder, into, Progress(), optimizer)
+        assert files(into) == wanted, f"stopped after {stops}"
+        assert {k: v for k, v in again.items() if k != "training_seconds"} == {
+            k: v for k, v in figures.items() if k != "training_seconds"
+        }
+
+
+@pytest.mark.parametrize("seconds", [0, 1000], ids=["state after every step", "no state"])
+def test_ctrl_c_goes_on(seconds: float, tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMON, "checkpoint_seconds", seconds)
+    run_pretrain(tokens_folder, tmp_path / "whole", Progress())
+    with pytest.raises(KeyboardInterrupt):
+        run_pretrain(tokens_folder, tmp_path / "stopped", StopAfter(8, KeyboardInterrupt))
+    assert (tmp_path / "stopped" / "scratch" / "state.pt").exists() == (seconds == 0)
+    run_pretrain(tokens_folder, tmp_path / "stopped", Progress())
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_sft_resumes_exactly(optimizer: Any, base: Path, conversations: Any, tmp_path: Path) -> None:
+    settings = SftSettings(optimizer=optimizer, epochs=2.5, **COMMON)
+
+    def run(into: Path, progress: Progress) -> dict[str, Any]:
+        return sft(base, conversations, settings, seed=1, into=into, progress=progress)
+
+    figures = run(tmp_path / "whole", Progress())
+    assert figures["steps"] > 8
+    assert 0 < figures["answer_share"] < 0.7
+    for steps in (0, 3, figures["steps"] - 1):
+        with pytest.raises(Stopped):
+            run(tmp_path / f"{steps}", StopAfter(steps))
+        assert run(tmp_path / f"{steps}", Progress()) == figures
+        assert files(tmp_path / f"{steps}") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_dpo_resumes_exactly(optimizer: Any, base: Path, preferences: Any, tmp_path: Path) -> None:
+    settings = DpoSettings(optimizer=optimizer, learning_rate=1e-3, **COMMON)
+
+    def run(into: Path, progress: Progress) -> dict[str, Any]:
+        return dpo(base, preferences, settings, seed=1, into=into, progress=progress)
+
+    figures = run(tmp_path / "whole", Progress())
+    assert figures["steps"] == 10
+    for advances in (3, 10, 14, 19):  # the first ten belong to the reference's log-probabilities
+        with pytest.raises(Stopped):
+            run(tmp_path / f"{advances}", StopAfter(advances))
+        assert run(tmp_path / f"{advances}", Progress()) == figures
+        assert files(tmp_path / f"{advances}") == files(tmp_path / "whole")
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_resume import Progress, run_pretrain
+print("ready", flush=True)
+run_pretrain(Path(sys.argv[2]), Path(sys.argv[3]), Progress())
+print("finished", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments(tokens_folder: Path, tmp_path: Path) -> None:
+    run_pretrain(tokens_folder, tmp_path / "whole", Progress())
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tokens_folder), str(tmp_path / "killed")]
+    source = random.Random(os.urandom(8))
+    kills = 0
+    while kills < 4:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(source.uniform(0, 0.6))
+            process.send_signal(signal.SIGKILL)
+            finished = "finished" in process.stdout.read()
+        kills += 1
+        if finished:
+            break
+    subprocess.run(command, check=True, capture_output=True)
+    killed = {name: data for name, data in files(tmp_path / "killed").items() if not name.endswith(".tmp")}
+    assert killed == files(tmp_path / "whole")
+
+
+def test_losses_fall(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random rows, read again and again, are learnt by heart."""
+    from hornbook.files import read_json
+
+    monkeypatch.setitem(COMMON, "checkpoint_seconds", 1000)
+    monkeypatch.setitem(PHASES, "phase1", PHASES["phase1"] | {"tokens": 30 * 256})
+    run_pretrain(tokens_folder, tmp_path, Progress())
+    losses = read_json(tmp_path / "training" / "losses.json")
+    assert losses["step"] == list(range(1, 39))
+    assert losses["loss"][0] == pytest.approx(5.94, abs=0.1), "ln 380: nothing is known yet"
+    assert losses["loss"][29] < 0.95 * losses["loss"][0]
+    assert all(0 < rate <= 1 for rate in losses["rate"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def test_the_state_is_replaced_whole(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill while the state is being written leaves the state before it."""
+    from hornbook.train import state
+
+    run_pretrain(tokens_folder, tmp_path / "whole", Progress())
+    original: Callable[[Path, bytes], None] = state.write_bytes
+    written = 0
+
+    def half(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == 5:
+            path.with_name(f".{path.name}.1.tmp").write_bytes(data[: len(data) // 2])
+            raise Stopped
+        original(path, data)
+
+    monkeypatch.setattr(state, "write_bytes", half)
+    with pytest.raises(Stopped):
+        run_pretrain(tokens_folder, tmp_path / "stopped", Progress())
+    run_pretrain(tokens_folder, tmp_path / "stopped", Progress())
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
