@@ -50,13 +50,14 @@ class Recipe(Settings):
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):
             raise ValueError("two sources have the same name")
-        if "exercises" in names:
-            raise ValueError("the source name 'exercises' is the teacher's own")
+        written = {"exercises", "tasks"}
+        for name in sorted(written.intersection(names)):
+            raise ValueError(f"the source name {name!r} is the teacher's own")
         for name in names:
             if not re.fullmatch(r"[\w-]+", name):
                 raise ValueError(f"the source name {name!r} becomes a file's name: use letters, digits, - and _ only")
         self._sizes()
-        known = {*names, "exercises"}
+        known = {*names, *written}
         for phase_name, phase in (("phase1", self.pretrain.phase1), ("phase2", self.pretrain.phase2)):
             for component in phase.mixture:
                 for source in component.sources:

@@ -142,6 +142,9 @@ class Writer(Protocol):
     def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
         """Different exercises in batches, for as long as the caller wants more; `None` for one that failed."""
 
+    def task(self, exercise: Exercise, *, seed: int) -> str:
+        """The same exercise the other way round: asked for in words, an empty line, the function without docstring."""
+
     def problems(self, count: int, *, seed: int) -> Problems:
         """`count` problems of held-out compositions, fewer where there are fewer."""
 

@@ -53,6 +53,7 @@ class WriteSettings(Settings):
     """How much the teacher writes."""
 
     exercises: int = Field(default=40_000, ge=1, description="exercises that pass the check")
+    tasks: float = Field(default=0.35, ge=0, le=1, description="share of them asked for in words, without a docstring")
     problems: int = Field(default=200, ge=1, description="held-out problems")
     conversations: int = Field(default=4_000, ge=0)
     preferences: int = Field(default=1_500, ge=0)

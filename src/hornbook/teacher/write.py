@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.files import digest_bytes, digest_value, write_jsonl
 from hornbook.progress import Progress
+from hornbook.seeds import derive
 from hornbook.teacher import shards
 from hornbook.teacher.check import check, rejected_is_wrong
 from hornbook.teacher.diversity import diversity
@@ -20,7 +21,7 @@ from hornbook.teacher.settings import WriteSettings
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
 
-SOURCE = "exercises"
+SOURCE, TASKS = "exercises", "tasks"
 GIVE_UP = 20  # batches in a row that bring nothing before the stage stops asking for more
 
 
@@ -44,7 +45,7 @@ def write(
         offered = teacher.problems(settings.problems, seed=seed)
         problems = _right_problems(offered.problems, sandbox)
         write_jsonl(into / "problems.jsonl", [_problem_row(problem) for problem in problems])
-        kept = _write_exercises(teacher, settings.exercises, problems, sandbox, seed=seed, into=into, progress=progress)
+        kept = _write_exercises(teacher, settings, problems, sandbox, seed=seed, into=into, progress=progress)
         conversations = _conversations(teacher, kept.exercises, settings, seed)
         write_jsonl(into / "conversations.jsonl", [_conversation_row(one) for one in conversations])
         preferences = _preferences(teacher, kept.exercises, settings, sandbox, seed)
@@ -82,11 +83,12 @@ class _Kept:
     ids: set[str] = field(default_factory=set)
     removed: Counter[str] = field(default_factory=Counter)
     failed: int = 0
+    tasks: int = 0
 
 
 def _write_exercises(
     teacher: Writer,
-    count: int,
+    settings: WriteSettings,
     problems: Sequence[Problem],
     sandbox: Sandbox,
     *,
@@ -94,7 +96,7 @@ def _write_exercises(
     into: Path,
     progress: Progress,
 ) -> _Kept:
-    guard, kept, idle = Guard(problems), _Kept(), 0
+    count, guard, kept, idle = settings.exercises, Guard(problems), _Kept(), 0
     with (
         shards.Documents(into / "documents") as documents,
         shards.Removed(into / "removed") as removed,
@@ -112,13 +114,21 @@ def _write_exercises(
                 if not reason and name in kept.ids:
                     reason = "duplicate"
                 place = kept.removed.total() if reason else len(kept.exercises)
-                row = {"id": name, "text": exercise.text, "source": SOURCE, "path": f"{exercise.family}/{place}"}
+                asked = derive(seed, "asked", name) / (1 << 63) < settings.tasks
+                text = teacher.task(exercise, seed=seed) if asked else exercise.text
+                row = {
+                    "id": document_id(text) if asked else name,
+                    "text": text,
+                    "source": TASKS if asked else SOURCE,
+                    "path": f"{exercise.family}/{place}",
+                }
                 if reason:
                     kept.removed[reason.partition(":")[0]] += 1
                     removed.add({**row, "reason": reason, "kept": ""})
                 else:
                     kept.ids.add(name)
                     kept.exercises.append(exercise)
+                    kept.tasks += asked
                     documents.add({**row, **shards.extra_columns(exercise)})
             gained = len(kept.exercises) - before
             task.advance(gained)
@@ -195,6 +205,7 @@ def _exercise_figures(kept: _Kept, offered: Problems) -> dict[str, Any]:
     exercises = kept.exercises
     return {
         "exercises": len(exercises),
+        "tasks": kept.tasks,
         "exercises_by_family": _counts(exercise.family for exercise in exercises),
         "characters": sum(len(exercise.text) for exercise in exercises),
         "families": len({exercise.family for exercise in exercises}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
+from hornbook.seeds import stream
 from hornbook.teacher.builtin import conversations, preferences, safety
 from hornbook.teacher.builtin.exercises import problems, writing
 from hornbook.teacher.builtin.exercises.catalogue import compositions
@@ -38,6 +39,11 @@ class BuiltinTeacher:
         drawings = writing.drawings(seed)
         while True:
             yield [exercise(drawn) for drawn in itertools.islice(drawings, BATCH)]
+
+    def task(self, exercise: Exercise, *, seed: int) -> str:
+        """See `Writer.task`."""
+        random = stream(seed, "task", exercise.text)
+        return f"{conversations.question(exercise, random)}\n\n{conversations.code(exercise)}\n"
 
     def problems(self, count: int, *, seed: int) -> Problems:
         """See `Writer.problems`."""
