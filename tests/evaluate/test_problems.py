@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hornbook.errors import UserError
+from hornbook.evaluate import problems as module
+from hornbook.evaluate.problems import Problem, attempt, complete, extract, interval, load, same, what_is_wrong
+from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.model.tokenizer import Tokenizer
+from hornbook.progress import Progress
+from hornbook.sandbox.program import CallResult, Outcome
+from hornbook.sandbox.sandbox import isolation
+
+PROMPT = 'def double(x):\n    """Return twice x."""\n'
+DOUBLE = Problem("1", "numbers", "double", PROMPT, "Write double.", "    return 2 * x\n", ((2,), (0,)), (4, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("    return 2 * x\n", "    return 2 * x"),
+        ("    return 2 * x\n\n\ndef other():\n    return 1\n", "    return 2 * x"),
+        ("    y = x\n\n    return y\nprint(1)\n    z = 2", "    y = x\n\n    return y"),
+        ("    return 2 * x", "    return 2 * x"),
+        ("\treturn 2 * x\n# said\n", "\treturn 2 * x"),
+        ("", ""),
+        ("return x\n", ""),
+        ("\n\n    return x  \n", "\n\n    return x"),
+    ],
+)
+def test_complete(text: str, body: str) -> None:
+    assert complete(PROMPT, text) == PROMPT + body + "\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        ("def f():\n    return 1\n\n", "def f():\n    return 1\n"),
+        ("Sure:\n```python\ndef f():\n    return 1\n```\nDone.", "def f():\n    return 1\n"),
+        ("```\nx = 1\n```\n```\ny = 2\n```", "x = 1\n"),
+        ("```py\nx = 1\n```\nand ```\ny\n```", "x = 1\n"),
+        ("```python\nx = 1", "```python\nx = 1\n"),
+        ("", "\n"),
+    ],
+)
+def test_extract(answer: str, program: str) -> None:
+    assert extract(answer) == program
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (True, 1), (1, 1.0), ([1], (1,)), ("1", 1), (None, False), ([1, 2], [1]), ({1: 2}, {1: 3}), ({1: 2}, {2: 2}),
+        ({1: 2}, {True: 2}), ({1}, {True}), ({(1, 2)}, {(True, 2)}), ([[0]], [[False]]), ({"a": [1]}, {"a": [1.0]}),
+        (set(), {}), ("a", b"a"), ([], ()), ({1: 2, 3: 4}, {1: 2}),
+    ],
+)  # fmt: skip
+def test_not_the_same(left: Any, right: Any) -> None:
+    assert not same(left, right)
+    assert not same(right, left)
+
+
+scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=2)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(scalars, inner, max_size=3)
+        | st.sets(scalars, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(values, values)
+def test_same_is_equal_spelling(left: Any, right: Any) -> None:
+    """A value is the same as itself read again, and different values of one spelling don't exist."""
+    assert same(left, eval(repr(left), {"inf": float("inf")}))
+    if repr(left) == repr(right):
+        assert same(left, right)
+    if same(left, right):
+        assert left == right
+        assert type(left) is type(right)
+
+
+def test_the_order_of_keys_does_not_count() -> None:
+    assert same({1: 2, 3: 4}, {3: 4, 1: 2})
+    assert same([{1, 2}, (1.5, "x")], [{2, 1}, (1.5, "x")])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "wrong"),
+    [
+        (Outcome("ok", (CallResult(4), CallResult(0))), ""),
+        (Outcome("ok", (CallResult(4), CallResult(1))), "double(0) returned 1, not 0"),
+        (Outcome("ok", (CallResult(4), CallResult(False))), "double(0) returned False, not 0"),
+        (Outcome("ok", (CallResult(error="TypeError: no"), CallResult(0))), "double(2) raised TypeError: no"),
+        (Outcome("timeout", message="no answer"), "timeout: no answer"),
+        (Outcome("died"), "died"),
+    ],
+)
+def test_what_is_wrong(outcome: Outcome, wrong: str) -> None:
+    assert what_is_wrong(DOUBLE, outcome) == wrong
+
+
+@pytest.mark.parametrize(("passed", "total"), [(0, 200), (1, 200), (130, 200), (199, 200), (200, 200), (1, 1), (3, 7)])
+def test_interval_is_wilsons(passed: int, total: int) -> None:
+    wanted = stats.binomtest(passed, total).proportion_ci(method="wilson")
+    assert interval(passed, total) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
+def test_interval_of_nothing() -> None:
+    assert interval(0, 0) == (0.0, 1.0)
+
+
+def row(**changes: Any) -> str:
+    values = {"id": "1", "family": "f", "name": "g", "prompt": "p", "question": "q", "solution": "s"}
+    return json.dumps(values | {"cases": ["((1, 'a'), [True])", "((), None)"]} | changes)
+
+
+def test_load(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_text(row() + "\n" + row(id="2") + "\n")
+    found = load(path)
+    assert [one.id for one in found] == ["1", "2"]
+    assert found[0].calls == ((1, "a"), ())
+    assert found[0].expected == ([True], None)
+    assert len(load(path, 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "holds no problems"),
+        (row() + "\n{", "line 2, is no problem"),
+        (row() + "\n[]\n", "line 2, is no problem"),
+        ('{"id": "1"}', "line 1, is no problem: KeyError: 'cases'"),
+        (row(cases=["open('x')"]), "line 1, is no problem"),
+        (row(cases=["(1,"]), "line 1, is no problem"),
+        (row(cases=["1"]), "line 1, is no problem"),
+        (row(cases=5), "line 1, is no problem"),
+    ],
+)
+def test_broken_problems_are_named(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load(path)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="does not exist"):
+        load(tmp_path / "nowhere.jsonl")
+
+
+@pytest.mark.parametrize("style", ["completion", "chat"])
+def test_attempt(style: Any, tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that knows one answer of three: right, wrong, and one that never ends."""
+    if not isolation().isolated:
+        pytest.skip(isolation().how)
+    tokenizer = Tokenizer(tokenizer_folder)
+    bodies = ["    return 2 * x\n", "    return x\n", "    while True: pass\n"]
+    asked: list[str] = []
+
+    def answer(model: Any, prompts: list[list[int]], *, advance: Callable[[int], None], **settings: Any) -> Any:
+        asked.extend(tokenizer.decode(prompt) for prompt in prompts)
+        assert settings["stops"] == tokenizer.stops
+        whole = "```python\n" + PROMPT + "{}```" if style == "chat" else "{}\nprint('more')\n"
+        return [tokenizer.encode(whole.format(body)) for body in bodies]
+
+    monkeypatch.setattr(module, "generate", answer)
+    problems = [Problem(str(i), *list(vars(DOUBLE).values())[1:]) for i in range(3)]
+    settings = EvaluateSettings(seconds=0.5)
+    attempts = attempt(None, tokenizer, problems, style, settings, label="x", progress=Progress())  # type: ignore[arg-type]
+    assert [one.passed for one in attempts] == [True, False, False]
+    assert attempts[1].wrong == "double(2) returned 2, not 4"
+    assert attempts[2].wrong.startswith("timeout")
+    assert attempts[0].program.rstrip() == (PROMPT + bodies[0]).rstrip()
+    assert PROMPT in asked[0] if style == "completion" else "Write double." in asked[0]
