@@ -101,6 +101,8 @@ def why_wrong(wrong: str) -> str:
         return ""
     status = wrong.partition(":")[0]
     if status == "error":
+        if "the program defines no function" in wrong:
+            return "gave the function another name"
         broken = ("SyntaxError", "IndentationError", "TabError")
         return "not valid Python" if wrong.removeprefix("error: ").startswith(broken) else "did not load"
     if status in ("timeout", "memory", "output", "died"):

@@ -27,8 +27,8 @@ def thinned(values: list[float], points: int = POINTS) -> list[float]:
 
 
 def smoothed(values: list[float]) -> list[float]:
-    """The mean of each value and its neighbours, up to a fortieth of all of them on either side."""
-    reach = len(values) // 40
+    """The mean of each value and its neighbours, up to a hundredth of all of them on either side."""
+    reach = len(values) // 100
     means = []
     for middle in range(len(values)):
         near = min(reach, middle, len(values) - 1 - middle)

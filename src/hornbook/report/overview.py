@@ -13,7 +13,7 @@ from hornbook.report.wording import count, decimal, duration, plural, share, siz
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any]:
     """The sentence, the tiles, and the final score as a bar."""
     final = last_trained(models)
-    return {"summary": _summary(run, final), "tiles": list(_tiles(run, models)), "final": _final(final)}
+    return {"summary": _summary(run, final), "tiles": list(_tiles(run, models)), "final": _final(final, models)}
 
 
 def machine(run: Run) -> str:
@@ -58,11 +58,20 @@ def _summary(run: Run, final: Checkpoint | None) -> str:
     return " ".join(told)
 
 
-def _final(final: Checkpoint | None) -> dict[str, Any] | None:
+def _final(final: Checkpoint | None, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """The last trained checkpoint's score, and the best one's where that is another's."""
     if final is None:
         return None
     low, high = final.scores["completion"]["interval"]
-    return {"title": final.title, "score": final.scores["pass_at_1"], "low": low, "high": high}
+    best = max((model for model in models if model.stage == final.stage), key=lambda model: model.scores["pass_at_1"])
+    better = best.scores["pass_at_1"] > final.scores["pass_at_1"]
+    return {
+        "title": final.title,
+        "score": final.scores["pass_at_1"],
+        "low": low,
+        "high": high,
+        "best": {"title": best.title, "score": best.scores["pass_at_1"]} if better else None,
+    }
 
 
 def _tiles(run: Run, models: Sequence[Checkpoint]) -> list[dict[str, str]]:

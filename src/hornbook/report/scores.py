@@ -20,6 +20,7 @@ KINDS = (
     "took too long",
     "took too much memory",
     "broke off",
+    "gave the function another name",
     "did not load",
     "not valid Python",
 )
@@ -67,7 +68,8 @@ def _phases(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     right = {one["id"] for one in second.attempts if one["passed"]}
     failed = {one["id"] for one in first.attempts if not one["passed"]}
     known = problems(run)
-    asked = [one["id"] for one in reversed(second.attempts) if one["id"] in known]
+    both = {one["id"] for one in first.attempts} & known.keys()
+    asked = [one["id"] for one in reversed(second.attempts) if one["id"] in both]
     if not asked:
         return None
     telling = next((id_ for id_ in asked if id_ in right and id_ in failed), asked[0])
@@ -95,7 +97,7 @@ def _kinds(models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         counted = Counter(why_wrong(one["wrong"]) for one in model.attempts)
         if counted:
             bars.append({"title": model.title, "total": len(model.attempts), "counts": _known(counted)})
-    used = [kind for kind in KINDS if any(bar["counts"].get(kind) for bar in bars)]
+    used = [(colour, kind) for colour, kind in enumerate(KINDS) if any(bar["counts"].get(kind) for bar in bars)]
     return {"bars": bars, "used": used} if bars else None
 
 

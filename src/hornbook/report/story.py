@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint, change, why_wrong
 from hornbook.report.run import Run
@@ -46,11 +47,8 @@ def _phase1(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
         sources = listed(sorted({source for part in parts for source in part["sources"]}))
         none = ", and not one exercise" if exercise_share(run, "phase1") == 0 else ""
         told.append(f"It has read {count(tokens)} tokens of {sources}{none}.")
-    failures = Counter(why_wrong(one["wrong"]) for one in model.attempts if not one["passed"])
-    if failures:
-        kind, number = min(failures.items(), key=lambda item: (-item[1], item[0]))
-        told.append(f"Of its {plural(len(model.attempts), 'answer')}, {number:,} {_failed(kind)}.")
-    return " ".join(told)
+    told.append(_commonest_failure(model.attempts))
+    return " ".join(part for part in told if part)
 
 
 def _phase2(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
@@ -70,7 +68,8 @@ def _sft(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
         return ""
     earlier = _chat(before) if before else None
     was = f" ({share(earlier, 1)} before)" if earlier is not None else ""
-    return f"It learns to answer in a conversation; asked there, it solves {share(asked, 1)}{was}."
+    told = f"It learns to answer in a conversation; asked there, it solves {share(asked, 1)}{was}."
+    return told if asked >= 0.5 else f"{told} {_commonest_failure(model.answers.get('chat', []))}".rstrip()
 
 
 def _dpo(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
@@ -106,8 +105,14 @@ def _refused(model: Checkpoint | None, kind: str) -> float | None:
     return refused
 
 
-def _failed(kind: str) -> str:
-    return f"were {kind}" if kind.startswith("not ") else kind
+def _commonest_failure(attempts: Sequence[dict[str, Any]]) -> str:
+    """How most of the wrong answers fail; empty where none does."""
+    failures = Counter(why_wrong(one["wrong"]) for one in attempts if not one["passed"])
+    if not failures:
+        return ""
+    kind, number = min(failures.items(), key=lambda item: (-item[1], item[0]))
+    failed = f"were {kind}" if kind.startswith("not ") else kind
+    return f"Of its {plural(len(attempts), 'answer')}, {number:,} {failed}."
 
 
 _TELLERS: dict[str, Callable[[Run, Checkpoint | None, Checkpoint], str]] = {

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.report.report import SECTIONS, report
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "circle", "rect", "line"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps what tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def sections(self) -> list[str | None]:
+        return [attributes["id"] for tag, attributes in self.tags if tag == "section"]
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def written(folders: dict[str, Path], into: Path) -> str:
+    report("pocket <b>", "made & tested", folders, into=into)
+    return (into / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_whole_run_fills_every_section(make_run, tmp_path):
+    page = Page(written(make_run(), tmp_path / "out"))
+    assert page.sections == [section.name for section in SECTIONS]
+    assert "75.0%" in page.words
+    assert "pocket <b>" in page.words
+    assert "Why phase 1 alone is near zero" in page.words
+
+
+def test_the_figures_are_the_size_of_the_page(make_run, tmp_path):
+    figures = report("a", "b", make_run(), into=tmp_path / "out")
+    assert figures == {"bytes": (tmp_path / "out" / "report.html").stat().st_size}
+    assert figures["bytes"] < 1_500_000
+
+
+def test_nothing_from_models_or_documents_is_markup(make_run, tmp_path):
+    text = written(make_run(), tmp_path / "out")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") > 10
+    assert "<b>pocket" not in text and "pocket <b>" not in text
+
+
+def test_it_asks_nothing_of_the_network(make_run, tmp_path):
+    text = written(make_run(), tmp_path / "out")
+    page = Page(text)
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster"):
+            assert (attributes.get(name) or "#").startswith("#"), (tag, name)
+        assert tag not in {"script", "iframe", "object", "embed", "link"}
+    assert not re.search(r"url\((?!#)", text) and "@import" not in text
+    assert not re.search(r"https?://", text)
+
+
+def test_ids_are_unique_and_anchors_lead_somewhere(make_run, tmp_path):
+    page = Page(written(make_run(), tmp_path / "out"))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = [value[1:] for _, attributes in page.tags if (value := attributes.get("href") or "").startswith("#")]
+    assert set(targets) <= set(ids)
+
+
+def test_drawings_are_described_and_take_the_pages_colours(make_run, tmp_path):
+    text = written(make_run(), tmp_path / "out")
+    drawings = [attributes for tag, attributes in Page(text).tags if tag == "svg"]
+    assert len(drawings) == 4
+    assert all(one["role"] == "img" and one["aria-label"] for one in drawings)
+    body = text[text.index("</style>") :]
+    assert "var(--one)" in body
+    assert not re.search(r"#(010203|040506|070809|0a0b0c)", body)
+
+
+def test_equal_runs_make_equal_bytes(make_run, tmp_path):
+    first = written(make_run(folder="one"), tmp_path / "out1")
+    second = written(make_run(folder="two"), tmp_path / "out2")
+    assert first == second
+    assert str(tmp_path) not in first
+
+
+def test_the_order_of_inputs_does_not_matter(make_run, tmp_path):
+    folders = make_run()
+    backwards = dict(reversed(folders.items()))
+    assert written(folders, tmp_path / "out1") == written(backwards, tmp_path / "out2")
+
+
+def test_headings_do_not_skip_a_level(make_run, tmp_path):
+    page = Page(written(make_run(), tmp_path / "out"))
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+
+
+@pytest.mark.parametrize("stage", ["read", "grade", "write", "clean", "tokens", "pretrain", "evaluate", "quantize"])
+def test_a_run_without_one_stage(make_run, figures, tmp_path, stage):
+    del figures[stage]
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "chain" in page.sections
+
+
+def test_only_the_beginning_of_a_run(make_run, figures, tmp_path):
+    page = Page(written(make_run({"read": figures["read"]}), tmp_path / "out"))
+    assert page.sections == ["costs", "reproduce", "chain"]
+
+
+def test_stages_without_figures(make_run, figures, tmp_path):
+    empty: dict[str, Any] = {stage: {} for stage in figures}
+    folders = make_run(empty)
+    assert "reproduce" in Page(written(folders, tmp_path / "out")).sections
+
+
+def test_nothing_removed_and_no_examples(make_run, figures, tmp_path):
+    figures["clean"].update(removed={}, examples={}, sources={}, talks={})
+    figures["grade"].update(examples={"best": [], "worst": []}, agreement={}, histogram={}, grades={})
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "Nothing was dropped here." in page.words
+    assert "Graded highest" not in page.words
+
+
+def test_checkpoints_with_other_names_and_without_some_scores(make_run, figures, tmp_path):
+    models = figures["evaluate"]["models"]
+    models["merged"] = models.pop("phase1")
+    del models["dpo"]["chat"], models["dpo"]["refusals"], models["dpo"]["validation_loss"]
+    folders = make_run(figures)
+    (folders["evaluate"] / "phase1.json").rename(folders["evaluate"] / "merged.json")
+    page = Page(written(folders, tmp_path / "out"))
+    assert "merged" in page.words
+    assert "Why phase 1" not in page.words
+
+
+def test_answers_that_are_not_there(make_run, tmp_path):
+    folders = make_run()
+    for stage in ("evaluate", "quantize"):
+        for path in folders[stage].glob("*.json"):
+            if path.name != "manifest.json":
+                path.unlink()
+    sections = Page(written(folders, tmp_path / "out")).sections
+    assert "scores" in sections and "answers" not in sections and "refusals" not in sections
+
+
+def test_checkpoints_that_answered_different_problems(make_run, tmp_path):
+    folders = make_run()
+    path = folders["evaluate"] / "phase1.json"
+    path.write_text(path.read_text().replace('"double-', '"other-'))
+    page = Page(written(folders, tmp_path / "out"))
+    assert "scores" in page.sections and "answers" in page.sections
+
+
+def test_many_sources(make_run, figures, tmp_path):
+    figures["grade"]["histogram"]["counts"] = {f"source{n}": [n, 1] for n in range(9)}
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "6 more" in page.words
+
+
+def test_a_broken_chain_is_told(make_run, figures, tmp_path):
+    folders = make_run()
+    assert "The chain is broken" not in Page(written(folders, tmp_path / "out")).words
+    path = folders["clean"] / "manifest.json"
+    path.write_text(path.read_text().replace("clean/model.safetensors", "clean/changed.safetensors"))
+    words = Page(written(folders, tmp_path / "out")).words
+    assert "The chain is broken: dpo, sft and tokens read something else" in words
+    assert "✗ differs" in words
+
+
+def test_documents_lead_back_to_paths(make_run, tmp_path):
+    words = Page(written(make_run(), tmp_path / "out")).words
+    assert "library · first.py" in words
+    assert words.index("first.py") < words.index("second.py")

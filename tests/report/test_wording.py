@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.report import wording
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (366, "6 min 06 s"),
+        (7_500, "2 h 05 min"),
+    ],
+)
+def test_durations(seconds, text):
+    assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1 kB"),
+        (557_568, "558 kB"),
+        (3_936_768, "3.9 MB"),
+        (1.2e9, "1.2 GB"),
+        (16e9, "16 GB"),
+    ],
+)
+def test_sizes(number, text):
+    assert wording.size(number) == text
+
+
+def test_numbers_and_words():
+    assert wording.count(1234567) == "1,234,567"
+    assert wording.plural(1, "problem") == "1 problem"
+    assert wording.plural(2_000, "family", "families") == "2,000 families"
+    assert wording.share(0.715, 1) == "71.5%"
+    assert wording.share(None) == wording.decimal(None) == "–"
+    assert wording.listed([]) == ""
+    assert wording.listed(["a"]) == "a"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c"
+
+
+@given(st.text(alphabet="ab\n", max_size=60), st.integers(1, 5), st.integers(1, 30))
+def test_clipping_keeps_a_beginning_and_tells_the_rest(text, lines, characters):
+    shown = wording.clip(text, lines, characters)
+    if "…" not in shown:
+        assert shown == text.rstrip("\n")
+    else:
+        kept = shown[: shown.index("\n…")]
+        assert text.startswith(kept) and len(kept) <= characters
