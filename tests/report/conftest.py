@@ -230,6 +230,12 @@ def write_manifests(root: Path, figures: dict[str, Any]) -> dict[str, Path]:
     return folders
 
 
+def write_run(root: Path, figures: dict[str, Any] = FIGURES) -> dict[str, Path]:
+    """A whole run folder; the stages' folders by name."""
+    write_files(root)
+    return write_manifests(root, figures)
+
+
 MakeRun = Callable[..., dict[str, Path]]
 
 
@@ -239,12 +245,21 @@ def figures() -> dict[str, dict[str, Any]]:
     return copy.deepcopy(FIGURES)
 
 
+@pytest.fixture(scope="session")
+def whole_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a run that has everything."""
+    from hornbook.report.report import report
+
+    root = tmp_path_factory.mktemp("whole")
+    report("pocket <b>", "made & tested", write_run(root / "run"), into=root / "out")
+    return (root / "out" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """Write a run with these figures (all of them unless told) into a folder and give its stages' folders."""
 
     def make(figures: dict[str, Any] = FIGURES, folder: str = "run") -> dict[str, Path]:
-        write_files(tmp_path / folder)
-        return write_manifests(tmp_path / folder, figures)
+        return write_run(tmp_path / folder, figures)
 
     return make

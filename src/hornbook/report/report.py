@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,7 @@ def render(name: str, description: str, run: Run) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
     """Templates beside this file. Everything that comes from models or documents is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
