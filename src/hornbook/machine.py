@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes.util
+import ctypes
 import os
 import platform
 import resource
@@ -115,7 +115,6 @@ def release_memory() -> None:
     import gc
 
     gc.collect()
-    name = ctypes.util.find_library("c")
-    library = ctypes.CDLL(name) if name else None
-    if library is not None and hasattr(library, "malloc_trim"):
+    library = ctypes.CDLL(None)  # the process itself, which the C library is part of
+    if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
