@@ -1,0 +1,302 @@
+"""Stages run once, again when anything they depend on changed, and end right after a kill between any two operations."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook import files, manifest, pipeline
+from hornbook.errors import UserError
+from hornbook.files import write_text
+from hornbook.pipeline import Stage, Work, run
+from hornbook.progress import Progress
+
+
+class Kill(BaseException):
+    """Nothing catches it: what is on disk is what a kill leaves."""
+
+
+class World:
+    """Three stages in a row, `a` -> `b` -> `c`, that count how often they ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.setting, self.outside = 1, "x"
+        self.code: tuple[str, ...] = ("seeds",)
+
+    def stages(self) -> list[Stage]:
+        def work(name: str) -> Callable[[Work], dict[str, Any]]:
+            def do(work: Work) -> dict[str, Any]:
+                self.ran.append(name)
+                said = "".join((folder / "out" / "text").read_text() for folder in work.inputs.values())
+                write_text(work.into / "scratch" / "state", "half")
+                write_text(work.into / "out" / "text", f"{said}{name}{self.setting if name == 'b' else ''}")
+                write_text(work.into / "out" / "more", name)
+                return {"length": len(said)}
+
+            return do
+
+        return [
+            Stage("a", "", (), {}, self.code, work("a"), outside=lambda: self.outside),
+            Stage("b", "", ("a",), {"setting": self.setting}, ("seeds",), work("b")),
+            Stage("c", "", ("a", "b"), {}, ("seeds",), work("c")),
+        ]
+
+    def run(self, root: Path, **options: Any) -> list[str]:
+        """Run, and return which stages worked."""
+        self.ran = []
+        run(self.stages(), root, progress=Progress(), **options)
+        return self.ran
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of runs: what each says about the machine is looked up once, and nothing waits for the disk."""
+    versions, described = manifest.versions(), pipeline.machine.describe()
+    monkeypatch.setattr(manifest, "versions", lambda: versions)
+    monkeypatch.setattr(pipeline.machine, "describe", lambda: described)
+    monkeypatch.setattr(pipeline.machine, "release_memory", lambda: None)
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Every file but the manifests (they tell times) and the lock."""
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {
+        name: path.read_text() for name, path in sorted(found.items()) if path.name not in ("manifest.json", ".lock")
+    }
+
+
+WHOLE = {
+    "01-a/out/more": "a",
+    "01-a/out/text": "a",
+    "02-b/out/more": "b",
+    "02-b/out/text": "ab1",
+    "03-c/out/more": "c",
+    "03-c/out/text": "aab1c",
+}
+
+
+def test_what_is_done_is_skipped(world: World, tmp_path: Path) -> None:
+    heard: list[tuple[str, bool]] = []
+    announce: Callable[[Any], None] = lambda result: heard.append((result.stage.name, result.skipped))  # noqa: E731
+    assert world.run(tmp_path, announce=announce) == ["a", "b", "c"]
+    assert tree(tmp_path) == WHOLE
+    assert world.run(tmp_path, announce=announce) == []
+    assert heard == [(name, skipped) for skipped in (False, True) for name in "abc"]
+
+
+def test_settings_code_and_outside_decide(world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    world.setting = 2
+    assert world.run(tmp_path) == ["b", "c"]
+    assert tree(tmp_path)["03-c/out/text"] == "aab2c"
+    world.outside = "y"
+    assert world.run(tmp_path) == ["a"], "a wrote the same bytes again, so that nothing after it changes"
+    world.code = ("seeds", "errors")
+    assert world.run(tmp_path) == ["a"]
+    world.setting = 1
+    assert world.run(tmp_path) == ["b", "c"]
+    assert tree(tmp_path) == WHOLE
+
+
+def test_a_changed_source_file_counts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run(tmp_path)
+    digest = manifest.digest_file
+    changed = lambda path: "other" if path.name == "seeds.py" else digest(path)  # noqa: E731
+    monkeypatch.setattr(manifest, "digest_file", changed)
+    assert world.run(tmp_path) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("lost", ["out/text", "out/more", "manifest.json"])
+def test_a_file_that_is_gone_is_made_again(lost: str, world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    (tmp_path / "02-b" / lost).unlink()
+    assert world.run(tmp_path) == ["b"]
+    assert tree(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 1}', "\0", '{"stage": "b"'])
+def test_a_damaged_manifest_is_no_manifest(text: str, world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    (tmp_path / "02-b" / "manifest.json").write_text(text)
+    assert world.run(tmp_path) == ["b"]
+
+
+def test_force_and_until(world: World, tmp_path: Path) -> None:
+    assert world.run(tmp_path, until="b") == ["a", "b"]
+    assert not (tmp_path / "03-c").exists()
+    assert world.run(tmp_path, force=["b"]) == ["b", "c"]
+    assert world.run(tmp_path, force=["a", "c"]) == ["a", "c"]
+    assert tree(tmp_path) == WHOLE
+
+
+def test_unknown_names(world: World, tmp_path: Path) -> None:
+    stages = [Stage(name, "", (), {}, (), lambda work: {}) for name in ("read", "grade")]
+    for options in ({"until": "raed"}, {"force": ["raed"]}):
+        with pytest.raises(UserError, match=r"no stage 'raed' \(did you mean 'read'\?\); the stages are read, grade"):
+            run(stages, tmp_path / "new", progress=Progress(), **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_root_that_is_a_file(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match="cannot be made a folder"):
+            world.run(root)
+
+
+def operations(monkeypatch: pytest.MonkeyPatch, stop_before: int) -> list[str]:
+    """Count what changes the disk, and raise before operation number `stop_before`."""
+    done: list[str] = []
+
+    def watch(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            if len(done) == stop_before:
+                raise Kill
+            done.append(name)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    for owner, name in ((Path, "replace"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree"), (os, "fsync")):
+        watch(owner, name)
+    return done
+
+
+def killed_everywhere(world: World, prepare: Callable[[Path], None], tmp_path: Path, **options: Any) -> int:
+    """Kill a run before its first, second, ... operation, and go on; returns how many moments there were."""
+    number = 0
+    while True:
+        root = tmp_path / f"killed-{number}"
+        prepare(root)
+        with pytest.MonkeyPatch.context() as patch:
+            done = operations(patch, number)
+            try:
+                world.run(root, **options)
+            except Kill:
+                pass
+            else:
+                return len(done)
+        world.run(root)
+        assert tree(root) == WHOLE, f"killed before operation {number}"
+        assert world.run(root) == []
+        number += 1
+
+
+def test_a_kill_between_any_two_operations(world: World, tmp_path: Path) -> None:
+    assert killed_everywhere(world, lambda root: None, tmp_path) > 30
+
+
+def test_a_kill_while_old_results_are_replaced(world: World, tmp_path: Path) -> None:
+    old = World()
+    old.setting = 7
+
+    def prepare(root: Path) -> None:
+        old.run(root)
+
+    assert killed_everywhere(world, prepare, tmp_path) > 20
+
+
+def test_a_kill_while_forcing(world: World, tmp_path: Path) -> None:
+    assert killed_everywhere(world, lambda root: bool(world.run(root)) and None, tmp_path, force=["b"]) > 10
+
+
+def test_scratch_of_the_same_stage_is_kept_and_of_another_thrown_away(world: World, tmp_path: Path) -> None:
+    """An interrupted stage finds what it left, but only while nothing it depends on has changed."""
+    found: list[bool] = []
+
+    def stage(setting: int, stop: bool) -> Stage:
+        def work(work: Work) -> dict[str, Any]:
+            found.append((work.into / "scratch" / "state").exists())
+            write_text(work.into / "scratch" / "state", "half")
+            write_text(work.into / f"made-by-{setting}", "")
+            if stop:
+                raise Kill
+            return {}
+
+        return Stage("a", "", (), {"setting": setting}, (), work)
+
+    for setting, stop in ((1, True), (1, True), (2, True), (2, False)):
+        with contextlib.suppress(Kill):
+            run([stage(setting, stop)], tmp_path, progress=Progress())
+    assert found == [False, True, False, True]
+    assert tree(tmp_path) == {"01-a/made-by-2": ""}
+
+
+def test_leftovers_of_a_kill_never_become_outputs(tmp_path: Path) -> None:
+    """Half-written files and half-deleted folders of earlier tries, wherever they lie."""
+
+    def work(work: Work) -> dict[str, Any]:
+        (work.into / "documents").mkdir()
+        (work.into / "documents" / ".part.parquet.99.tmp").write_text("half")
+        (work.into / ".documents.99.old").mkdir()
+        (work.into / ".documents.99.old" / "part.parquet").write_text("old")
+        write_text(work.into / "documents" / "part.parquet", "whole")
+        return {}
+
+    (tmp_path / ".01-a.partial.7.old").mkdir()
+    (tmp_path / ".01-a.partial.7.old" / "big").write_text("")
+    [result] = run([Stage("a", "", (), {}, (), work)], tmp_path, progress=Progress())
+    assert list(result.manifest.outputs) == ["documents/part.parquet"]
+    assert tree(tmp_path) == {"01-a/documents/part.parquet": "whole"}
+
+
+def test_an_error_leaves_no_finished_folder(world: World, tmp_path: Path) -> None:
+    def fail(work: Work) -> dict[str, Any]:
+        write_text(work.into / "half", "")
+        raise UserError("the file is empty")
+
+    with pytest.raises(UserError, match="the file is empty"):
+        run([Stage("a", "", (), {}, (), fail)], tmp_path, progress=Progress())
+    assert not (tmp_path / "01-a").exists()
+
+
+def hold(root: Path, ready: Any, leave: Any) -> None:
+    def work(work: Work) -> dict[str, Any]:
+        ready.set()
+        leave.wait(30)
+        return {}
+
+    run([Stage("a", "", (), {}, (), work)], root, progress=Progress())
+
+
+def test_two_runs_in_one_folder(world: World, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ready, leave = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path, ready, leave))
+    other.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(UserError, match=rf"another run \(process {other.pid}\) works in") as caught:
+            world.run(tmp_path)
+        assert "\n" not in str(caught.value)
+    finally:
+        leave.set()
+        other.join(30)
+    assert world.run(tmp_path) == ["a", "b", "c"]
+
+
+def test_the_manifest_tells_the_chain(world: World, tmp_path: Path) -> None:
+    results: Sequence[pipeline.Result] = run(world.stages(), tmp_path, progress=Progress())
+    first, second, third = (result.manifest for result in results)
+    assert third.inputs == {"a": first.content, "b": second.content}
+    assert second.figures == {"length": 1}
+    assert first.outputs["out/text"] == files.digest_bytes(b"a")
+    assert manifest.read(tmp_path / "03-c") == third
+    assert first.peak_memory > 1 << 20
+    assert {"python", "torch", "hornbook"} <= first.versions.keys()
