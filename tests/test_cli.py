@@ -1,0 +1,121 @@
+"""The command line without a run: help, listings, and mistakes that end in one line and exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hornbook
+from hornbook import cli
+
+Captured = pytest.CaptureFixture[str]
+COMMANDS = ("run", "recipes", "report", "generate", "chat", "evaluate")
+
+
+def call(*arguments: str) -> int:
+    """Call the command in this process; returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["hornbook", *arguments])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert call(command, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"hornbook {command}" in out
+    assert len(out.splitlines()) > 8 or command == "recipes"
+
+
+def test_help_of_everything(capsys: Captured) -> None:
+    assert call("--help") == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"hornbook {hornbook.__version__}\n"
+
+
+def test_recipes(capsys: Captured) -> None:
+    assert call("recipes") == 0
+    assert "pocket" in capsys.readouterr().out
+
+
+def test_dry_run(tmp_path: Path, capsys: Captured) -> None:
+    assert call("run", "pocket", "--dry-run", "--into", str(tmp_path / "run")) == 0
+    out = capsys.readouterr().out
+    assert all(f"{number:02d}-" in out for number in range(1, 12))
+    assert "Nothing was run." in out
+    assert not (tmp_path / "run").exists()
+    assert call("run", "pocket", "--dry-run", "--until", "write", "--into", str(tmp_path)) == 0
+    assert "04-clean" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "pokcet"], "did you mean 'pocket'"),
+        (["run", "nowhere.toml"], "no recipe file nowhere.toml"),
+        (["run", "pocket", "pretrian.batch=1"], "pretrian is not a setting (did you mean 'pretrain'?)"),
+        (["run", "pocket", "pretrain.batch=x"], "pretrain.batch: "),
+        (["run", "pocket", "--until", "raed"], "no stage 'raed' (did you mean 'read'?)"),
+        (["run", "pocket", "--dry-run", "--until", "raed"], "no stage 'raed' (did you mean 'read'?)"),
+        (["run", "pocket", "--force", "raed", "--without-isolation"], "no stage 'raed' (did you mean 'read'?)"),
+        (["run", "pocket", "sources.0.path=nowhere", "--dry-run"], "does not exist"),
+        (["report", "nowhere"], "nowhere is not a run"),
+        (["generate", "nowhere", "x"], "nowhere holds no model"),
+        (["chat", "nowhere"], "nowhere holds no model"),
+        (["evaluate", "nowhere"], "nowhere holds no model"),
+        (["report", "."], ". is not a run"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert told in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_model(tmp_path: Path, make_checkpoint, capsys: Captured) -> None:  # type: ignore[no-untyped-def]
+    folder = make_checkpoint()[1]
+    (folder / "model.safetensors").write_bytes(b"half")
+    assert call("generate", str(folder), "x") == 2
+    assert "damaged or cut short" in capsys.readouterr().err
+    (folder / "tokenizer.json").unlink()
+    assert call("generate", str(folder), "x") == 2
+
+
+def test_a_model_outside_any_run(make_checkpoint, capsys: Captured) -> None:  # type: ignore[no-untyped-def]
+    assert call("evaluate", str(make_checkpoint()[1])) == 2
+    assert "belongs to no run; name the problems with --problems FILE" in capsys.readouterr().err
+
+
+def test_starting_loads_no_heavy_library() -> None:
+    script = (
+        "import sys, hornbook.cli\n"
+        "print([name for name in ('torch', 'daft', 'sklearn', 'pyarrow', 'matplotlib', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hornbook", "run", "pokcet"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
