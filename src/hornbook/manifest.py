@@ -66,11 +66,14 @@ def complete(folder: Path, manifest: Manifest) -> bool:
 
 
 def code_digest(rooms: tuple[str, ...]) -> str:
-    """One hash of the source of these rooms (folders or modules of the package)."""
+    """One hash of the source of these rooms (folders or modules of the package), templates included."""
     root = Path(hornbook.__file__).parent
     files: list[Path] = []
     for room in rooms:
-        files += sorted((root / room).rglob("*.py")) if (root / room).is_dir() else [root / f"{room}.py"]
+        if (root / room).is_dir():
+            files += sorted(path for path in (root / room).rglob("*") if path.suffix in (".py", ".html", ".css"))
+        else:
+            files.append(root / f"{room}.py")
     return digest_value({path.relative_to(root).as_posix(): digest_file(path) for path in files})
 
 

@@ -94,9 +94,7 @@ def _clean(recipe: Recipe) -> Stage:
 
         written = work.inputs["write"]
         problems = written / "problems.jsonl"
-        figures = clean(
-            [work.inputs["grade"], written], problems, recipe.clean, into=work.into, progress=work.progress
-        )
+        figures = clean([work.inputs["grade"], written], problems, recipe.clean, into=work.into, progress=work.progress)
         talks = (written / "conversations.jsonl", written / "preferences.jsonl")
         return figures | {"talks": clean_talks(talks, problems, recipe.clean, into=work.into)}
 

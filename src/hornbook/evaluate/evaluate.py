@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hornbook.evaluate.problems import Attempt, Problem, attempt, interval
+from hornbook.evaluate.problems import Attempt, Problem, Style, attempt, interval
 from hornbook.evaluate.refusals import refusal_rates
 from hornbook.evaluate.settings import EvaluateSettings
 from hornbook.evaluate.validation import validation_loss
@@ -64,7 +64,7 @@ def evaluate_one(
     if validation is not None:
         losses = validation_loss(model, validation, tokenizer.control(PAD))
         scores["validation_loss"] = {source: round(loss, 4) for source, loss in losses.items()}
-    styles = ("completion", "chat") if tokenizer.template else ("completion",)
+    styles: tuple[Style, ...] = ("completion", "chat") if tokenizer.template else ("completion",)
     for style in styles:
         attempts = attempt(
             model,

@@ -136,7 +136,7 @@ def save(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:
         tensors[their_name(name)] = tensor.detach().contiguous().cpu()
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, serialise(tensors, metadata={"format": "pt"}))
-    values = to_huggingface(model.config, specials, next(model.parameters()).dtype)
+    values = to_huggingface(model.config, specials, model.norm.weight.dtype)
     quantized = [
         their_name(f"{name}.")[:-1]
         for name, module in model.named_modules()
@@ -218,4 +218,4 @@ def replace(model: Transformer, name: str, module: FourBit) -> None:
     if name == "embed" and model.config.tied_embeddings:
         head = FourBitLinear(model.config.vocabulary, model.config.width)
         head.packed, head.scales = module.packed, module.scales
-        model.head = head
+        model.set_submodule("head", head)

@@ -27,7 +27,8 @@ def unpack(packed: Tensor) -> Tensor:
 
 def dense(packed: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     """The weights that `packed` (rows, columns / 2) and `scales` (rows, columns / 32) stand for: (rows, columns)."""
-    groups = unpack(packed).unflatten(-1, (-1, GROUP)).to(dtype)
+    levels = unpack(packed)
+    groups = levels.view(*levels.shape[:-1], -1, GROUP).to(dtype)
     return (groups * scales.to(dtype)[..., None]).flatten(-2)
 
 
@@ -63,5 +64,5 @@ class FourBitEmbedding(FourBit):
 
 def as_four_bit(module: nn.Module) -> FourBitLinear | FourBitEmbedding:
     """An empty 4-bit module with the shape of a linear map or an embedding."""
-    rows, columns = module.weight.shape  # type: ignore[union-attr, misc]
+    rows, columns = module.weight.shape  # type: ignore[misc]
     return (FourBitEmbedding if isinstance(module, nn.Embedding) else FourBitLinear)(rows, columns)

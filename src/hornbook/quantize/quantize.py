@@ -31,6 +31,9 @@ def quantize(
     with progress.task("quantizing", len(model.blocks)) as bar:
         if settings.embeddings == "4bit":
             four_bit(model, "embed", None)
+        else:
+            for module in {model.embed, model.head}:
+                module.weight.data = module.weight.data.half()
         for index, block in enumerate(model.blocks):
             assert isinstance(block, Block)
             for name in ("attention.qkv", "attention.out", "feedforward.gate_up", "feedforward.down"):

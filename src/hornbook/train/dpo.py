@@ -103,24 +103,22 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
     ended by the assistant's `<|end|>`), and the texts `chosen` and `rejected`.
     """
     pad, end, end_turn = tokenizer.control(PAD), tokenizer.end_of_text, tokenizer.control(END)
-    columns: tuple[list[list[int]], list[list[bool]], list[list[int]], list[list[bool]]] = ([], [], [], [])
+    chosen: list[tuple[list[int], list[bool]]] = []
+    rejected: list[tuple[list[int], list[bool]]] = []
     for preference in preferences:
         chat = bool(preference.get("messages"))
         prompt = tokenizer.chat(preference["messages"]) if chat else tokenizer.encode(preference["prompt"])
         stop = end_turn if chat else end
-        encoded = [
-            answer_row(prompt, [*tokenizer.encode(preference[key]), stop], row, pad) for key in ("chosen", "rejected")
-        ]
-        if encoded[0] is None or encoded[1] is None:
-            continue
-        for column, values in zip(columns, (*encoded[0], *encoded[1]), strict=True):
-            column.append(values)  # type: ignore[arg-type]
-    chosen, chosen_mask, rejected, rejected_mask = columns
+        better = answer_row(prompt, [*tokenizer.encode(preference["chosen"]), stop], row, pad)
+        worse = answer_row(prompt, [*tokenizer.encode(preference["rejected"]), stop], row, pad)
+        if better is not None and worse is not None:
+            chosen.append(better)
+            rejected.append(worse)
     pairs = Pairs(
-        np.array(chosen, dtype=np.int64).reshape(-1, row),
-        np.array(chosen_mask, dtype=np.bool_).reshape(-1, row),
-        np.array(rejected, dtype=np.int64).reshape(-1, row),
-        np.array(rejected_mask, dtype=np.bool_).reshape(-1, row),
+        np.array([ids for ids, _ in chosen], dtype=np.int64).reshape(-1, row),
+        np.array([mask for _, mask in chosen], dtype=np.bool_).reshape(-1, row),
+        np.array([ids for ids, _ in rejected], dtype=np.int64).reshape(-1, row),
+        np.array([mask for _, mask in rejected], dtype=np.bool_).reshape(-1, row),
     )
     return pairs, len(preferences) - len(chosen)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from hornbook.errors import UserError
 from hornbook.machine import choose
 from hornbook.manifest import SCRATCH
 from hornbook.model import checkpoint
-from hornbook.model.tokenizer import PAD, Message, Tokenizer
+from hornbook.model.tokenizer import ASSISTANT, END, PAD, SYSTEM, USER, Message, Tokenizer
+from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.seeds import derive
 from hornbook.tokens.conversations import rows_of
@@ -35,6 +37,7 @@ def sft(
     tokenizer = Tokenizer(base)
     machine = choose(settings.precision, settings.compile)
     model = checkpoint.load(base)
+    introduce_control_tokens(model, tokenizer)
     ids, mask, left_out = rows_of(conversations, tokenizer, model.config.context + 1, tokenizer.control(PAD))
     rows = int(len(ids) * settings.epochs)
     order = schedule([len(ids)], [1.0], rows, settings.epochs, derive(seed, "sft")).rows
@@ -58,3 +61,19 @@ def sft(
         "answer_share": round(float(np.mean(mask)), 4),
         "loss": round(float(np.mean([entry["loss"] for entry in log[-20:]])), 4),
     }
+
+
+@torch.no_grad()
+def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
+    """Give the conversation's control tokens the vectors of tokens that mean something similar.
+
+    Pretraining never shows them, and pushes all of them in the one direction that keeps them from being predicted: they
+    end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the beginning of an
+    answer as a newline. docs/log.md tells what that is worth.
+    """
+    vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.head.weight]
+    newline = tokenizer.encode("\n")[0]
+    for weight in vectors:
+        for name in (SYSTEM, USER, END):
+            weight[tokenizer.control(name)] = weight[tokenizer.end_of_text]
+        weight[tokenizer.control(ASSISTANT)] = weight[newline]
