@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,7 @@ def test_a_second_run_has_nothing_to_do(finished: Path, recipe: Path) -> None:
 def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> None:
     """kill -9 of the whole process group: soon after the start, at random moments, and twice amid training."""
     into, source = tmp_path / "run", random.Random(os.urandom(8))
+    until_the_page = command(recipe, into, "--until", "quantize")
 
     def state(stage: str) -> Callable[[], bool]:
         return (into / f".{stage}.partial" / "scratch" / "state.pt").exists
@@ -133,12 +135,12 @@ def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> N
         (state("06-pretrain"), source.uniform(0, 0.5)),
         (state("06-pretrain"), source.uniform(0, 1)),
         (state("07-sft"), source.uniform(0, 0.5)),
-        (lambda: True, source.uniform(2, 8)),
+        (lambda: True, source.uniform(2, 6)),
     ]
     kills = 0
     for reached, delay in moments:
         process = subprocess.Popen(
-            command(recipe, into), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            until_the_page, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         while process.poll() is None and not reached() and not any(into.glob("08-dpo")):
             time.sleep(0.01)
@@ -148,10 +150,11 @@ def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> N
             kills += 1
         process.wait()
     assert kills >= 3
-    done = subprocess.run(command(recipe, into), capture_output=True, text=True, check=False)
+    done = subprocess.run(until_the_page, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert weights(into) == weights(finished)
-    assert sorted(path.name for path in into.iterdir()) == sorted(path.name for path in finished.iterdir())
+    names = {path.name for path in finished.iterdir()} - {"11-report"}
+    assert {path.name for path in into.iterdir()} == names
     assert not [path for path in into.rglob("*") if path.suffix in (".tmp", ".old")]
 
 
@@ -247,3 +250,40 @@ def test_a_dry_run_of_what_is_done(finished: Path, recipe: Path, capsys: Capture
     out = capsys.readouterr().out
     assert sum(" done " in line for line in out.splitlines()) == 6, "all before sft"
     assert "Nothing was run." in out
+
+
+def readme_commands() -> list[list[str]]:
+    """Every command that the README shows after a `$`, as a shell would split it, without the comments."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
+    return [
+        shlex.split(one, comments=True) for block in blocks for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    ]
+
+
+def test_the_readmes_commands(finished: Path, recipe: Path, tmp_path: Path) -> None:
+    """Each works as it stands there, beside a run called pocket; the two that would train for minutes only begin."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "pocket").symlink_to(finished)
+    shutil.copytree(recipe.parent / "texts", tmp_path / "my" / "folder")
+    shutil.copytree(recipe.parent / "texts", tmp_path / "texts")
+    shutil.copy(recipe, tmp_path / "my.toml")
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    commands = readme_commands()
+    assert len(commands) >= 10
+    for program, *arguments in commands:
+        if program == "make":  # what continuous integration runs
+            assert f"\n{arguments[0]}:" in makefile
+            continue
+        assert program == "hornbook"
+        only = {"pocket": ["--dry-run"], "my.toml": ["--until", "read"]}[arguments[1]] if arguments[0] == "run" else []
+        done = subprocess.run(
+            [sys.executable, "-m", "hornbook", *arguments, *only],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (arguments, done.stderr)
+        assert done.stdout.strip(), arguments
