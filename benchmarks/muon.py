@@ -1,6 +1,6 @@
 """One Muon step on the pocket model's matrices: torch.optim.Muon (bf16 inside) against Hornbook's, on this machine.
 
-    python benchmarks/muon.py [--out results.json]
+python benchmarks/muon.py [--out results.json]
 """
 
 from __future__ import annotations
