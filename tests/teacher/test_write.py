@@ -52,9 +52,13 @@ def test_documents_are_a_corpus(stage: tuple[Path, dict[str, Any]]) -> None:
     assert len({row["id"] for row in documents}) == len({row["path"] for row in documents}) == len(documents)
     for row in documents:
         assert row["id"] == document_id(row["text"])
-        assert row["source"] == "exercises"
+        assert row["source"] in ("exercises", "tasks")
         assert row["path"].startswith(row["family"] + "/")
-        assert row["text"].startswith(row["prompt"])
+        assert row["text"].startswith(row["prompt"]) and row["prompt"] != row["text"]
+        # Asked by a docstring, or in words with the function below an empty line; either way a whole function follows.
+        asked, _, function = row["text"].partition("\n\n")
+        assert (function.startswith("def ") and not asked.startswith("def ")) == (row["source"] == "tasks")
+        ast.parse(function if row["source"] == "tasks" else row["text"])
         assert json.loads(row["seeds"])["composition"] == row["composition"]
 
 

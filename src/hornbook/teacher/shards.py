@@ -15,12 +15,15 @@ _BASE = ("id", "text", "source", "path")
 _ROWS = 20_000
 
 
-def extra_columns(exercise: Exercise) -> dict[str, str]:
-    """What documents have beside the columns of every corpus: what the exercise is made of and what was sampled."""
+def extra_columns(exercise: Exercise, text: str) -> dict[str, str]:
+    """What documents have beside the columns of every corpus: what the exercise is made of and what was sampled.
+
+    `text` is the exercise as it is written, by docstring or in words; its prompt is all before the body.
+    """
     return {
         "family": exercise.family,
         "composition": exercise.composition,
-        "prompt": exercise.text.removesuffix(exercise.body),
+        "prompt": text.removesuffix(exercise.body),
         "seeds": json.dumps(dict(exercise.seeds), sort_keys=True, ensure_ascii=False),
     }
 

@@ -129,7 +129,7 @@ def _write_exercises(
                     kept.ids.add(name)
                     kept.exercises.append(exercise)
                     kept.tasks += asked
-                    documents.add({**row, **shards.extra_columns(exercise)})
+                    documents.add({**row, **shards.extra_columns(exercise, text)})
             gained = len(kept.exercises) - before
             task.advance(gained)
             idle = 0 if gained else idle + 1
