@@ -90,6 +90,7 @@ def test_auto_tokenizer_has_the_same_template(tokenizer: Tokenizer, auto, count:
 
 
 @given(ids=st.lists(st.integers(0, 379), max_size=60))
+@example(ids=[132, 327])
 def test_streams_never_hold_half_a_character(tokenizer: Tokenizer, ids: list[int]) -> None:
     """Any ids whatever, as a poor model writes them: no error, and the same text as decoding all at once."""
     pieces = list(tokenizer.stream(iter(ids)))

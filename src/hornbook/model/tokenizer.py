@@ -73,10 +73,18 @@ class Tokenizer:
     def stream(self, ids: Iterator[int]) -> Iterator[str]:
         """Text as ids arrive, never half a character."""
         decoder = DecodeStream(skip_special_tokens=True)
+        seen: list[int] = []
+        said = 0
         for token in ids:
+            seen.append(token)
             piece = decoder.step(self._plain, token)
             if piece:
+                said += len(piece)
                 yield piece
+        # A token can end one character and begin another; when the other never comes, the first is still to be said.
+        rest = self.decode(seen)[said:].rstrip("\ufffd")
+        if rest:
+            yield rest
 
     def control(self, name: str) -> int:
         """Id of a control token such as `<|end|>`."""
