@@ -48,7 +48,7 @@ def _read(recipe: Recipe, base: Path) -> Stage:
         return fingerprint(recipe.sources, base)
 
     settings = {"sources": [s.model_dump(mode="json") for s in recipe.sources], **recipe.read.model_dump(mode="json")}
-    return Stage("read", "real documents", (), settings, ("corpus",), run, outside)
+    return Stage("read", "real documents", (), settings, ("corpus", "identity"), run, outside)
 
 
 def _grade(recipe: Recipe) -> Stage:
@@ -66,7 +66,7 @@ def _grade(recipe: Recipe) -> Stage:
         )
 
     settings = {"seed": recipe.seed, **recipe.grade.model_dump(mode="json")}
-    return Stage("grade", "educational value 0-5", ("read",), settings, ("corpus", "teacher"), run)
+    return Stage("grade", "educational value 0-5", ("read",), settings, ("corpus", "identity", "teacher"), run)
 
 
 def _write(recipe: Recipe, allow_unisolated: bool) -> Stage:
@@ -84,7 +84,14 @@ def _write(recipe: Recipe, allow_unisolated: bool) -> Stage:
         )
 
     settings = {"seed": recipe.seed, **recipe.write.model_dump(mode="json")}
-    return Stage("write", "exercises, problems, conversations, preferences", (), settings, ("teacher", "sandbox"), run)
+    return Stage(
+        "write",
+        "exercises, problems, conversations, preferences",
+        (),
+        settings,
+        ("teacher", "identity", "sandbox"),
+        run,
+    )
 
 
 def _clean(recipe: Recipe) -> Stage:
@@ -99,7 +106,9 @@ def _clean(recipe: Recipe) -> Stage:
         return figures | {"talks": clean_talks(talks, problems, recipe.clean, into=work.into)}
 
     settings = recipe.clean.model_dump(mode="json")
-    return Stage("clean", "duplicates and leaked problems out", ("grade", "write"), settings, ("corpus",), run)
+    return Stage(
+        "clean", "duplicates and leaked problems out", ("grade", "write"), settings, ("corpus", "identity"), run
+    )
 
 
 def _tokens(recipe: Recipe) -> Stage:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hornbook.corpus.clean import clean
-from hornbook.corpus.identity import document_id
 from hornbook.corpus.settings import CleanSettings
 from hornbook.errors import UserError
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 Rows = Callable[[Path], list[dict[str, Any]]]

@@ -11,9 +11,9 @@ import pytest
 
 from hornbook.corpus.classifier import load
 from hornbook.corpus.grade import grade, whole_grade
-from hornbook.corpus.identity import document_id
 from hornbook.corpus.settings import GradeSettings
 from hornbook.errors import UserError
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grade
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hornbook.corpus.identity import document_id
 from hornbook.corpus.read import read
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.errors import UserError
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 Rows = Callable[[Path], list[dict[str, Any]]]

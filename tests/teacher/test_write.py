@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.files import read_jsonl
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.teacher.bodies import shape
 from hornbook.teacher.builtin.teacher import BuiltinTeacher
 from hornbook.teacher.interface import Case, Exercise
 from hornbook.teacher.settings import WriteSettings
-from hornbook.teacher.write import document_id, write
+from hornbook.teacher.write import write
 
 SETTINGS = WriteSettings(exercises=600, problems=40, conversations=80, preferences=60)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from hornbook.corpus import frames
 from hornbook.corpus.contamination import Detector, Problem, load_problems
 from hornbook.corpus.duplicates import band_keys, candidate_groups, near_duplicates, shingles
-from hornbook.corpus.identity import document_id
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -28,6 +27,7 @@ from hornbook.corpus.shards import (
 )
 from hornbook.corpus.words import WordHashes
 from hornbook.files import digest_bytes
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:

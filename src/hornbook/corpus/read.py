@@ -11,7 +11,6 @@ from typing import Any
 from rich.markup import escape
 
 from hornbook.corpus.formats import Bad, Raw, documents
-from hornbook.corpus.identity import document_id
 from hornbook.corpus.pieces import cut
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.corpus.shards import (
@@ -25,6 +24,7 @@ from hornbook.corpus.shards import (
 )
 from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Unreadable, documentation, find
 from hornbook.errors import UserError
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 # So many files left out for one reason are named on the screen; all are in `removed/`.

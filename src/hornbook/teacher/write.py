@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.files import digest_bytes, digest_value, write_jsonl
+from hornbook.files import digest_value, write_jsonl
+from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.seeds import derive
 from hornbook.teacher import shards
@@ -65,14 +66,6 @@ def write(
             "harmless": sum(not prompt.harmful for prompt in safety),
         },
     }
-
-
-def document_id(text: str) -> str:
-    """The first 32 hexadecimal digits of the SHA-256 of the normalised text: Unicode NFC, no spaces at line ends."""
-    import unicodedata
-
-    normal = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
-    return digest_bytes("\n".join(line.rstrip() for line in normal.split("\n")).strip("\n").encode())[:32]
 
 
 @dataclass

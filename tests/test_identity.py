@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.identity import document_id, normalise
+from hornbook.identity import document_id, normalise
 
 
 @pytest.mark.parametrize(
