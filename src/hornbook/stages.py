@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -200,24 +201,29 @@ def _dpo(recipe: Recipe) -> Stage:
 EVALUATION_CODE = ("evaluate", "inference", "model", "sandbox", "tokens")
 
 
+def _ask(models: Mapping[str, Path], recipe: Recipe, work: Work, allow_unisolated: bool) -> dict[str, Any]:
+    """The run's own problems and requests, put to each of these models."""
+    from hornbook.evaluate.evaluate import evaluate
+    from hornbook.evaluate.problems import load
+
+    return evaluate(
+        models,
+        load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
+        list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
+        work.inputs["tokens"] / "validation",
+        recipe.evaluate,
+        into=work.into,
+        progress=work.progress,
+        allow_unisolated=allow_unisolated,
+    )
+
+
 def _evaluate(recipe: Recipe, allow_unisolated: bool) -> Stage:
     def run(work: Work) -> dict[str, Any]:
-        from hornbook.evaluate.evaluate import evaluate
-        from hornbook.evaluate.problems import load
-
         models = {
             name: work.inputs[stage] / folder for name, (stage, folder) in CHECKPOINTS.items() if stage in work.inputs
         }
-        return evaluate(
-            models,
-            load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
-            list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
-            work.inputs["tokens"] / "validation",
-            recipe.evaluate,
-            into=work.into,
-            progress=work.progress,
-            allow_unisolated=allow_unisolated,
-        )
+        return _ask(models, recipe, work, allow_unisolated)
 
     return Stage(
         "evaluate",
@@ -233,8 +239,6 @@ def _quantize(recipe: Recipe, allow_unisolated: bool) -> Stage:
     def run(work: Work) -> dict[str, Any]:
         import numpy as np
 
-        from hornbook.evaluate.evaluate import evaluate
-        from hornbook.evaluate.problems import load
         from hornbook.quantize.quantize import quantize
         from hornbook.tokens import shards
 
@@ -242,21 +246,12 @@ def _quantize(recipe: Recipe, allow_unisolated: bool) -> Stage:
         rows = shards.read(work.inputs["tokens"] / "shards", f"phase2-{last}")
         figures = quantize(
             work.inputs["dpo"] / "model",
-            np.asarray(rows, dtype=np.int64),
+            np.asarray(rows[: recipe.quantize.calibration_rows], dtype=np.int64),
             recipe.quantize,
             into=work.into,
             progress=work.progress,
         )
-        return figures | evaluate(
-            {"4bit": work.into / "model"},
-            load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
-            list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
-            work.inputs["tokens"] / "validation",
-            recipe.evaluate,
-            into=work.into,
-            progress=work.progress,
-            allow_unisolated=allow_unisolated,
-        )
+        return figures | _ask({"4bit": work.into / "model"}, recipe, work, allow_unisolated)
 
     settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), **recipe.quantize.model_dump(mode="json")}
     return Stage(
