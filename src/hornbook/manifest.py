@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hornbook
+from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, read_json, write_json
 
@@ -63,6 +66,43 @@ def outputs(folder: Path) -> dict[str, str]:
 def complete(folder: Path, manifest: Manifest) -> bool:
     """Whether every file that the manifest lists is still there."""
     return all((folder / name).is_file() for name in manifest.outputs)
+
+
+def finished(folder: Path, key: str) -> Manifest | None:
+    """The manifest, if `folder` holds exactly what work of this key writes."""
+    found = read(folder)
+    return found if found is not None and found.key == key and complete(folder, found) else None
+
+
+def measured(
+    folder: Path,
+    work: Callable[[], dict[str, Any]],
+    *,
+    stage: str,
+    key: str,
+    settings: dict[str, Any],
+    inputs: Mapping[str, str],
+    code: tuple[str, ...],
+) -> Manifest:
+    """Run `work`, which fills `folder` and returns its figures; write and return the manifest of both."""
+    machine.reset_peak_memory()
+    began = time.monotonic()
+    figures = work()
+    made = Manifest(
+        stage=stage,
+        key=key,
+        settings=settings,
+        inputs=dict(inputs),
+        code=code_digest(code),
+        figures=figures,
+        seconds=round(time.monotonic() - began, 2),
+        peak_memory=machine.peak_memory(),
+        outputs=outputs(folder),
+        machine=dict(machine.describe()),
+        versions=versions(),
+    )
+    made.write(folder)
+    return made
 
 
 def code_digest(rooms: tuple[str, ...]) -> str:

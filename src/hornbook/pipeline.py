@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,12 +111,7 @@ def _renumber(stages: Sequence[Stage], root: Path) -> None:
 
 def is_done(stage: Stage, folder: Path, inputs: Mapping[str, str]) -> Manifest | None:
     """The manifest, if `folder` holds exactly what this stage would write."""
-    return _finished(folder, _key(stage, inputs))
-
-
-def _finished(folder: Path, key: str) -> Manifest | None:
-    found = manifest.read(folder)
-    return found if found is not None and found.key == key and manifest.complete(folder, found) else None
+    return manifest.finished(folder, _key(stage, inputs))
 
 
 def _key(stage: Stage, inputs: Mapping[str, str]) -> str:
@@ -146,10 +140,10 @@ def _run_stage(
     if force:
         remove_folder(partial)
         remove_folder(folder)
-    done = _finished(folder, key)
+    done = manifest.finished(folder, key)
     if done is not None:
         return Result(stage, folder, done, skipped=True)
-    finished = _finished(partial, key)
+    finished = manifest.finished(partial, key)
     if finished is None:
         finished = _work(stage, partial, key, inputs, results, progress)
     remove_folder(partial / manifest.SCRATCH)
@@ -173,25 +167,15 @@ def _work(
         remove_folder(partial)
     write_text(mark, key)
     machine.release_memory()
-    machine.reset_peak_memory()
-    began = time.monotonic()
-    figures = stage.run(Work({name: results[name].folder for name in stage.inputs}, partial, progress))
-    sweep(partial)
-    written = Manifest(
-        stage=stage.name,
-        key=key,
-        settings=stage.settings,
-        inputs=dict(inputs),
-        code=manifest.code_digest(stage.code),
-        figures=figures,
-        seconds=round(time.monotonic() - began, 2),
-        peak_memory=machine.peak_memory(),
-        outputs=manifest.outputs(partial),
-        machine=dict(machine.describe()),
-        versions=manifest.versions(),
+
+    def work() -> dict[str, Any]:
+        figures = stage.run(Work({name: results[name].folder for name in stage.inputs}, partial, progress))
+        sweep(partial)
+        return figures
+
+    return manifest.measured(
+        partial, work, stage=stage.name, key=key, settings=stage.settings, inputs=inputs, code=stage.code
     )
-    written.write(partial)
-    return written
 
 
 def _sweep_folders(root: Path) -> None:

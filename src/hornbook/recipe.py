@@ -14,12 +14,13 @@ from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSetting
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.samples_settings import SamplesSettings
 from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.files import read_toml
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.families import format_for
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.settings import QuantizeSettings
-from hornbook.settings import Settings
+from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
 from hornbook.teacher.settings import WriteSettings
 from hornbook.tokens.settings import TokensSettings
@@ -197,12 +198,7 @@ def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """A recipe file's settings upon those of its base. above: the files that led here."""
     if path in above:
         raise UserError(f"{path.name}: base leads back to {path.name} itself")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from None
+    values = read_toml(path)
     if "base" not in values:
         return values
     base = values.pop("base")
@@ -257,7 +253,8 @@ def _descend(target: Any, step: str, where: str) -> Any:
 def _explain(error: ValidationError) -> Iterator[str]:
     """Each problem as `dotted.key: what is wrong`."""
     for problem in error.errors():
-        where = ".".join(str(step) for step in problem["loc"]) or "recipe"
+        where, message = where_and_what(problem)
+        where = where or "recipe"
         if problem["type"] == "extra_forbidden":
             known = _fields_at(problem["loc"][:-1])
             hint = nearest(str(problem["loc"][-1]), known) or f"; it can be {', '.join(sorted(known))}"
@@ -267,7 +264,6 @@ def _explain(error: ValidationError) -> Iterator[str]:
         elif problem["type"] == "model_type":
             yield f"{where} is a table of settings, not the single value {problem['input']!r}"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
             given = problem["input"]
             shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
             yield f"{where}: {message[0].lower()}{message[1:]}{shown}"

@@ -154,3 +154,10 @@ def test_the_builtin_teacher_grades(tmp_path: Path) -> None:
     assert "50 documents graded by builtin" in told
     with pytest.raises(UserError, match="--dry-run needs"):
         run("grade", str(tmp_path / "corpus"), "--dry-run")
+
+
+@pytest.mark.parametrize("command", [["write", "textbooks", "--dry-run"], ["grade", "corpus", "--dry-run"]])
+def test_teachers_of_two_models_are_told_in_one_line(command: list[str]) -> None:
+    with pytest.raises(UserError, match="share the load of one model") as caught:
+        run(*command, "--teacher", "http://a/v1#a", "--teacher", "http://b/v1#b")
+    assert "\n" not in str(caught.value)

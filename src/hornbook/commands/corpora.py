@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hornbook import machine, manifest
+from hornbook import manifest
 from hornbook.errors import UserError
 from hornbook.files import digest_value, remove_folder
 from hornbook.manifest import Manifest
@@ -28,31 +27,18 @@ def make(
     key = digest_value(
         {"stage": stage, "settings": settings, "inputs": dict(inputs), "code": manifest.code_digest(code)}
     )
+    done = manifest.finished(into, key)
+    if done is not None:
+        return done, True
     found = manifest.read(into)
-    if found is not None and found.key == key and manifest.complete(into, found):
-        return found, True
     if into.exists() and (found is None or found.stage != stage):
         raise UserError(f"{into} is there already and is no folder of `hornbook {stage}`; name another one with --into")
     partial = into.absolute().with_name(f".{into.name}.partial")
     remove_folder(partial)
     partial.mkdir(parents=True)
-    machine.reset_peak_memory()
-    began = time.monotonic()
-    figures = work(partial)
-    made = Manifest(
-        stage=stage,
-        key=key,
-        settings=settings,
-        inputs=dict(inputs),
-        code=manifest.code_digest(code),
-        figures=figures,
-        seconds=round(time.monotonic() - began, 2),
-        peak_memory=machine.peak_memory(),
-        outputs=manifest.outputs(partial),
-        machine=dict(machine.describe()),
-        versions=manifest.versions(),
+    made = manifest.measured(
+        partial, lambda: work(partial), stage=stage, key=key, settings=settings, inputs=inputs, code=code
     )
-    made.write(partial)
     remove_folder(into)
     partial.rename(into)
     return made, False

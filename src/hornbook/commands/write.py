@@ -13,7 +13,7 @@ from rich.table import Table
 from hornbook.commands import corpora
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
-from hornbook.teacher.endpoint.address import endpoints_from
+from hornbook.teacher.endpoint.address import settings_from
 from hornbook.teacher.endpoint.settings import Budget, ClientSettings
 from hornbook.teacher.kinds.draws import Extract
 from hornbook.teacher.kinds.produce import Order
@@ -89,7 +89,7 @@ def write(  # noqa: PLR0913 (one for each option)
 
 def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budget: Budget) -> ClientSettings:
     """What the options say about endpoints."""
-    return ClientSettings(endpoints=endpoints_from(teacher, model), cache=cache or default_cache(), budget=budget)
+    return settings_from(teacher, model, cache=cache or default_cache(), budget=budget)
 
 
 def _check_builtin(teacher: Sequence[str] | None, name: str) -> None:

@@ -168,12 +168,16 @@ def _typed(value: Any) -> Any:
     return type(value), value
 
 
-def interval(passed: int, total: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share (Wilson 1927)."""
+def interval(passed: float, total: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share (Wilson 1927), or of the mean of `total` scores from 0 to 1 with this sum.
+
+    Where scores lie between 0 and 1 it is wider than need be: no variable in [0, 1] of a given mean varies more than
+    one that is always 0 or 1.
+    """
     if total == 0:
         return 0.0, 1.0
     z = 1.959964
     share = passed / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * ((share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5)
+    half = z / (1 + z * z / total) * ((max(share * (1 - share), 0.0) / total + z * z / (4 * total * total)) ** 0.5)
     return max(0.0, middle - half), min(1.0, middle + half)

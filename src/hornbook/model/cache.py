@@ -81,6 +81,7 @@ class Cache:
     ) -> None:
         self.config, self.capacity, self.dtype = config, capacity, dtype
         self.layers = [_layer(config, index, batch, capacity, device, dtype) for index in range(config.layers)]
+        self._kinds = config.kinds
         self.filled = 0
         self.starts = torch.zeros(batch, dtype=torch.long, device=device)
         self.begun = torch.zeros(batch, dtype=torch.bool, device=device)
@@ -145,7 +146,7 @@ class Cache:
         positions = torch.arange(self.filled, end, device=ids.device)[None]
         if self._padded:
             positions = (positions - self.starts[:, None]).clamp(min=0)
-        sights = {kind: self._sight(kind, time) for kind in {self.config.kind(i) for i in range(self.config.layers)}}
+        sights = {kind: self._sight(kind, time) for kind in self._kinds}
         angles = self._angles(positions, time)
         self.filled = end
         return positions, angles, sights

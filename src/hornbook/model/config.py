@@ -159,6 +159,11 @@ class ModelConfig(Settings):
         pattern = self.attention or (("window",) if self.sliding_window is not None else ("full",))
         return pattern[layer % len(pattern)]
 
+    @property
+    def kinds(self) -> frozenset[AttentionKind]:
+        """The kinds of attention that its layers have."""
+        return frozenset(self.kind(layer) for layer in range(self.layers))
+
     def parameters(self, *, active: bool = False) -> int:
         """Number of weights, counted without building the model; a tied matrix counts once.
 

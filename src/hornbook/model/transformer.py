@@ -109,8 +109,7 @@ class Transformer(nn.Module):
         if c.longrope is not None and switches(c.longrope, c.context):
             long = lengths > c.longrope.original
         angles = rotary_angles(positions, c, long) if c.positions == "rotary" else None
-        kinds = {c.kind(layer) for layer in range(c.layers)}
-        return positions, angles, {kind: self._sight(kind, positions, real, documents) for kind in kinds}
+        return positions, angles, {kind: self._sight(kind, positions, real, documents) for kind in c.kinds}
 
     def _sight(self, kind: AttentionKind, positions: Tensor, real: Tensor | None, documents: Tensor | None) -> Sight:
         """What the tokens of whole sequences see in layers of `kind`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,8 +9,8 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value
-from hornbook.settings import Settings
+from hornbook.files import digest_value, read_toml
+from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.endpoint.request import Request
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill, places
@@ -80,14 +79,9 @@ def load(name: str, base: Path = Path()) -> Rubric:
     if path.suffix != ".toml" or not path.is_file():
         hint = nearest(name, available())
         raise UserError(f"there is no rubric {name!r}{hint}; there are {', '.join(available())}, or give a .toml file")
+    values = read_toml(path, "the rubric ")
     try:
-        return Rubric(path.stem, RubricFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        raise UserError(f"the rubric {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the rubric {path} is not valid TOML: {error}") from None
+        return Rubric(path.stem, RubricFile.model_validate(values))
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
+        where, message = where_and_what(error.errors()[0])
         raise UserError(f"the rubric {path.name}: {f'{where}: ' if where else ''}{message}") from None

@@ -28,7 +28,8 @@ def test_ten_words_come_most_often(materials: Materials, length: int, seed: int)
     assert bool(example) == (length >= 2048)
     assert not any(word in example for word in counts)
     slack = length - len(question.prompt) - question.room
-    assert 0 <= slack <= 8 * seldom
+    longest = 10  # tokens of an entry such as " 1234. delightful-lantern"
+    assert 0 <= slack < longest * seldom
 
 
 def test_the_example_is_right(materials: Materials) -> None:

@@ -55,6 +55,11 @@ def test_complaints(change: dict[str, Any], words: str) -> None:
     assert words in found and bool(found) == bool(words)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_number_in_json_is_out_of_every_range(value: float) -> None:
+    assert "outside its range" in complaint(value, {"type": "number"})
+
+
 def test_what_is_required_is_missed() -> None:
     assert complaint({"score": 3}, GRADE) == "the answer has no 'reason'"
     assert complaint([], GRADE) == "the answer is no object"
@@ -79,7 +84,11 @@ def test_a_schema_that_would_not_be_checked_is_refused(schema: dict[str, Any]) -
 
 
 JSON = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=5),
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.text(max_size=5),
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbook.evaluate.long.scoring import pooled
+from hornbook.evaluate.problems import interval
 
 
 def summary(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def _together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "score": round(total / count, 4),
         "n": count,
-        "interval": [round(bound, 4) for bound in pooled(total, count)],
+        "interval": [round(bound, 4) for bound in interval(total, count)],
     }
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.long.passkey import PasskeyForm
 from hornbook.evaluate.long.tasks import TASKS
-from hornbook.settings import Settings
+from hornbook.settings import Settings, where_and_what
 
 SHORTEST = 512
 
@@ -77,7 +77,7 @@ def from_options(options: Mapping[str, Any]) -> LongSettings:
     except ValidationError as error:
         first = error.errors()[0]
         where = f"--{first['loc'][0]}: " if first["loc"] else ""
-        raise UserError(where + first["msg"].removeprefix("Value error, ")) from None
+        raise UserError(where + where_and_what(first)[1]) from None
 
 
 def _tokens(length: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, each, stacked
-from hornbook.model.formats.published import Published
+from hornbook.model.formats.published import Published, dimensions
 
 MODEL_TYPES: tuple[str, ...] = ("phi", "phi-msft", "mixformer-sequential")
 ARCHITECTURE = "PhiForCausalLM"
@@ -37,25 +37,16 @@ def read(file: Published) -> ModelConfig:
 def _read(file: Published) -> ModelConfig:
     file.must("hidden_act", "gelu_new", "gelu_pytorch_tanh")
     file.must("qk_layernorm", False)
-    width, heads = file.shape("hidden_size", "num_attention_heads")
     turned = rope.read(file, theta=10_000.0, share=0.5)
     context = file.need("max_position_embeddings")
     original = file.get("original_max_position_embeddings")
     original = original or turned.scaling.get("original_max_position_embeddings", context)
     return file.build(
-        vocabulary=file.need("vocab_size"),
-        layers=file.need("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=file.get("num_key_value_heads", heads),
-        feedforward=file.need("intermediate_size"),
-        context=context,
+        **file.dimensions(),
         rope_theta=turned.theta,
         rotary_share=turned.share,
         longrope=rope.longrope(file, turned, original, rope.one_scale(file, turned, original)),
         norm_epsilon=file.need("layer_norm_eps"),
-        initial_std=file.get("initializer_range", 0.02),
-        tied_embeddings=file.get("tie_word_embeddings", False),
         **_SWITCHES,
     )
 
@@ -86,18 +77,10 @@ def _read_first_releases(file: Published) -> ModelConfig:
 def write(config: ModelConfig) -> dict[str, Any]:
     """The config.json of `config`, as far as this format holds it."""
     return {
-        "vocab_size": config.vocabulary,
-        "num_hidden_layers": config.layers,
-        "hidden_size": config.width,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.key_heads,
-        "intermediate_size": config.feedforward,
-        "max_position_embeddings": config.context,
+        **dimensions(config),
         **rope.write(config),
         **({"original_max_position_embeddings": config.longrope.original} if config.longrope else {}),
         "layer_norm_eps": config.norm_epsilon,
-        "initializer_range": config.initial_std,
-        "tie_word_embeddings": config.tied_embeddings,
         "hidden_act": "gelu_new",
         "qk_layernorm": False,
         "attention_dropout": 0.0,

@@ -7,7 +7,7 @@ from typing import Any
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, each, one, stacked
-from hornbook.model.formats.published import Published
+from hornbook.model.formats.published import Published, dimensions
 
 MODEL_TYPES: tuple[str, ...] = ("phi3",)
 ARCHITECTURE = "Phi3ForCausalLM"
@@ -18,24 +18,15 @@ def read(file: Published) -> ModelConfig:
     file.must("hidden_act", "silu")
     for key in ("attention_bias", "mlp_bias", "lm_head_bias"):
         file.must(key, False)
-    width, heads = file.shape("hidden_size", "num_attention_heads")
     turned = rope.read(file, theta=10_000.0)
     original = file.get("original_max_position_embeddings")
     original = original or turned.scaling.get("original_max_position_embeddings", 4096)
     return file.build(
-        vocabulary=file.need("vocab_size"),
-        layers=file.need("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=file.get("num_key_value_heads", heads),
-        feedforward=file.need("intermediate_size"),
-        context=file.need("max_position_embeddings"),
+        **file.dimensions(),
         rope_theta=turned.theta,
         rotary_share=turned.share,
         longrope=rope.longrope(file, turned, original, rope.one_scale(file, turned, original)),
         norm_epsilon=file.need("rms_norm_eps"),
-        initial_std=file.get("initializer_range", 0.02),
-        tied_embeddings=file.get("tie_word_embeddings", False),
         sliding_window=file.get("sliding_window"),
     )
 
@@ -43,18 +34,10 @@ def read(file: Published) -> ModelConfig:
 def write(config: ModelConfig) -> dict[str, Any]:
     """The config.json of `config`, as far as this format holds it."""
     return {
-        "vocab_size": config.vocabulary,
-        "num_hidden_layers": config.layers,
-        "hidden_size": config.width,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.key_heads,
-        "intermediate_size": config.feedforward,
-        "max_position_embeddings": config.context,
+        **dimensions(config),
         "original_max_position_embeddings": config.longrope.original if config.longrope else config.context,
         **rope.write(config),
         "rms_norm_eps": config.norm_epsilon,
-        "initializer_range": config.initial_std,
-        "tie_word_embeddings": config.tied_embeddings,
         "sliding_window": config.sliding_window if config.kind(0) == "window" else None,
         "hidden_act": "silu",
         "attention_bias": False,

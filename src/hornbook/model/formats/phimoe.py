@@ -10,7 +10,7 @@ from typing import Any
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, Part, Parts, View, each, one, stacked
-from hornbook.model.formats.published import Published
+from hornbook.model.formats.published import Published, dimensions
 
 MODEL_TYPES: tuple[str, ...] = ("phimoe",)
 ARCHITECTURE = "PhimoeForCausalLM"
@@ -22,19 +22,12 @@ def read(file: Published) -> ModelConfig:
     """The configuration that a config.json describes."""
     file.must("hidden_act", "silu")
     file.must("num_experts_per_tok", 2)
-    width, heads = file.shape("hidden_size", "num_attention_heads")
     turned = rope.read(file, theta=1_000_000.0)
     if turned.share != 1:
         file.refuse(f"partial_rotary_factor {turned.share!r} is not supported; 1.0 is")
     bias = file.get("attention_bias", False)
     return file.build(
-        vocabulary=file.need("vocab_size"),
-        layers=file.need("num_hidden_layers"),
-        width=width,
-        heads=heads,
-        kv_heads=file.get("num_key_value_heads", heads),
-        feedforward=file.need("intermediate_size"),
-        context=file.need("max_position_embeddings"),
+        **file.dimensions(),
         norm="layer",
         norm_epsilon=file.need("rms_norm_eps"),
         experts={"count": file.get("num_local_experts", 16), "jitter": file.get("router_jitter_noise", 0.01)},
@@ -44,8 +37,6 @@ def read(file: Published) -> ModelConfig:
         qkv_bias=bias,
         out_bias=bias,
         head_bias=file.get("lm_head_bias", False),
-        initial_std=file.get("initializer_range", 0.02),
-        tied_embeddings=file.get("tie_word_embeddings", False),
     )
 
 
@@ -79,17 +70,9 @@ def write(config: ModelConfig) -> dict[str, Any]:
         rotary["original_max_position_embeddings"] = original
     experts = {} if config.experts is None else config.experts.model_dump()
     return {
-        "vocab_size": config.vocabulary,
-        "num_hidden_layers": config.layers,
-        "hidden_size": config.width,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.key_heads,
-        "intermediate_size": config.feedforward,
-        "max_position_embeddings": config.context,
+        **dimensions(config),
         **rotary,
         "rms_norm_eps": config.norm_epsilon,
-        "initializer_range": config.initial_std,
-        "tie_word_embeddings": config.tied_embeddings,
         "sliding_window": config.sliding_window if config.kind(0) == "window" else None,
         "num_local_experts": experts.get("count"),
         "num_experts_per_tok": 2,

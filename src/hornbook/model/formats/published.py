@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hornbook.errors import UserError
 from hornbook.model.config import LongRope, ModelConfig
+from hornbook.settings import where_and_what
 
 
 class Published:
@@ -69,6 +70,21 @@ class Published:
             self.refuse(f"head_dim {size!r} is not supported; {width} / {heads} is")
         return wide, many
 
+    def dimensions(self) -> dict[str, Any]:
+        """The sizes of a model, under the keys that every transformers configuration since Llama's has."""
+        width, heads = self.shape("hidden_size", "num_attention_heads")
+        return {
+            "vocabulary": self.need("vocab_size"),
+            "layers": self.need("num_hidden_layers"),
+            "width": width,
+            "heads": heads,
+            "kv_heads": self.get("num_key_value_heads", heads),
+            "feedforward": self.need("intermediate_size"),
+            "context": self.need("max_position_embeddings"),
+            "initial_std": self.get("initializer_range", 0.02),
+            "tied_embeddings": self.get("tie_word_embeddings", False),
+        }
+
     def build(self, **fields: Any) -> ModelConfig:
         """The configuration of these fields. Raises UserError with the first that is not valid."""
         try:
@@ -84,6 +100,20 @@ class Published:
             self._invalid(error)
 
     def _invalid(self, error: ValidationError) -> Never:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "shape"
-        self.refuse(f"{key}: {first['msg'].removeprefix('Value error, ')}")
+        key, message = where_and_what(error.errors()[0])
+        self.refuse(f"{key or 'shape'}: {message}")
+
+
+def dimensions(config: ModelConfig) -> dict[str, Any]:
+    """The keys that `Published.dimensions` reads."""
+    return {
+        "vocab_size": config.vocabulary,
+        "num_hidden_layers": config.layers,
+        "hidden_size": config.width,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.key_heads,
+        "intermediate_size": config.feedforward,
+        "max_position_embeddings": config.context,
+        "initializer_range": config.initial_std,
+        "tie_word_embeddings": config.tied_embeddings,
+    }

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from pydantic import ValidationError
 
 from hornbook.errors import UserError, nearest
+from hornbook.settings import where_and_what
 from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
 
 OPTIONS = {
@@ -36,9 +37,7 @@ def settings_from(texts: Sequence[str], model: str = "", **rest: Any) -> ClientS
     try:
         return ClientSettings(endpoints=endpoints_from(texts, model), **rest)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).removeprefix("Value error, ")
+        where, message = where_and_what(error.errors()[0])
         raise UserError(f"{where}: {message}" if where else message) from None
 
 
@@ -95,5 +94,5 @@ def _options(text: str, fragment: str) -> dict[str, Any]:
 
 def _complaint(error: Any) -> str:
     where = {field: option for option, field in OPTIONS.items()}.get(str(error["loc"][0]) if error["loc"] else "", "")
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = where_and_what(error)[1]
     return f"{where}= {message}" if where else message

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
 from hornbook.settings import Settings
-from hornbook.teacher.endpoint.address import endpoints_from
+from hornbook.teacher.endpoint.address import settings_from
 from hornbook.teacher.endpoint.settings import Budget, ClientSettings
 
 
@@ -39,8 +39,9 @@ class TeacherSettings(Settings):
 
     def client(self) -> ClientSettings:
         """What the client behind endpoints is told."""
-        return ClientSettings(
-            endpoints=endpoints_from(self.endpoints, self.model),
+        return settings_from(
+            self.endpoints,
+            self.model,
             cache=Path(self.cache).expanduser() if self.cache else default_cache(),
             budget=self.budget,
             timeout=self.timeout,

@@ -5,7 +5,6 @@ The files that come with Hornbook lie in `hornbook/teacher/templates`; docs/temp
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value
-from hornbook.settings import Settings
+from hornbook.files import digest_value, read_toml
+from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.endpoint.schema import check_schema
 from hornbook.teacher.kinds import lists
 from hornbook.teacher.kinds.fill import places
@@ -188,12 +187,7 @@ def available() -> dict[str, Path]:
 def load(name: str, beside: Path | None = None) -> Kind:
     """The kind of this name, or of a template file. Raises UserError with one line that names the wrong key."""
     path = _locate(name, beside)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"the template {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the template {path} is not valid TOML: {error}") from None
+    values = read_toml(path, "the template ")
     try:
         return Kind(path.stem, Template.model_validate(values), path.parent)
     except ValidationError as error:
@@ -222,13 +216,12 @@ def _known(names: Iterable[str], known: Iterable[str], where: str) -> None:
 
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
-        where = ".".join(str(step) for step in problem["loc"])
+        where, message = where_and_what(problem)
         if problem["type"] == "extra_forbidden":
             yield f"{where} is not a setting{_hint(problem)}"
         elif problem["type"] == "missing":
             yield f"{where} is missing"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
             yield f"{where}: {message}" if where else message
 
 
