@@ -23,8 +23,8 @@ from hornbook.commands import model as models
 from hornbook.commands import plan as plans
 from hornbook.commands import trace as tracing
 from hornbook.commands import write as writing
+from hornbook.commands.corpora import RUNNER, WORKERS, choose_runner
 from hornbook.commands.places import MODEL, model_folder, run_folder
-from hornbook.corpus.runner import choose as choose_runner
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.recipe import Recipe, available, base_of, load, locate
@@ -79,12 +79,13 @@ def _options(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 (one for each option)
     recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
     ] = None,
+    *,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,
     force: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Do this stage again; can be repeated.")
@@ -95,16 +96,14 @@ def run(
     into: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where the run goes; runs/RECIPE unless told.")
     ] = None,
-    runner: Annotated[
-        str | None,
-        typer.Option(help="[bold]native[/bold]: this machine; [bold]ray[/bold]: the cluster at RAY_ADDRESS."),
-    ] = None,
+    runner: RUNNER = None,
+    workers: WORKERS = None,
     without_isolation: UNSAFE = False,
 ) -> None:
     """Run a recipe from raw text to a model. What is done is skipped; what was interrupted goes on where it was."""
     name, path = locate(recipe)
     settings = load(path, overrides or [])
-    choose_runner(runner)
+    choose_runner(runner, workers)
     root = into or Path("runs") / name
     plan = stages(settings, base=base_of(path), name=name, allow_unisolated=without_isolation)
     if dry_run:

@@ -13,7 +13,7 @@ from typing import Any
 import hornbook
 from hornbook import machine
 from hornbook.errors import UserError
-from hornbook.files import digest_file, digest_value, read_json, write_json
+from hornbook.files import digest_file, digest_value, read_json, remove_folder, write_json, write_text
 
 FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
@@ -66,6 +66,17 @@ def outputs(folder: Path) -> dict[str, str]:
 def complete(folder: Path, manifest: Manifest) -> bool:
     """Whether every file that the manifest lists is still there."""
     return all((folder / name).is_file() for name in manifest.outputs)
+
+
+def go_on(folder: Path, key: str) -> None:
+    """Make `folder` ready for work of this key: what the very same work left there when it was interrupted stays.
+
+    Whoever finishes the work deletes the scratch folder in it.
+    """
+    mark = folder / SCRATCH / "key"
+    if folder.exists() and not (mark.is_file() and mark.read_text() == key):
+        remove_folder(folder)
+    write_text(mark, key)
 
 
 def finished(folder: Path, key: str) -> Manifest | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hornbook import machine, manifest
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value, remove_folder, sweep, write_text
+from hornbook.files import digest_value, remove_folder, sweep
 from hornbook.manifest import Manifest
 from hornbook.progress import Progress
 
@@ -162,10 +162,7 @@ def _work(
     progress: Progress,
 ) -> Manifest:
     """Run a stage in its partial folder, on top of what an interrupted run of the very same stage left there."""
-    mark = partial / manifest.SCRATCH / "key"
-    if partial.exists() and not (mark.is_file() and mark.read_text() == key):
-        remove_folder(partial)
-    write_text(mark, key)
+    manifest.go_on(partial, key)
     machine.release_memory()
 
     def work() -> dict[str, Any]:

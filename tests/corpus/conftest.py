@@ -49,3 +49,36 @@ def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
         return [row for file in sorted(folder.glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
 
     return read
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], tuple[Any, int]]:
+    """Calls something, at each of whose portions it is interrupted once, until it ends; also tells how often it was."""
+    from hornbook.corpus import workers
+
+    do = workers._do
+
+    def until_done(call: Callable[[], Any]) -> tuple[Any, int]:
+        tried: set[str] = set()
+        ended: list[str] = []
+
+        def fragile(portion: Any, advance: Any) -> Any:
+            if portion.key not in tried:
+                tried.add(portion.key)
+                portion.folder.mkdir(parents=True, exist_ok=True)
+                (portion.folder / "half").write_text("of what a portion writes")
+                raise KeyboardInterrupt
+            ended.append(portion.key)
+            return do(portion, advance)
+
+        monkeypatch.setattr(workers, "_do", fragile)
+        for times in range(1_000):
+            try:
+                found = call()
+            except KeyboardInterrupt:
+                continue
+            assert len(ended) == len(set(ended)), "something was done twice"
+            return found, times
+        raise AssertionError("it never ends")
+
+    return until_done

@@ -172,6 +172,31 @@ def test_benchmarks_are_kept_out_too(tmp_path: Path, make_corpus: Any, problems:
     assert shown["quiz.txt"].startswith(question)
 
 
+def test_a_run_that_is_interrupted_everywhere_ends_with_the_same_bytes(
+    tmp_path: Path, make_corpus: Any, problems: Path, interrupted: Any
+) -> None:
+    corpora = [make_corpus(tmp_path / "a", many()[:200], files=4), make_corpus(tmp_path / "b", many()[200:])]
+    settings = CleanSettings.model_construct(**{**CleanSettings().model_dump(), "memory": 20_000})
+    whole = run(corpora, problems, tmp_path / "whole", settings)
+    figures, times = interrupted(lambda: run(corpora, problems, tmp_path / "parts", settings))
+    assert figures == whole
+    assert times >= 8, "in every pass"
+    for file in sorted((tmp_path / "whole").glob("*/*.parquet")):
+        assert file.read_bytes() == (tmp_path / "parts" / file.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_what_was_done_for_other_settings_or_problems_is_not_taken(
+    tmp_path: Path, make_corpus: Any, problems: Path
+) -> None:
+    corpus = make_corpus(tmp_path / "corpus", many(), files=3)
+    run([corpus], problems, tmp_path / "out")
+    other = CleanSettings(shingle=3, similarity=0.5, match=0.9, examples=1)
+    problems.write_text(json.dumps({"id": "other", "prompt": words(7), "solution": words(8)}))
+    assert run([corpus], problems, tmp_path / "out", other) == run([corpus], problems, tmp_path / "fresh", other)
+    shorter = make_corpus(tmp_path / "shorter", many()[:150], files=3)
+    assert run([shorter], problems, tmp_path / "out") == run([shorter], problems, tmp_path / "fresh too")
+
+
 @pytest.mark.parametrize("parts", [2, 7])
 def test_the_number_of_partitions_changes_no_byte(
     tmp_path: Path, make_corpus: Any, problems: Path, monkeypatch: pytest.MonkeyPatch, parts: int

@@ -67,6 +67,27 @@ def test_every_document_gets_a_score(tmp_path: Path, make_corpus: Any, rows_of: 
     assert histogram["counts"]["small"][0] == sum(row["score"] < 0.25 for row in scored if row["source"] == "small")
 
 
+@pytest.mark.parametrize("share", [None, 0.3])
+def test_a_run_that_is_interrupted_everywhere_ends_with_the_same_bytes(
+    tmp_path: Path, make_corpus: Any, interrupted: Any, share: float | None
+) -> None:
+    corpus = make_corpus(tmp_path / "corpus", corpus_rows(), files=5)
+    settings = GradeSettings(**{**SETTINGS.model_dump(), "share": share})
+    whole = run(corpus, tmp_path / "whole", settings)
+    figures, times = interrupted(lambda: run(corpus, tmp_path / "parts", settings))
+    assert figures == whole
+    assert times >= 5, "in both passes"
+    for file in sorted((tmp_path / "whole").glob("*/*.parquet")):
+        assert file.read_bytes() == (tmp_path / "parts" / file.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_scores_of_another_classifier_are_not_taken(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    corpus = make_corpus(tmp_path / "corpus", corpus_rows(), files=2)
+    run(corpus, tmp_path / "out")
+    assert run(corpus, tmp_path / "out", seed=5) == run(corpus, tmp_path / "fresh", seed=5)
+    assert rows_of(tmp_path / "out/documents") == rows_of(tmp_path / "fresh/documents")
+
+
 def test_the_teachers_grades_are_kept(tmp_path: Path, make_corpus: Any) -> None:
     rows = {row["id"]: row for row in corpus_rows()}
     figures = run(make_corpus(tmp_path / "corpus", list(rows.values())), tmp_path / "out")

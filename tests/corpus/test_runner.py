@@ -13,27 +13,58 @@ import pytest
 from hornbook.corpus import runner
 from hornbook.errors import UserError
 
-# Cleans the same small corpus wherever it is told to, and prints what it wrote.
-CLEAN = """
-import hashlib, json, pathlib, random, sys
-from hornbook.corpus import runner
-from hornbook.corpus.clean import clean
-from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import ShardWriter, document_schema
-from hornbook.progress import Progress
+# Reads, filters, grades and cleans the same texts wherever it is told to, and prints what it wrote.
+PLAN = """
+import hashlib, json, os, pathlib, random, sys
 
-root = pathlib.Path(sys.argv[1])
-chance = random.Random(3)
-texts = [" ".join(chance.choice("alpha beta gamma delta epsilon zeta eta theta".split()) + str(chance.randrange(40))
-                  for _ in range(60)) for _ in range(60)]
-texts += texts[:10] + [text + " and a little more" for text in texts[10:25]]
-with ShardWriter(root / "in" / "documents", document_schema()) as shards:
-    for number, text in enumerate(texts):
-        shards.add({"id": f"{number:03d}", "text": text, "source": "texts", "path": ""})
-(root / "problems.jsonl").write_text(json.dumps({"id": "p", "prompt": "never " * 12, "solution": "seen " * 12}) + "\\n")
-figures = clean([root / "in"], root / "problems.jsonl", CleanSettings(), into=root / "out", progress=Progress())
-digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((root / "out").rglob("*.parquet")))).hexdigest()
-print(json.dumps({"runner": runner.choose(), "removed": figures["removed"], "digest": digest}))
+def texts():
+    chance = random.Random(3)
+    words = "the alpha and beta of gamma with delta to epsilon that zeta has eta be theta lesson".split()
+    made = [" ".join(chance.choice(words) + str(chance.randrange(40)) * chance.randrange(2) for _ in range(80))
+            for _ in range(60)]
+    made[0] += " write to someone@hornbook.org"
+    return made + made[:10] + [text + " and a little more" for text in made[10:25]]
+
+class Counts:
+    name = "counts"
+    def grade(self, texts):
+        from hornbook.teacher.interface import Grade
+        return [Grade(min(5, text.count("lesson")), "counted") for text in texts]
+
+def main(root, processes):
+    from hornbook.corpus import portions, runner, workers
+    runner.choose(workers=processes)
+    workers._WORTH = 0
+    from hornbook.corpus import read as reading
+    from hornbook.corpus.clean import clean
+    from hornbook.corpus.filter import filter_corpus
+    from hornbook.corpus.grade import grade
+    from hornbook.corpus.settings import (
+        CleanSettings, FilterSettings, GradeSettings, PrivacySettings, ReadSettings, Source)
+    from hornbook.progress import Progress
+    quiet = Progress()
+    os.chdir(root)  # relative paths must mean the same to every worker
+    reading.portions = lambda items: portions.portions(items, 8_000)
+    pathlib.Path("texts").mkdir()
+    for number, text in enumerate(texts()):
+        pathlib.Path(f"texts/{number:03d}.txt").write_text(text)
+    source = Source(name="texts", path="texts")
+    here = pathlib.Path()
+    read = reading.read([source], ReadSettings(), base=here, into=here / "read", progress=quiet)
+    settings = FilterSettings(privacy=PrivacySettings(mask=("email",)))
+    filtered = filter_corpus(here / "read", settings, into=here / "filter", progress=quiet)
+    graded = grade(here / "filter", Counts(), GradeSettings(sample=40, drop=True, threshold=1, features=4096), seed=1,
+                   into=here / "grade", progress=quiet)
+    problems = here / "problems.jsonl"
+    problems.write_text(json.dumps({"id": "p", "prompt": "never " * 12, "solution": "seen " * 12}) + "\\n")
+    cleaned = clean([here / "grade"], problems, CleanSettings(), into=here / "clean", progress=quiet)
+    written = sorted(path for path in here.rglob("*.parquet") if "scratch" not in path.parts)
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
+    print(json.dumps({"runner": runner.chosen(), "digests": digests, "masked": filtered["masked"],
+                      "kept": graded["kept"], "removed": cleaned["removed"], "files": read["files"]}))
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
 """
 CLUSTER = """
 import os, subprocess, sys
@@ -41,7 +72,7 @@ from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={
     "num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False})
 cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
-done = subprocess.run([sys.executable, "-c", sys.argv[1], sys.argv[2]], text=True, capture_output=True,
+done = subprocess.run([sys.executable, *sys.argv[1:]], text=True, capture_output=True,
                       env=os.environ | {"RAY_ADDRESS": cluster.address})
 cluster.shutdown()
 sys.stderr.write(done.stderr)
@@ -83,26 +114,42 @@ def test_here_tables_stay_whole() -> None:
     assert runner.parts() == 1
 
 
-def run(*arguments: str, **environment: str) -> dict[str, Any]:
+def run(*command: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", *arguments],
+        [sys.executable, *command],
         capture_output=True,
         text=True,
-        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"} | environment,
+        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+@pytest.fixture
+def plan(tmp_path: Path) -> list[str]:
+    (tmp_path / "plan.py").write_text(PLAN)
+    for name in ("here", "processes", "cluster"):
+        (tmp_path / name).mkdir()
+    return [str(tmp_path / "plan.py"), str(tmp_path)]
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_identical_rows(plan: list[str]) -> None:
+    script, root = plan
+    here, processes = (run(script, f"{root}/{name}", count) for name, count in (("here", "1"), ("processes", "2")))
+    assert here == processes
+    assert here["masked"] == {"email": 2}, "one of the texts is there twice"
+    assert 0 < here["kept"] <= here["files"] == 85
+    assert here["removed"]["exact duplicate"] + here["removed"]["near duplicate"] >= 20
+    assert sum(name.startswith("read/documents") for name in here["digests"]) > 3, "in several portions"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-def test_a_cluster_of_two_workers_writes_the_identical_rows(tmp_path: Path) -> None:
-    for name in ("here", "there"):
-        (tmp_path / name).mkdir()
-    here = run(CLEAN, str(tmp_path / "here"))
-    there = run(CLUSTER, CLEAN, str(tmp_path / "there"))
+def test_a_cluster_of_two_workers_writes_the_identical_rows(plan: list[str]) -> None:
+    script, root = plan
+    here = run(script, f"{root}/here", "1")
+    there = run("-c", CLUSTER, script, f"{root}/cluster", "1")
     assert (here.pop("runner"), there.pop("runner")) == ("native", "ray")
     assert here == there
-    assert here["removed"]["exact duplicate"] == 10
-    assert here["removed"]["near duplicate"] == 15

@@ -32,7 +32,13 @@ def grade(  # noqa: PLR0913 (one for each option)
     model: MODEL_NAME = "",
     sample: Annotated[int, typer.Option(min=2, help="Documents that the teacher grades.")] = 1_500,
     threshold: Annotated[int, typer.Option(min=1, max=5, help="The grade that counts as educational.")] = 3,
+    drop: Annotated[bool, typer.Option("--drop", help="Drop what scores below the threshold.")] = False,
+    share: Annotated[
+        float | None, typer.Option(min=0.0001, max=1, help="Keep this share of the documents, the best.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 1,
+    runner: corpora.RUNNER = None,
+    workers: corpora.WORKERS = None,
     cache: CACHE = None,
     budget_requests: REQUESTS = None,
     budget_tokens: TOKENS = None,
@@ -42,7 +48,10 @@ def grade(  # noqa: PLR0913 (one for each option)
     ] = False,
 ) -> None:
     """Grade a sample by a rubric, learn the grades, score every document. Repeated, it pays for no answer twice."""
-    settings = GradeSettings(sample=sample, threshold=threshold)
+    if drop and share is not None:
+        raise UserError("--drop (by the threshold) and --share are two ways to keep documents: use one of them")
+    corpora.choose_runner(runner, workers)
+    settings = GradeSettings(sample=sample, threshold=threshold, drop=drop, share=share)
     chosen = load(rubric)
     asked = None
     if teacher and list(teacher) != [BUILTIN]:
@@ -116,6 +125,12 @@ def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if figures["kept"] < figures["documents"]:
+        console.print(
+            f"{figures['kept']:,} documents are kept, those with {figures['minimum_score']:.2f} or more.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if figures.get("line"):
         console.print(f"Requests: {figures['line']}.", highlight=False, soft_wrap=True)
     console.print(f"The corpus: {into}", highlight=False, soft_wrap=True)

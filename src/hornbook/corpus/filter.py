@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hornbook.corpus.filters.capping import SHARE_FULL, cap
 from hornbook.corpus.filters.heuristics import Heuristics
 from hornbook.corpus.filters.language import language
 from hornbook.corpus.filters.privacy import mask
-from hornbook.corpus.portions import begin, finish, finished, gather
+from hornbook.corpus.portions import Advance, Portion, gather
 from hornbook.corpus.settings import FilterSettings, LanguageSettings
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -21,13 +22,15 @@ from hornbook.corpus.shards import (
     corpus_schema,
     removed_row,
     removed_schema,
+    rows_in,
     shard_files,
 )
+from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value
 from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
-from hornbook.progress import Progress, Task
+from hornbook.progress import Progress
 
 WRONG_LANGUAGE = "language not wanted"
 UNSURE_LANGUAGE = "language unsure"
@@ -45,20 +48,18 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     no document is left.
     """
     schema = _schema(corpus, settings)
-    kept: list[Path] = []
-    figures: list[dict[str, Any]] = []
-    files = shard_files(corpus)
-    with progress.task("filter documents") as task:
-        for number, file in enumerate(files):
-            folder = into / SCRATCH / f"filter-{number:05d}"
-            key = digest_value([digest_file(file), settings.model_dump(mode="json")])
-            found = finished(folder, key)
-            if found is None:
-                begin(folder)
-                found = _filter_file(file, schema, settings, folder, task)
-                finish(folder, key, found)
-            kept.append(folder)
-            figures.append(found)
+    parts = [
+        Portion(
+            folder=into / SCRATCH / f"filter-{number:05d}",
+            key=digest_value([digest_file(file), settings.model_dump(mode="json")]),
+            work=partial(_filter_file, file, schema, settings),
+            size=file.stat().st_size,
+            units=rows_in(file),
+        )
+        for number, file in enumerate(shard_files(corpus))
+    ]
+    figures = work_through(parts, "filter documents", progress)
+    kept = [part.folder for part in parts]
     totals = _together(figures)
     if settings.language.shares:
         kept, dropped = cap(kept, schema, totals["languages"], settings.language.shares, into, progress)
@@ -89,7 +90,7 @@ def _may_change(settings: FilterSettings) -> bool:
     return bool(settings.privacy.mask or settings.heuristics.rules)
 
 
-def _filter_file(file: Path, schema: Any, settings: FilterSettings, folder: Path, task: Task) -> dict[str, Any]:
+def _filter_file(file: Path, schema: Any, settings: FilterSettings, folder: Path, advance: Advance) -> dict[str, Any]:
     """Filter one file of a corpus into a corpus of its own. Returns its figures."""
     import pyarrow.parquet as pq
 
@@ -114,7 +115,7 @@ def _filter_file(file: Path, schema: Any, settings: FilterSettings, folder: Path
                 if settings.language.active:
                     counts["languages"][row["language"]] += len(row["text"])
                 kept.add(row)
-            task.advance(len(rows))
+            advance(len(rows))
     return {**plain, **{name: dict(sorted(counted.items())) for name, counted in counts.items()}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,29 +11,16 @@ from typing import Any
 
 from hornbook.corpus.agreement import agreement, calibration
 from hornbook.corpus.classifier import GRADES, Classifier, Features, learn
-from hornbook.corpus.keep import Keep, keep
 from hornbook.corpus.sample import choose
+from hornbook.corpus.scoring import LOW, score_corpus
 from hornbook.corpus.settings import GradeSettings
-from hornbook.corpus.shards import (
-    DOCUMENTS,
-    REMOVED,
-    Row,
-    ShardWriter,
-    corpus_schema,
-    read_batches,
-    read_rows,
-    removed_row,
-    removed_schema,
-)
+from hornbook.corpus.shards import Row, read_rows
 from hornbook.errors import UserError
 from hornbook.files import write_bytes, write_json
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grade, Grader
 
-LOW = "low educational value"
-
 _EXAMPLE_CHARACTERS = 1_200
-_BINS_PER_GRADE = 4
 
 
 @dataclass(frozen=True)
@@ -76,15 +63,13 @@ def grade(
     texts = [item.text for item in graded]
     predicted = [float(score) for score in classifier.score(texts)]
     _write_grades(graded, predicted, into / "grades.parquet")
-    wanted = keep(corpus, classifier, settings, progress)
-    histogram, kept = _score_all(corpus, classifier, wanted, into, progress)
+    scored, rule = score_corpus(corpus, into / "classifier", settings, into=into, progress=progress)
     examples = _examples(graded, predicted, settings.examples)
-    write_json(into / "examples.json", {"histogram": histogram, **examples})
+    write_json(into / "examples.json", {"histogram": scored["histogram"], **examples})
     return {
-        "documents": len(rows),
-        "kept": kept,
-        "removed": {LOW: len(rows) - kept},
-        "minimum_score": wanted.minimum,
+        **scored,
+        "removed": {LOW: scored["documents"] - scored["kept"]},
+        "minimum_score": rule.minimum,
         "grader": grader.name,
         "graded": len(graded),
         "failed": failed,
@@ -93,7 +78,6 @@ def grade(
         "cuts": [round(float(cut), 4) for cut in classifier.cut],
         "grades": _count_grades([item.grade.score for item in graded]),
         **_measured(test, classifier, settings.threshold, seed),
-        "histogram": histogram,
         "examples": examples,
     }
 
@@ -141,40 +125,6 @@ def _sampled(corpus: Path, sample: Container[str], batch: int) -> Iterator[list[
             rows = []
     if rows:
         yield rows
-
-
-def _score_all(
-    corpus: Path, classifier: Classifier, wanted: Keep, into: Path, progress: Progress
-) -> tuple[dict[str, Any], int]:
-    """Write every document with its score, kept or removed.
-
-    Returns how many documents have scores in each quarter of a grade, and how many were kept.
-    """
-    import pyarrow as pa
-
-    schema = corpus_schema([corpus])
-    if "score" in schema.names:
-        schema = schema.remove(schema.get_field_index("score"))
-    score_column = pa.field("score", pa.float64())
-    bins = (GRADES - 1) * _BINS_PER_GRADE
-    counts: dict[str, list[int]] = defaultdict(lambda: [0] * bins)
-    with (
-        ShardWriter(into / DOCUMENTS, schema.append(score_column)) as kept,
-        ShardWriter(into / REMOVED, removed_schema().append(score_column)) as removed,
-        progress.task("score documents") as task,
-    ):
-        for batch in read_batches(corpus):
-            rows = batch.to_pylist()
-            for row, score in zip(rows, classifier.score([row["text"] for row in rows]), strict=True):
-                counts[row["source"]][min(int(score * _BINS_PER_GRADE), bins - 1)] += 1
-                if wanted(float(score), row["id"]):
-                    kept.add({**row, "score": float(score)})
-                else:
-                    removed.add({**removed_row(row, LOW), "score": float(score)})
-            task.advance(len(rows))
-        number = kept.rows
-    edges = [edge / _BINS_PER_GRADE for edge in range(bins + 1)]
-    return {"edges": edges, "counts": dict(sorted(counts.items()))}, number
 
 
 def _write_grades(graded: Sequence[_Graded], predicted: Sequence[float], path: Path) -> None:

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.corpus.settings import Source
-from hornbook.corpus.shards import DOCUMENTS, REMOVED
+from hornbook.corpus.shards import DOCUMENTS, REMOVED, rows_in
 from hornbook.corpus.sources import Found, Unreadable
 from hornbook.files import read_json, remove_folder, write_json
 
 FINISHED = "finished.json"  # in a portion's folder once it is whole
-_PORTION = 256_000_000  # bytes of files, about
+_PORTION = 64_000_000  # bytes of files, about
+_UNKNOWN = 16_000_000  # taken for the bytes of a file that does not tell its size
+
+Advance = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Work on a part of the input that any process can do by itself.
+
+    `work` fills the folder it is given and returns figures (any JSON value), calling the function it is given with
+    units as they are done; it travels to other processes, and so does all it holds. `key` names the work: inputs,
+    settings. `size` is the bytes it reads from disk, `units` what a bar counts.
+    """
+
+    folder: Path
+    key: str
+    work: Callable[[Path, Advance], Any]
+    size: int
+    units: float
 
 
 @dataclass(frozen=True)
@@ -27,8 +46,11 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, 0 where that is not known."""
-        return self.file.file.stat().st_size if isinstance(self.file, Found) else 0
+        """Bytes to read; a guess where something far away does not tell."""
+        if not isinstance(self.file, Found):
+            return 0
+        told = self.file.file.stat().st_size
+        return told if isinstance(self.file.file, Path) else told or _UNKNOWN
 
     @property
     def identity(self) -> list[Any]:
@@ -59,12 +81,19 @@ def portions(items: Sequence[Item], size: int = _PORTION) -> Iterator[list[Item]
         yield held
 
 
-def finished(folder: Path, key: str) -> Any:
-    """The figures of a portion that was finished for the very same work, which `key` names; None where it was not."""
+@dataclass(frozen=True)
+class Finished:
+    """What a portion that is whole tells: any JSON value, null too."""
+
+    figures: Any
+
+
+def finished(folder: Path, key: str) -> Finished | None:
+    """What a portion tells that was finished for the very same work, which `key` names; None where it was not."""
     if not (folder / FINISHED).is_file():
         return None
     found = read_json(folder / FINISHED)
-    return found["figures"] if found["key"] == key else None
+    return Finished(found["figures"]) if found["key"] == key else None
 
 
 def finish(folder: Path, key: str, figures: Any) -> None:
@@ -86,17 +115,11 @@ def gather(folders: Sequence[Path], into: Path) -> None:
     """
     for part in (DOCUMENTS, REMOVED):
         files = [file for folder in folders for file in sorted((folder / part).glob("*.parquet"))]
-        filled = [file for file in files if _rows(file) > 0]
+        filled = [file for file in files if rows_in(file) > 0]
         remove_folder(into / part)
         (into / part).mkdir(parents=True)
         for number, file in enumerate(filled or files[:1]):
             _link(file, into / part / f"part-{number:05d}.parquet")
-
-
-def _rows(file: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(file).num_rows)
 
 
 def _link(file: Path, place: Path) -> None:

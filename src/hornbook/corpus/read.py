@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from hornbook.corpus.formats import Bad, Raw, documents
 from hornbook.corpus.pieces import cut
-from hornbook.corpus.portions import Item, begin, finish, finished, gather, portions
+from hornbook.corpus.portions import Advance, Item, Portion, gather, portions
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -25,6 +25,7 @@ from hornbook.corpus.shards import (
     removed_schema,
 )
 from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, find
+from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.identity import document_id
@@ -52,30 +53,24 @@ def read(
     if twice:
         raise UserError(f"two sources are called {twice[0]!r}: give each its own name")
     ordered = sorted(sources, key=lambda source: source.name)
+    items = [Item(source, file) for source in ordered for file in _found(source, base, progress)]
+    parts = [_part(number, part, settings, into) for number, part in enumerate(portions(items))]
     figures = {source.name: dict.fromkeys(_COUNTED, 0) for source in ordered}
     reasons: dict[str, Counter[str]] = {source.name: Counter() for source in ordered}
-    items = [Item(source, file) for source in ordered for file in _found(source, base, progress)]
-    folders = []
-    for number, portion in enumerate(portions(items)):
-        folder = into / SCRATCH / f"read-{number:05d}"
-        folders.append(folder)
-        key = digest_value([settings.model_dump(mode="json"), [item.identity for item in portion]])
-        read_here = finished(folder, key)
-        if read_here is None:
-            begin(folder)
-            read_here = _read_portion(portion, settings, folder, reasons, progress)
-            finish(folder, key, read_here)
-        for name, counts in read_here.items():
+    complaints: dict[str, list[list[str]]] = {source.name: [] for source in ordered}
+    for found in work_through(parts, "read documents", progress):
+        for name, counts in found.items():
             reasons[name] += Counter(counts["reasons"])
+            complaints[name] += counts["complaints"]
             figures[name] = {key: figures[name][key] + counts[key] for key in _COUNTED}
     for source in ordered:
-        _sum_up(source, reasons[source.name], progress)
+        _complain(source, reasons[source.name], complaints[source.name], progress)
     removed: Counter[str] = sum(reasons.values(), Counter())
     totals = {name: sum(one[name] for one in figures.values()) for name in _COUNTED}
     if totals["documents"] == 0:
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(removed.items())) or "nothing there"
         raise UserError(f"no documents in {', '.join(sorted(figures)) or 'no sources'}: {found}")
-    gather(folders, into)
+    gather([part.folder for part in parts], into)
     return {
         **{name: totals[name] for name in ("documents", "characters", "bytes", "files")},
         "sources": {name: {**one, "removed": reasons[name].total()} for name, one in figures.items()},
@@ -92,55 +87,51 @@ def _found(source: Source, base: Path, progress: Progress) -> list[Found | Unrea
     return [None]
 
 
-def _read_portion(
-    items: Sequence[Item],
-    settings: ReadSettings,
-    folder: Path,
-    before: Mapping[str, Counter[str]],
-    progress: Progress,
-) -> dict[str, Any]:
-    """Read some files into a corpus of their own. `before`: how many were left out of each source, by reason.
+def _part(number: int, items: Sequence[Item], settings: ReadSettings, into: Path) -> Portion:
+    return Portion(
+        folder=into / SCRATCH / f"read-{number:05d}",
+        key=digest_value([settings.model_dump(mode="json"), [item.identity for item in items]]),
+        work=partial(_read_files, items, settings),
+        size=sum(item.size for item in items),
+        units=len(items),
+    )
 
-    Returns the figures of each source and, under `reasons`, how many were left out for each.
+
+def _read_files(items: Sequence[Item], settings: ReadSettings, folder: Path, advance: Advance) -> dict[str, Any]:
+    """Read some files into a corpus of their own.
+
+    Returns the figures of each source; under `reasons` how many were left out for each, under `complaints` the path,
+    the reason and more of the first of them.
     """
     figures: dict[str, dict[str, Any]] = {}
     with (
         ShardWriter(folder / DOCUMENTS, document_schema()) as kept,
         ShardWriter(folder / REMOVED, removed_schema()) as removed,
     ):
-        for name, group in itertools.groupby(items, key=lambda item: item.source.name):
-            figures[name] = {**dict.fromkeys(_COUNTED, 0), "reasons": Counter(), "before": before[name]}
-            files = list(group)
-            with progress.task(f"read {escape(name)}", total=len(files)) as task:
-                for item in files:
-                    _read_item(item, settings, figures[name], kept, removed, progress)
-                    task.advance()
-            del figures[name]["before"]
+        for item in items:
+            name = item.source.name
+            if name not in figures:
+                figures[name] = {**dict.fromkeys(_COUNTED, 0), "reasons": Counter(), "complaints": []}
+            _read_item(item, settings, figures[name], kept, removed)
+            advance(1)
     return figures
 
 
 def _read_item(
-    item: Item,
-    settings: ReadSettings,
-    figures: dict[str, Any],
-    kept: ShardWriter,
-    removed: ShardWriter,
-    progress: Progress,
+    item: Item, settings: ReadSettings, figures: dict[str, Any], kept: ShardWriter, removed: ShardWriter
 ) -> None:
     """Read one file, and add to the figures of its source."""
     source = item.source
-    # The files of the standard library are not the user's to mend: there a count is enough.
-    named = 0 if source.path == STANDARD_LIBRARY else _COMPLAINTS
     figures["files"] += isinstance(item.file, Found)
     for document in _documents(item, settings):
         if not _chosen(document.path, source.share):
             continue
         if isinstance(document, Bad):
-            reason = document.reason
-            figures["reasons"][reason] += 1
-            if figures["before"][reason] + figures["reasons"][reason] <= named:
-                _complain(document, source, progress)
-            removed.add(removed_row({"source": source.name, "path": document.path, "text": document.text}, reason))
+            figures["reasons"][document.reason] += 1
+            if figures["reasons"][document.reason] <= _COMPLAINTS:
+                figures["complaints"].append([document.path, document.reason, document.detail])
+            row = {"source": source.name, "path": document.path, "text": document.text}
+            removed.add(removed_row(row, document.reason))
             continue
         for row in _rows(document, source, settings):
             figures["documents"] += 1
@@ -159,11 +150,20 @@ def _documents(item: Item, settings: ReadSettings) -> Iterator[Raw | Bad]:
         yield from documents(item.file, item.source, settings)
 
 
-def _sum_up(source: Source, reasons: Counter[str], progress: Progress) -> None:
-    """Say how many were left out for a reason, where not every one was named."""
-    named = 0 if source.path == STANDARD_LIBRARY else _COMPLAINTS
+def _complain(source: Source, reasons: Counter[str], complaints: Sequence[Sequence[str]], progress: Progress) -> None:
+    """Name the first that were left out for each reason, and count them where there are more.
+
+    The files of the standard library are not the user's to mend: there a count is enough.
+    """
+    most = 0 if source.path == STANDARD_LIBRARY else _COMPLAINTS
+    named: Counter[str] = Counter()
+    for path, reason, detail in complaints:
+        named[reason] += 1
+        if named[reason] <= most:
+            told = escape(reason + (f" ({detail})" if detail else ""))
+            progress.say(f"  {escape(source.name)}: {escape(path)}: {told}, left out")
     for reason, count in sorted(reasons.items()):
-        if count > named:
+        if count > most:
             progress.say(f"  {escape(source.name)}: {count} in all left out as {reason!r}, listed in {REMOVED}/")
 
 
@@ -186,11 +186,6 @@ def _named(pieces: Iterable[str], path: str) -> Iterator[tuple[str, str]]:
     yield second, f"{path}#2"
     for number, text in enumerate(iterator, start=3):
         yield text, f"{path}#{number}"
-
-
-def _complain(bad: Bad, source: Source, progress: Progress) -> None:
-    detail = f" ({bad.detail})" if bad.detail else ""
-    progress.say(f"  {escape(source.name)}: {escape(bad.path)}: {escape(bad.reason + detail)}, left out")
 
 
 def _chosen(path: str, share: float) -> bool:

@@ -1,7 +1,7 @@
-"""Where Daft works: on this machine's cores, or on a Ray cluster. The rows are the same either way.
+"""Where the work on documents is done: on this machine's cores, or on a Ray cluster. The rows are the same either way.
 
 The runner belongs to a machine and not to a recipe: it is chosen once for the whole process, before the first document
-is read, and no manifest knows of it.
+is read, and no manifest knows of it. Whoever uses the library without choosing gets one process.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ ADDRESS = "RAY_ADDRESS"
 
 _chosen: Runner | None = None
 _started: Runner | None = None
+_workers = 1
 
 
-def choose(name: str | None = None) -> Runner:
-    """Choose by name; unless told, Ray where RAY_ADDRESS names a cluster, else this machine.
+def choose(name: str | None = None, workers: int = 1) -> Runner:
+    """Choose by name; unless told, Ray where RAY_ADDRESS names a cluster, else this machine with so many processes.
 
     Raises UserError for an unknown name, for Ray where it is not installed, and where another runner works already.
     """
-    global _chosen  # noqa: PLW0603 (Daft has one runner a process, and so have we)
+    global _chosen, _workers  # Daft has one runner a process, and so have we
     if name is not None and name not in RUNNERS:
         raise UserError(f"there is no runner {name!r}{nearest(name, RUNNERS)}; the runners are {' and '.join(RUNNERS)}")
     wanted: Runner = ("ray" if os.environ.get(ADDRESS) else "native") if name is None else _named(name)
@@ -36,8 +37,18 @@ def choose(name: str | None = None) -> Runner:
         raise UserError(f"{why} runner ray needs the ray library: pip install 'hornbook[ray]', or --runner native")
     if _started not in (None, wanted):
         raise UserError(f"this process works on the runner {_started} already; start another one for {wanted}")
-    _chosen = wanted
+    _chosen, _workers = wanted, workers
     return wanted
+
+
+def chosen() -> Runner:
+    """The runner that was chosen; where nobody chose, what `choose` does by itself."""
+    return _chosen or choose()
+
+
+def workers() -> int:
+    """How many processes of this machine work at once."""
+    return _workers
 
 
 def _named(name: str) -> Runner:
@@ -48,9 +59,9 @@ def start(daft: ModuleType) -> Runner:
     """Give Daft the chosen runner, once a process. Raises UserError when the cluster can't be reached."""
     global _started  # noqa: PLW0603
     if _started is None:
-        wanted = _chosen or choose()
+        wanted = chosen()
         if wanted == "ray":
-            _connect()
+            cluster()
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native()
@@ -58,13 +69,16 @@ def start(daft: ModuleType) -> Runner:
     return _started
 
 
-def _connect() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start one on this machine; quietly, and without Ray's telemetry."""
+def cluster() -> ModuleType:
+    """Ray, joined to the cluster that RAY_ADDRESS names or to one on this machine; quietly, without its telemetry.
+
+    Raises UserError when the cluster can't be reached.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = importlib.import_module("ray")
     if ray.is_initialized():
-        return
+        return ray
     address = os.environ.get(ADDRESS)
     try:
         ray.init(
@@ -77,6 +91,7 @@ def _connect() -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         line = (str(error).strip() or type(error).__name__).split("\n", 1)[0]
         raise UserError(f"no Ray cluster at {ADDRESS}={address or 'local'}: {line}") from None
+    return ray
 
 
 def parts() -> int:

@@ -53,7 +53,7 @@ class ShardWriter:
     """
 
     def __init__(
-        self, folder: Path, schema: Any, *, group_bytes: int = 4_000_000, file_bytes: int = 256_000_000
+        self, folder: Path, schema: Any, *, group_bytes: int = 4_000_000, file_bytes: int = 64_000_000
     ) -> None:
         remove_folder(folder)
         folder.mkdir(parents=True)
@@ -119,6 +119,13 @@ def shard_files(corpus: Path) -> list[Path]:
     return files
 
 
+def rows_in(file: Path) -> int:
+    """How many rows a parquet file has, by its footer."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(file).num_rows)
+
+
 def corpus_schema(corpora: Sequence[Path]) -> Any:
     """One pyarrow schema with the columns of all `corpora`. Raises UserError where types of a column don't agree."""
     import pyarrow as pa
@@ -139,17 +146,22 @@ def corpus_schema(corpora: Sequence[Path]) -> Any:
 
 
 def read_batches(corpus: Path, columns: Sequence[str] | None = None, rows: int = 1_000) -> Iterator[Any]:
-    """The documents as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order."""
+    """The documents as pyarrow record batches, in order; see `file_batches`."""
+    for path in shard_files(corpus):
+        yield from file_batches(path, columns, rows)
+
+
+def file_batches(path: Path, columns: Sequence[str] | None = None, rows: int = 1_000) -> Iterator[Any]:
+    """One file as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order."""
     import pyarrow.parquet as pq
 
-    for path in shard_files(corpus):
-        with pq.ParquetFile(path) as file:
-            known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=rows, columns=known):
-                # Rows become Python objects, which take several times the room: fewer at once where they are long.
-                size = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, _BATCH_BYTES))
-                for start in range(0, batch.num_rows, size):
-                    yield batch.slice(start, size)
+    with pq.ParquetFile(path) as file:
+        known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=rows, columns=known):
+            # Rows become Python objects, which take several times the room: fewer at once where they are long.
+            size = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, _BATCH_BYTES))
+            for start in range(0, batch.num_rows, size):
+                yield batch.slice(start, size)
 
 
 def read_rows(corpus: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:

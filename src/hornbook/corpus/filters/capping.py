@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.filters import shares
-from hornbook.corpus.portions import FINISHED, begin, finish, finished
-from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, removed_row, removed_schema
+from hornbook.corpus.portions import FINISHED, Advance, Portion
+from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, removed_row, removed_schema, rows_in
+from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_value, read_json
 from hornbook.manifest import SCRATCH
-from hornbook.progress import Progress, Task
+from hornbook.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,24 +51,24 @@ def cap(
             "filter.language.shares can't be met: every language there is has a share, and these make less than 1"
         )
     edges = _edges(folders, room, limits)
-    kept: list[Path] = []
+    parts = [
+        Portion(
+            folder=into / SCRATCH / f"capped-{number:05d}",
+            key=digest_value([edges, dict(limits), read_json(folder / FINISHED)]),
+            work=partial(_cap_one, folder, schema, edges, limits),
+            size=sum(file.stat().st_size for file in folder.glob("*/*.parquet")),
+            units=sum(rows_in(file) for file in (folder / DOCUMENTS).glob("*.parquet")),
+        )
+        for number, folder in enumerate(folders)
+    ]
     dropped: Counter[str] = Counter()
-    with progress.task("cap languages") as task:
-        for number, folder in enumerate(folders):
-            capped = into / SCRATCH / f"capped-{number:05d}"
-            key = digest_value([edges, dict(limits), read_json(folder / FINISHED)])
-            found = finished(capped, key)
-            if found is None:
-                begin(capped)
-                found = _cap_one(folder, capped, schema, edges, limits, task)
-                finish(capped, key, found)
-            dropped.update(found)
-            kept.append(capped)
-    return kept, dropped
+    for found in work_through(parts, "cap languages", progress):
+        dropped.update(found)
+    return [part.folder for part in parts], dropped
 
 
 def _cap_one(
-    folder: Path, into: Path, schema: Any, edges: Mapping[str, int], limits: Mapping[str, float], task: Task
+    folder: Path, schema: Any, edges: Mapping[str, int], limits: Mapping[str, float], into: Path, advance: Advance
 ) -> Counter[str]:
     """One portion without the documents beyond their groups' edges."""
     dropped: Counter[str] = Counter()
@@ -83,7 +85,7 @@ def _cap_one(
                 dropped.update({row["language"]: len(row["text"]), "": 1})
             else:
                 kept.add(row)
-            task.advance()
+            advance(1)
     return dropped
 
 

@@ -1,0 +1,78 @@
+"""The third pass: documents that hold what the model will be measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from hornbook.corpus.cleaning.entries import Entries
+from hornbook.corpus.cleaning.fates import CONTAMINATED, Fate, Fates
+from hornbook.corpus.portions import Advance, Portion
+from hornbook.corpus.protect import Protected
+from hornbook.corpus.settings import CleanSettings
+from hornbook.corpus.shards import file_batches
+from hornbook.corpus.workers import work_through
+from hornbook.files import digest_value
+from hornbook.manifest import SCRATCH
+from hornbook.progress import Progress
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Where the problems are that no document may hold: what `Protected` is made of."""
+
+    problems: Path | None
+    against: tuple[Path, ...]
+    settings: CleanSettings
+
+
+@lru_cache(maxsize=1)
+def _protected(guarded: Guarded, digest: str) -> Protected:
+    """One for all portions of a process; `digest` tells problems that have changed from these."""
+    return Protected(guarded.problems, guarded.against, guarded.settings)
+
+
+def leaked(
+    entries: Entries, fates: Fates, guarded: Guarded, protected: Protected, *, into: Path, progress: Progress
+) -> Fates:
+    """The documents without a fate that hold a problem. `protected` is what `guarded` names, loaded."""
+    if not protected.texts:
+        return {}
+    settings = guarded.settings.model_dump(include={"gram", "match"})
+    digest = digest_value([protected.texts, settings])
+    portions = []
+    for number, shard in enumerate(entries.shards):
+        left = [row for row in range(shard.rows) if shard.first + row not in fates]
+        portions.append(
+            Portion(
+                folder=into / SCRATCH / f"leaks-{number:05d}",
+                key=digest_value([shard.digest, digest, left]),
+                work=partial(_search_file, shard.file, left, guarded, digest),
+                size=shard.file.stat().st_size,
+                units=shard.rows,
+            )
+        )
+    found = work_through(portions, "look for problems", progress)
+    return {
+        shard.first + row: Fate(CONTAMINATED, name)
+        for shard, leaks in zip(entries.shards, found, strict=True)
+        for row, name in leaks
+    }
+
+
+def _search_file(
+    file: Path, left: Sequence[int], guarded: Guarded, digest: str, folder: Path, advance: Advance
+) -> list[tuple[int, str]]:
+    """Of these rows of a file those that hold something, each with its name."""
+    protected, wanted = _protected(guarded, digest), set(left)
+    leaks: list[tuple[int, str]] = []
+    first = 0
+    for batch in file_batches(file, ["text"]):
+        rows = [row for row in range(first, first + batch.num_rows) if row in wanted]
+        texts = [batch["text"][row - first].as_py() for row in rows]
+        leaks += [(row, held) for row, held in zip(rows, protected.find(texts), strict=True) if held is not None]
+        first += batch.num_rows
+        advance(batch.num_rows)
+    return leaks

@@ -1,0 +1,90 @@
+"""The second pass: exact duplicates, and documents that share most of their words with another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hornbook.corpus import frames
+from hornbook.corpus.cleaning.entries import Entries
+from hornbook.corpus.cleaning.fates import EXACT, NEAR, Fate, Fates
+from hornbook.corpus.duplicates import candidate_groups, near_duplicates, shingles
+from hornbook.corpus.portions import Advance, Portion
+from hornbook.corpus.settings import CleanSettings
+from hornbook.corpus.shards import file_batches
+from hornbook.corpus.words import WordHashes
+from hornbook.corpus.workers import work_through
+from hornbook.files import digest_value
+from hornbook.manifest import SCRATCH
+from hornbook.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SETS = "sets.npz"
+
+
+def exact(entries: Entries) -> Fates:
+    """The documents whose normalised text another document has that is rather kept."""
+    rank = entries.rank.tolist()
+    first = frames.smallest(entries.keys, rank)
+    fates: Fates = {}
+    for number, key in enumerate(entries.keys):
+        if rank[number] != first[key]:
+            fates[number] = Fate(EXACT, entries.ids[entries.preferred[first[key]]])
+    return fates
+
+
+def near(entries: Entries, fates: Fates, settings: CleanSettings, *, into: Path, progress: Progress) -> Fates:
+    """The near duplicates among the documents that have no fate yet, each with the one that is kept for it."""
+    groups = candidate_groups(entries.bands, [number for number in range(len(entries)) if number not in fates])
+    sets = _sets(entries, {number for group in groups for number in group}, settings, into, progress)
+    dropped = near_duplicates(groups, sets, entries.rank.tolist(), settings.similarity)
+    return {number: Fate(NEAR, entries.ids[best]) for number, best in dropped.items()}
+
+
+def _sets(
+    entries: Entries, wanted: Collection[int], settings: CleanSettings, into: Path, progress: Progress
+) -> dict[int, NDArray[np.uint64]]:
+    """The shingles of these documents, by number."""
+    import numpy as np
+
+    portions, numbers = [], []
+    for place, shard in enumerate(entries.shards):
+        rows = [row for row in range(shard.rows) if shard.first + row in wanted]
+        if rows:
+            numbers.append([shard.first + row for row in rows])
+            portions.append(
+                Portion(
+                    folder=into / SCRATCH / f"shingles-{place:05d}",
+                    key=digest_value([shard.digest, settings.shingle, rows]),
+                    work=partial(_shingle_file, shard.file, rows, settings.shingle),
+                    size=shard.file.stat().st_size,
+                    units=shard.rows,
+                )
+            )
+    work_through(portions, "compare documents", progress)
+    sets: dict[int, NDArray[np.uint64]] = {}
+    for portion, those in zip(portions, numbers, strict=True):
+        with np.load(portion.folder / _SETS) as found:
+            parts = np.split(found["hashes"], found["ends"][:-1])
+        sets.update(zip(those, parts, strict=True))
+    return sets
+
+
+def _shingle_file(file: Path, rows: Sequence[int], length: int, folder: Path, advance: Advance) -> None:
+    """Keep the sets of shingles of some rows of a file: all in one array, with where each ends."""
+    import numpy as np
+
+    hashes, wanted, row = WordHashes(), set(rows), 0
+    sets = []
+    for batch in file_batches(file, ["text"]):
+        for text in batch["text"]:
+            if row in wanted:
+                sets.append(shingles(text.as_py(), length, hashes))
+            row += 1
+        advance(batch.num_rows)
+    np.savez(folder / _SETS, hashes=np.concatenate(sets), ends=np.cumsum([len(one) for one in sets]))

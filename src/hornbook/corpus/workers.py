@@ -1,0 +1,154 @@
+"""Portions of work done at once: in this process, in several processes of this machine, or as tasks on a Ray cluster.
+
+Every portion writes a folder of its own and has figures; who does it, and when, changes nothing in either. What an
+interrupted run finished is not done again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import chdir
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from hornbook import machine
+from hornbook.corpus import runner
+from hornbook.corpus.portions import Portion, begin, finish, finished
+from hornbook.errors import UserError
+from hornbook.progress import Progress, Task
+
+_WORTH = 16_000_000  # bytes on disk: for less, processes take longer to start than the work does
+_WATCH = 0.2  # seconds between looks at whether the parent still wants the work
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a worker sends back: figures, or the one line of a mistake that the user can mend."""
+
+    figures: Any = None
+    mistake: str | None = None
+
+
+def work_through(portions: Sequence[Portion], label: str, progress: Progress) -> list[Any]:
+    """Do every portion that is not done. Returns the figures of all, in order, as JSON gives them back.
+
+    Raises UserError for the first that a portion raises, and when a worker died.
+    """
+    figures: dict[int, Any] = {}
+    for number, portion in enumerate(portions):
+        before = finished(portion.folder, portion.key)
+        if before is not None:
+            figures[number] = before.figures
+    left = [number for number in range(len(portions)) if number not in figures]
+    total = sum(portion.units for portion in portions)
+    done = total - sum(portions[number].units for number in left)
+    with progress.task(label, total=total, done=done) as task:
+        for number, found in _each([portions[number] for number in left], task):
+            figures[left[number]] = found
+    return [figures[number] for number in range(len(portions))]
+
+
+def _each(portions: Sequence[Portion], task: Task) -> Iterator[tuple[int, Any]]:
+    """The number and the figures of each portion, in the order in which they become ready."""
+    if runner.chosen() == "ray":
+        yield from _on_ray(portions, task)
+        return
+    processes = min(runner.workers(), len(portions))
+    if processes > 1 and sum(portion.size for portion in portions) >= _WORTH:
+        yield from _in_processes(portions, processes, task)
+        return
+    for number, portion in enumerate(portions):
+        yield number, _do(portion, task.advance)
+
+
+def _do(portion: Portion, advance: Callable[[float], None]) -> Any:
+    begin(portion.folder)
+    finish(portion.folder, portion.key, portion.work(portion.folder, advance))
+    written = finished(portion.folder, portion.key)
+    return written.figures if written else None
+
+
+def _do_elsewhere(portion: Portion, place: Path) -> _Done:
+    """A portion in a process that is not the user's, whose errors must travel."""
+    runner.choose("native")  # a worker is one machine's, whatever the cluster is
+    with chdir(place):
+        try:
+            return _Done(_do(portion, lambda _: None))
+        except UserError as error:
+            return _Done(mistake=str(error))
+
+
+def _figures(done: _Done) -> Any:
+    if done.mistake is not None:
+        raise UserError(done.mistake)
+    return done.figures
+
+
+def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> Iterator[tuple[int, Any]]:
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
+    stop = context.Event()
+    pool = ProcessPoolExecutor(processes, context, _enlist, (stop, max(1, machine.cores() // processes)))
+    try:
+        numbers: dict[Future[_Done], int] = {
+            pool.submit(_do_elsewhere, portion, Path.cwd()): number for number, portion in enumerate(portions)
+        }
+        for future in as_completed(numbers):
+            yield numbers[future], _figures(future.result())
+            task.advance(portions[numbers[future]].units)
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker died, perhaps for lack of memory; what is done is kept: try again with fewer --workers"
+        ) from None
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _enlist(stop: Event, threads: int) -> None:
+    """Prepare a worker: Ctrl-C is the parent's to answer, and without the parent there is nothing to work for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    threading.Thread(target=_watch, args=(stop,), daemon=True).start()
+
+
+def _watch(stop: Event) -> None:
+    parent = multiprocessing.parent_process()
+    while not stop.wait(_WATCH):
+        if parent is not None and not parent.is_alive():
+            break
+    os._exit(1)
+
+
+def _on_ray(portions: Sequence[Portion], task: Task) -> Iterator[tuple[int, Any]]:
+    """Each portion as a task for one processor. The machines of the cluster share a disk, where paths are the same."""
+    if not portions:
+        return
+    ray = runner.cluster()
+    remote = ray.remote(_do_elsewhere).options(num_cpus=1)
+    numbers = {remote.remote(portion, Path.cwd()): number for number, portion in enumerate(portions)}
+    waiting = list(numbers)
+    while waiting:
+        ready, waiting = ray.wait(waiting)
+        for one in ready:
+            yield numbers[one], _figures(_got(ray, one))
+            task.advance(portions[numbers[one]].units)
+
+
+def _got(ray: Any, reference: Any) -> _Done:
+    errors = importlib.import_module("ray.exceptions")
+    try:
+        done: _Done = ray.get(reference)
+    except errors.WorkerCrashedError:
+        raise UserError("a worker of the cluster died; what is done is kept: run the same command again") from None
+    return done
