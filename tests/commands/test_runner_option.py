@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from hornbook import machine
 from hornbook.cli import app
-from hornbook.corpus import runner
 from hornbook.errors import UserError
+from hornbook.workers import runner
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def rows_of() -> Callable[[Path], list[dict[str, Any]]]:
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], tuple[Any, int]]:
     """Calls something, at each of whose portions it is interrupted once, until it ends; also tells how often it was."""
-    from hornbook.corpus import workers
+    from hornbook.workers import work as workers
 
     do = workers._do
 

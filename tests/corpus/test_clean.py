@@ -204,7 +204,7 @@ def test_the_number_of_partitions_changes_no_byte(
     """Each of Daft's frames in one piece, and in several; the rows in another order too."""
     rows = many()
     whole = run([make_corpus(tmp_path / "a", rows)], problems, tmp_path / "whole")
-    monkeypatch.setattr("hornbook.corpus.runner.parts", lambda: parts)
+    monkeypatch.setattr("hornbook.workers.runner.parts", lambda: parts)
     cut = run([make_corpus(tmp_path / "b", rows[::-1], files=parts)], problems, tmp_path / "cut")
     assert whole == cut
     for file in ("documents/part-00000.parquet", "removed/part-00000.parquet"):

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from hornbook import machine, manifest
-from hornbook.corpus import runner as runners
 from hornbook.errors import UserError
 from hornbook.files import digest_value, remove_folder, sweep
 from hornbook.manifest import Manifest
+from hornbook.workers import runner as runners
 
 RUNNER = Annotated[
     str | None,

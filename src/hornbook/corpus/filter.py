@@ -12,7 +12,7 @@ from hornbook.corpus.filters.capping import SHARE_FULL, cap
 from hornbook.corpus.filters.heuristics import Heuristics
 from hornbook.corpus.filters.language import language
 from hornbook.corpus.filters.privacy import mask
-from hornbook.corpus.portions import Advance, Portion, gather
+from hornbook.corpus.gather import gather
 from hornbook.corpus.settings import FilterSettings, LanguageSettings
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -25,12 +25,13 @@ from hornbook.corpus.shards import (
     rows_in,
     shard_files,
 )
-from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value
 from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 WRONG_LANGUAGE = "language not wanted"
 UNSURE_LANGUAGE = "language unsure"

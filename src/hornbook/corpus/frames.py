@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hornbook.corpus import runner
+from hornbook.workers import runner
 
 if TYPE_CHECKING:
     import numpy as np

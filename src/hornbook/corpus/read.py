@@ -12,8 +12,9 @@ from typing import Any
 from rich.markup import escape
 
 from hornbook.corpus.formats import Bad, Raw, documents
+from hornbook.corpus.gather import gather
+from hornbook.corpus.items import Item, portions
 from hornbook.corpus.pieces import cut
-from hornbook.corpus.portions import Advance, Item, Portion, gather, portions
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -25,12 +26,13 @@ from hornbook.corpus.shards import (
     removed_schema,
 )
 from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, find
-from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 # So many files left out for one reason are named on the screen; all are in `removed/`.
 _COMPLAINTS = 5

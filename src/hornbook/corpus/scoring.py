@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.classifier import GRADES, Classifier, load
+from hornbook.corpus.gather import gather
 from hornbook.corpus.keep import Keep, best
-from hornbook.corpus.portions import Advance, Portion, gather
 from hornbook.corpus.settings import GradeSettings
 from hornbook.corpus.shards import (
     DOCUMENTS,
@@ -23,10 +23,11 @@ from hornbook.corpus.shards import (
     rows_in,
     shard_files,
 )
-from hornbook.corpus.workers import work_through
 from hornbook.files import digest_file, digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 if TYPE_CHECKING:
     import numpy as np

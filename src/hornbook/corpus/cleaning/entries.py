@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.duplicates import band_keys
-from hornbook.corpus.portions import Advance, Portion
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import Row, file_batches, rows_in, shard_files
-from hornbook.corpus.workers import work_through
 from hornbook.files import digest_bytes, digest_file, digest_value
 from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 if TYPE_CHECKING:
     import numpy as np

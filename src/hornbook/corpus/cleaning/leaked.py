@@ -9,14 +9,14 @@ from pathlib import Path
 
 from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import CONTAMINATED, Fate, Fates
-from hornbook.corpus.portions import Advance, Portion
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import file_batches
-from hornbook.corpus.workers import work_through
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from hornbook.corpus import frames
 from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import EXACT, NEAR, Fate, Fates
 from hornbook.corpus.duplicates import candidate_groups, near_duplicates, shingles
-from hornbook.corpus.portions import Advance, Portion
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import file_batches
 from hornbook.corpus.words import WordHashes
-from hornbook.corpus.workers import work_through
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 if TYPE_CHECKING:
     import numpy as np

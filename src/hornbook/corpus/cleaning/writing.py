@@ -16,13 +16,14 @@ from typing import Any
 
 from hornbook.corpus.cleaning.entries import Entries, Shard
 from hornbook.corpus.cleaning.fates import EXACT, NEAR, REASONS, Fates
-from hornbook.corpus.portions import Advance, Portion, gather
+from hornbook.corpus.gather import gather
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, file_batches, removed_row, removed_schema
-from hornbook.corpus.workers import work_through
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 EXAMPLE_CHARACTERS = 1_200
 

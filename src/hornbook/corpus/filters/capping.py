@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.filters import shares
-from hornbook.corpus.portions import FINISHED, Advance, Portion
 from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, removed_row, removed_schema, rows_in
-from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.files import digest_value, read_json
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.workers.portion import FINISHED, Advance, Portion
+from hornbook.workers.work import work_through
 
 if TYPE_CHECKING:
     import numpy as np

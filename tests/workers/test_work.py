@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from hornbook.corpus import runner, workers
-from hornbook.corpus.portions import Advance, Portion
-from hornbook.corpus.workers import work_through
 from hornbook.errors import UserError
 from hornbook.progress import Progress
+from hornbook.workers import runner
+from hornbook.workers import work as workers
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
 
 
 def work(log: Path, number: int, folder: Path, advance: Advance) -> dict[str, Any]:
@@ -116,9 +117,9 @@ SLEEPERS = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[2])
 if __name__ == "__main__":
-    from hornbook.corpus import runner, workers
+    from hornbook.workers import runner, work as workers
     from hornbook.progress import Progress
-    from test_workers import portions
+    from test_work import portions
     runner.choose("native", 2)
     workers._WORTH = 0
     workers.work_through(portions(pathlib.Path(sys.argv[1]), [1, 2, 16, 17]), "work", Progress())

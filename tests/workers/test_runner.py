@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from hornbook.corpus import runner
 from hornbook.errors import UserError
+from hornbook.workers import runner
 
 # Reads, filters, grades and cleans the same texts wherever it is told to, and prints what it wrote.
 PLAN = """
@@ -32,7 +32,9 @@ class Counts:
         return [Grade(min(5, text.count("lesson")), "counted") for text in texts]
 
 def main(root, processes):
-    from hornbook.corpus import portions, runner, workers
+    from hornbook.corpus import items
+    from hornbook.workers import runner
+    from hornbook.workers import work as workers
     runner.choose(workers=processes)
     workers._WORTH = 0
     from hornbook.corpus import read as reading
@@ -44,7 +46,7 @@ def main(root, processes):
     from hornbook.progress import Progress
     quiet = Progress()
     os.chdir(root)  # relative paths must mean the same to every worker
-    reading.portions = lambda items: portions.portions(items, 8_000)
+    reading.portions = lambda found: items.portions(found, 8_000)
     pathlib.Path("texts").mkdir()
     for number, text in enumerate(texts()):
         pathlib.Path(f"texts/{number:03d}.txt").write_text(text)

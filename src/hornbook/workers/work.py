@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from hornbook import machine
-from hornbook.corpus import runner
-from hornbook.corpus.portions import Portion, begin, finish, finished
 from hornbook.errors import UserError
 from hornbook.progress import Progress, Task
+from hornbook.workers import runner
+from hornbook.workers.portion import Portion, begin, finish, finished
 
 _WORTH = 16_000_000  # bytes on disk: for less, processes take longer to start than the work does
 _WATCH = 0.2  # seconds between looks at whether the parent still wants the work

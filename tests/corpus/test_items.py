@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hornbook.corpus import read as reading
-from hornbook.corpus.portions import Item, portions
+from hornbook.corpus.items import Item, portions
 from hornbook.corpus.read import read
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.corpus.sources import Found
