@@ -73,7 +73,8 @@ def audit_corpus(
     """Look for every item in every document.
 
     Returns how many documents were looked at and, for each benchmark, how many of its items are there (and by which
-    rule), in how many documents, how many were too short to look for, and the hits, those of the highest share first.
+    rule; `found`: their ids), in how many documents, how many were too short to look for, and the hits, those of the
+    highest share first.
     """
     finder = Finder(benchmarks, limits or Limits())
     found: dict[str, list[Found]] = defaultdict(list)
@@ -117,6 +118,7 @@ def _row(benchmark: Benchmark, hits: list[Found], short: int) -> dict[str, Any]:
         "short": short,
         "leaked": len(best),
         "documents": len({hit.document for hit in hits}),
+        "found": sorted(best),
         "rules": dict(sorted(Counter(hit.rule for hit in best.values()).items())),
         "hits": [vars(hit) for hit in sorted(best.values(), key=lambda hit: (-hit.share, hit.item))][:SHOWN],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,16 @@ from hornbook.report.report import FOLDER as REPORT
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_WORD = re.compile(r"\w+")
+_RUN = re.compile(r"\w+|\W+")
+
 
 def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str, Any] | None) -> str:
     """The page as HTML. `what` was audited `against`; equal figures make equal bytes."""
     rows = corpus["benchmarks"] if corpus is not None else []
+    rephrased = corpus.get("rephrased") if corpus is not None else None
+    doubtful = _doubtful(rephrased)
+    leaked = [row for row in rows if row["leaked"]]
     return (
         _environment()
         .get_template("audit.html")
@@ -26,12 +33,46 @@ def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str
             against=against,
             corpus=corpus,
             model=model,
-            leaked=[_shown(row) for row in rows if row["leaked"]],
-            clean=[row for row in rows if not row["leaked"]],
+            rephrased=_rephrased(rephrased) if rephrased else None,
+            leaked=[_shown(row) for row in leaked],
+            clean=[row for row in rows if not row["leaked"] and row["name"] not in doubtful],
+            good=not leaked and not doubtful,
             totals={key: sum(row[key] for row in rows) for key in ("items", "leaked", "short")},
             version=hornbook.__version__,
         )
     )
+
+
+def _doubtful(rephrased: dict[str, Any] | None) -> set[str]:
+    """Benchmarks that are not clean by the judge: items told in other words, or unknown ones."""
+    rows = rephrased["benchmarks"] if rephrased else []
+    return {row["name"] for row in rows if row["leaked"] or row["unknown"]}
+
+
+def _rephrased(rephrased: dict[str, Any]) -> dict[str, Any]:
+    rows = [{**row, "hits": [_beside(hit) for hit in row["hits"]]} for row in rephrased["benchmarks"]]
+    totals = {key: sum(row[key] for row in rows) for key in ("items", "leaked", "unknown")}
+    return {**rephrased, "rows": rows, "totals": totals}
+
+
+def _beside(hit: dict[str, Any]) -> dict[str, Any]:
+    document, item = hit["excerpt"], hit["question"]
+    both = _telling(document) & _telling(item)
+    return {
+        **hit,
+        "document_text": shortened(_in_both(document, both), 24, 1_300),
+        "item_text": shortened(_in_both(item, both), 24, 1_300),
+    }
+
+
+def _telling(text: str) -> set[str]:
+    """Numbers, and words of four letters or more, in lower case."""
+    return {word for word in _WORD.findall(text.lower()) if len(word) > 3 or word.isdecimal()}
+
+
+def _in_both(text: str, both: set[str]) -> list[tuple[str, bool]]:
+    """A text in runs, each with whether it is one of the words of `both`."""
+    return [(run, run.lower() in both) for run in _RUN.findall(text)]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hornbook.commands.places import model_folder
+from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
 from hornbook.progress import ConsoleProgress, Progress
+from hornbook.teacher.endpoint.settings import Budget, ClientSettings
 
 if TYPE_CHECKING:
     from hornbook.audit.model import Asking
-    from hornbook.corpus.leaks.benchmarks import Benchmark
+    from hornbook.audit.rephrasings.embeddings import Embeddings
+    from hornbook.audit.rephrasings.nearest import Embedder
+    from hornbook.corpus.leaks.benchmarks import Benchmark, Item
 
 console = Console()
 
+JUDGING = "Items told in other words"
 
-def audit(
+
+@dataclass(frozen=True)
+class _Judging:
+    """Who judges, who makes the vectors (None: our own), and how many passages of each item are judged."""
+
+    judge: ClientSettings
+    vectors: ClientSettings | None
+    nearest: int
+    dry_run: bool
+
+
+def audit(  # noqa: PLR0913 (one for each option)
     what: Annotated[
         str, typer.Argument(metavar="CORPUS_OR_MODEL", help="A corpus folder, a run folder, or a model folder.")
     ],
@@ -40,34 +59,170 @@ def audit(
     without_isolation: Annotated[
         bool, typer.Option("--without-isolation", help="Run generated code even where it cannot be isolated.")
     ] = False,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL#MODEL",
+            help="An OpenAI-compatible endpoint that judges whether what is alike is the same problem, such as "
+            "http://localhost:11434/v1#llama3; several share the load.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    model: MODEL_NAME = "",
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL#MODEL",
+            help="An endpoint whose /v1/embeddings finds what is alike; without it shared words do.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    nearest: Annotated[
+        int, typer.Option(min=1, help="Passages of the corpus judged for each item.", rich_help_panel=JUDGING)
+    ] = 3,
+    cache: CACHE = None,
+    budget_requests: REQUESTS = None,
+    budget_tokens: TOKENS = None,
+    budget_money: MONEY = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show three filled prompts and the cost; send nothing, write nothing.")
+    ] = False,
 ) -> None:
     """Look for benchmarks in a corpus; ask a model about the part it may have seen and the rest. Writes a page."""
     from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
     from hornbook.audit.model import Asking
-    from hornbook.audit.page import page
     from hornbook.corpus.leaks.benchmarks import load_benchmarks
 
+    budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
+    judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
+    vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
+    if judge is None and (teacher or vectors is not None or dry_run):
+        option = "--embeddings" if vectors is not None else "--dry-run" if dry_run else "a judge"
+        raise UserError(f"{option} needs --teacher URL#MODEL: there is no built-in judge")
+    judging = _Judging(judge, vectors, nearest, dry_run) if judge is not None else None
     benchmarks = load_benchmarks(against)
     progress = ConsoleProgress(console)
-    model = _model(what)
-    if model is not None:
-        place = corpus_of(corpus) if corpus is not None else learned_from(model)
+    asked_model = _model(what)
+    if asked_model is not None:
+        place = corpus_of(corpus) if corpus is not None else learned_from(asked_model)
     elif corpus is not None or unseen is not None:
         raise UserError(f"--corpus and --unseen go with a model, and {what} is none")
     else:
         place = corpus_of(Path(what))
+    if judging is not None and place is None:
+        raise UserError(f"the corpus of {what} is not known, so there is nothing to judge; name it with --corpus")
     found = audit_corpus(place, benchmarks, progress) if place is not None else None
+    if judging is not None and place is not None and found is not None:
+        found["rephrased"] = _judge(place, benchmarks, found, judging, progress)
+        if judging.dry_run:
+            return
     asked = None
-    if model is not None:
+    if asked_model is not None:
         asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation)
-        asked = _ask(model, benchmarks, place, unseen, asking, progress)
+        asked = _ask(asked_model, benchmarks, place, unseen, asking, progress)
+    _write(into, what, against, found, asked)
+
+
+def _judge(
+    corpus: Path, benchmarks: list[Benchmark], found: dict[str, Any], judging: _Judging, progress: Progress
+) -> dict[str, Any] | None:
+    """What is told in other words; None for a dry run, which shows what it would cost."""
+    from hornbook.audit.rephrasings.embeddings import Embeddings
+    from hornbook.audit.rephrasings.figures import left_over
+    from hornbook.audit.rephrasings.vectors import Vectors
+
+    items = left_over(benchmarks, found)
+    try:
+        if judging.vectors is None:
+            return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
+        with Embeddings(judging.vectors) as embedder:
+            if judging.dry_run and _show_vectors(embedder, corpus, items):
+                console.print("The prompts below are found by shared words in their stead.", highlight=False)
+                return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
+            return _judge_by(embedder, corpus, benchmarks, items, judging, progress)
+    except KeyboardInterrupt:
+        console.print("\nStopped. The same command goes on from here.", highlight=False)
+        raise typer.Exit(130) from None
+
+
+def _judge_by(
+    embedder: Embedder,
+    corpus: Path,
+    benchmarks: list[Benchmark],
+    items: list[Item],
+    judging: _Judging,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    from hornbook.audit.rephrasings.embeddings import Embeddings
+    from hornbook.audit.rephrasings.figures import judge_all
+    from hornbook.audit.rephrasings.judge import LlmJudge, request
+    from hornbook.audit.rephrasings.nearest import candidates
+    from hornbook.teacher.endpoint.client import Client
+    from hornbook.teacher.endpoint.cost import estimate, show
+
+    pairs, passages = candidates(corpus, items, embedder, judging.nearest, progress)
+    if judging.dry_run:
+        show(estimate((request(pair) for some in pairs for pair in some), judging.judge), console)
+        return None
+    spending = embedder.spending if isinstance(embedder, Embeddings) else None
+    settings = judging.judge if spending is None else judging.judge.model_copy(update={"budget": spending.left()})
+    with Client(settings, progress) as client:
+        judge = LlmJudge(client)
+        rows = judge_all(benchmarks, pairs, judge)
+    return {
+        "judge": client.name,
+        "vectors": embedder.name,
+        "vectors_cost": spending.as_dict() if spending is not None else None,
+        "nearest": judging.nearest,
+        "passages": passages,
+        "ended": judge.ended,
+        "requests": client.figures.as_dict(),
+        "line": client.figures.line(),
+        "benchmarks": rows,
+    }
+
+
+def _show_vectors(embedder: Embeddings, corpus: Path, items: list[Item]) -> int:
+    """Print what the vectors would cost. Returns how many of them are not there yet."""
+    from hornbook.audit.rephrasings.nearest import sides
+    from hornbook.audit.rephrasings.passages import passages
+
+    texts = chain((one.text for one in passages(corpus)), (text for item in items for text in sides(item)))
+    missing, tokens, money = embedder.cost(texts)
+    cost = f"at most {money:,.2f}" if money else "unknown: the address names no price_in="
+    console.print(
+        escape(f"{missing:,} vectors to be made by {embedder.name}: about {tokens:,} tokens, cost {cost}"),
+        highlight=False,
+        soft_wrap=True,
+    )
+    return missing
+
+
+def _write(into: Path, what: str, against: Path, found: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
+    from hornbook.audit.page import page
+
     write_json(into / "audit.json", {"corpus": found, "model": asked})
     write_text(into / "audit.html", page(what, str(against), found, asked))
     if found is not None:
         leaked = sum(row["leaked"] for row in found["benchmarks"])
         count = sum(row["items"] for row in found["benchmarks"])
         console.print(f"{leaked:,} of {count:,} items are in {found['documents']:,} documents.", highlight=False)
+        if "rephrased" in found:
+            _tell(found["rephrased"])
     console.print(f"The page: {into / 'audit.html'}", highlight=False, soft_wrap=True)
+
+
+def _tell(rephrased: dict[str, Any]) -> None:
+    total = {key: sum(row[key] for row in rephrased["benchmarks"]) for key in ("items", "leaked", "unknown")}
+    lines = [
+        f"{total['leaked']:,} of {total['items']:,} items that resemble a passage are in it in other words, as "
+        f"{rephrased['judge']} judges; {total['unknown']:,} could not be judged, and count as unknown.",
+        f"Requests: {rephrased['line']}.",
+    ]
+    if rephrased["ended"]:
+        lines.append(f"The judging ended early: {rephrased['ended']}")
+    for line in lines:
+        console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _model(what: str) -> Path | None:

@@ -1,0 +1,1 @@
+"""Benchmark items told in other words: the most similar passages of a corpus, put before a judge."""
