@@ -9,6 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
+from tests.audit.rephrasings.conftest import noise, say
+from tests.audit.rephrasings.embedding_server import EmbeddingServer
+from tests.audit.rephrasings.embedding_server import serving as embedding
+from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
+from tests.teacher.answering import serving
 from typer.testing import CliRunner
 
 from hornbook.commands.audit import audit
@@ -106,3 +111,109 @@ def test_a_trace(app: typer.Typer, run: Path, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "runs").mkdir()
     run.rename(tmp_path / "runs" / "only")
     assert "abcdef" in call(app, "trace", "abcd")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> tuple[Path, Path]:
+    """A corpus with every third question told again, and the benchmark of all questions."""
+    folder = tmp_path / "told" / "01-read"
+    (folder / "documents").mkdir(parents=True)
+    texts = [WAYS["other order"][number] for number in range(0, len(QUESTIONS), 3)] + noise(40) + [QUESTIONS[1]]
+    rows = [{"id": f"id{n}", "text": text, "source": "web", "path": f"{n}.txt"} for n, text in enumerate(texts)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "documents" / "part-00000.parquet")
+    (tmp_path / "quizzes").mkdir()
+    lines = [json.dumps({"id": number, "question": question}) for number, question in enumerate(QUESTIONS)]
+    (tmp_path / "quizzes" / "quiz.jsonl").write_text("\n".join(lines))
+    return folder.parent, tmp_path / "quizzes"
+
+
+def test_a_judge(app: typer.Typer, told: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, quizzes = told
+    with serving(say) as teacher:
+        words = ["audit", corpus, "--against", quizzes, "--teacher", f"{teacher.url}#judge"]
+        words += ["--cache", tmp_path / "cache"]
+        said = call(app, *words, "--into", tmp_path / "dry", "--dry-run")
+        assert "prompt 3 of" in said
+        assert not (tmp_path / "dry").exists()
+        assert not teacher.requests
+        said = " ".join(call(app, *words, "--into", tmp_path / "out").split())
+        assert "1 of 16 items are in" in said
+        assert "6 of 15 items that resemble a passage are in it in other words, as judge judges; 0 could not" in said
+        asked = len(teacher.requests)
+        call(app, *words, "--into", tmp_path / "again")
+        assert len(teacher.requests) == asked
+    figures = json.loads((tmp_path / "out/audit.json").read_text())["corpus"]["rephrased"]
+    (row,) = figures["benchmarks"]
+    assert (row["items"], row["leaked"], row["clean"], row["unknown"]) == (15, 6, 9, 0)
+    assert {hit["item"] for hit in row["hits"]} == {"0", "3", "6", "9", "12", "15"}
+    page = (tmp_path / "out/audit.html").read_text()
+    assert "I say yes, having &lt;read&gt; both." in page
+    first, again = ((tmp_path / name / "audit.html").read_text() for name in ("out", "again"))
+    assert first.split("Requests:")[0] == again.split("Requests:")[0]
+
+
+def test_what_is_not_judged_is_never_clean(app: typer.Typer, told: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, quizzes = told
+    with serving(lambda body, said: "I would rather not say.") as teacher:
+        words = ["audit", corpus, "--against", quizzes, "--teacher", f"{teacher.url}#judge"]
+        words += [
+            "--cache",
+            tmp_path / "cache",
+            "--into",
+            tmp_path / "out",
+            "--nearest",
+            "1",
+            "--budget-requests",
+            "20",
+        ]
+        said = " ".join(call(app, *words).split())
+    assert "15 could not be judged, and count as unknown" in said
+    assert "The judging ended early: the budget of 20 requests is reached" in said
+    (row,) = json.loads((tmp_path / "out/audit.json").read_text())["corpus"]["rephrased"]["benchmarks"]
+    assert (row["leaked"], row["clean"], row["unknown"], sum(row["why"].values())) == (0, 0, 15, 15)
+    assert set(row["why"]) <= {"invalid", "not asked"}
+    page = (tmp_path / "out/audit.html").read_text()
+    assert "The judging ended early" in page
+    assert "15 unknown items" in page
+    assert "Nothing was found" not in page
+    assert "Found neither" not in page
+
+
+def test_vectors_of_an_endpoint(app: typer.Typer, told: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, quizzes = told
+    with serving(say) as teacher, embedding(EmbeddingServer()) as server:
+        words = ["audit", corpus, "--against", quizzes, "--teacher", f"{teacher.url}#judge", "--nearest", "1"]
+        words += ["--cache", tmp_path / "cache", "--embeddings", f"{server.url}#meaning,price_in=1"]
+        said = " ".join(call(app, *words, "--dry-run").split())
+        assert "vectors to be made by meaning: about" in said
+        assert "found by shared words in their stead" in said
+        assert not server.texts
+        call(app, *words, "--into", tmp_path / "out")
+        said = " ".join(call(app, *words, "--dry-run").split())
+        assert "0 vectors to be made by meaning" in said
+        assert "in their stead" not in said
+    figures = json.loads((tmp_path / "out/audit.json").read_text())["corpus"]["rephrased"]
+    assert (figures["vectors"], figures["vectors_cost"]["tokens"]) == ("meaning", 3 * len(server.texts))
+    assert figures["benchmarks"][0]["leaked"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--dry-run"], "--dry-run needs --teacher"),
+        (["--embeddings", "http://localhost/v1#m"], "--embeddings needs --teacher"),
+        (["--teacher", "builtin"], "there is no built-in judge"),
+        (["--teacher", "nowhere#m"], "is not the address of a teacher"),
+    ],
+)
+def test_judges_that_cannot_be(app: typer.Typer, run: Path, benchmarks: Path, words: list[str], why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        call(app, "audit", run, "--against", benchmarks, *words)
+
+
+def test_a_judge_of_a_model_needs_its_corpus(
+    app: typer.Typer, benchmarks: Path, make_checkpoint: Callable[..., tuple[Any, Path]]
+) -> None:
+    _, model = make_checkpoint(1)
+    with pytest.raises(UserError, match="name it with --corpus"):
+        call(app, "audit", model, "--against", benchmarks, "--teacher", "http://localhost:1/v1#m")
