@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.errors import UserError
+from hornbook.manifest import SCRATCH
 from hornbook.model.tokenizer import PAD, Tokenizer
 from hornbook.progress import Progress
+from hornbook.tokens import encode as encoding
 from hornbook.tokens import shards
 from hornbook.tokens.settings import Phase, TokensSettings
 from hornbook.tokens.tokenize import tokenize
@@ -103,12 +105,58 @@ def test_the_order_of_files_and_rows_changes_nothing(done: tuple[Path, dict[str,
     folder, figures = done
     again = run(corpus(tmp_path / "corpus", documents()[::-1], files=3), tmp_path / "out")
     assert again == figures
-    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    assert names == sorted(
-        path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()
-    )
+    names = outputs(folder)
+    assert names == outputs(tmp_path / "out")
     for name in names:
         assert (folder / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def outputs(folder: Path) -> list[Path]:
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return sorted(path for path in paths if path.parts[0] != SCRATCH)
+
+
+def test_it_goes_on_where_it_was_interrupted(
+    done: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = corpus(tmp_path / "corpus", documents(), files=4)
+    encoded: list[int] = []
+    encode = encoding._encode_file
+
+    def interrupted(file: Any, *rest: Any) -> None:
+        encoded.append(file.first)
+        if len(encoded) == 3:
+            raise KeyboardInterrupt
+        encode(file, *rest)
+
+    monkeypatch.setattr(encoding, "_encode_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(where, tmp_path / "out")
+    assert run(where, tmp_path / "out") == done[1]
+    assert encoded == [0, 60, 120, 120, 180]
+    for name in outputs(done[0]):
+        assert (done[0] / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_where_the_guess_of_tokens_was_short_more_is_encoded(
+    done: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hornbook.tokens.tokenize._rate", lambda sample, tokenizer: 0.5)
+    assert run(corpus(tmp_path / "corpus", documents()), tmp_path / "out") == done[1]
+    assert len(list((tmp_path / "out" / SCRATCH).glob("ids-*"))) > 1
+    for name in outputs(done[0]):
+        assert (done[0] / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_no_more_is_encoded_than_is_needed_about(tmp_path: Path) -> None:
+    run(corpus(tmp_path / "corpus", documents() * 20), tmp_path / "out")
+    stored = sum(np.load(file)[-1] for file in (tmp_path / "out" / SCRATCH).glob("ids-*/ends.npy"))
+    used = sum(
+        json.loads(path.read_text())["tokens"]
+        for path in (tmp_path / "out").glob("[sv]*/*[0-9a-z].json")
+        if not path.name.endswith(".documents.json")
+    )
+    assert 0 < stored < 1.3 * used, "of thirty times as much as is used"
 
 
 def test_another_seed_holds_out_others(done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.errors import UserError
 from hornbook.model.tokenizer import Tokenizer
 from hornbook.seeds import derive, stream
-from hornbook.tokens.tokenize import documents as corpus_documents
+from hornbook.tokens.documents import documents as corpus_documents
 
 BATCH = 256
 

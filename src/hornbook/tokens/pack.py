@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,17 @@ def pack(lengths: Sequence[int], row: int) -> list[list[tuple[int, int, int]]]:
     return rows
 
 
+class Sequences(Protocol):
+    """Token ids by the sequences' numbers: a list of lists, or something that reads them from disk."""
+
+    def __getitem__(self, number: int, /) -> Sequence[int] | NDArray[np.uint32]:
+        """The ids of one sequence."""
+
+
 def fill(
-    plan: Sequence[Sequence[tuple[int, int, int]]], sequences: Sequence[Sequence[int]], row: int, pad: int
+    plan: Sequence[Sequence[tuple[int, int, int]]], sequences: Sequences, row: int, pad: int
 ) -> NDArray[np.uint32]:
-    """Lay the sequences' ids out as `plan` says: (rows, row), padded with `pad` on the right."""
+    """Lay the sequences' ids out as `plan`, or a part of one, says: (rows, row), padded with `pad` on the right."""
     table = np.full((len(plan), row), pad, dtype=np.uint32)
     for index, pieces in enumerate(plan):
         at = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hornbook.errors import UserError
-from hornbook.files import read_json, write_bytes, write_json
+from hornbook.files import read_json, write_json, write_parts
 
 
 def write(folder: Path, name: str, table: NDArray[np.integer[Any]], vocabulary: int, **facts: Any) -> None:
     """Write `table` (rows, row length) as `name`.bin (uint16 if the vocabulary allows, else uint32) and `name`.json."""
+    rows, row = table.shape
+    write_blocks(folder, name, [table], rows, row, vocabulary, **facts)
+
+
+def write_blocks(
+    folder: Path,
+    name: str,
+    blocks: Iterable[NDArray[np.integer[Any]]],
+    rows: int,
+    row: int,
+    vocabulary: int,
+    **facts: Any,
+) -> None:
+    """Like `write`, for a table that comes in blocks, each of some rows of length `row`; `rows` in all."""
     kind = "uint16" if vocabulary <= 1 << 16 else "uint32"
-    write_bytes(folder / f"{name}.bin", np.ascontiguousarray(table, dtype=np.dtype(kind).newbyteorder("<")).tobytes())
-    write_json(folder / f"{name}.json", {"dtype": kind, "rows": table.shape[0], "row": table.shape[1], **facts})
+    dtype = np.dtype(kind).newbyteorder("<")
+    write_parts(folder / f"{name}.bin", (np.ascontiguousarray(block, dtype=dtype).tobytes() for block in blocks))
+    write_json(folder / f"{name}.json", {"dtype": kind, "rows": rows, "row": row, **facts})
 
 
 def read(folder: Path, name: str) -> NDArray[np.integer[Any]]:

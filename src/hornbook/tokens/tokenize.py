@@ -1,13 +1,15 @@
-"""The tokens stage: a tokenizer trained on the mixture, and each phase's documents packed into shards."""
+"""The tokens stage: a tokenizer trained on the mixture, and each phase's documents packed into shards.
+
+Texts are read from disk when they are needed, and ids lie there: memory holds what is known of the documents, and the
+sample that the tokenizer learns from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from hornbook.errors import UserError, nearest
 from hornbook.files import write_json
@@ -15,32 +17,45 @@ from hornbook.model.tokenizer import PAD, Tokenizer
 from hornbook.progress import Progress
 from hornbook.seeds import derive, stream
 from hornbook.tokens import pack, shards, train_tokenizer
+from hornbook.tokens.documents import Entry, File, entries, files
+from hornbook.tokens.encode import Chosen, Encoded
 from hornbook.tokens.settings import Component, Phase, TokensSettings
 
-BATCH = 512
+_EXAMPLE = 300  # characters of a document that are shown cut into tokens
+_RATE_SAMPLE = 1_000_000  # characters that tell how many make a token
+_MARGIN = 1.05  # more text than the tokens seem to need, so that a second look is rarely needed
+_ROWS = 4_096  # rows laid out at once
 
 
 @dataclass(frozen=True)
-class Document:
-    """What this room needs to know of a document."""
+class _Order:
+    """A shard to write: so many tokens (or all there are) of these documents, in this order."""
 
-    id: str
-    text: str
-    source: str
-    score: float | None
-    language: str | None = None
+    folder: str
+    name: str
+    chosen: Sequence[Entry]
+    wanted: int
 
+    def reach(self, rate: float) -> Iterator[Entry]:
+        """The first documents, as many as hold the tokens when `rate` characters make one."""
+        left = self.wanted * rate
+        for entry in self.chosen:
+            if left <= 0:
+                return
+            left -= entry.characters + rate  # the token at the end
+            yield entry
 
-def documents(corpus: Path) -> Iterator[Document]:
-    """Stream a corpus folder's documents in the order of its shards."""
-    import pyarrow.parquet as pq
-
-    for path in sorted((corpus / "documents").glob("*.parquet")):
-        with pq.ParquetFile(path) as file:
-            columns = [c for c in ("id", "text", "source", "score", "language") if c in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=2048, columns=columns):
-                for row in batch.to_pylist():
-                    yield Document(row["id"], row["text"], row["source"], row.get("score"), row.get("language"))
+    def used(self, encoded: Encoded) -> list[Entry] | None:
+        """The documents that go in: the first until the tokens are reached. None while not enough are encoded."""
+        used, tokens = [], 0
+        for entry in self.chosen:
+            if tokens >= self.wanted:
+                break
+            if encoded.lengths[entry.number] < 0:
+                return None
+            tokens += int(encoded.lengths[entry.number])
+            used.append(entry)
+        return used
 
 
 def tokenize(
@@ -55,42 +70,47 @@ def tokenize(
     progress: Progress,
 ) -> dict[str, Any]:
     """Write `tokenizer/`, `shards/` (one per component of each phase) and `validation/` (one per source)."""
-    kept, held_out = _split(corpus, settings.held_out, seed)
+    stored = files(corpus)
+    kept, held_out = _split(stored, corpus, settings.held_out, seed)
     _check_sources(phases, kept)
     row = context + 1
     with progress.task("training the tokenizer"):
-        sample = list(_sample(kept, phases, settings.training_characters))
+        sample = _texts(stored, list(_sample(kept, phases, settings.training_characters)))
         train_tokenizer.save(train_tokenizer.train(sample, vocabulary), into / "tokenizer", context=context)
     tokenizer = Tokenizer(into / "tokenizer")
-    figures: dict[str, Any] = {
-        "vocabulary": tokenizer.size,
-        "tokenizer_characters": sum(map(len, sample)),
-        "phases": {},
-        "validation": {},
-    }
+    asked: dict[str, list[dict[str, Any]]] = {name: [] for name in phases}
+    orders: list[_Order] = []
     for name, phase in phases.items():
-        components = []
         for index, component in enumerate(phase.mixture):
             chosen = _matching(kept, component)
             if not chosen:
                 raise UserError(f"pretrain.{name}.mixture.{index}: {_missing(component)}")
-            wanted = int(component.share * phase.tokens) + row
-            facts = _write_shard(chosen, f"{name}-{index}", tokenizer, row, wanted, into / "shards", progress)
-            components.append(_asked(component) | {"available": len(chosen)} | facts)
-        figures["phases"][name] = components
-    for source, texts in held_out.items():
-        facts = _write_shard(texts, source, tokenizer, row, settings.validation_tokens, into / "validation", progress)
-        figures["validation"][source] = facts
-    examples = {source: _pieces(tokenizer, texts[0].text[:300]) for source, texts in kept.items()}
-    write_json(into / "examples.json", examples)
-    return figures
+            asked[name].append(_asked(component) | {"available": len(chosen)})
+            orders.append(_Order("shards", f"{name}-{index}", chosen, int(component.share * phase.tokens) + row))
+    orders += [_Order("validation", source, chosen, settings.validation_tokens) for source, chosen in held_out.items()]
+    encoded = Encoded(stored, into / "tokenizer", into=into, progress=progress)
+    facts = _write(orders, encoded, _rate(sample, tokenizer), tokenizer, row, into, progress)
+    first = [chosen[0] for chosen in kept.values()]
+    shown = zip(kept, _texts(stored, first), strict=True)
+    write_json(into / "examples.json", {source: _pieces(tokenizer, text[:_EXAMPLE]) for source, text in shown})
+    return {
+        "vocabulary": tokenizer.size,
+        "tokenizer_characters": sum(map(len, sample)),
+        "phases": {
+            name: [one | facts["shards", f"{name}-{index}"] for index, one in enumerate(told)]
+            for name, told in asked.items()
+        },
+        "validation": {source: facts["validation", source] for source in held_out},
+    }
 
 
-def _split(corpus: Path, share: float, seed: int) -> tuple[dict[str, list[Document]], dict[str, list[Document]]]:
+def _split(
+    stored: Sequence[File], corpus: Path, share: float, seed: int
+) -> tuple[dict[str, list[Entry]], dict[str, list[Entry]]]:
     """Training and held-out documents by source, each in a seeded order that does not depend on the order on disk."""
-    kept: dict[str, list[Document]] = {}
-    held_out: dict[str, list[Document]] = {}
-    for document in documents(corpus):
+    kept: dict[str, list[Entry]] = {}
+    held_out: dict[str, list[Entry]] = {}
+    for document in entries(stored):
         drawn = derive(seed, "held out", document.id) / (1 << 63)
         (held_out if drawn < share else kept).setdefault(document.source, []).append(document)
     for group in (kept, held_out):
@@ -102,7 +122,7 @@ def _split(corpus: Path, share: float, seed: int) -> tuple[dict[str, list[Docume
     return dict(sorted(kept.items())), dict(sorted(held_out.items()))
 
 
-def _check_sources(phases: Mapping[str, Phase], kept: Mapping[str, list[Document]]) -> None:
+def _check_sources(phases: Mapping[str, Phase], kept: Mapping[str, list[Entry]]) -> None:
     for name, phase in phases.items():
         for index, component in enumerate(phase.mixture):
             for source in component.sources:
@@ -134,7 +154,7 @@ def _missing(component: Component) -> str:
     return f"{where} reaches the score {component.minimum_score:g}; lower minimum_score"
 
 
-def _matching(kept: Mapping[str, list[Document]], component: Component) -> list[Document]:
+def _matching(kept: Mapping[str, list[Entry]], component: Component) -> list[Entry]:
     """The component's documents, sources interleaved in proportion to their sizes."""
     groups = [
         [d for d in kept[source] if component.takes(d.source, d.score, d.language)] for source in component.sources
@@ -143,8 +163,8 @@ def _matching(kept: Mapping[str, list[Document]], component: Component) -> list[
     return [document for _, _, document in sorted(placed, key=lambda item: item[:2])]
 
 
-def _sample(kept: Mapping[str, list[Document]], phases: Mapping[str, Phase], characters: int) -> Iterator[str]:
-    """Text for the tokenizer: each component in proportion to the tokens that training reads of it."""
+def _sample(kept: Mapping[str, list[Entry]], phases: Mapping[str, Phase], characters: int) -> Iterator[Entry]:
+    """Documents for the tokenizer: each component in proportion to the tokens that training reads of it."""
     total = sum(phase.tokens for phase in phases.values())
     for phase in phases.values():
         for component in phase.mixture:
@@ -152,42 +172,92 @@ def _sample(kept: Mapping[str, list[Document]], phases: Mapping[str, Phase], cha
             for document in _matching(kept, component):
                 if left <= 0:
                     break
-                left -= len(document.text)
-                yield document.text
+                left -= document.characters
+                yield document
+
+
+def _texts(stored: Iterable[File], wanted: Sequence[Entry]) -> list[str]:
+    """The texts of some documents, in the order given."""
+    numbers = {entry.number for entry in wanted}
+    texts = {number: text for file in stored for number, text in file.texts(numbers)}
+    return [texts[entry.number] for entry in wanted]
+
+
+def _rate(sample: Sequence[str], tokenizer: Tokenizer) -> float:
+    """How many characters make a token, by the beginning of the tokenizer's own sample."""
+    characters = tokens = 0
+    for text in sample:
+        characters += len(text)
+        tokens += len(tokenizer.encode(text))
+        if characters >= _RATE_SAMPLE:
+            break
+    return characters / max(tokens, 1)
+
+
+def _write(
+    orders: Sequence[_Order],
+    encoded: Encoded,
+    rate: float,
+    tokenizer: Tokenizer,
+    row: int,
+    into: Path,
+    progress: Progress,
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Write all shards; returns the figures of each by folder and name.
+
+    How many tokens a text has is known only once it is encoded: where the guess was short, more is encoded.
+    """
+    facts: dict[tuple[str, str], dict[str, Any]] = {}
+    left = list(orders)
+    rate *= _MARGIN
+    while left:
+        encoded.ask(entry.number for order in left for entry in order.reach(rate))
+        short = []
+        for order in left:
+            used = order.used(encoded)
+            if used is None:
+                short.append(order)
+            else:
+                facts[order.folder, order.name] = _write_shard(order, used, encoded, tokenizer, row, into, progress)
+        left = short
+        rate *= 1.5
+    return facts
 
 
 def _write_shard(
-    chosen: list[Document], name: str, tokenizer: Tokenizer, row: int, wanted: int, folder: Path, progress: Progress
+    order: _Order,
+    used: Sequence[Entry],
+    encoded: Encoded,
+    tokenizer: Tokenizer,
+    row: int,
+    into: Path,
+    progress: Progress,
 ) -> dict[str, Any]:
-    """Encode documents until `wanted` tokens are reached, pack them, and write one shard; returns its figures."""
-    end = tokenizer.end_of_text
-    sequences: list[list[int]] = []
-    tokens = characters = 0
-    with progress.task(f"packing {name}", wanted) as bar:
-        for start in range(0, len(chosen), BATCH):
-            if tokens >= wanted:
-                break
-            batch = chosen[start : start + BATCH]
-            for document, ids in zip(batch, tokenizer.encode_many([d.text for d in batch]), strict=True):
-                if tokens >= wanted:
-                    break
-                sequences.append([*ids, end])
-                tokens += len(ids) + 1
-                characters += len(document.text)
-                bar.advance(len(ids) + 1)
-    plan = pack.pack([len(ids) for ids in sequences], row)
+    """Pack the documents and write one shard; returns its figures."""
+    sequences = Chosen(encoded, [entry.number for entry in used])
+    lengths = encoded.lengths[sequences.numbers].tolist()
+    plan = pack.pack(lengths, row)
     pad = tokenizer.control(PAD)
-    table = pack.fill(plan, sequences, row, pad)
+    tokens = sum(lengths)
+
+    def blocks() -> Iterator[Any]:
+        with progress.task(f"packing {order.name}", len(plan)) as bar:
+            for start in range(0, len(plan), _ROWS):
+                part = plan[start : start + _ROWS]
+                yield pack.fill(part, sequences, row, pad)
+                bar.advance(len(part))
+
     facts = {
-        "documents": len(sequences),
+        "documents": len(used),
         "tokens": tokens,
         "rows": len(plan),
-        "characters_per_token": round(characters / max(tokens, 1), 3),
-        "padding": round(float(np.mean(table == pad)) if table.size else 0.0, 4),
+        "characters_per_token": round(sum(entry.characters for entry in used) / max(tokens, 1), 3),
+        "padding": round(1 - tokens / (len(plan) * row) if plan else 0.0, 4),
     }
-    shards.write(folder, name, table, tokenizer.size, **{key: facts[key] for key in ("documents", "tokens")})
-    used = [document.id for document in chosen[: len(sequences)]]
-    write_json(folder / f"{name}.documents.json", used)
+    folder = into / order.folder
+    told = {key: facts[key] for key in ("documents", "tokens")}
+    shards.write_blocks(folder, order.name, blocks(), len(plan), row, tokenizer.size, **told)
+    write_json(folder / f"{order.name}.documents.json", [entry.id for entry in used])
     return facts
 
 

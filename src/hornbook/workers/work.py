@@ -118,7 +118,7 @@ def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> It
 def _enlist(stop: Event, threads: int) -> None:
     """Prepare a worker: Ctrl-C is the parent's to answer, and without the parent there is nothing to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
     threading.Thread(target=_watch, args=(stop,), daemon=True).start()
 
 
