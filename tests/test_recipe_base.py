@@ -8,7 +8,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.recipe import available, load
-from hornbook.stages import stages
+from hornbook.stages.plan import stages
 
 
 def test_pocket_long_is_pocket_and_a_longer_context() -> None:

@@ -24,7 +24,8 @@ from hornbook.commands import talk
 from hornbook.model import checkpoint
 from hornbook.pipeline import is_done
 from hornbook.recipe import load
-from hornbook.stages import CHECKPOINTS, final_model, stages
+from hornbook.stages.plan import stages
+from hornbook.stages.shared import CHECKPOINTS, final_model
 
 pytestmark = pytest.mark.slow
 

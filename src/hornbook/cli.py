@@ -28,7 +28,8 @@ from hornbook.commands.places import MODEL, model_folder, run_folder
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.recipe import Recipe, available, base_of, load, locate
-from hornbook.stages import final_model, stages
+from hornbook.stages.plan import stages
+from hornbook.stages.shared import final_model
 
 console = Console()
 errors = Console(stderr=True)

@@ -13,7 +13,7 @@ from hornbook.errors import UserError
 from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.recipe import load, locate
-from hornbook.stages import stages
+from hornbook.stages.plan import stages
 
 Make = Callable[..., Path]
 Rows = Callable[[Path], list[dict[str, Any]]]

@@ -20,7 +20,7 @@ from hornbook.pipeline import Work
 from hornbook.progress import Progress
 from hornbook.recipe import Recipe
 from hornbook.seeds import derive
-from hornbook.stages import stages
+from hornbook.stages.plan import stages
 from hornbook.tokens.tokenize import tokenize
 
 RECIPE = Recipe.model_validate(

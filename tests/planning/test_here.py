@@ -7,7 +7,7 @@ import pytest
 from hornbook.errors import UserError
 from hornbook.planning.here import estimate, source_bytes
 from hornbook.recipe import available, load
-from hornbook.stages import stages
+from hornbook.stages.plan import stages
 
 POCKET = available()["pocket"]
 

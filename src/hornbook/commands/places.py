@@ -9,7 +9,7 @@ import typer
 
 from hornbook.errors import UserError
 from hornbook.model.lifecycle import locate
-from hornbook.stages import final_model
+from hornbook.stages.shared import final_model
 
 MODEL = Annotated[
     str,

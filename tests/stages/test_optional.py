@@ -12,7 +12,7 @@ from hornbook.errors import UserError
 from hornbook.pipeline import Stage
 from hornbook.recipe import available, load
 from hornbook.report.figures import collect
-from hornbook.stages import stages
+from hornbook.stages.plan import stages
 
 ADDRESS = "teacher.endpoints=['http://localhost:9/v1#m']"
 SMALL = [
