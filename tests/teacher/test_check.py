@@ -1,53 +1,9 @@
 from dataclasses import replace
-from typing import Any
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hornbook.sandbox.program import CallResult, Outcome
 from hornbook.sandbox.sandbox import Sandbox
-from hornbook.teacher.check import check, complaint, rejected_is_wrong, same
+from hornbook.teacher.check import check, complaint, rejected_is_wrong
 from hornbook.teacher.interface import Case, Exercise, Preference, Trial
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=2),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 3), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(PLAIN)
-def test_a_value_is_the_same_as_itself(value: Any) -> None:
-    assert same(value, value)
-
-
-@given(PLAIN, PLAIN)
-def test_same_is_equality_with_types(left: Any, right: Any) -> None:
-    assert same(left, right) == same(right, left)
-    if same(left, right):
-        assert left == right
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        (True, 1),
-        (1, 1.0),
-        ([True], [1]),
-        ((1,), [1]),
-        ({1: True}, {1: 1}),
-        ({True: 1}, {1: 1}),
-        ([1], [1, 2]),
-        ({1: 1}, {}),
-    ],
-)
-def test_equal_is_not_enough(left: Any, right: Any) -> None:
-    assert not same(left, right)
-
-
-def test_the_order_of_keys_is_free() -> None:
-    assert same({"a": 1, "b": [2]}, {"b": [2], "a": 1})
 
 
 def test_complaints() -> None:

@@ -17,6 +17,7 @@ from hornbook.model.tokenizer import Tokenizer
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.sandbox.program import Limits, Outcome, Program
+from hornbook.sandbox.same import same
 from hornbook.sandbox.sandbox import Sandbox
 
 Style = Literal["completion", "chat"]
@@ -150,22 +151,6 @@ def what_is_wrong(problem: Problem, outcome: Outcome) -> str:
         if not same(result.value, expected):
             return f"{shown} returned {result.value!r}, not {expected!r}"
     return ""
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal values of equal types, all the way down: True is not 1, and [1] is not (1,)."""
-    return bool(_typed(left) == _typed(right))
-
-
-def _typed(value: Any) -> Any:
-    """A value in which every part carries its type, so that `==` tells True from 1 in sets and keys too."""
-    if isinstance(value, list | tuple):
-        return type(value), tuple(_typed(part) for part in value)
-    if isinstance(value, set | frozenset):
-        return type(value), frozenset(_typed(part) for part in value)
-    if isinstance(value, dict):
-        return dict, {_typed(key): _typed(part) for key, part in value.items()}
-    return type(value), value
 
 
 def interval(passed: float, total: int) -> tuple[float, float]:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hornbook.sandbox.same import same
 from hornbook.teacher.interface import Case, Exercise, Preference
 
 if TYPE_CHECKING:
     from hornbook.sandbox.program import Outcome, Program
     from hornbook.sandbox.sandbox import Sandbox
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal values of equal types all the way down: True is not 1. The order of a dict's keys is free."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, int | str):
-        return bool(left == right)
-    if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-    if isinstance(left, dict):
-        types = {key: type(key) for key in right}
-        return left.keys() == right.keys() and all(
-            type(key) is types[key] and same(value, right[key]) for key, value in left.items()
-        )
-    return bool(left == right)
 
 
 def complaint(outcome: Outcome, cases: Sequence[Case]) -> str:
