@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hornbook.report import plots
+from hornbook.report import calibration, plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 from hornbook.report.wording import clip, count
@@ -25,7 +25,7 @@ MEASURES = {
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
-    """Counts of grades, the histogram of scores, the classifier's agreement, examples."""
+    """Counts of grades, the histogram of scores, the classifier's agreement and calibration, examples."""
     figures = run.figures("grade")
     if not figures:
         return None
@@ -43,6 +43,9 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
             for name, says in MEASURES.items()
             if name in agreement
         ],
+        "threshold": threshold,
+        "calibration": calibration.view(figures.get("calibration"), threshold),
+        "cuts": calibration.cuts(figures.get("cuts")),
         "examples": [
             {
                 "title": title,

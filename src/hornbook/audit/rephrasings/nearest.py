@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BATCH = 2_000  # passages
-_ROWS = 4_000  # items' texts that a batch is compared with at once
+_ROWS = 1_000  # items' texts that a batch is compared with at once
 _SPARE = 4  # kept for each one that is wanted: overlapping passages and copies are left out in the end
 
 
@@ -125,15 +125,13 @@ class _Best:
         import numpy as np
         from scipy.sparse import issparse  # type: ignore[import-untyped]
 
-        if issparse(values):
-            cells = values.tocoo()
-            rows, columns, found = cells.row, cells.col, cells.data
-        else:
-            rows, columns = np.nonzero(values > self._floor[self._owners[start : start + len(values)], None])
-            found = values[rows, columns]
-        items = self._owners[rows + start]
-        better = found > self._floor[items]
-        self._met.append((items[better], columns[better] + self.seen, found[better].astype(np.float64)))
+        values = values.toarray() if issparse(values) else values
+        owners = self._owners[start : start + len(values)]
+        better = values > self._floor[owners, None]
+        if better.sum() > 2 * self._keep * len(values) and self._keep < values.shape[1]:
+            better &= values >= np.partition(values, -self._keep, axis=1)[:, -self._keep, None]
+        rows, columns = np.nonzero(better)
+        self._met.append((owners[rows], columns + self.seen, values[rows, columns].astype(np.float64)))
 
     def next(self, columns: int) -> None:
         """The batch of so many columns is over."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 1 << 18  # for words and pairs, and as many for runs of characters
 _RUN = 4  # characters: what inflections and related languages leave of a word
-_COMMON = 0.1  # what more of the texts hold tells nothing of any of them
+_COMMON = 0.03  # what more of the texts hold tells nothing of any of them
 _FEW = 10  # texts that may hold a feature, however few there are
 _BASE, _MIX = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 
