@@ -10,46 +10,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus.filters.repetition import Repetition
+from hornbook.corpus.filters.tokens import Vocabulary, split
 
-WORDS = st.lists(st.sampled_from(["a", "bb", "ccc", "d", "ee"]), max_size=40)
-
-
-def top(words: list[str], length: int) -> float:
-    grams = Counter(tuple(words[start : start + length]) for start in range(len(words) - length + 1))
-    most = max((sum(map(len, gram)) * count for gram, count in grams.items() if count > 1), default=0)
-    return most / max(1, sum(map(len, words)))
+TEXTS = st.lists(st.sampled_from(["a", "bb", "ccc", "d.", "ee, ", "\n"]), max_size=40).map(" ".join)
 
 
-def duplicate(words: list[str], length: int) -> float:
-    seen, covered = set(), set()
-    for start in range(len(words) - length + 1):
-        gram = tuple(words[start : start + length])
-        if gram in seen:
-            covered |= set(range(start, start + length))
+def measured(*texts: str) -> Repetition:
+    vocabulary = Vocabulary()
+    return Repetition(texts, [vocabulary.read(text) for text in texts], vocabulary)
+
+
+def top(text: str, length: int) -> float:
+    """The most frequent n-gram by counting: the first of equally frequent ones, with a space between its tokens."""
+    tokens = split(text)
+    grams = Counter(" ".join(tokens[start : start + length]) for start in range(len(tokens) - length + 1))
+    gram, count = max(grams.items(), key=lambda item: item[1], default=("", 0))
+    return len(gram) * count / len(text) if count > 1 else 0.0
+
+
+def duplicate(text: str, length: int) -> float:
+    """Reading from left to right, on behind each n-gram that was read before."""
+    tokens, seen, characters, place = split(text), set(), 0, 0
+    while place + length <= len(tokens):
+        gram = tuple(tokens[place : place + length])
+        characters += sum(map(len, gram)) if gram in seen else 0
+        place += length if gram in seen else 1
         seen.add(gram)
-    return sum(len(words[place]) for place in covered) / max(1, sum(map(len, words)))
+    return characters / max(1, len(text))
 
 
-@given(st.lists(WORDS, max_size=6))
-def test_shares_are_those_of_counting_by_hand(texts: list[list[str]]) -> None:
-    repetition = Repetition(texts)
+@given(st.lists(TEXTS, max_size=6))
+def test_shares_are_those_of_counting_by_hand(texts: list[str]) -> None:
+    repetition = measured(*texts)
     for length in (2, 3, 4):
-        assert repetition.top(length).tolist() == pytest.approx([top(words, length) for words in texts])
+        assert repetition.top(length).tolist() == pytest.approx([top(text, length) for text in texts])
     for length in range(5, 11):
-        assert repetition.duplicate(length).tolist() == pytest.approx([duplicate(words, length) for words in texts])
+        assert repetition.duplicate(length).tolist() == pytest.approx([duplicate(text, length) for text in texts])
 
 
-def test_an_example() -> None:
-    words = ["one", "two", "three", "four", "five", "six"]
-    repetition = Repetition([words + words, words, []])
-    assert repetition.duplicate(5).tolist() == [0.5, 0, 0]
-    assert repetition.top(2).tolist() == pytest.approx([2 * len("threefour") / (2 * len("".join(words))), 0, 0])
+def test_the_most_frequent_n_gram_counts_not_the_longest() -> None:
+    text = "so it so it so it " + "internationalisation unquestionably " * 2
+    assert measured(text).top(2).tolist() == pytest.approx([3 * len("so it") / len(text)])
+    equal = "so it went, internationalisation unquestionably fine; so it internationalisation unquestionably"
+    assert measured(equal).top(2).tolist() == pytest.approx([2 * len("so it") / len(equal)])
+
+
+def test_repeated_n_grams_do_not_overlap() -> None:
+    words = "one two three four five six seven "
+    assert measured(words * 2).duplicate(5).tolist() == [len("onetwothreefourfive") / len(words * 2)]
+    assert measured(words * 2).duplicate(7).tolist() == [len(words.replace(" ", "")) / len(words * 2)]
+    assert measured(words, words[:-1], "").duplicate(5).tolist() == [0, 0, 0]
 
 
 def test_texts_do_not_touch_each_other() -> None:
-    words = ["one", "two", "three", "four", "five", "six"]
-    assert Repetition([words] * 4).duplicate(5).tolist() == [0] * 4
-    assert Repetition([words, words + words]).duplicate(6).tolist() == [0, 0.5]
+    words = "one two three four five six"
+    assert measured(*[words] * 4).duplicate(5).tolist() == [0] * 4
+    assert measured(words, f"{words} {words}").duplicate(6).tolist() == [0, len(words.replace(" ", "")) / 55]
 
 
 def test_the_same_in_every_process() -> None:

@@ -11,6 +11,7 @@ from hornbook.corpus.filters.catalogue import RULES, Side, chosen
 from hornbook.corpus.filters.lines import clean_lines
 from hornbook.corpus.filters.measures import MEASURES, Measured, bad_words_pattern
 from hornbook.corpus.filters.repetition import Repetition
+from hornbook.corpus.filters.tokens import Vocabulary
 from hornbook.corpus.settings import HeuristicSettings
 
 NOTHING_LEFT = "nothing left"  # the reason when all lines of a document are taken out
@@ -49,6 +50,7 @@ class Heuristics:
     """The chosen rules with their limits."""
 
     def __init__(self, settings: HeuristicSettings) -> None:
+        self._vocabulary = Vocabulary()
         names = chosen(settings.rules, settings.without)
         limits = {name: settings.limits.get(name, RULES[name].limit) for name in names}
         self._of_lines = {name: limits[name] for name in names if RULES[name].side is None}
@@ -62,11 +64,18 @@ class Heuristics:
 
         The more texts at once, the faster; what becomes of one doesn't depend on the others.
         """
+        if self._vocabulary.full:
+            self._vocabulary = Vocabulary()
         languages = languages or [None] * len(texts)
-        verdicts = [self._alone(text, language) for text, language in zip(texts, languages, strict=True)]
+        judged = [self._alone(text, language) for text, language in zip(texts, languages, strict=True)]
+        verdicts = [verdict for verdict, _ in judged]
         left = [number for number, verdict in enumerate(verdicts) if verdict.broken is None]
         if left and self._repetition_tests:
-            repeated = Repetition([verdicts[number].text.split() for number in left])
+            repeated = Repetition(
+                [verdicts[number].text for number in left],
+                [judged[number][1].tokens for number in left],
+                self._vocabulary,
+            )
             for test in reversed(self._repetition_tests):  # the first rule has the last word
                 values = repetition.MEASURES[RULES[test.name].measure](repeated)
                 for number, value in zip(left, values.tolist(), strict=True):
@@ -74,14 +83,16 @@ class Heuristics:
                         verdicts[number] = Verdict(verdicts[number].text, test.name, verdicts[number].lines)
         return verdicts
 
-    def _alone(self, text: str, language: str | None) -> Verdict:
-        """What the rules say of a text that need no others to be fast."""
+    def _alone(self, text: str, language: str | None) -> tuple[Verdict, Measured]:
+        """What the rules say of a text that need no others to be fast, and what they measured."""
         lines: dict[str, int] = {}
         if self._of_lines:
             text, lines = clean_lines(text, self._of_lines)
-        measured = Measured(text, self._bad_words)
+        measured = Measured(text, self._vocabulary, self._bad_words)
         for test in self._tests:
             rule = RULES[test.name]
+            if rule.side == "above" and measured.ceiling(rule.measure) <= test.limit:
+                continue
             if not (rule.english and language not in _ENGLISH) and test.broken_by(measured[rule.measure]):
-                return Verdict(text, test.name, lines)
-        return Verdict(text, None if text.strip() else NOTHING_LEFT, lines)
+                return Verdict(text, test.name, lines), measured
+        return Verdict(text, None if text.strip() else NOTHING_LEFT, lines), measured

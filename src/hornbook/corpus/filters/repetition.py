@@ -1,20 +1,21 @@
-"""How much of texts stands in runs of words that repeat (Rae et al. 2021, table A1), many texts at a time."""
+"""How much of texts stands in runs of tokens that repeat (Rae et al. 2021, table A1), many texts at a time."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from hornbook.corpus.filters.tokens import Vocabulary
 from hornbook.corpus.words import fold
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ROOM = 1 << 18  # codes made at once; texts with more different words have more made
+
+_ROOM = 1 << 18  # codes made at once; texts with more different tokens have more made
 
 
 @dataclass(frozen=True)
@@ -30,62 +31,74 @@ class _Repeats:
 
 
 class Repetition:
-    """The n-grams of each text's words, and what share of its words' characters those take that repeat.
+    """The n-grams of each text's tokens, and what share of all its characters those take that repeat.
 
     An n-gram that repeats begins with a shorter one that repeats: each length looks only where the last one found some.
     """
 
-    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
+    def __init__(self, texts: Sequence[str], tokens: Sequence[NDArray[np.int64]], vocabulary: Vocabulary) -> None:
+        """`tokens`: those of each text, by their numbers in the vocabulary."""
         import numpy as np
 
-        words = list(itertools.chain.from_iterable(texts))
-        numbers = dict(zip(dict.fromkeys(words), itertools.count(), strict=False))
-        order = np.fromiter(map(numbers.__getitem__, words), np.int64, count=len(words))
-        lengths = np.fromiter(map(len, texts), np.int64, count=len(texts))
-        codes = _codes(-(-max(1, len(numbers), len(texts)) // _ROOM))
+        numbers = np.concatenate([np.zeros(0, np.int64), *tokens])
+        lengths = np.fromiter(map(len, tokens), np.int64, count=len(tokens))
+        codes = _codes(-(-max(1, len(vocabulary), len(texts)) // _ROOM))
         self._texts = len(texts)
-        self._text = np.repeat(np.arange(len(texts)), lengths)  # which text each word is of
+        self._text = np.repeat(np.arange(len(texts)), lengths)  # which text each token is of
         self._end = np.repeat(lengths.cumsum(), lengths)  # where that text ends
-        self._codes = codes[order]
-        self._sizes = np.fromiter(map(len, words), np.int64, count=len(words))
-        self._before = np.concatenate([[0], self._sizes.cumsum()])  # characters before each word
-        self._characters = np.maximum(1, self._sum(self._sizes, self._text))
-        every = np.arange(len(words))
+        self._codes = codes[numbers]
+        self._before = np.concatenate([[0], vocabulary.sizes(numbers).cumsum()])  # characters before each token
+        self._characters = np.maximum(1, np.fromiter(map(len, texts), np.int64, count=len(texts)))
+        every = np.arange(len(numbers))
         self._repeats = [_Repeats(fold([codes[self._text], self._codes]), every, every)]
 
     def top(self, length: int) -> NDArray[np.float64]:
-        """For each text the share of characters in the n-gram that takes most of them, if any repeats: (texts,)."""
-        import numpy as np
+        """For each text the share of characters in its most frequent n-gram, if any repeats: (texts,).
 
-        found = self._repeating(length)
-        counts = np.diff(np.append(found.starts, len(found.places)))
-        first = found.places[found.starts]
-        most = np.zeros(self._texts, np.int64)
-        np.maximum.at(most, self._text[first], (self._before[first + length] - self._before[first]) * counts)
-        return most / self._characters
-
-    def duplicate(self, length: int) -> NDArray[np.float64]:
-        """For each text the share of characters in n-grams that occurred before: (texts,).
-
-        Words that are in several such n-grams count once.
+        Of equally frequent ones the first counts. Between the tokens of an n-gram stands one space.
         """
         import numpy as np
 
         found = self._repeating(length)
-        again = np.ones(len(found.places), bool)
-        if len(found.starts):
-            counts = np.diff(np.append(found.starts, len(found.places)))
-            again = found.places > np.repeat(np.minimum.reduceat(found.places, found.starts), counts)
-        covered = np.zeros(len(self._sizes), bool)
-        for offset in range(length):
-            covered[found.places[again] + offset] = True
-        return self._sum(self._sizes[covered], self._text[covered]) / self._characters
+        if not len(found.starts):
+            return np.zeros(self._texts)
+        counts = np.diff(found.starts, append=len(found.places))
+        first = np.minimum.reduceat(found.places, found.starts)
+        texts = self._text[first]
+        order = np.lexsort((first, -counts, texts))
+        best = order[np.flatnonzero(np.diff(texts[order], prepend=-1))]
+        characters = np.zeros(self._texts, np.int64)
+        characters[texts[best]] = (self._width(first[best], length) + length - 1) * counts[best]
+        return characters / self._characters
 
-    def _sum(self, values: NDArray[np.int64], texts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The sum of the values of each text: (texts,)."""
+    def duplicate(self, length: int) -> NDArray[np.float64]:
+        """For each text the share of characters in n-grams that occurred before: (texts,).
+
+        A text is read from its beginning; after an n-gram that occurred before, reading goes on behind it, so that no
+        character counts twice, and n-grams that begin inside it count for nothing. Spaces don't count.
+        """
         import numpy as np
 
-        return np.bincount(texts, weights=values, minlength=self._texts).astype(np.int64)
+        found = self._repeating(length)
+        grams = np.repeat(np.arange(len(found.starts)), np.diff(found.starts, append=len(found.places)))
+        order = np.argsort(found.places)
+        seen: set[int] = set()
+        again = []
+        free = 0
+        for place, gram in zip(found.places[order].tolist(), grams[order].tolist(), strict=True):
+            if place >= free:
+                if gram in seen:
+                    again.append(place)
+                    free = place + length
+                else:
+                    seen.add(gram)
+        places = np.array(again, np.int64)
+        characters = np.bincount(self._text[places], self._width(places, length), minlength=self._texts)
+        return np.asarray(characters / self._characters)
+
+    def _width(self, places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+        """The characters of the n-grams at these places, without spaces: (places,)."""
+        return self._before[places + length] - self._before[places]
 
     def _repeating(self, length: int) -> _Repeats:
         while len(self._repeats) < length:

@@ -1,0 +1,125 @@
+"""Texts as words and marks: punctuation stands apart from words, as in the tools that applied these rules before.
+
+What stands between two letters or digits belongs to their word, as in `3.5`, `don't`, `foo_bar` and `f(x`, save dots,
+commas, hyphens, slashes and such where they separate words. `'s` and its like stand apart; `e.g.`, `U.S.`, `Mr.` and
+web addresses stay whole. Every other mark is a token of its own, but several dots are one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MARK, NUMBER, WORD = range(3)  # kinds of tokens: without letters and digits, with digits only, with letters
+
+_CLITICS = r"(?:s|ll|re|ve|d|m)\b"
+_JOINT = rf"""(?:
+      [^\w\s.,:<>=/…—–~'’-] | _
+    | \.(?!\.) (?<![a-z]\.(?=[A-Z]))
+    | ['’](?!{_CLITICS})
+    | (?<=\d),(?=\d)
+    | (?<!\d)-(?=\d)
+    | [:<>=/](?=\d)
+)"""
+_TOKEN = re.compile(
+    rf"""
+      https?://\S*[\w/] | www\.\S*[\w/]
+    | (?:[A-Za-z]\.)+(?![^\W_])
+    | (?:M(?:rs?|s)|Dr|Prof|St|Jr|Sr|Gen|Gov|Sen|Rep|Inc|Ltd|Co|Corp|vs)\.
+    | [^\W_]+(?:{_JOINT}+[^\W_]+)*
+    | (?<!\S)[-@/\\|~^]+(?:[^\W_]+(?:{_JOINT}+[^\W_]+)*)? | -+
+    | ['’]{_CLITICS}
+    | \.\.+
+    | \S
+    """,
+    re.VERBOSE,
+)
+_CLOSING = frozenset(",;:!?)")
+_MOST = 1 << 17  # pieces between whitespace that are remembered
+
+
+def split(text: str) -> Sequence[str]:
+    """The words and marks of a text, in their order."""
+    if text.isalnum():
+        return (text,)
+    body, last = text[:-1], text[-1:]
+    if last in _CLOSING and body.isalnum():  # what most pieces are that have marks at all
+        return (body, last)
+    return _TOKEN.findall(text)
+
+
+class Vocabulary:
+    """Numbers for tokens, given as texts are read, and what each number stands for. Most of a text came before."""
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers()
+        self._pieces = _Pieces(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def full(self) -> bool:
+        """Whether it remembers so much that it's time for a fresh one."""
+        return len(self._pieces) > _MOST
+
+    def number(self, token: str) -> int:
+        """The number of a token."""
+        return self._numbers[token]
+
+    def read(self, text: str) -> NDArray[np.int64]:
+        """The numbers of a text's tokens: (tokens,)."""
+        import numpy as np
+
+        pieces = map(self._pieces.__getitem__, text.split())
+        return np.fromiter(itertools.chain.from_iterable(pieces), np.int64)
+
+    def kinds(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """MARK, NUMBER or WORD for each of these tokens: (tokens,)."""
+        import numpy as np
+
+        return np.frombuffer(bytes(self._numbers.kinds), np.uint8)[numbers]
+
+    def sizes(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The characters of each of these tokens: (tokens,)."""
+        import numpy as np
+
+        return np.array(self._numbers.sizes, np.int64)[numbers]
+
+
+class _Numbers(dict[str, int]):
+    """Tokens by the order in which they came, with their kinds and sizes in the same order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds = bytearray()
+        self.sizes = array("I")
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self)
+        if token.isalpha():
+            kind = WORD
+        else:
+            kind = WORD if any(map(str.isalpha, token)) else NUMBER if any(map(str.isalnum, token)) else MARK
+        self.kinds.append(kind)
+        self.sizes.append(len(token))
+        return number
+
+
+class _Pieces(dict[str, tuple[int, ...]]):
+    """The tokens of what stands between whitespace, by their numbers."""
+
+    def __init__(self, numbers: _Numbers) -> None:
+        super().__init__()
+        self._numbers = numbers
+
+    def __missing__(self, piece: str) -> tuple[int, ...]:
+        self[piece] = found = tuple(map(self._numbers.__getitem__, split(piece)))
+        return found
