@@ -5,19 +5,30 @@ import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.filters.repetition import Repetition
+from hornbook.corpus.filters import repetition
 from hornbook.corpus.filters.tokens import Vocabulary, split
 
 TEXTS = st.lists(st.sampled_from(["a", "bb", "ccc", "d.", "ee, ", "\n"]), max_size=40).map(" ".join)
 
 
-def measured(*texts: str) -> Repetition:
-    vocabulary = Vocabulary()
-    return Repetition(texts, [vocabulary.read(text) for text in texts], vocabulary)
+class Measured:
+    """The shares of all of some texts."""
+
+    def __init__(self, *texts: str) -> None:
+        vocabulary = Vocabulary()
+        self.all = np.ones(len(texts), bool)
+        self.repetition = repetition.Repetition(texts, [vocabulary.read(text) for text in texts], vocabulary)
+
+    def top(self, length: int) -> list[float]:
+        return self.repetition.top(length).tolist()
+
+    def duplicate(self, length: int) -> list[float]:
+        return self.repetition.duplicate(length, self.all).tolist()
 
 
 def top(text: str, length: int) -> float:
@@ -41,31 +52,37 @@ def duplicate(text: str, length: int) -> float:
 
 @given(st.lists(TEXTS, max_size=6))
 def test_shares_are_those_of_counting_by_hand(texts: list[str]) -> None:
-    repetition = measured(*texts)
+    shares = Measured(*texts)
     for length in (2, 3, 4):
-        assert repetition.top(length).tolist() == pytest.approx([top(text, length) for text in texts])
+        assert shares.top(length) == pytest.approx([top(text, length) for text in texts])
     for length in range(5, 11):
-        assert repetition.duplicate(length).tolist() == pytest.approx([duplicate(text, length) for text in texts])
+        assert shares.duplicate(length) == pytest.approx([duplicate(text, length) for text in texts])
 
 
 def test_the_most_frequent_n_gram_counts_not_the_longest() -> None:
     text = "so it so it so it " + "internationalisation unquestionably " * 2
-    assert measured(text).top(2).tolist() == pytest.approx([3 * len("so it") / len(text)])
+    assert Measured(text).top(2) == pytest.approx([3 * len("so it") / len(text)])
     equal = "so it went, internationalisation unquestionably fine; so it internationalisation unquestionably"
-    assert measured(equal).top(2).tolist() == pytest.approx([2 * len("so it") / len(equal)])
+    assert Measured(equal).top(2) == pytest.approx([2 * len("so it") / len(equal)])
 
 
 def test_repeated_n_grams_do_not_overlap() -> None:
     words = "one two three four five six seven "
-    assert measured(words * 2).duplicate(5).tolist() == [len("onetwothreefourfive") / len(words * 2)]
-    assert measured(words * 2).duplicate(7).tolist() == [len(words.replace(" ", "")) / len(words * 2)]
-    assert measured(words, words[:-1], "").duplicate(5).tolist() == [0, 0, 0]
+    assert Measured(words * 2).duplicate(5) == [len("onetwothreefourfive") / len(words * 2)]
+    assert Measured(words * 2).duplicate(7) == [len(words.replace(" ", "")) / len(words * 2)]
+    assert Measured(words, words[:-1], "").duplicate(5) == [0, 0, 0]
 
 
 def test_texts_do_not_touch_each_other() -> None:
     words = "one two three four five six"
-    assert measured(*[words] * 4).duplicate(5).tolist() == [0] * 4
-    assert measured(words, f"{words} {words}").duplicate(6).tolist() == [0, len(words.replace(" ", "")) / 55]
+    assert Measured(*[words] * 4).duplicate(5) == [0] * 4
+    assert Measured(words, f"{words} {words}").duplicate(6) == [0, len(words.replace(" ", "")) / 55]
+
+
+def test_only_the_texts_asked_for_are_looked_at() -> None:
+    shares = Measured("one two three " * 5, "four five six " * 5)
+    shares.all[0] = False
+    assert [share > 0 for share in shares.duplicate(5)] == [False, True]
 
 
 def test_the_same_in_every_process() -> None:

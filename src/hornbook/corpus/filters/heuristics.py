@@ -64,6 +64,8 @@ class Heuristics:
 
         The more texts at once, the faster; what becomes of one doesn't depend on the others.
         """
+        import numpy as np
+
         if self._vocabulary.full:
             self._vocabulary = Vocabulary()
         languages = languages or [None] * len(texts)
@@ -76,11 +78,14 @@ class Heuristics:
                 [judged[number][1].tokens for number in left],
                 self._vocabulary,
             )
-            for test in reversed(self._repetition_tests):  # the first rule has the last word
-                values = repetition.MEASURES[RULES[test.name].measure](repeated)
-                for number, value in zip(left, values.tolist(), strict=True):
-                    if test.broken_by(value):
-                        verdicts[number] = Verdict(verdicts[number].text, test.name, verdicts[number].lines)
+            whole = np.ones(len(left), bool)  # which texts no rule is broken by so far
+            for test in self._repetition_tests:
+                values = repetition.MEASURES[RULES[test.name].measure](repeated, whole)
+                for place in np.flatnonzero(whole).tolist():
+                    if test.broken_by(values[place]):
+                        whole[place] = False
+                        verdict = verdicts[left[place]]
+                        verdicts[left[place]] = Verdict(verdict.text, test.name, verdict.lines)
         return verdicts
 
     def _alone(self, text: str, language: str | None) -> tuple[Verdict, Measured]:

@@ -51,7 +51,7 @@ class Measured:
         return math.inf
 
     @cached_property
-    def tokens(self) -> NDArray[np.int64]:
+    def tokens(self) -> NDArray[np.uint32]:
         """The words and marks, by their numbers in the vocabulary: (tokens,)."""
         return self._vocabulary.read(self.text)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Measure = Callable[["Repetition", NDArray[np.bool_]], NDArray[np.float64]]
+
 
 _ROOM = 1 << 18  # codes made at once; texts with more different tokens have more made
 
@@ -36,11 +38,11 @@ class Repetition:
     An n-gram that repeats begins with a shorter one that repeats: each length looks only where the last one found some.
     """
 
-    def __init__(self, texts: Sequence[str], tokens: Sequence[NDArray[np.int64]], vocabulary: Vocabulary) -> None:
+    def __init__(self, texts: Sequence[str], tokens: Sequence[NDArray[np.uint32]], vocabulary: Vocabulary) -> None:
         """`tokens`: those of each text, by their numbers in the vocabulary."""
         import numpy as np
 
-        numbers = np.concatenate([np.zeros(0, np.int64), *tokens])
+        numbers = np.concatenate([np.zeros(0, np.uint32), *tokens])
         lengths = np.fromiter(map(len, tokens), np.int64, count=len(tokens))
         codes = _codes(-(-max(1, len(vocabulary), len(texts)) // _ROOM))
         self._texts = len(texts)
@@ -71,8 +73,10 @@ class Repetition:
         characters[texts[best]] = (self._width(first[best], length) + length - 1) * counts[best]
         return characters / self._characters
 
-    def duplicate(self, length: int) -> NDArray[np.float64]:
+    def duplicate(self, length: int, among: NDArray[np.bool_]) -> NDArray[np.float64]:
         """For each text the share of characters in n-grams that occurred before: (texts,).
+
+        Only texts that are `among` those asked for are looked at; the others have 0.
 
         A text is read from its beginning; after an n-gram that occurred before, reading goes on behind it, so that no
         character counts twice, and n-grams that begin inside it count for nothing. Spaces don't count.
@@ -81,7 +85,8 @@ class Repetition:
 
         found = self._repeating(length)
         grams = np.repeat(np.arange(len(found.starts)), np.diff(found.starts, append=len(found.places)))
-        order = np.argsort(found.places)
+        asked = np.flatnonzero(among[self._text[found.places]])
+        order = asked[np.argsort(found.places[asked])]
         seen: set[int] = set()
         again = []
         free = 0
@@ -124,15 +129,15 @@ class Repetition:
         return _Repeats(keys, places, np.flatnonzero(begins))
 
 
-def _top(length: int) -> Callable[[Repetition], NDArray[np.float64]]:
-    return lambda repetition: repetition.top(length)
+def _top(length: int) -> Measure:
+    return lambda repetition, _: repetition.top(length)
 
 
-def _duplicate(length: int) -> Callable[[Repetition], NDArray[np.float64]]:
-    return lambda repetition: repetition.duplicate(length)
+def _duplicate(length: int) -> Measure:
+    return lambda repetition, among: repetition.duplicate(length, among)
 
 
-MEASURES: dict[str, Callable[[Repetition], NDArray[np.float64]]] = {
+MEASURES: dict[str, Measure] = {
     **{f"top {length}-gram": _top(length) for length in (2, 3, 4)},
     **{f"duplicate {length}-grams": _duplicate(length) for length in range(5, 11)},
 }
