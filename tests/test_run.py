@@ -269,6 +269,9 @@ def test_the_readmes_commands(finished: Path, recipe: Path, tmp_path: Path) -> N
     (tmp_path / "runs" / "pocket").symlink_to(finished)
     shutil.copytree(recipe.parent / "texts", tmp_path / "my" / "folder")
     shutil.copytree(recipe.parent / "texts", tmp_path / "texts")
+    (tmp_path / "my" / "benchmarks").mkdir()
+    item = {"id": "q1", "question": "Who lent seven wandering lanterns to the baker of the island?", "answer": "Ann"}
+    (tmp_path / "my" / "benchmarks" / "quiz.jsonl").write_text(json.dumps(item))
     shutil.copy(recipe, tmp_path / "my.toml")
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
     commands = readme_commands()

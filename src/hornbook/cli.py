@@ -17,8 +17,8 @@ from rich.table import Table
 import hornbook
 from hornbook import pipeline
 from hornbook.commands import audit as auditing
+from hornbook.commands import documents, longrope, talk
 from hornbook.commands import grade as grading
-from hornbook.commands import longrope, talk
 from hornbook.commands import model as models
 from hornbook.commands import plan as plans
 from hornbook.commands import trace as tracing
@@ -229,6 +229,9 @@ def _show_plan(plan: list[pipeline.Stage], recipe: Recipe, base: Path, root: Pat
 
 
 app.command()(plans.plan)
+app.command()(documents.read)
+app.command("filter")(documents.filter_corpus)
+app.command()(documents.clean)
 app.command()(writing.write)
 app.command()(grading.grade)
 app.command()(auditing.audit)

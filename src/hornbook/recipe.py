@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSettings, ReadSettings, Source
 from hornbook.errors import UserError, nearest
@@ -20,7 +19,7 @@ from hornbook.model.config import ModelConfig
 from hornbook.model.formats.families import format_for
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.settings import QuantizeSettings
-from hornbook.settings import Settings, where_and_what
+from hornbook.settings import Settings, apply, validated
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
 from hornbook.teacher.settings import WriteSettings
 from hornbook.tokens.settings import TokensSettings
@@ -187,11 +186,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     values = _values(path, ())
     for override in overrides:
-        _apply(values, override)
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path.name}: {'; '.join(_explain(error))}") from None
+        apply(values, override)
+    return validated(Recipe, values, "recipe", f"{path.name}: ")
 
 
 def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
@@ -216,66 +212,3 @@ def _upon(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         before = merged.get(key)
         merged[key] = _upon(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    """Set one dotted key; list items are counted from 0, as in `sources.0.path=texts`."""
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UserError(f"{override!r} is no override; write key=value, such as pretrain.phase2.tokens=1e6")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *path, last = key.split(".")
-    target: Any = values
-    for position, step in enumerate(path):
-        target = _descend(target, step, ".".join(path[: position + 1]))
-    if isinstance(target, list):
-        _descend(target, last, key)
-        target[int(last)] = value
-    elif isinstance(target, dict):
-        target[last] = value
-    else:
-        raise UserError(f"{key}: {'.'.join(path)} is a single value, it has no parts")
-
-
-def _descend(target: Any, step: str, where: str) -> Any:
-    if isinstance(target, list):
-        if not step.isdecimal() or int(step) >= len(target):
-            raise UserError(f"{where}: there are {len(target)} items, counted from 0")
-        return target[int(step)]
-    if isinstance(target, dict):
-        return target.setdefault(step, {})
-    raise UserError(f"{where}: {target!r} is a single value, it has no parts")
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    """Each problem as `dotted.key: what is wrong`."""
-    for problem in error.errors():
-        where, message = where_and_what(problem)
-        where = where or "recipe"
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(problem["loc"][:-1])
-            hint = nearest(str(problem["loc"][-1]), known) or f"; it can be {', '.join(sorted(known))}"
-            yield f"{where} is not a setting{hint}"
-        elif problem["type"] == "missing":
-            yield f"{where} is missing"
-        elif problem["type"] == "model_type":
-            yield f"{where} is a table of settings, not the single value {problem['input']!r}"
-        else:
-            given = problem["input"]
-            shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-            yield f"{where}: {message[0].lower()}{message[1:]}{shown}"
-
-
-def _fields_at(location: Sequence[int | str]) -> list[str]:
-    """Names of the settings that exist where `location` leads."""
-    model: Any = Recipe
-    for step in location:
-        if isinstance(step, int):
-            continue
-        annotation = model.model_fields[step].annotation
-        candidates = [annotation, *get_args(annotation)]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)

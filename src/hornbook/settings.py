@@ -1,11 +1,16 @@
-"""The base of every typed configuration: unknown keys are errors, values do not change after validation."""
+"""Typed configuration: unknown keys are errors, values do not change, and what is wrong is told in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hornbook.errors import UserError, nearest
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class Settings(BaseModel):
@@ -17,3 +22,86 @@ class Settings(BaseModel):
 def where_and_what(problem: Mapping[str, Any]) -> tuple[str, str]:
     """One of a ValidationError's `errors()`: the dotted key, empty where no single one is meant, and the message."""
     return ".".join(str(step) for step in problem["loc"]), str(problem["msg"]).removeprefix("Value error, ")
+
+
+def apply(values: dict[str, Any], override: str) -> None:
+    """Set one dotted key: `dotted.key=value` with a TOML value or plain text; list items are counted from 0.
+
+    Raises UserError for what is no override, and where the key leads nowhere.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"{override!r} is no override; write key=value, such as pretrain.phase2.tokens=1e6")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = key.split(".")
+    target: Any = values
+    for position, step in enumerate(path):
+        target = _descend(target, step, ".".join(path[: position + 1]))
+    if isinstance(target, list):
+        _descend(target, last, key)
+        target[int(last)] = value
+    elif isinstance(target, dict):
+        target[last] = value
+    else:
+        raise UserError(f"{key}: {'.'.join(path)} is a single value, it has no parts")
+
+
+def _descend(target: Any, step: str, where: str) -> Any:
+    if isinstance(target, list):
+        if not step.isdecimal() or int(step) >= len(target):
+            raise UserError(f"{where}: there are {len(target)} items, counted from 0")
+        return target[int(step)]
+    if isinstance(target, dict):
+        return target.setdefault(step, {})
+    raise UserError(f"{where}: {target!r} is a single value, it has no parts")
+
+
+def parsed(model: type[T], overrides: Sequence[str], whole: str) -> T:
+    """Settings of this kind, all as they are by themselves but for the overrides; see `apply` and `validated`."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        apply(values, override)
+    return validated(model, values, whole)
+
+
+def validated(model: type[T], values: Mapping[str, Any], whole: str, where: str = "") -> T:
+    """Settings of this kind. Raises UserError with one line, `where` in front of it, that names the wrong key and the
+    nearest right one; `whole` names what has no single key to blame.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{where}{'; '.join(_explain(error, model, whole))}") from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iterator[str]:
+    """Each problem as `dotted.key: what is wrong`."""
+    for problem in error.errors():
+        where, message = where_and_what(problem)
+        where = where or whole
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(model, problem["loc"][:-1])
+            hint = nearest(str(problem["loc"][-1]), known) or f"; it can be {', '.join(sorted(known))}"
+            yield f"{where} is not a setting{hint}"
+        elif problem["type"] == "missing":
+            yield f"{where} is missing"
+        elif problem["type"] == "model_type":
+            yield f"{where} is a table of settings, not the single value {problem['input']!r}"
+        else:
+            given = problem["input"]
+            shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+            yield f"{where}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _fields_at(model: Any, location: Sequence[int | str]) -> list[str]:
+    """Names of the settings that exist where `location` leads."""
+    for step in location:
+        if isinstance(step, int):
+            continue
+        annotation = model.model_fields[step].annotation
+        candidates = [annotation, *get_args(annotation)]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)

@@ -73,6 +73,10 @@ def _tokens(figures: dict[str, Any]) -> int:
 # A line of `hornbook run` has 80 columns; its folder and time leave these about 55.
 _HEADLINES = {
     "read": lambda f: f"{f['documents']:,} documents, {f['characters'] / 1e6:.1f} million characters",
+    "filter": lambda f: (
+        f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed"
+        + (f", {sum(f['masked'].values()):,} masked" if f["masked"] else "")
+    ),
     "grade": lambda f: (
         f"{f['graded']:,} graded; classifier's F1 {f['agreement']['f1']['value']:.2f} on held-out grades"
     ),

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from hornbook.cli import app
+from hornbook.commands import documents
+from hornbook.errors import UserError
+
+TEXT = "A lantern is a lamp in a case. The case keeps the wind from the flame, and the glass lets the light out. " * 8
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/lantern.txt").write_text(TEXT + "Ask keeper@hornbook.org about it.")
+    (tmp_path / "notes/lantern again.txt").write_text(TEXT + "Ask keeper@hornbook.org about it.  \n")
+    (tmp_path / "notes/leak.md").write_text(
+        "Seven wandering lanterns were lent by the keeper of the harbour museum to the baker of the small island today."
+    )
+    (tmp_path / "notes/short.txt").write_text("Too short.")
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"body": "Eine Laterne ist eine Lampe in einem Gehäuse. " * 20}))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+
+
+def told(*arguments: str) -> str:
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def rows(corpus: str, part: str = "documents") -> list[dict[str, Any]]:
+    return [row for file in sorted(Path(corpus, part).glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+
+def test_from_a_folder_to_a_clean_corpus(folder: Path) -> None:
+    assert "5 documents" in told("read", "notes", "german=rows.jsonl", "--column", "body")
+    assert {row["source"] for row in rows("corpus")} == {"notes", "german"}
+    assert "It is there already, whole." in told("read", "notes", "german=rows.jsonl", "--column", "body")
+
+    output = told("filter", "corpus", "--mask", "email", "--language", "en", "--into", "english")
+    assert "2 email" in output
+    assert "keeper@hornbook.org" not in "".join(row["text"] for row in rows("english"))
+    assert {row["source"] for row in rows("english")} == {"notes"}
+
+    Path("benchmarks").mkdir()
+    question = "Seven wandering lanterns were lent by the keeper of the harbour museum to the baker of the small island"
+    Path("benchmarks/quiz.jsonl").write_text(json.dumps({"id": "q1", "question": question, "answer": "A"}))
+    output = told("clean", "english", "--against", "benchmarks")
+    assert "1 exact duplicate" in output
+    assert "1 contamination" in output
+    left = [row["path"] for row in rows("cleaned")]
+    assert [path for path in left if path.startswith("lantern")] == left[:1]
+    assert {row["kept"] for row in rows("cleaned", "removed")} >= {"quiz/q1"}
+
+
+def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
+    told("read", "notes", "--set", "maximum_characters=300", "--into", "small")
+    assert all(len(row["text"]) <= 300 for row in rows("small"))
+    told("read", "notes", "--whole", "--set", "maximum_characters=300", "--into", "large")
+    assert max(len(row["text"]) for row in rows("large")) > 800
+    for arguments, words in (
+        (["read", "notes", "--set", "maximum_charakters=300"], "maximum_charakters is not a setting (did you mean"),
+        (["read", "nowhere"], "nowhere"),
+        (["filter", "small"], "nothing to filter by"),
+        (["filter", "small", "--rules", "goffer"], "there is no rule 'goffer' (did you mean 'gopher'?)"),
+        (["filter", "small", "--mask", "emial"], "privacy.mask"),
+        (["filter", "notes", "--rules", "gopher"], "is not a corpus"),
+        (["clean", "small", "--set", "similarity=2"], "similarity"),
+        (["clean", "small", "--against", "nowhere"], "nowhere"),
+        (["clean", "small", "--into", "notes"], "notes is there already"),
+    ):
+        done = run(*arguments)
+        assert isinstance(done.exception, UserError), (arguments, done.output)
+        assert words in str(done.exception)
+        assert "\n" not in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "rest"),
+    [
+        ("notes", "notes", "notes"),
+        ("a/b/notes.jsonl.gz", "notes", "a/b/notes.jsonl.gz"),
+        ("mine=a/b", "mine", "a/b"),
+        ("a/b=c/d", "d", "a/b=c/d"),
+        ("s3://bucket/web/?x=1", "?x=1", "s3://bucket/web/?x=1"),
+        ("web=https://host/a.txt?x=1", "web", "https://host/a.txt?x=1"),
+        ("hf:org/stories@train", "stories@train", "hf:org/stories@train"),
+        ("/", "/", "/"),
+    ],
+)
+def test_names_of_sources(path: str, name: str, rest: str) -> None:
+    source = documents._source(path, whole=False, column=None)
+    assert (source.name, source.path) == (name, rest)
+
+
+def test_an_interrupted_reading_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hornbook.corpus import read as reading
+    from hornbook.corpus.items import portions
+
+    monkeypatch.setattr(reading, "portions", lambda items: portions(items, 10))
+    opened: list[str] = []
+    read = reading._read_files
+
+    def fragile(items: Any, *rest: Any) -> Any:
+        opened.append(items[0].file.path)
+        if len(opened) == 3:
+            raise KeyboardInterrupt
+        return read(items, *rest)
+
+    monkeypatch.setattr(reading, "_read_files", fragile)
+    done = run("read", "notes")
+    assert done.exit_code == 130
+    assert "The same command goes on from here." in done.output
+    assert not Path("corpus").exists()
+    told("read", "notes")
+    assert sorted(opened) == sorted([*{*opened}, opened[2]])
+    assert len(rows("corpus")) == 4
+    assert not Path("corpus/scratch").exists()
