@@ -105,7 +105,11 @@ def test_sentences(text: str, count: int) -> None:
     assert sentences(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "a\nb", "\n\n\n", "a-b\n\n\n c,d", "a, b"])
-def test_a_ceiling_is_not_below_its_figure(text: str) -> None:
-    measured = Measured(text, Vocabulary())
-    assert measured.ceiling("newlines per token") >= measured["newlines per token"]
+@pytest.mark.parametrize("text", ["", "a\nb", "\n\n\n", "a-b\n\n\n c,d", "a, b", "A. B c\n \nD! Be"])
+def test_bounds_are_on_the_breaking_side(text: str) -> None:
+    for measured in (Measured(text, Vocabulary()), Measured(text * 3, Vocabulary())):
+        newlines, count = measured.bound("newlines per token"), measured.bound("sentences")
+        assert newlines is not None
+        assert newlines >= measured["newlines per token"]
+        assert count is not None
+        assert count <= measured["sentences"]

@@ -96,8 +96,9 @@ class Heuristics:
         measured = Measured(text, self._vocabulary, self._bad_words)
         for test in self._tests:
             rule = RULES[test.name]
-            if rule.side == "above" and measured.ceiling(rule.measure) <= test.limit:
+            if rule.english and language not in _ENGLISH:
                 continue
-            if not (rule.english and language not in _ENGLISH) and test.broken_by(measured[rule.measure]):
+            bound = measured.bound(rule.measure)
+            if (bound is None or test.broken_by(bound)) and test.broken_by(measured[rule.measure]):
                 return Verdict(text, test.name, lines), measured
         return Verdict(text, None if text.strip() else NOTHING_LEFT, lines), measured

@@ -7,13 +7,22 @@ words, go with those rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 _ENDS = (".", "!", "?", '"', "'")
 _ELLIPSIS = "..."
-_SCRIPTS = ("javascript",)
-_POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+_PHRASES = {
+    "c4.javascript_lines": ("javascript",),
+    "c4.policy_lines": (
+        "terms of use",
+        "privacy policy",
+        "cookie policy",
+        "uses cookies",
+        "use of cookies",
+        "use cookies",
+    ),
+}
 
 
 def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict[str, int]]:
@@ -22,8 +31,11 @@ def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict
     kept = []
     if "c4.citations" in rules:
         text, taken["c4.citations"] = _CITATION.subn("", text)
+    lower = text.lower()
+    phrases = {rule: [phrase for phrase in _PHRASES[rule] if phrase in lower] for rule in _PHRASES if rule in rules}
+    phrases = {rule: found for rule, found in phrases.items() if found}
     for line in map(str.strip, text.splitlines()):
-        rule = _against(line, rules)
+        rule = _against(line, rules, phrases)
         if rule is None:
             kept.append(line)
         elif line:
@@ -31,8 +43,8 @@ def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict
     return "\n".join(kept).strip(), {rule: count for rule, count in taken.items() if count}
 
 
-def _against(line: str, rules: Mapping[str, float | None]) -> str | None:
-    """The first rule that a line breaks."""
+def _against(line: str, rules: Mapping[str, float | None], phrases: Mapping[str, Sequence[str]]) -> str | None:
+    """The first rule that a line breaks. `phrases`: those that each rule of phrases finds anywhere in the text."""
     words = line.split()
     longest = rules.get("c4.long_word_lines")
     if longest is not None and len(line) > longest and max(map(len, words)) > longest:
@@ -42,6 +54,7 @@ def _against(line: str, rules: Mapping[str, float | None]) -> str | None:
     fewest = rules.get("c4.short_lines")
     if fewest is not None and len(words) < fewest:
         return "c4.short_lines"
+    if not phrases:
+        return None
     lower = line.lower()
-    phrases = {"c4.javascript_lines": _SCRIPTS, "c4.policy_lines": _POLICIES}
-    return next((rule for rule in phrases if rule in rules and any(phrase in lower for phrase in phrases[rule])), None)
+    return next((rule for rule, found in phrases.items() if any(phrase in lower for phrase in found)), None)
