@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from hornbook.longrope.objective import LongAndShort
 from hornbook.tokens.mixture import schedule
-from hornbook.train.objectives import IGNORE, Answers, NextToken, Preferences, Sequential, cross_entropy
+from hornbook.train.objectives import IGNORE, Answers, NextToken, Preferences, Sequential, counted, cross_entropy
 
 PAD = 5
 
@@ -49,13 +51,14 @@ def test_what_stands_after_padding_changes_nothing(make_model: Callable[..., Any
     model = make_model(seed=1)
     targets = torch.tensor([[7, 8, IGNORE, IGNORE]])
     logits = torch.randn(1, 4, 400, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    loss = cross_entropy(logits, targets)
+    loss = cross_entropy(logits, targets, counted(targets))
     loss.backward()
     assert logits.grad is not None
     assert not logits.grad[0, 2:].any()
     assert logits.grad[0, :2].any()
-    assert loss.item() == pytest.approx(cross_entropy(logits[:, :2], targets[:, :2]).item(), rel=1e-6)
-    nothing = cross_entropy(logits, torch.full((1, 4), IGNORE))
+    assert loss.item() == pytest.approx(cross_entropy(logits[:, :2], targets[:, :2], counted(targets)).item(), rel=1e-6)
+    ignored = torch.full((1, 4), IGNORE)
+    nothing = cross_entropy(logits, ignored, counted(ignored))
     assert nothing.item() == 0.0
     assert model is not None
 
@@ -126,3 +129,53 @@ def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) 
     assert loss.item() == pytest.approx(wanted, rel=1e-4)
     assert figures["accuracy"] == pytest.approx(np.mean(np.array(gains) > 0))
     assert figures["margin"] == pytest.approx(np.mean(gains), rel=1e-4)
+
+
+def preferences() -> Preferences:
+    source = np.random.default_rng(6)
+    chosen, rejected = source.integers(6, 400, (2, 9, 14))
+    masks = source.random((2, 9, 14)) < 0.5
+    masks[:, :, 3] = True
+    reference = source.normal(-20, 5, (9, 2)).astype(np.float32)
+    return Preferences(chosen, masks[0], rejected, masks[1], reference, np.arange(9), 9, 0.1, 0.3)
+
+
+def answers() -> Answers:
+    source = np.random.default_rng(5)
+    return Answers(source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, np.arange(9), 9)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9, 100])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        next_token(1, 12, 12, batch=9),
+        Sequential([next_token(1, 12, 12, batch=9)]),
+        answers(),
+        preferences(),
+        LongAndShort(next_token(1, 12, 12, batch=4), next_token(2, 20, 21, batch=9)),
+        LongAndShort(next_token(1, 12, 12, batch=9), None),
+    ],
+    ids=["next token", "sequential", "answers", "preferences", "long and short", "long"],
+)
+def test_parts_add_up_to_the_whole(make_model: Callable[..., Any], objective: Any, rows: int) -> None:
+    """Loss, figures and gradients: what is not spread evenly (padding, masks) too."""
+    model = make_model(seed=3)
+    batch = objective.batch(0)
+    loss, figures = objective.loss(model, batch)
+    loss.backward()
+    whole = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    parts = list(objective.cut(batch, rows))
+    assert len(parts) == 1 or rows < 9 or "short_ids" in batch
+    assert all(len(tensor) <= rows for part in parts for tensor in part.values() if tensor.ndim)
+    total, added = 0.0, Counter[str]()
+    for part in parts:
+        piece, told = objective.loss(model, part)
+        piece.backward()
+        total += piece.item()
+        added.update(told)
+    assert total == pytest.approx(loss.item(), rel=1e-5)
+    assert dict(added) == pytest.approx(figures, rel=1e-5, abs=1e-6)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, whole[name], rtol=1e-4, atol=1e-7, msg=name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from hornbook.model.transformer import Transformer
-from hornbook.train.loop import Batch
+from hornbook.train.loop import Batch, split
 from hornbook.train.objectives import NextToken
 
 
@@ -29,7 +30,7 @@ class LongAndShort:
         return [self.long] if self.short is None else [self.long, self.short]
 
     def batch(self, step: int) -> Batch:
-        """The batches of both lengths under the names `long_ids`, `long_targets`, `short_ids`, `short_targets`."""
+        """The batches of both lengths, `long_` or `short_` before the names of their tensors."""
         names = ("long", "short")
         return {
             f"{name}_{key}": tensor
@@ -37,11 +38,22 @@ class LongAndShort:
             for key, tensor in part.batch(step).items()
         }
 
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """First the long rows, then the short ones, of which as many as make the same number of tokens at once."""
+        for name, part in zip(("long", "short"), self._parts(), strict=False):
+            own = {key: tensor for key, tensor in batch.items() if key.startswith(name)}
+            yield from split(own, max(1, rows * (self.long.row - 1) // (part.row - 1)))
+
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The mean over all tokens; each length's own mean is logged."""
-        long, _ = self.long.loss(model, {"ids": batch["long_ids"], "targets": batch["long_targets"]})
-        if self.short is None:
-            return long, {"long": long.item()}
-        short, _ = self.short.loss(model, {"ids": batch["short_ids"], "targets": batch["short_targets"]})
-        share = self.long.tokens_per_step / self.tokens_per_step
-        return share * long + (1 - share) * short, {"long": long.item(), "short": short.item()}
+        total: Tensor | None = None
+        figures = {}
+        for name, part in zip(("long", "short"), self._parts(), strict=False):
+            own = {key.removeprefix(f"{name}_"): tensor for key, tensor in batch.items() if key.startswith(name)}
+            if own:
+                loss, _ = part.loss(model, own)
+                share = part.tokens_per_step / self.tokens_per_step
+                figures[name] = loss.item()
+                total = share * loss if total is None else total + share * loss
+        assert total is not None
+        return total, figures

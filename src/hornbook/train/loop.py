@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ Log = list[dict[str, float]]
 
 
 class Objective(Protocol):
-    """What is learnt: batches that depend on the step's number alone, and a loss."""
+    """What is learnt: batches that depend on the step's number alone, and a loss that adds up over their parts."""
 
     steps: int
     tokens_per_step: int
@@ -33,8 +34,18 @@ class Objective(Protocol):
     def batch(self, step: int) -> Batch:
         """The batch of step `step`, the same whenever it is asked for."""
 
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """The batch cut into parts of at most `rows` rows."""
+
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """The scalar to minimise, and figures to log beside it."""
+        """What a batch, or a part of one, adds to the scalar to minimise, and to the figures to log beside it."""
+
+
+def split(batch: Batch, rows: int) -> Iterator[Batch]:
+    """Cut each tensor along its first dimension; numbers (no dimension), of the whole batch, go with each part."""
+    most = max(len(tensor) for tensor in batch.values() if tensor.ndim)
+    for start in range(0, most, rows):
+        yield {name: tensor[start : start + rows] if tensor.ndim else tensor for name, tensor in batch.items()}
 
 
 def train(
@@ -104,12 +115,18 @@ def _step(
     multiplier = optim.rate(step, objective.steps, settings.warmup, settings.decay)
     optim.set_rate(optimizers, multiplier)
     batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}
-    loss, figures = objective.loss(model, batch)
-    if not loss.isfinite():
-        raise UserError(f"the loss of step {step + 1} is {loss.item()}: training has diverged; lower the learning rate")
-    loss.backward()  # type: ignore[no-untyped-call]
+    total, figures = 0.0, Counter[str]()
+    for part in [batch] if settings.micro_batch is None else objective.cut(batch, settings.micro_batch):
+        loss, told = objective.loss(model, part)
+        if not loss.isfinite():
+            raise UserError(
+                f"the loss of step {step + 1} is {loss.item()}: training has diverged; lower the learning rate"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+        figures.update(told)
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return {"step": step + 1, "loss": loss.item(), "rate": multiplier, **figures}
+    return {"step": step + 1, "loss": total, "rate": multiplier, **figures}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,24 @@ from torch import Tensor
 
 from hornbook.model.transformer import Transformer
 from hornbook.tokens.mixture import Schedule
-from hornbook.train.loop import Batch
+from hornbook.train.loop import Batch, split
 
 IGNORE = -100
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean negative log-likelihood in nats of the targets that are not IGNORE; 0 where all are.
+def cross_entropy(logits: Tensor, targets: Tensor, count: Tensor) -> Tensor:
+    """Negative log-likelihood in nats of the targets that are not IGNORE, over `count`; 0 where all are.
 
-    logits: (batch, time, vocabulary); targets: (batch, time).
+    logits: (batch, time, vocabulary); targets: (batch, time). For a mean, `count` is `counted(targets)`, of the whole
+    batch where these are a part of it.
     """
     total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
-    return total / (targets != IGNORE).sum().clamp(min=1)
+    return total / count
+
+
+def counted(targets: Tensor) -> Tensor:
+    """How many targets are not IGNORE, 1 at least: a number without dimensions."""
+    return (targets != IGNORE).sum().clamp(min=1)
 
 
 @dataclass
@@ -43,7 +49,7 @@ class NextToken:
         self.tokens_per_step = self.batch_rows * (self.row - 1)
 
     def batch(self, step: int) -> Batch:
-        """ids (batch, row - 1) and targets, shifted by one."""
+        """ids (batch, row - 1), targets, shifted by one, and how many count."""
         table = np.empty((self.batch_rows, self.row), dtype=np.int64)
         for index in range(self.batch_rows):
             at = step * self.batch_rows + index
@@ -51,11 +57,15 @@ class NextToken:
         rows = torch.from_numpy(table)
         targets = rows[:, 1:].clone()
         targets[targets == self.pad] = IGNORE
-        return {"ids": rows[:, :-1], "targets": targets}
+        return {"ids": rows[:, :-1], "targets": targets, "count": counted(targets)}
+
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """See `split`."""
+        return split(batch, rows)
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of the next token."""
-        return cross_entropy(model(batch["ids"]), batch["targets"]), {}
+        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
 
 
 @dataclass
@@ -76,6 +86,10 @@ class Sequential:
             step -= part.steps
         raise IndexError("past the last step")
 
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """See `split`."""
+        return split(batch, rows)
+
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of the next token."""
         return self.parts[0].loss(model, batch)
@@ -95,14 +109,19 @@ class Answers:
         self.tokens_per_step = self.batch_rows * (self.ids.shape[1] - 1)
 
     def batch(self, step: int) -> Batch:
-        """ids (batch, row - 1) and targets: IGNORE where somebody else writes."""
+        """ids (batch, row - 1), targets: IGNORE where somebody else writes, and how many count."""
         rows = self.order[step * self.batch_rows : (step + 1) * self.batch_rows]
         ids, mask = torch.from_numpy(self.ids[rows]), torch.from_numpy(self.mask[rows])
-        return {"ids": ids[:, :-1], "targets": ids[:, 1:].masked_fill(~mask[:, 1:], IGNORE)}
+        targets = ids[:, 1:].masked_fill(~mask[:, 1:], IGNORE)
+        return {"ids": ids[:, :-1], "targets": targets, "count": counted(targets)}
+
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """See `split`."""
+        return split(batch, rows)
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of the assistant's tokens."""
-        return cross_entropy(model(batch["ids"]), batch["targets"]), {}
+        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
 
 
 def sequence_log_probabilities(model: Transformer, ids: Tensor, targets: Tensor) -> Tensor:
@@ -134,21 +153,31 @@ class Preferences:
         self.tokens_per_step = 2 * self.batch_pairs * (self.chosen.shape[1] - 1)
 
     def batch(self, step: int) -> Batch:
-        """Chosen rows first, then the rejected ones in the same order."""
+        """ids and targets (pairs, 2, row - 1), the chosen first; how many pairs, and how many chosen targets, count."""
         pairs = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
-        ids = torch.from_numpy(np.concatenate((self.chosen[pairs], self.rejected[pairs])))
-        mask = torch.from_numpy(np.concatenate((self.chosen_mask[pairs], self.rejected_mask[pairs])))
-        targets = ids[:, 1:].masked_fill(~mask[:, 1:], IGNORE)
-        return {"ids": ids[:, :-1], "targets": targets, "reference": torch.from_numpy(self.reference[pairs])}
+        ids = torch.from_numpy(np.stack((self.chosen[pairs], self.rejected[pairs]), 1))
+        mask = torch.from_numpy(np.stack((self.chosen_mask[pairs], self.rejected_mask[pairs]), 1))
+        targets = ids[..., 1:].masked_fill(~mask[..., 1:], IGNORE)
+        return {
+            "ids": ids[..., :-1],
+            "targets": targets,
+            "reference": torch.from_numpy(self.reference[pairs]),
+            "pairs": torch.tensor(len(pairs)),
+            "words": counted(targets[:, 0]),
+        }
+
+    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """See `split`; a row is a pair."""
+        return split(batch, rows)
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """-log sigmoid(beta * margin), plus the chosen answer's mean loss times `chosen_weight` (RPO)."""
-        likelihood = sequence_log_probabilities(model, batch["ids"], batch["targets"])
-        chosen, rejected = likelihood.chunk(2)
+        ids, targets = (torch.cat(batch[name].unbind(1)) for name in ("ids", "targets"))
+        chosen, rejected = sequence_log_probabilities(model, ids, targets).chunk(2)
         gain = (chosen - rejected) - (batch["reference"][:, 0] - batch["reference"][:, 1])
-        loss = -F.logsigmoid(self.beta * gain).mean()
+        loss = -F.logsigmoid(self.beta * gain).sum() / batch["pairs"]
         if self.chosen_weight:
-            words = (batch["targets"][: len(chosen)] != IGNORE).sum()
-            loss = loss - self.chosen_weight * chosen.sum() / words
-        figures = {"accuracy": (gain > 0).float().mean().item(), "margin": gain.mean().item()}
+            loss = loss - self.chosen_weight * chosen.sum() / batch["words"]
+        share = 1 / int(batch["pairs"])
+        figures = {"accuracy": (gain > 0).sum().item() * share, "margin": gain.sum().item() * share}
         return loss, figures

@@ -22,6 +22,9 @@ class TrainSettings(Settings):
     epsilon: float = Field(1e-8, gt=0, description="AdamW's")
     weight_decay: float = Field(0.1, ge=0)
     batch: int = Field(32, ge=1, description="rows of one sequence length in a step")
+    micro_batch: int | None = Field(
+        None, ge=1, description="rows computed at once, to save memory; a step is the same sum; unset: all of them"
+    )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     decay: float = Field(0.4, ge=0, le=1, description="share of the steps, at the end, in which the rate falls to 0")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
