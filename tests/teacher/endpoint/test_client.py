@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.teacher.endpoint.server import Act, Call, Server, status
 
 import hornbook
 from hornbook.errors import UserError
-from hornbook.progress import Progress
+from hornbook.progress import Progress, Task
 from hornbook.teacher.endpoint.budget import BudgetError
 from hornbook.teacher.endpoint.client import Client
 from hornbook.teacher.endpoint.request import Request
@@ -272,6 +273,59 @@ def test_what_is_wrong_with_everything_ends_the_run_at_once(
     for word in words:
         assert word in str(error.value)
     assert "\n" not in str(error.value)
+
+
+PAGE = b"<!DOCTYPE html><html><title>Welcome</title></html>"
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (Act(content=PAGE), ["no chat completion but a web page", "<title>Welcome</title>"]),
+        (Act(content=b'{"error": "Unexpected endpoint"}'), ["Unexpected endpoint"]),
+        (Act(content=b'[{"id": 1}]'), ["something else", '[{"id": 1}]']),
+        (Act(content=b""), ["nothing at all"]),
+        (status(405), ["takes no requests", "HTTP 405"]),
+        (status(501), ["takes no requests", "HTTP 501"]),
+    ],
+)
+@pytest.mark.parametrize(("path", "advice"), [("/v1", "Check the host and the port"), ("", "ends in /v1")])
+def test_somebody_who_is_no_teacher_is_told_of_at_once(
+    make_client: Make, ask_double: Ask, act: Act, words: list[str], path: str, advice: str
+) -> None:
+    with Server(lambda call: act) as server, make_client(server.url.removesuffix("/v1") + path, start=1) as client:
+        with pytest.raises(UserError) as error:
+            list(client.ask(ask_double(n) for n in range(10)))
+        assert sum(server.asked.values()) == 1
+    for word in [f"{server.url.removesuffix('/v1')}{path}/chat/completions", advice, *words]:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_page_in_the_middle_of_a_run_is_a_fault_that_passes(make_client: Make, ask_double: Ask) -> None:
+    act = lambda call: Act(content=PAGE) if call.number in (3, 4) else GOOD  # noqa: E731
+    with Server(act) as server, make_client(server.url, start=1) as client:
+        assert all(answer.ok for answer in client.ask(ask_double(n) for n in range(10)))
+    assert client.figures.retried == {"damaged": 2}
+
+
+def test_what_is_sent_again_is_shown_while_nothing_was_answered(make_client: Make, ask_double: Ask) -> None:
+    notes: list[str] = []
+
+    class Seen(Task):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    class Watched(Progress):
+        @contextmanager
+        def task(self, label: str, total: float | None = None, done: float = 0) -> Iterator[Task]:
+            yield Seen()
+
+    act = lambda call: status(500) if call.number < 3 else GOOD  # noqa: E731
+    with Server(act) as server, make_client(server.url, progress=Watched(), backoff=0.3) as client:
+        assert next(client.ask([ask_double(3)])).ok
+    assert any("no answer yet" in note and "sent again (http 500)" in note for note in notes)
+    assert not any("from the cache" in note for note in notes)
 
 
 def test_a_key_that_is_not_accepted_is_named_and_never_shown(

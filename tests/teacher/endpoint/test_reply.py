@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hornbook.teacher.endpoint.reply import DamagedError, Reply, judge, parse, read_reply
+from hornbook.teacher.endpoint.reply import DamagedError, ForeignError, Reply, judge, parse, read_reply
 from hornbook.teacher.endpoint.request import Request, Usage
 from hornbook.teacher.interface import Message
 
@@ -51,6 +51,38 @@ def test_tokens_that_nobody_counted_are_estimated() -> None:
 def test_what_is_no_completion_is_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError):
         read_reply(content, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "nothing at all"),
+        (
+            b"<!DOCTYPE html>\n<title>Log  in</title>",
+            "a web page, which begins with: <!DOCTYPE html> <title>Log in</title>",
+        ),
+        (b"\xff\x00\x1b[31m", "something else, which begins with: \ufffd\ufffd\ufffd[31m"),
+        (b'{"error": "Unexpected endpoint"}', '{"error": "Unexpected endpoint"}'),
+        (b'{"choices": [{"text": "of an older protocol"}]}', "older protocol"),
+        (b'{"choices": [{"delta": {"content": "a"}}]}', "delta"),
+        (b'{"message": {}, "done": false}\n{"message": {}}', '"done": false'),
+        (b"data: {}\n\n" * 100, "data: {} dat…"),
+    ],
+)
+def test_what_is_something_else_is_shown(content: bytes, told: str) -> None:
+    with pytest.raises(ForeignError) as error:
+        read_reply(content, PLAIN)
+    assert told in str(error.value)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"choices": []}', b'{"choices": [{"message": null}]}', b'{"choi', b'{"a": ' * 9, b'{"choices": [] ,']
+)
+def test_what_may_have_been_a_completion_is_not_something_else(content: bytes) -> None:
+    with pytest.raises(DamagedError) as error:
+        read_reply(content, PLAIN)
+    assert not isinstance(error.value, ForeignError)
 
 
 @given(some.binary(max_size=60) | some.text(max_size=60).map(str.encode))

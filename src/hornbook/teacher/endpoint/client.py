@@ -215,7 +215,11 @@ class Client:
                 self._told.add(text)
                 self._progress.say(escape(text))
         figures = self.figures
-        parts = [f"{figures.rate:.1f}/s"] if figures.replies else ["from the cache"]
+        if figures.replies:
+            parts = [f"{figures.rate:.1f}/s"]
+        else:
+            parts = ["no answer yet"] if figures.sent else ["from the cache"]
+        parts += [f"{count:,} sent again ({reason})" for reason, count in sorted(figures.retried.items())]
         parts += [f"{figures.failed.total():,} failed"] if figures.failed else []
         parts += [f"{figures.money:.2f} spent"] if figures.money else []
         task.note(", ".join(parts))

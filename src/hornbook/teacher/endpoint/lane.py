@@ -12,7 +12,7 @@ from hornbook.teacher.endpoint.connections import Connections
 from hornbook.teacher.endpoint.dialect import Dialect
 from hornbook.teacher.endpoint.errors import BrokenError, DeclinedError, UnreachableError, UnspokenError
 from hornbook.teacher.endpoint.pacing import Pace
-from hornbook.teacher.endpoint.reply import DamagedError, Reply, parse, read_reply
+from hornbook.teacher.endpoint.reply import DamagedError, ForeignError, Reply, parse, read_reply
 from hornbook.teacher.endpoint.request import Request
 from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
 from hornbook.teacher.endpoint.statuses import error_of, trouble_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LARGEST = 16 * 2**20  # bytes of a response; an endpoint that never stops is cut off
 CONNECT = 10.0  # seconds to find somebody at an address
 DECLINES = 20  # in a row, with no answer in between, before the run ends: then it is not the requests' fault
+NO_POST = (405, 501)  # how web servers say that there is nothing here to be asked
 UNSPOKEN = (400, 422, 501)  # how servers say that they do not know a field
 
 
@@ -63,8 +64,11 @@ class Lane:
                 self._say_once(learnt)
                 raise UnspokenError("dialect", learnt)
         trouble = trouble_of(status, headers, content, self.endpoint, answered=self.answered)
-        if status == 404 and not self.answered and isinstance(trouble, DeclinedError):
-            raise UserError(await self._diagnosis(trouble.detail))
+        if not self.answered and isinstance(trouble, DeclinedError):
+            if status == 404:
+                raise UserError(await self._diagnosis(trouble.detail))
+            if status in NO_POST:
+                raise UserError(f"{self._url} takes no requests: {trouble.detail}. {self._advice()}")
         if isinstance(trouble, DeclinedError) and trouble.reason != "refused":
             self._declined += 1
             if self._declined >= DECLINES:
@@ -98,11 +102,19 @@ class Lane:
         try:
             reply = read_reply(content, request)
         except DamagedError as error:
+            if isinstance(error, ForeignError) and not self.answered:
+                raise UserError(f"{self._url}: {error}. {self._advice()}") from None
             raise BrokenError("damaged", str(error)) from None
         self.answered, self._declined = True, 0
         if attempt == 0 and not reply.refusal and reply.finish == "stop":  # further attempts have it in words as well
             self._dialect.heard(body, _is_json(reply.text))
         return reply
+
+    def _advice(self) -> str:
+        """What to look at when somebody answers who is no teacher."""
+        if self.endpoint.azure or self.endpoint.base_url.endswith("/v1"):
+            return "Check the host and the port, and whether a login page or a proxy stands before the teacher"
+        return "Check the address: most teachers' ends in /v1, and the host and the port must be theirs"
 
     async def _diagnosis(self, detail: str) -> str:
         """Why there is nothing at the address: the model, or the path. The endpoint's own list of models tells."""

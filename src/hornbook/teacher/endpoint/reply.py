@@ -11,6 +11,7 @@ from typing import Any
 from hornbook.teacher.endpoint.request import Request, Usage
 from hornbook.teacher.endpoint.schema import complaint
 
+SHOWN = 120  # characters of a response that is no chat completion
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English, where nobody counted
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)  # what reasoning models write before they answer
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
@@ -18,6 +19,10 @@ _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*\Z", re.DOTA
 
 class DamagedError(ValueError):
     """A response that is not the whole of what the endpoint meant to say."""
+
+
+class ForeignError(DamagedError):
+    """A response that is no chat completion, not even a damaged one: a web page, or what another service says."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,15 @@ class Verdict:
 
 
 def read_reply(body: bytes, request: Request) -> Reply:
-    """Read the JSON of a chat completion. Raises `DamagedError` when it is none."""
+    """Read the JSON of a chat completion. Raises `DamagedError` for a broken one, `ForeignError` for what is none."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        raise DamagedError("the response is not whole JSON") from None
+        if _begins_completion(body):
+            raise DamagedError("the response is not whole JSON") from None
+        raise ForeignError(f"the response is no chat completion but {_what(body)}") from None
+    if not _is_completion(data):
+        raise ForeignError(f"the response is no chat completion but {_what(body)}")
     try:
         choice = data["choices"][0]
         message = choice["message"]
@@ -64,6 +73,36 @@ def read_reply(body: bytes, request: Request) -> Reply:
     except UnicodeEncodeError:
         raise DamagedError("the response's text has half characters") from None
     return Reply(text, finish or "stop", refusal or "", _usage(data.get("usage"), request, text))
+
+
+def _is_completion(data: Any) -> bool:
+    """Whether this is a chat completion, however poor: an object with choices, of which the first has a message."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("choices"), list):
+        return False
+    return not data["choices"] or (isinstance(data["choices"][0], Mapping) and "message" in data["choices"][0])
+
+
+def _begins_completion(body: bytes) -> bool:
+    """Whether what is not whole JSON may be the beginning of a chat completion."""
+    text = body.decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return False
+    try:
+        first, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return True
+    return _is_completion(first)  # something follows an object that is whole, such as the next line of a stream
+
+
+def _what(body: bytes) -> str:
+    """In a few words what a body is instead, with its beginning."""
+    text = " ".join(body[: 4 * SHOWN].decode("utf-8", "replace").split())
+    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    if not text:
+        return "nothing at all"
+    shown = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+    page = text[:14].lower().startswith(("<!doctype html", "<html"))
+    return f"{'a web page' if page else 'something else'}, which begins with: {shown}"
 
 
 def _usage(counted: Any, request: Request, text: str) -> Usage:
