@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook import machine, manifest
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value, remove_folder, sweep
+from hornbook.files import alone, digest_value, remove_folder, sweep
 from hornbook.manifest import Manifest
 from hornbook.progress import Progress
 
@@ -88,7 +85,7 @@ def run(
     except OSError as error:
         raise UserError(f"{root} cannot be made a folder: {error.strerror}; choose another one with --into") from None
     results: dict[str, Result] = {}
-    with _alone(root):
+    with alone(root / ".lock", f"another run (process {{}}) works in {root}; wait for it or use --into"):
         _sweep_folders(root)
         _renumber(stages, root)
         for stage in chosen:
@@ -179,20 +176,3 @@ def _sweep_folders(root: Path) -> None:
     """Finish the deletions that a kill cut short: `.NAME.PID.old` beside the stages' folders."""
     for path in root.glob(".*.old"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Hold the run folder; a second run in the same folder is refused. The lock ends with the process."""
-    with (root / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise UserError(
-                f"another run (process {lock.read().strip()}) works in {root}; wait for it or use --into"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

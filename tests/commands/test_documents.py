@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from typer.testing import CliRunner
 from hornbook.cli import app
 from hornbook.commands import documents
 from hornbook.errors import UserError
+from hornbook.files import alone
 
 TEXT = "A lantern is a lamp in a case. The case keeps the wind from the flame, and the glass lets the light out. " * 8
 
@@ -63,6 +68,14 @@ def test_from_a_folder_to_a_clean_corpus(folder: Path) -> None:
     left = [row["path"] for row in rows("cleaned")]
     assert [path for path in left if path.startswith("lantern")] == left[:1]
     assert {row["kept"] for row in rows("cleaned", "removed")} >= {"quiz/q1"}
+
+    way = ["corpus", "english", "cleaned"]
+    dropped = next(row["id"] for row in rows("cleaned", "removed") if row["reason"] == "exact duplicate")
+    output = told("trace", dropped, *way)
+    assert "kept instead" in output or "Dropped in its favour" in output, "two documents of one id"
+    leaked = next(row["id"] for row in rows("cleaned", "removed") if row["reason"] == "contamination")
+    steps = re.findall(r"^(\w+)  (\w+)$", told("trace", leaked, *way), re.MULTILINE)
+    assert steps == [("corpus", "kept"), ("english", "kept"), ("cleaned", "dropped")]
 
 
 def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
@@ -128,3 +141,73 @@ def test_an_interrupted_reading_goes_on(folder: Path, monkeypatch: pytest.Monkey
     assert sorted(opened) == sorted([*{*opened}, opened[2]])
     assert len(rows("corpus")) == 4
     assert not Path("corpus/scratch").exists()
+
+
+def refused(*arguments: str) -> str:
+    done = run(*arguments)
+    assert isinstance(done.exception, UserError), done.output
+    return str(done.exception)
+
+
+def test_no_corpus_is_replaced_unasked(folder: Path) -> None:
+    told("read", "notes", "--into", "kept")
+    assert "kept holds what other settings" in refused("read", "notes", "--whole", "--into", "kept")
+    assert "would be written where kept is read" in refused("filter", "kept", "--mask", "email", "--into", "kept")
+    assert "would be written where kept is read" in refused("clean", "kept", "--into", "kept/inside")
+    assert "would be written where notes is read" in refused("read", "notes", "--into", ".")
+    assert len(rows("kept")) == 4
+    told("read", "notes/lantern.txt", "--into", "kept", "--force")
+    assert len(rows("kept")) == 1
+
+
+def test_a_corpus_that_was_changed_is_another_one(folder: Path) -> None:
+    told("read", "notes")
+    told("clean", "corpus")
+    (file,) = Path("corpus/documents").glob("*.parquet")
+    pq.write_table(pq.read_table(file).slice(0, 1), file)
+    assert "cleaned holds what" in refused("clean", "corpus")
+    told("clean", "corpus", "--force")
+    assert len(rows("cleaned")) == 1
+
+
+def test_two_at_once_in_one_place(folder: Path) -> None:
+    with alone(Path(".corpus.lock"), "never"):
+        child = subprocess.run(
+            [sys.executable, "-m", "hornbook", "read", "notes"], capture_output=True, text=True, check=False
+        )
+    assert child.returncode == 2
+    assert f"another `hornbook read` (process {os.getpid()}) makes corpus" in " ".join(child.stderr.split())
+    told("read", "notes")
+    assert sorted(path.name for path in Path().glob(".*")) == []
+
+
+@pytest.mark.parametrize("command", ["filter", "clean", "grade", "audit"])
+def test_damaged_corpora_are_named(folder: Path, command: str) -> None:
+    Path("quiz.jsonl").write_text(json.dumps({"id": "q1", "question": "What is a lantern made of?", "answer": "A"}))
+    more = {
+        "filter": ["--mask", "email"],
+        "clean": [],
+        "grade": ["--sample", "3"],
+        "audit": ["--against", "quiz.jsonl"],
+    }
+    told("read", "notes")
+    (file,) = Path("corpus/documents").glob("*.parquet")
+    whole = pq.read_table(file)
+    for column in ("id", "text"):
+        pq.write_table(whole.drop_columns([column]), file)
+        assert f"part-00000.parquet has no column '{column}'" in refused(command, "corpus", *more[command])
+    file.write_bytes(b"PAR1 half of it")
+    assert "part-00000.parquet is damaged" in refused(command, "corpus", *more[command])
+    assert not list(Path().glob(".*partial"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["read", "notes"], ["clean", "corpus"], ["grade", "corpus", "--sample", "3"], ["write", "stories", "--count", "2"],
+     ["audit", "corpus", "--against", "quiz.jsonl"]],
+)  # fmt: skip
+def test_places_where_nothing_can_be_written(folder: Path, command: list[str]) -> None:
+    told("read", "notes")
+    Path("quiz.jsonl").write_text(json.dumps({"id": "q1", "question": "What is a lantern made of?", "answer": "A"}))
+    for place in ("rows.jsonl/x", "/proc/nowhere/x"):
+        assert "can't be written" in refused(*command, "--into", place)

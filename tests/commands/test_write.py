@@ -54,7 +54,10 @@ def test_a_corpus_and_again_for_nothing(
     assert (manifest["stage"], manifest["settings"]["count"]) == ("write", 12)
     assert "nothing was asked" in run(*words)
     assert len(teacher.requests) == 16
-    run(*[word if word != "12" else "14" for word in words])
+    more = [word if word != "12" else "14" for word in words]
+    with pytest.raises(UserError, match="replace it with --force"):
+        run(*more)
+    run(*more, "--force")
     assert len(teacher.requests) == 18
 
 
@@ -144,7 +147,7 @@ def test_a_teacher_grades(
     assert len(scores) == 80
     assert min(scores) < 2.5 < max(scores)
     assert "nothing was asked" in run(*words)
-    run(*words, "--threshold", "4")  # other settings: graded again out of the cache
+    run(*words, "--threshold", "4", "--force")  # other settings: graded again out of the cache
     assert len(teacher.requests) == 60
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from hornbook.commands.corpora import writable
 from hornbook.commands.places import model_folder
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
@@ -93,6 +94,8 @@ def audit(  # noqa: PLR0913 (one for each option)
     from hornbook.audit.model import Asking
     from hornbook.corpus.leaks.benchmarks import load_benchmarks
 
+    if not dry_run:
+        _free(into)
     budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
     vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
@@ -196,6 +199,13 @@ def _show_vectors(embedder: Embeddings, corpus: Path, items: list[Item]) -> int:
         soft_wrap=True,
     )
     return missing
+
+
+def _free(into: Path) -> None:
+    """Refuse a folder that holds something else than an audit, before the work begins."""
+    if into.is_dir() and any(into.iterdir()) and not (into / "audit.json").is_file():
+        raise UserError(f"{into} holds something else than an audit; name another folder with --into")
+    writable(into)
 
 
 def _write(into: Path, what: str, against: Path, found: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:

@@ -39,6 +39,7 @@ def read(
         str | None, typer.Option(help="Column of .jsonl and .parquet that holds the text; text or content unless told.")
     ] = None,
     changes: CHANGES = None,
+    force: corpora.FORCE = False,
     runner: corpora.RUNNER = None,
     workers: corpora.WORKERS = None,
 ) -> None:
@@ -56,10 +57,11 @@ def read(
     def work(folder: Path, progress: Progress) -> dict[str, Any]:
         return room(sources, settings, base=here, into=folder, progress=progress)
 
-    _make(into, "read", told, inputs, work)
+    local = [Path(source.path) for source in sources if Path(source.path).exists()]
+    _make(into, "read", told, inputs, work, reads=local, force=force)
 
 
-def filter_corpus(
+def filter_corpus(  # noqa: PLR0913 (one for each option)
     corpus: Annotated[Path, typer.Argument(help=CORPUS)],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus to write.")] = Path("filtered"),
     *,
@@ -74,6 +76,7 @@ def filter_corpus(
         typer.Option(metavar="KIND", help="Mask email, ip, phone, card or secret; can be repeated."),
     ] = None,
     changes: CHANGES = None,
+    force: corpora.FORCE = False,
     runner: corpora.RUNNER = None,
     workers: corpora.WORKERS = None,
 ) -> None:
@@ -95,7 +98,15 @@ def filter_corpus(
     def work(folder: Path, progress: Progress) -> dict[str, Any]:
         return room(corpus, settings, into=folder, progress=progress)
 
-    _make(into, "filter", settings.model_dump(mode="json"), {"corpus": corpora.content(corpus)}, work)
+    _make(
+        into,
+        "filter",
+        settings.model_dump(mode="json"),
+        {"corpus": corpora.content(corpus)},
+        work,
+        reads=[corpus],
+        force=force,
+    )
 
 
 def clean(
@@ -107,6 +118,7 @@ def clean(
         typer.Option(metavar="DIR", help="Benchmarks whose items no document may hold; can be repeated."),
     ] = None,
     changes: CHANGES = None,
+    force: corpora.FORCE = False,
     runner: corpora.RUNNER = None,
     workers: corpora.WORKERS = None,
 ) -> None:
@@ -123,7 +135,7 @@ def clean(
     def work(folder: Path, progress: Progress) -> dict[str, Any]:
         return room(corpus, None, settings, into=folder, progress=progress, against=benchmarks)
 
-    _make(into, "clean", settings.model_dump(mode="json"), inputs, work)
+    _make(into, "clean", settings.model_dump(mode="json"), inputs, work, reads=corpus, force=force)
 
 
 def _source(path: str, whole: bool, column: str | None) -> Source:
@@ -141,12 +153,17 @@ def _make(
     settings: dict[str, Any],
     inputs: Mapping[str, str],
     work: Callable[[Path, Progress], dict[str, Any]],
+    *,
+    reads: Sequence[Path],
+    force: bool,
 ) -> None:
     from hornbook.report.figures import headline
 
     progress = ConsoleProgress(console)
     try:
-        made, before = corpora.make(into, stage, settings, inputs, CODE, lambda folder: work(folder, progress))
+        made, before = corpora.make(
+            into, stage, settings, inputs, CODE, lambda folder: work(folder, progress), reads=reads, force=force
+        )
     except KeyboardInterrupt:
         console.print("\nStopped. The same command goes on from here.", highlight=False)
         raise typer.Exit(130) from None

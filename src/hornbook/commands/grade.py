@@ -37,6 +37,7 @@ def grade(  # noqa: PLR0913 (one for each option)
         float | None, typer.Option(min=0.0001, max=1, help="Keep this share of the documents, the best.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 1,
+    force: corpora.FORCE = False,
     runner: corpora.RUNNER = None,
     workers: corpora.WORKERS = None,
     cache: CACHE = None,
@@ -62,7 +63,7 @@ def grade(  # noqa: PLR0913 (one for each option)
             return
     elif dry_run:
         raise UserError("the built-in teacher sends nothing and costs nothing; --dry-run needs --teacher URL#MODEL")
-    _make(corpus, into, chosen, settings, asked, seed)
+    _make(corpus, into, chosen, settings, asked, seed, force=force)
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
@@ -77,7 +78,14 @@ def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: Clien
 
 
 def _make(
-    corpus: Path, into: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings | None, seed: int
+    corpus: Path,
+    into: Path,
+    rubric: Rubric,
+    settings: GradeSettings,
+    asked: ClientSettings | None,
+    seed: int,
+    *,
+    force: bool,
 ) -> None:
     told: dict[str, Any] = {
         "seed": seed,
@@ -102,7 +110,8 @@ def _make(
             return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
 
     try:
-        made, before = corpora.make(into, "grade", told, {"corpus": corpora.content(corpus)}, CODE, work)
+        inputs = {"corpus": corpora.content(corpus)}
+        made, before = corpora.make(into, "grade", told, inputs, CODE, work, reads=[corpus], force=force)
     except KeyboardInterrupt:
         console.print("\nStopped. The same command goes on from here.", highlight=False)
         raise typer.Exit(130) from None
@@ -113,7 +122,7 @@ def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
     if before:
         console.print("It is there already, whole; nothing was asked.", highlight=False)
     counts = ", ".join(f"{number:,} x {grade}" for grade, number in figures["grades"].items() if number)
-    agreement = figures["agreement"]["f1"]
+    agreement = figures["agreement"]
     console.print(
         f"{figures['graded']:,} documents graded by {figures['grader']} ({figures['failed']:,} failed): {counts}.",
         highlight=False,
@@ -121,7 +130,8 @@ def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
     )
     console.print(
         f"Every one of {figures['documents']:,} documents has a score; the classifier's F1 on {figures['held_out']:,} "
-        f"held-out grades at {figures['threshold']} is {agreement['value']:.2f}.",
+        f"held-out grades at {figures['threshold']} is {agreement['f1']['value']:.2f}, kappa over all grades "
+        f"{agreement['kappa']['value']:.2f}.",
         highlight=False,
         soft_wrap=True,
     )

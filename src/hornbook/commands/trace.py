@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from hornbook import manifest
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
 
@@ -18,15 +20,18 @@ _CHARACTERS = 400
 
 def trace(
     identity: Annotated[str, typer.Argument(metavar="ID", help="A document's id, or the beginning of it.")],
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="A run folder or a run's name; the only one in runs/ unless told."),
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN|CORPUS...]",
+            help="A run, or the corpora of several steps in their order; the only run in runs/ unless told.",
+        ),
     ] = None,
 ) -> None:
     """Show a document's way: its source, every score, why it was kept or dropped, and what it was a copy of."""
     from hornbook.corpus.trace import trace as follow
 
-    found = follow(identity, run_folder(run) if run is not None else _only_run())
+    found = follow(identity, _stages(places or [str(_only_run())]))
     say(f"[bold]{found.id}[/bold]")
     for step in found.steps:
         mark = "[green]kept[/green]" if step.kept else "[red]dropped[/red]"
@@ -43,6 +48,17 @@ def trace(
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     say("\n[dim]The text begins:[/dim]")
     console.print(found.text[:_CHARACTERS], markup=False, highlight=False, soft_wrap=True)
+
+
+def _stages(places: Sequence[str]) -> list[Path]:
+    """The folders that a document went through: a run's stages, or corpora that were made one by one."""
+    folders: list[Path] = []
+    for place in places:
+        if (Path(place) / manifest.FILE).is_file():
+            folders.append(Path(place))
+        else:
+            folders += sorted(run_folder(place).glob("[0-9][0-9]-*"))
+    return folders
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -63,6 +63,7 @@ def write(  # noqa: PLR0913 (one for each option)
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three filled prompts and the cost; send nothing.")
     ] = False,
+    force: corpora.FORCE = False,
     without_isolation: Annotated[
         bool, typer.Option("--without-isolation", help="Run generated code even where it cannot be isolated.")
     ] = False,
@@ -77,14 +78,14 @@ def write(  # noqa: PLR0913 (one for each option)
         if dry_run or template:
             option = "--dry-run" if dry_run else "--template"
             raise UserError(f"the built-in teacher is asked nothing; {option} needs --teacher URL#MODEL")
-        _make(order, into, seeds, None, without_isolation)
+        _make(order, into, seeds, None, without_isolation, force=force)
         return
     budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     settings = client_settings(teacher or [], model, cache, budget)
     if dry_run:
         _preview(order, settings)
         return
-    _make(order, into, seeds, settings, _consent(order, without_isolation))
+    _make(order, into, seeds, settings, _consent(order, without_isolation), force=force)
 
 
 def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budget: Budget) -> ClientSettings:
@@ -139,7 +140,13 @@ def _preview(order: Order, settings: ClientSettings) -> None:
 
 
 def _make(
-    order: Order, into: Path, seeds: Path | None, settings: ClientSettings | None, allow_unisolated: bool
+    order: Order,
+    into: Path,
+    seeds: Path | None,
+    settings: ClientSettings | None,
+    allow_unisolated: bool,
+    *,
+    force: bool,
 ) -> None:
     told: dict[str, Any] = {
         "kind": order.kind.name,
@@ -166,7 +173,8 @@ def _make(
 
     inputs = {"seeds": corpora.content(seeds)} if seeds else {}
     try:
-        made, before = corpora.make(into, "write", told, inputs, CODE, work)
+        reads = [seeds] if seeds else []
+        made, before = corpora.make(into, "write", told, inputs, CODE, work, reads=reads, force=force)
     except KeyboardInterrupt:
         console.print("\nStopped. The same command goes on from here.", highlight=False)
         raise typer.Exit(130) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -120,29 +121,46 @@ def shard_files(corpus: Path) -> list[Path]:
 
 
 def rows_in(file: Path) -> int:
-    """How many rows a parquet file has, by its footer."""
+    """How many rows a parquet file has, by its footer. Raises UserError for a damaged one."""
+    with opened(file) as table:
+        return int(table.metadata.num_rows)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """A corpus's file as pyarrow's ParquetFile. Raises UserError that names a damaged one."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return int(pq.read_metadata(file).num_rows)
+    try:
+        with pq.ParquetFile(file) as table:
+            yield table
+    except (pa.ArrowInvalid, OSError) as error:
+        why = str(error).split("\n", 1)[0]
+        raise UserError(f"{file} is damaged: {why}; make the corpus again, or move the file away") from None
 
 
 def corpus_schema(corpora: Sequence[Path]) -> Any:
     """One pyarrow schema with the columns of all `corpora`. Raises UserError where types of a column don't agree."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schemas = [document_schema()]
     for corpus in corpora:
         for file in shard_files(corpus):
-            schema = pq.read_schema(file).remove_metadata()
-            missing = [name for name in ("id", "text", "source") if name not in schema.names]
-            if missing:
-                raise UserError(f"{file} has no column {missing[0]!r}: a corpus has id, text and source")
+            with opened(file) as table:
+                schema = table.schema_arrow.remove_metadata()
+            _complete(schema, file)
             schemas.append(schema)
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"the corpora's columns don't fit together: {error}") from None
+
+
+def _complete(schema: Any, file: Path) -> None:
+    missing = [name for name in ("id", "text", "source") if name not in schema.names]
+    if missing:
+        raise UserError(f"{file} has no column {missing[0]!r}: a corpus has id, text and source")
 
 
 def read_batches(corpus: Path, columns: Sequence[str] | None = None, rows: int = 1_000) -> Iterator[Any]:
@@ -152,10 +170,12 @@ def read_batches(corpus: Path, columns: Sequence[str] | None = None, rows: int =
 
 
 def file_batches(path: Path, columns: Sequence[str] | None = None, rows: int = 1_000) -> Iterator[Any]:
-    """One file as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order."""
-    import pyarrow.parquet as pq
+    """One file as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order.
 
-    with pq.ParquetFile(path) as file:
+    Raises UserError for a damaged file, and for one that lacks what every corpus has.
+    """
+    with opened(path) as file:
+        _complete(file.schema_arrow, path)
         known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         for batch in file.iter_batches(batch_size=rows, columns=known):
             # Rows become Python objects, which take several times the room: fewer at once where they are long.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ class Trace:
     repeats: tuple[Mapping[str, Any], ...] = field(default=())
 
 
-def trace(identity: str, root: Path) -> Trace:
-    """Follow the document with this id, or with the only id that begins so, through the run in `root`.
+def trace(identity: str, folders: Sequence[Path]) -> Trace:
+    """Follow the document with this id, or with the only id that begins so, through stages' folders in their order.
 
-    Raises UserError when the run knows no such document, or several.
+    Raises UserError when they know no such document, or several.
     """
-    manifests = {folder: manifest.read(folder) for folder in sorted(root.glob("[0-9][0-9]-*"))}
+    manifests = {folder: manifest.read(folder) for folder in folders}
     stages = {folder: found for folder, found in manifests.items() if found is not None}
     whole = _whole(identity, list(stages))
     steps: list[Step] = []
@@ -81,8 +81,8 @@ def _whole(identity: str, stages: list[Path]) -> str:
     if identity in found:
         return identity
     if not found:
-        place = stages[0].parent if stages else "this run"
-        raise UserError(f"no document of {place} has the id {identity}; ids are in the column id of its parquet files")
+        places = ", ".join(folder.name for folder in stages) or "no corpus"
+        raise UserError(f"no document of {places} has the id {identity}; ids are in the column id of its parquet files")
     if len(found) > 1:
         some = ", ".join(sorted(found)[:3])
         raise UserError(f"{len(found)} documents have ids that begin with {identity}: {some}, ...; give more of it")
