@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from hornbook.corpus.settings import CleanSettings, GradeSettings, ReadSettings, Source
+from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSettings, ReadSettings, Source
 
 
 def test_defaults_are_valid() -> None:
@@ -37,3 +38,22 @@ def test_settings_load_nothing_heavy() -> None:
     code = f"import sys, hornbook.corpus.settings; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"language": {"keep": ["english"]}}, "there is no language 'english'"),
+        ({"language": {"shares": {"EN": 0.5}}}, "there is no language 'EN'"),
+        ({"heuristics": {"rules": ["c4.bad_words"]}}, "comes with no words of its own"),
+        ({"heuristics": {"limits": {"gopher.few_words": 20}}}, "rules names none"),
+    ],
+)
+def test_filters_that_could_do_nothing(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        FilterSettings.model_validate(values)
+
+
+def test_filters_that_do_something() -> None:
+    FilterSettings.model_validate({"language": {"keep": ["en", "code", "und", "ceb"], "shares": {"*": 0.1}}})
+    FilterSettings.model_validate({"heuristics": {"rules": ["c4"], "limits": {"c4.few_sentences": 3}}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -57,6 +58,15 @@ class LanguageSettings(Settings):
         {}, description='at most these shares of the characters; "*" stands for all languages not named, together'
     )
 
+    @model_validator(mode="after")
+    def _codes(self) -> Self:
+        for name in (*self.keep, *self.shares):
+            if re.fullmatch(r"[a-z]{2,3}|code|und|\*", name) is None:
+                raise ValueError(
+                    f"there is no language {name!r}: they go by codes such as en, de, zh; source code: code"
+                )
+        return self
+
     @property
     def active(self) -> bool:
         """Whether documents need a language."""
@@ -85,6 +95,10 @@ class HeuristicSettings(Settings):
         for name in self.limits:
             if RULES[name].limit is None:
                 raise ValueError(f"the rule {name!r} has no limit to set")
+        if self.limits and not self.rules:
+            raise ValueError("limits are of rules that are on, and rules names none")
+        if "c4.bad_words" in self.rules and not self.bad_words:
+            raise ValueError("c4.bad_words comes with no words of its own: list them in bad_words")
         return self
 
 
