@@ -68,6 +68,7 @@ def write_texts(
         with Client(teacher.client(), progress) as client:
             figures = produce(order, client, into=into / name, allow_unisolated=allow_unisolated)
             written[name] = {**figures, "requests": client.figures.as_dict()}
+            progress.say(f"  {name}: {client.figures.line()}")
     return {
         "documents": sum(one["documents"] for one in written.values()),
         "characters": sum(one["characters"] for one in written.values()),

@@ -17,3 +17,16 @@ def test_figures_in_a_manifest_and_in_a_line() -> None:
         "2 of 5 answered, 0 from the cache, 1 failed (invalid), 2 failed (refused), 5 sent, 2 of them again, "
         "1,234 tokens, 2.0 a second, cost 0.2500"
     )
+
+
+def test_a_run_that_asked_nobody_says_so() -> None:
+    figures = Figures(addresses=("http://one/v1", "http://two/v1"), cached=2)
+    request = Request((Message("user", "x"),))
+    for failure in (None, "refused"):
+        figures.count(Answer(request, failure=failure))
+    assert figures.line() == (
+        "1 of 2 answered, 1 failed (refused), all from the cache; http://one/v1 and http://two/v1 were not asked"
+    )
+    figures.sent = 1
+    assert "not asked" not in figures.line()
+    assert "not asked" not in Figures(addresses=("http://one/v1",)).line()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Client:
 
     def __init__(self, settings: ClientSettings, progress: Progress | None = None) -> None:
         self.settings = settings
-        self.figures = Figures()
+        self.figures = Figures(addresses=tuple(endpoint.base_url for endpoint in settings.endpoints))
         self._progress = progress or Progress()
         self._cache = Cache(settings.cache)
         self._keeper = Keeper(self._cache)
@@ -71,7 +71,7 @@ class Client:
         ordered: bool = True,
         total: int | None = None,
         label: str = "ask the teacher",
-    ) -> Iterator[Answer]:
+    ) -> Generator[Answer, None, None]:
         """One answer for each request: in the requests' order, or as they come.
 
         Requests are drawn as needed, `settings.window` ahead of the answers; neither is ever held in full. Raises

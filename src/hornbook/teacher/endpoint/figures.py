@@ -14,7 +14,8 @@ class Figures:
     """`asked` = `answered` + all of `failed`. Of the answers `cached` were on disk, `shared` came with another's.
 
     `sent` counts exchanges, and `retried` those of them that had to be made again, by reason. `tokens_*` and `money`
-    are what this run took; `seconds` lie between its first request and its last response.
+    are what this run took; `seconds` lie between its first request and its last response. `addresses` are those that
+    would have been asked for what was not on disk.
     """
 
     asked: int = 0
@@ -30,6 +31,7 @@ class Figures:
     money: float = 0.0
     began: float | None = None
     seconds: float = 0.0
+    addresses: tuple[str, ...] = ()
 
     def count(self, answer: Answer) -> None:
         """Count what is handed out."""
@@ -62,8 +64,12 @@ class Figures:
 
     def line(self) -> str:
         """One line for a person."""
-        parts = [f"{self.answered:,} of {self.asked:,} answered", f"{self.cached:,} from the cache"]
-        parts += [f"{count:,} failed ({reason})" for reason, count in sorted(self.failed.items())]
+        parts = [f"{self.answered:,} of {self.asked:,} answered"]
+        failed = [f"{count:,} failed ({reason})" for reason, count in sorted(self.failed.items())]
+        if self.asked and not self.sent:
+            asked = f"{' and '.join(self.addresses)} {'were' if len(self.addresses) > 1 else 'was'} not asked"
+            return ", ".join([*parts, *failed, f"all from the cache; {asked}"])
+        parts += [f"{self.cached:,} from the cache", *failed]
         parts += [f"{self.sent:,} sent", f"{self.retried.total():,} of them again"]
         parts += [f"{self.tokens_in + self.tokens_out:,} tokens", f"{self.rate:.1f} a second"]
         return ", ".join([*parts, f"cost {self.money:.4f}"] if self.money else parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Protocol
 
 from hornbook.teacher.endpoint.request import Answer, Request
@@ -22,7 +22,7 @@ class Asker(Protocol):
 
     def ask(
         self, requests: Iterable[Request], *, ordered: bool = True, total: int | None = None, label: str = ""
-    ) -> Iterator[Answer]:
+    ) -> Generator[Answer, None, None]:
         """One answer for each request."""
 
 
