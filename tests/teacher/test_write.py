@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.identity import document_id
 from hornbook.progress import Progress
@@ -24,6 +25,21 @@ def _write(into: Path, teacher: BuiltinTeacher | None = None, seed: int = 5) -> 
     return write(
         teacher or BuiltinTeacher(), SETTINGS, seed=seed, into=into, progress=Progress(), allow_unisolated=True
     )
+
+
+class Silent(BuiltinTeacher):
+    """Its exercises are none, or fail their check."""
+
+    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
+        (good, *_) = next(iter(super().exercises(seed=seed)))
+        assert good is not None
+        while True:
+            yield [None, None, replace(good, body="    return None\n", cases=(Case((), "never"),))]
+
+
+def test_a_teacher_of_whom_not_one_exercise_passes_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"by builtin.* not one passed its check: 40 no usable answer, 20 failed its"):
+        _write(tmp_path, Silent())
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

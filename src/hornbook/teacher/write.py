@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.errors import UserError
 from hornbook.files import digest_value, write_jsonl
 from hornbook.identity import document_id
 from hornbook.progress import Progress
@@ -38,7 +39,8 @@ def write(
     """Write `documents/`, `removed/`, `problems.jsonl`, `conversations.jsonl`, `preferences.jsonl` and `safety.jsonl`.
 
     Everything with code in it is run in the sandbox first. Returns the figures for the manifest.
-    Raises UserError where the platform cannot isolate and `allow_unisolated` is not given.
+    Raises UserError where the platform cannot isolate and `allow_unisolated` is not given, and where not one exercise
+    passes its check.
     """
     from hornbook.sandbox.sandbox import Sandbox
 
@@ -128,6 +130,12 @@ def _write_exercises(
             idle = 0 if gained else idle + 1
             if len(kept.exercises) == count or idle == GIVE_UP:
                 break
+        if not kept.exercises:
+            counts = {"no usable answer": kept.failed, **kept.removed}
+            told = ", ".join(f"{number:,} {reason}" for reason, number in counts.items() if number)
+            raise UserError(
+                f"of the exercises by {teacher.name} not one passed its check: {told}; name another teacher"
+            )
     return kept
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.manifest import outputs
 from hornbook.sandbox.sandbox import isolation
 from hornbook.teacher.endpoint.budget import BudgetError
 from hornbook.teacher.endpoint.settings import Budget
 from hornbook.teacher.kinds.draws import Extract
-from hornbook.teacher.kinds.produce import Order, preview, produce
+from hornbook.teacher.kinds.produce import HOPELESS, Order, preview, produce
 from hornbook.teacher.kinds.template import available, load
 
 PAGES = [Extract(f"page{n}", f"Page {n} tells a lot. " * 40) for n in range(5)]
@@ -77,6 +78,38 @@ def test_what_fails_is_made_up_for_and_kept_apart(tmp_path: Path, start_teacher:
     assert figures["removed"].keys() == {"no answer (invalid)", "too short"}
     assert len(removed) == sum(figures["removed"].values()) == figures["asked"] - 30
     assert {row["reason"].partition(":")[0] for row in removed} == set(figures["removed"])
+
+
+def test_rows_of_which_the_first_ones_failed_are_made_up_for(tmp_path: Path, start_teacher: Start, ask: Ask) -> None:
+    failed: list[str] = []
+
+    def change(body: dict[str, Any], said: dict[str, Any]) -> Any:
+        prompt = body["messages"][1]["content"].partition("\n\nAnswer with")[0]
+        if prompt not in failed and len(failed) < 6:
+            failed.append(prompt)
+        return {**said, "story": "Too short."} if prompt in failed else said
+
+    figures = produce(Order(load("stories"), 2), ask(start_teacher(change)), into=tmp_path)
+    assert (figures["documents"], figures["asked"], figures["removed"]) == (2, 8, {"too short": 6})
+
+
+@pytest.mark.parametrize(("count", "most"), [(3, 15), (1000, HOPELESS)])
+def test_nothing_that_passes_is_told_and_not_asked_for_ever(
+    count: int, most: int, tmp_path: Path, start_teacher: Start, ask: Ask
+) -> None:
+    teacher = start_teacher(lambda body, said: {**said, "story": "Too short."})
+    for again in (False, True):
+        client = ask(teacher, window=20)
+        with pytest.raises(UserError) as error:
+            produce(Order(load("stories"), count, source="tales", compare=2), client, into=tmp_path / "out")
+        told = str(error.value)
+        assert f"tales: of {most} rows by small not one passed its checks ({most} too short" in told
+        assert "\n" not in told
+        assert not list(tmp_path.glob("out/**/*.parquet"))
+        if count < HOPELESS:
+            assert len(teacher.requests) == most
+            assert client.figures.sent == (0 if again else most)
+    assert len(teacher.requests) < HOPELESS + 200  # those on their way when it was given up
 
 
 def test_repeated_texts_are_dropped(tmp_path: Path, start_teacher: Start, ask: Ask) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.errors import UserError
 from hornbook.identity import document_id
 from hornbook.seeds import derive
 from hornbook.teacher.diversity import compare
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 BATCH = 200  # answers that are checked together
 MOST_ASKED = 5  # rows that are asked for in all, for each one that is wanted
+HOPELESS = 200  # rows of which not one passes, from the first, after which no more are asked for
+SHOWN = 200  # characters of a reason that are shown to a person
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,26 @@ class _Kept:
     drawn: list[Drawn] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     removed: Counter[str] = field(default_factory=Counter)
+    first_reason: str = ""  # why the first dropped row was dropped, in full
     characters: int = 0
+
+    def hopeless(self) -> bool:
+        """Whether so many rows have come to nothing that further ones would as well."""
+        return not self.texts and self.removed.total() >= HOPELESS
+
+    def drop(self, reason: str) -> None:
+        """Count a dropped row."""
+        self.first_reason = self.first_reason or reason
+        self.removed[reason.partition(":")[0]] += 1
 
 
 def produce(order: Order, asker: Asker, *, into: Path, allow_unisolated: bool = False) -> dict[str, Any]:
     """Write the corpus; returns the figures.
 
     First `count` rows are asked for; those that failed or did not pass are made up for by further ones, until
-    MOST_ASKED is reached, or the first round brings nothing at all. The same order brings the same requests, so a
-    client with a cache pays for none of them twice.
-    Raises BudgetError when a budget ends the run, and UserError where code cannot be isolated.
+    MOST_ASKED is reached, or the first HOPELESS rows brought nothing at all. The same order brings the same requests,
+    so a client with a cache pays for none of them twice.
+    Raises BudgetError when a budget ends the run, and UserError where not one row passes or code cannot be isolated.
     """
     kind, kept = order.kind, _Kept()
     source = order.source or kind.name
@@ -69,15 +82,19 @@ def produce(order: Order, asker: Asker, *, into: Path, allow_unisolated: bool = 
         sandbox = stack.enter_context(_sandbox(allow_unisolated)) if kind.template.check.run else None
         folder = stack.enter_context(Folder(into, kind, source=source, teacher=asker.name))
         asked, supply, missing = 0, Supply(), order.count
-        while missing and asked < MOST_ASKED * order.count and (kept.texts or not asked):
-            numbers = range(asked, asked + missing)
+        while missing and asked < MOST_ASKED * order.count and not kept.hopeless():
+            missing = min(missing, MOST_ASKED * order.count - asked)
             supply = _supply(order, asker, asked + missing)
-            requests = rows_of(order, supply, numbers)
-            answers = asker.ask(requests, total=missing, label=f"write {source}")
-            for batch in _batches(answers):
-                _take(order, batch, sandbox, folder, kept)
+            requests = rows_of(order, supply, range(asked, asked + missing))
+            with closing(asker.ask(requests, total=missing, label=f"write {source}")) as answers:
+                for batch in _batches(answers):
+                    _take(order, batch, sandbox, folder, kept)
+                    if kept.hopeless():
+                        break
             asked += missing
             missing = order.count - len(kept.texts)
+        if not kept.texts:
+            raise UserError(_nothing(source, asker, kept))
     return {
         "kind": kind.name,
         "teacher": asker.name,
@@ -126,14 +143,15 @@ def _take(order: Order, answers: Sequence[Answer], sandbox: Sandbox | None, fold
     wrong = iter(complaints(order.kind, good, sandbox))
     for answer, row in zip(answers, rows, strict=True):
         if row is None:
-            kept.removed[f"no answer ({answer.failure})"] += 1
-            folder.drop(answer.request.about.number, "", f"no answer ({answer.failure}): {answer.detail}")
+            reason = f"no answer ({answer.failure}): {answer.detail}"
+            kept.drop(reason)
+            folder.drop(answer.request.about.number, "", reason)
             continue
         reason, name = next(wrong), document_id(row.text)
         repeats = not reason and name in kept.ids
         if reason or repeats:
             reason = reason or "duplicate"
-            kept.removed[reason.partition(":")[0]] += 1
+            kept.drop(reason)
             folder.drop(row.drawn.number, row.text, reason, name if repeats else "")
             continue
         kept.ids.add(name)
@@ -141,6 +159,18 @@ def _take(order: Order, answers: Sequence[Answer], sandbox: Sandbox | None, fold
         kept.drawn.append(row.drawn)
         kept.characters += len(row.text)
         folder.keep(row)
+
+
+def _nothing(source: str, asker: Asker, kept: _Kept) -> str:
+    """What to tell where not one row passed."""
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(kept.removed.items()))
+    first = " ".join(kept.first_reason.split())
+    shown = first if len(first) <= SHOWN else first[:SHOWN] + "…"
+    return (
+        f"{source}: of {kept.removed.total():,} rows by {asker.name} not one passed its checks ({counts}; "
+        f"the first: {shown}). Nothing was written. Every answer is kept in the cache, so that the same again asks "
+        "nothing: change the template, the model or the seed"
+    )
 
 
 def _row(order: Order, answer: Answer) -> Written | None:
