@@ -15,7 +15,6 @@ from hornbook.workers import runner
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(runner, "_chosen", None)
     monkeypatch.setattr(runner, "_workers", 1)
-    monkeypatch.setattr(runner, "_started", None)
     yield
 
 

@@ -91,6 +91,28 @@ def test_the_result_does_not_depend_on_the_order_of_groups() -> None:
         assert near_duplicates(shuffled, sets, rank, 0.7) == expected
 
 
+def test_candidates_share_a_key_and_keys_above_two_to_the_63_stay_whole() -> None:
+    top = 2**64 - 1
+    keys = np.array([[top], [top - 1], [top], [top - 2], [2**63], [2**63 + 1]], dtype=np.uint64)
+    assert candidate_groups(keys, range(6)) == [[0, 2]]
+    assert candidate_groups(keys, [0, 1, 3, 4, 5]) == []
+    assert candidate_groups(keys, []) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.data())
+def test_candidates_are_those_of_comparing_all(keys: list[tuple[int, int]], data: st.DataObject) -> None:
+    """Keys of two bands; a band's number is part of its keys, as in `band_keys`."""
+    asked = sorted(data.draw(st.sets(st.integers(0, len(keys) - 1)))) if keys else []
+    banded = np.array([[one, 100 + other] for one, other in keys], dtype=np.uint64).reshape(-1, 2)
+    expected = []
+    for band in range(2):
+        for key in {keys[row][band] for row in asked}:
+            rows = [row for row in asked if keys[row][band] == key]
+            if len(rows) > 1:
+                expected.append(rows)
+    assert candidate_groups(banded, asked) == sorted(expected)
+
+
 def test_thousands_of_equal_documents_take_no_time() -> None:
     started = time.monotonic()
     array = np.arange(50, dtype=np.uint64)

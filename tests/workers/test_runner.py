@@ -86,7 +86,6 @@ sys.exit(done.returncode)
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_chosen", None)
-    monkeypatch.setattr(runner, "_started", None)
     monkeypatch.delenv(runner.ADDRESS, raising=False)
 
 
@@ -106,14 +105,6 @@ def test_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'hornbook\[ray\]'"):
         runner.choose("ray")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(runner, "_started", "native")
-    with pytest.raises(UserError, match="works on the runner native already"):
-        runner.choose("ray")
-
-
-def test_here_tables_stay_whole() -> None:
-    assert runner.parts() == 1
 
 
 def run(*command: str) -> dict[str, Any]:

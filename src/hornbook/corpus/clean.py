@@ -15,6 +15,7 @@ from hornbook.corpus.cleaning.writing import EXAMPLE_CHARACTERS, write
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import Row, corpus_schema
+from hornbook.machine import release_memory
 from hornbook.progress import Progress
 
 
@@ -43,6 +44,7 @@ def clean(
     known = entries(shards_of(corpora), settings, into=into, progress=progress)
     fates = exact(known)
     fates |= near(known, fates, settings, into=into, progress=progress)
+    release_memory()  # sets of shingles, before several workers hold texts
     fates |= leaked(known, fates, guarded, protected, into=into, progress=progress)
     examples = write(known, fates, schema, settings, into=into, progress=progress)
     return _figures(known, fates, examples, protected)

@@ -33,11 +33,17 @@ def band_keys(texts: Sequence[str], settings: CleanSettings) -> NDArray[np.uint6
 
 
 def candidate_groups(keys: NDArray[np.uint64], rows: Sequence[int]) -> list[list[int]]:
-    """Groups of `rows` (numbers into keys: (documents, bands)) that share a band."""
+    """Groups of `rows` (ascending numbers into keys: (documents, bands)) that share a band: ascending, in order."""
     import numpy as np
 
     numbers = np.asarray(rows, dtype=np.int64)
-    return list(frames.groups(keys[numbers].ravel(), np.repeat(numbers, keys.shape[1])))
+    flat, members = keys[numbers].ravel(), np.repeat(numbers, keys.shape[1])
+    order = np.argsort(flat, kind="stable")  # equal keys stay in the order of their rows
+    flat, members = flat[order], members[order]
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])) if len(flat) else np.zeros(0, np.int64)
+    ends = np.append(starts[1:], len(flat))
+    shared = ends - starts > 1
+    return sorted(members[start:end].tolist() for start, end in zip(starts[shared], ends[shared], strict=True))
 
 
 def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:

@@ -152,4 +152,4 @@ class CleanSettings(Settings):
         description="benchmarks (folders or files: .jsonl, .json, .csv); documents that hold their items are dropped",
     )
     examples: int = Field(3, ge=0, description="dropped documents of each reason kept for the report")
-    memory: int = Field(256_000_000, ge=1_000_000, description="bytes of text held at once while writing")
+    memory: int = Field(128_000_000, ge=1_000_000, description="characters that each worker holds while writing")

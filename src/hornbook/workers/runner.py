@@ -19,24 +19,21 @@ RUNNERS: tuple[Runner, ...] = ("native", "ray")
 ADDRESS = "RAY_ADDRESS"
 
 _chosen: Runner | None = None
-_started: Runner | None = None
 _workers = 1
 
 
 def choose(name: str | None = None, workers: int = 1) -> Runner:
     """Choose by name; unless told, Ray where RAY_ADDRESS names a cluster, else this machine with so many processes.
 
-    Raises UserError for an unknown name, for Ray where it is not installed, and where another runner works already.
+    Raises UserError for an unknown name, and for Ray where it is not installed.
     """
-    global _chosen, _workers  # Daft has one runner a process, and so have we
+    global _chosen, _workers  # one choice a process
     if name is not None and name not in RUNNERS:
         raise UserError(f"there is no runner {name!r}{nearest(name, RUNNERS)}; the runners are {' and '.join(RUNNERS)}")
     wanted: Runner = ("ray" if os.environ.get(ADDRESS) else "native") if name is None else _named(name)
     if wanted == "ray" and importlib.util.find_spec("ray") is None:
         why = f"{ADDRESS} is set, and the" if name is None else "the"
         raise UserError(f"{why} runner ray needs the ray library: pip install 'hornbook[ray]', or --runner native")
-    if _started not in (None, wanted):
-        raise UserError(f"this process works on the runner {_started} already; start another one for {wanted}")
     _chosen, _workers = wanted, workers
     return wanted
 
@@ -53,20 +50,6 @@ def workers() -> int:
 
 def _named(name: str) -> Runner:
     return "ray" if name == "ray" else "native"
-
-
-def start(daft: ModuleType) -> Runner:
-    """Give Daft the chosen runner, once a process. Raises UserError when the cluster can't be reached."""
-    global _started  # noqa: PLW0603
-    if _started is None:
-        wanted = chosen()
-        if wanted == "ray":
-            cluster()
-            daft.set_runner_ray(noop_if_initialized=True)
-        else:
-            daft.set_runner_native()
-        _started = wanted
-    return _started
 
 
 def cluster() -> ModuleType:
@@ -92,11 +75,3 @@ def cluster() -> ModuleType:
         line = (str(error).strip() or type(error).__name__).split("\n", 1)[0]
         raise UserError(f"no Ray cluster at {ADDRESS}={address or 'local'}: {line}") from None
     return ray
-
-
-def parts() -> int:
-    """How many pieces a table should be in so that every worker has some: 1 here, where Daft cuts it itself."""
-    if _started != "ray":
-        return 1
-    ray = importlib.import_module("ray")
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import CONTAMINATED, Fate, Fates
+from hornbook.corpus.leaks.benchmarks import say_left_out
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
 from hornbook.corpus.shards import file_batches
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
-from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.portion import Advance, Portion, finished
 from hornbook.workers.work import work_through
 
 
@@ -28,10 +29,15 @@ class Guarded:
     settings: CleanSettings
 
 
-@lru_cache(maxsize=1)
+# One for all portions of a process, by a digest that tells problems that have changed from these.
+_ready: dict[str, Protected] = {}
+
+
 def _protected(guarded: Guarded, digest: str) -> Protected:
-    """One for all portions of a process; `digest` tells problems that have changed from these."""
-    return Protected(guarded.problems, guarded.against, guarded.settings)
+    if digest not in _ready:
+        _ready.clear()
+        _ready[digest] = Protected(guarded.problems, guarded.against, guarded.settings)
+    return _ready[digest]
 
 
 def leaked(
@@ -54,7 +60,15 @@ def leaked(
                 units=shard.rows,
             )
         )
-    found = work_through(portions, "look for problems", progress)
+    say_left_out(protected.left_out, progress)
+    if any(finished(portion.folder, portion.key) is None for portion in portions):
+        protected.prepare(progress)
+        _ready.clear()
+        _ready[digest] = protected
+    try:
+        found = work_through(portions, "look for problems", progress)
+    finally:
+        _ready.clear()
     return {
         shard.first + row: Fate(CONTAMINATED, name)
         for shard, leaks in zip(entries.shards, found, strict=True)

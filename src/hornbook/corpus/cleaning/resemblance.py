@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hornbook.corpus import frames
 from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import EXACT, NEAR, Fate, Fates
 from hornbook.corpus.duplicates import candidate_groups, near_duplicates, shingles
@@ -29,13 +28,15 @@ _SETS = "sets.npz"
 
 def exact(entries: Entries) -> Fates:
     """The documents whose normalised text another document has that is rather kept."""
-    rank = entries.rank.tolist()
-    first = frames.smallest(entries.keys, rank)
-    fates: Fates = {}
-    for number, key in enumerate(entries.keys):
-        if rank[number] != first[key]:
-            fates[number] = Fate(EXACT, entries.ids[entries.preferred[first[key]]])
-    return fates
+    import numpy as np
+
+    distinct, texts = np.unique(np.array(entries.keys, dtype="S"), return_inverse=True)
+    first = np.full(len(distinct), len(entries))
+    np.minimum.at(first, texts, entries.rank)
+    return {
+        number: Fate(EXACT, entries.ids[entries.preferred[first[texts[number]]]])
+        for number in np.flatnonzero(entries.rank != first[texts]).tolist()
+    }
 
 
 def near(entries: Entries, fates: Fates, settings: CleanSettings, *, into: Path, progress: Progress) -> Fates:

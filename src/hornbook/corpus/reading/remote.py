@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
-from hornbook.corpus.frames import _daft as daft
+from hornbook.corpus.frames import engine as daft
 
 SCHEMES = ("s3", "s3a", "gs", "gcs", "http", "https", "az", "abfs", "abfss")
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://[^\s/]+", re.IGNORECASE)
