@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -90,6 +91,33 @@ def test_a_template_and_seeds_of_ones_own(
     assert first["source"] == "retellings"
     assert json.loads(first["seeds"])["documents"]["page"]
     assert "seeds" in json.loads((into / "manifest.json").read_text())["inputs"]
+
+
+def test_nothing_that_passes_leaves_no_corpus(
+    tmp_path: Path, start_teacher: Callable[..., Teacher], asked: Callable[..., list[str]]
+) -> None:
+    teacher, into = start_teacher(lambda body, said: {**said, "story": "Too short."}), tmp_path / "out"
+    words = ["write", "stories", "--count", "2", "--into", str(into), *asked(teacher)]
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"of 10 rows by small not one passed its checks \(10 too short"):
+            run(*words)
+        assert not into.exists()
+    assert len(teacher.requests) == 10
+
+
+def test_fewer_than_wanted_and_nobody_asked_are_told(
+    tmp_path: Path, start_teacher: Callable[..., Teacher], asked: Callable[..., list[str]]
+) -> None:
+    places = itertools.count()
+
+    def change(body: dict[str, Any], said: dict[str, Any]) -> Any:
+        return said if next(places) < 2 else {**said, "story": "Too short."}
+
+    teacher = start_teacher(change)
+    words = ["write", "stories", "--count", "4", *asked(teacher)]
+    assert "2 fewer than wanted: 20 rows were asked for" in (told := run(*words, "--into", str(tmp_path / "a")))
+    assert "was not asked" not in told
+    assert f"all from the cache; {teacher.url} was not asked" in run(*words, "--into", str(tmp_path / "b"))
 
 
 def test_budgets(tmp_path: Path, start_teacher: Callable[..., Teacher], asked: Callable[..., list[str]]) -> None:

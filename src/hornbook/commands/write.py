@@ -181,6 +181,12 @@ def _make(
     if before:
         console.print("It is there already, whole; nothing was asked.", highlight=False)
     show_figures(made.figures)
+    missing = order.count - made.figures["documents"]
+    if missing:
+        asked = made.figures["asked"]
+        console.print(
+            f"{missing:,} fewer than wanted: {asked:,} rows were asked for, which is the most.", highlight=False
+        )
     console.print(f"The corpus: {into}", highlight=False, soft_wrap=True)
 
 
