@@ -14,6 +14,7 @@ import hornbook
 from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, read_json, remove_folder, write_json, write_text
+from hornbook.workers.work import workers_memory
 
 FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
@@ -95,8 +96,12 @@ def measured(
     inputs: Mapping[str, str],
     code: tuple[str, ...],
 ) -> Manifest:
-    """Run `work`, which fills `folder` and returns its figures; write and return the manifest of both."""
+    """Run `work`, which fills `folder` and returns its figures; write and return the manifest of both.
+
+    Its peak memory is that of this process and of the workers it started, as if both came at the same time.
+    """
     machine.reset_peak_memory()
+    workers_memory()
     began = time.monotonic()
     figures = work()
     made = Manifest(
@@ -107,7 +112,7 @@ def measured(
         code=code_digest(code),
         figures=figures,
         seconds=round(time.monotonic() - began, 2),
-        peak_memory=machine.peak_memory(),
+        peak_memory=machine.peak_memory() + workers_memory(),
         outputs=outputs(folder),
         machine=dict(machine.describe()),
         versions=versions(),

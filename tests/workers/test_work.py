@@ -18,7 +18,7 @@ from hornbook.progress import Progress
 from hornbook.workers import runner
 from hornbook.workers import work as workers
 from hornbook.workers.portion import Advance, Portion
-from hornbook.workers.work import work_through
+from hornbook.workers.work import work_through, workers_memory
 
 
 def work(log: Path, number: int, folder: Path, advance: Advance) -> dict[str, Any]:
@@ -88,6 +88,8 @@ def test_processes_share_the_work(tmp_path: Path, two: None) -> None:
     assert work_through(portions(tmp_path, numbers), "work", Progress()) == answers(numbers)
     assert {number for number, _ in done(tmp_path)} == set(numbers)
     assert os.getpid() not in {process for _, process in done(tmp_path)}
+    assert workers_memory() > 20_000_000, "of two interpreters"
+    assert workers_memory() == 0, "since it was last asked"
 
 
 def test_little_work_stays_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ class _Done:
 
     figures: Any = None
     mistake: str | None = None
+    memory: int = 0  # the worker's largest resident size so far, bytes
 
 
 def work_through(portions: Sequence[Portion], label: str, progress: Progress) -> list[Any]:
@@ -82,7 +83,7 @@ def _do_elsewhere(portion: Portion, place: Path) -> _Done:
     runner.choose("native")  # a worker is one machine's, whatever the cluster is
     with chdir(place):
         try:
-            return _Done(_do(portion, lambda _: None))
+            return _Done(_do(portion, lambda _: None), memory=machine.peak_memory())
         except UserError as error:
             return _Done(mistake=str(error))
 
@@ -93,7 +94,18 @@ def _figures(done: _Done) -> Any:
     return done.figures
 
 
+_held = 0
+
+
+def workers_memory() -> int:
+    """Bytes that this machine's workers held together at most since this was last asked; 0 where there were none."""
+    global _held
+    held, _held = _held, 0
+    return held
+
+
 def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> Iterator[tuple[int, Any]]:
+    global _held  # noqa: PLW0603 (one measurement a process)
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
     stop = context.Event()
     pool = ProcessPoolExecutor(processes, context, _enlist, (stop, max(1, machine.cores() // processes)))
@@ -102,7 +114,9 @@ def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> It
             pool.submit(_do_elsewhere, portion, Path.cwd()): number for number, portion in enumerate(portions)
         }
         for future in as_completed(numbers):
-            yield numbers[future], _figures(future.result())
+            done = future.result()
+            _held = max(_held, processes * done.memory)
+            yield numbers[future], _figures(done)
             task.advance(portions[numbers[future]].units)
     except BrokenProcessPool:
         raise UserError(
