@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+from hornbook.audit.page import page
+from hornbook.corpus.leaks.benchmarks import Benchmark, Benchmarks, Item
 from hornbook.errors import UserError
 from hornbook.manifest import Manifest
 from hornbook.progress import Progress
@@ -25,12 +26,18 @@ CODE = '''def gather(values, limit):
 '''
 
 
-def benchmarks() -> list[Benchmark]:
-    return [
+def benchmarks() -> Benchmarks:
+    found = [
         Benchmark("quiz", "text", (Item("quiz", "1", QUESTION), Item("quiz", "2", "Who?"))),
         Benchmark("programs", "code", (Item("programs", "p", CODE, code=CODE),)),
-        Benchmark("other", "text", (Item("other", "1", " ".join(f"unheard{number}" for number in range(20))),)),
+        Benchmark(
+            "other",
+            "text",
+            (Item("other", "1", " ".join(f"unheard{number}" for number in range(20))),),
+            ("b/other.csv",),
+        ),
     ]
+    return Benchmarks(found, {"b/README.md": "is not it", "b/other.csv": "lacks 1 of 2 records: line 2"})
 
 
 def corpus(folder: Path, texts: list[str]) -> Path:
@@ -58,9 +65,32 @@ def test_hits_by_benchmark(tmp_path: Path) -> None:
     assert hit["question"] == CODE
 
 
+def test_what_was_left_out_is_not_called_clean(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Listening(Progress):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+    place = corpus(tmp_path, ["nothing here"])
+    figures = audit_corpus(place, benchmarks(), Listening())
+    assert figures["left_out"] == {"b/README.md": "is not it", "b/other.csv": "lacks 1 of 2 records: line 2"}
+    assert [row["incomplete"] for row in figures["benchmarks"]] == [[], [], ["b/other.csv"]]
+    assert heard[0] == "  benchmarks: b/README.md is not it, left out"
+    told = page("corpus", "b", figures, None)
+    assert "Nothing was found.</strong>" not in told
+    assert "<li>b/other.csv lacks 1 of 2 records: line 2</li>" in told
+    assert "could not be used: other (1)" in told
+    assert "Not found at all: quiz (2, 1 too short), programs (1)." in told
+    whole = audit_corpus(place, Benchmarks(benchmarks()[:2]), Progress())
+    told = page("corpus", "b", whole, None)
+    assert "Nothing was found.</strong>" in told
+    assert "Left out" not in told
+
+
 def run_folder(root: Path) -> Path:
     """A run of three stages: clean (a corpus), tokens, and a model in sft."""
-    contents = {}
+    contents: dict[str, str] = {}
     for number, (stage, reads) in enumerate((("clean", ()), ("tokens", ("clean",)), ("sft", ("tokens",))), start=1):
         folder = root / f"{number:02d}-{stage}"
         if stage == "clean":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook import manifest
-from hornbook.corpus.leaks.benchmarks import Benchmark
+from hornbook.corpus.leaks.benchmarks import Benchmark, Benchmarks, say_left_out
 from hornbook.corpus.leaks.find import Finder, Limits
 from hornbook.corpus.shards import DOCUMENTS, read_batches
 from hornbook.errors import UserError
@@ -68,15 +67,18 @@ def learned_from(model: Path) -> Path | None:
 
 
 def audit_corpus(
-    corpus: Path, benchmarks: Sequence[Benchmark], progress: Progress, limits: Limits | None = None
+    corpus: Path, benchmarks: Benchmarks, progress: Progress, limits: Limits | None = None
 ) -> dict[str, Any]:
     """Look for every item in every document.
 
     Returns how many documents were looked at and, for each benchmark, how many of its items are there (and by which
     rule; `found`: their ids), in how many documents, how many were too short to look for, and the hits, those of the
-    highest share first.
+    highest share first. `left_out`: for each file of the benchmarks of which something can't be used, why; `incomplete`
+    names those of a benchmark.
     """
-    finder = Finder(benchmarks, limits or Limits())
+    say_left_out(benchmarks.left_out, progress)
+    with progress.task("prepare benchmarks", total=sum(len(one.items) for one in benchmarks)) as task:
+        finder = Finder(benchmarks, limits or Limits(), task=task)
     found: dict[str, list[Found]] = defaultdict(list)
     documents = characters = 0
     with progress.task("look for benchmarks") as task:
@@ -104,6 +106,7 @@ def audit_corpus(
     return {
         "documents": documents,
         "characters": characters,
+        "left_out": benchmarks.left_out,
         "benchmarks": [_row(one, found[one.name], short[one.name]) for one in benchmarks],
     }
 
@@ -115,6 +118,7 @@ def _row(benchmark: Benchmark, hits: list[Found], short: int) -> dict[str, Any]:
         "name": benchmark.name,
         "kind": benchmark.kind,
         "items": len(benchmark.items),
+        "incomplete": list(benchmark.incomplete),
         "short": short,
         "leaked": len(best),
         "documents": len({hit.document for hit in hits}),

@@ -25,6 +25,8 @@ def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str
     rephrased = corpus.get("rephrased") if corpus is not None else None
     doubtful = _doubtful(rephrased)
     leaked = [row for row in rows if row["leaked"]]
+    left_out = corpus["left_out"] if corpus is not None else {}
+    rest = [row for row in rows if not row["leaked"] and row["name"] not in doubtful]
     return (
         _environment()
         .get_template("audit.html")
@@ -35,8 +37,10 @@ def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str
             model=model,
             rephrased=_rephrased(rephrased) if rephrased else None,
             leaked=[_shown(row) for row in leaked],
-            clean=[row for row in rows if not row["leaked"] and row["name"] not in doubtful],
-            good=not leaked and not doubtful,
+            clean=[row for row in rest if not row["incomplete"]],
+            incomplete=[row for row in rest if row["incomplete"]],
+            left_out=left_out,
+            good=not leaked and not doubtful and not left_out,
             totals={key: sum(row[key] for row in rows) for key in ("items", "leaked", "short")},
             version=hornbook.__version__,
         )

@@ -1,25 +1,24 @@
-"""Benchmarks out of a folder: JSONL, JSON and CSV files, plain, gzipped, or in a .tar.gz; each file is a benchmark.
+"""Benchmarks out of a folder: each file is a benchmark, and so is each folder of an archive.
 
-Benchmarks name their fields differently; the lists below say which names mean the same. CSV files without a line of
-names are multiple choice as MMLU writes it: the question, the choices, the letter of the right one.
+Benchmarks name their fields differently; the lists below say which names mean the same. What can't be used is left out
+with a reason: a file of another kind, a broken line, a record without a question.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
-import gzip
-import io
-import json
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.markup import escape
+
+from hornbook.corpus.leaks.records import KINDS, Record, contents
 from hornbook.errors import UserError
+from hornbook.progress import Progress
 
 Kind = Literal["text", "mathematics", "code"]
 
@@ -35,9 +34,9 @@ _ANSWERS = (
     *("continuation", "label"),
 )
 _RIGHT = ("gold", "label", "answer")
-_ENDINGS = (".jsonl", ".json", ".csv")
 _LETTERS = "ABCDEFGHIJ"
 _NUMBER = re.compile(r"-?\d")
+_NAMED = 5  # so many files of which something is left out are named on the screen
 
 
 @dataclass(frozen=True)
@@ -66,25 +65,61 @@ class Item:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The items of one file, and what kind of questions most of them are."""
+    """The items of one file, what kind of questions most of them are, and the files that could not be read wholly."""
 
     name: str
     kind: Kind
     items: tuple[Item, ...]
+    incomplete: tuple[str, ...] = ()
 
 
-def load_benchmarks(folder: Path) -> list[Benchmark]:
-    """Every benchmark of a folder (or a single file), by name. Raises UserError that names the file and the record."""
+class Benchmarks(list[Benchmark]):
+    """The benchmarks of a folder by name. `left_out`: for each file of which something can't be used why, and how many
+    of its records where it is not all of it.
+    """
+
+    def __init__(self, benchmarks: Iterable[Benchmark] = (), left_out: Mapping[str, str] | None = None) -> None:
+        super().__init__(benchmarks)
+        self.left_out: dict[str, str] = dict(left_out or {})
+
+
+def load_benchmarks(folder: Path) -> Benchmarks:
+    """Every benchmark of a folder (or a single file). Raises UserError where there is nothing that can be used."""
     if not folder.exists():
-        raise UserError(f"{folder} does not exist; --against takes a folder of benchmarks as .jsonl, .json or .csv")
-    found: dict[str, list[Item]] = {}
-    for name, where, data in _files(folder):
-        rows = list(_rows(where, data))
-        found.setdefault(name, []).extend(_item(name, number, row, where) for number, row in enumerate(rows, start=1))
-    benchmarks = [Benchmark(name, _kind(items), tuple(items)) for name, items in sorted(found.items()) if items]
-    if not benchmarks:
-        raise UserError(f"{folder} holds no benchmarks; give a folder of .jsonl, .json or .csv files, or .gz of them")
-    return benchmarks
+        raise UserError(f"{folder} does not exist; --against takes a folder of benchmarks as {KINDS}")
+    items: dict[str, list[Item]] = defaultdict(list)
+    incomplete: dict[str, list[str]] = defaultdict(list)
+    left_out: dict[str, str] = {}
+    for content in contents(folder, _QUESTIONS):
+        faults = list(content.faults)
+        usable = []
+        for number, row in content.records:
+            item = _item(content.benchmark, number, row)
+            if item is None:
+                faults.append(f"record {number} has none of the fields {', '.join(_QUESTIONS)}")
+            else:
+                usable.append(item)
+        if faults:
+            left_out[content.place] = _told(faults, len(usable))
+            incomplete[content.benchmark].append(content.place)
+        items[content.benchmark] += usable
+    found = [
+        Benchmark(name, _kind(some), tuple(some), tuple(incomplete[name]))
+        for name, some in sorted(items.items())
+        if some
+    ]
+    if not found:
+        why = next((f": {place} {reason}" for place, reason in left_out.items()), "")
+        raise UserError(f"{folder} holds no benchmarks that can be used{why}; give {KINDS} files, or .gz of them")
+    return Benchmarks(found, left_out)
+
+
+def say_left_out(left_out: Mapping[str, str], progress: Progress) -> None:
+    """Name the first files of which something was left out, and count the others."""
+    for place, reason in list(left_out.items())[:_NAMED]:
+        progress.say(escape(f"  benchmarks: {place} {reason}, left out"))
+    if len(left_out) > _NAMED:
+        progress.say(f"  benchmarks: {len(left_out):,} files in all left out, wholly or in part")
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
@@ -95,75 +130,19 @@ def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
     ]
 
 
-def _files(folder: Path) -> Iterator[tuple[str, str, bytes]]:
-    """(benchmark, where it lies, bytes) of every file; the files of an archive's folder are one benchmark."""
-    files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
-    root = folder.parent if folder.is_file() else folder
-    for path in files:
-        bare = path.name.removesuffix(".gz")
-        try:
-            if path.name.endswith((".tar.gz", ".tgz", ".tar")):
-                yield from _archived(path)
-            elif bare.endswith(_ENDINGS):
-                data = path.read_bytes()
-                name = path.relative_to(root).with_name(bare.rsplit(".", 1)[0]).as_posix()
-                yield name, str(path), gzip.decompress(data) if path.name.endswith(".gz") else data
-        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            raise UserError(f"{path} can't be read: {error}") from None
+def _told(faults: Sequence[str], usable: int) -> str:
+    """Why a file, or some of its records, can't be used: the first reason stands for the others."""
+    if usable:
+        return f"lacks {len(faults):,} of {len(faults) + usable:,} records: {faults[0]}"
+    return faults[0] + (f", and so on for {len(faults):,} records" if len(faults) > 1 else "")
 
 
-def _archived(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    stem = path.name.split(".")[0]
-    with tarfile.open(path) as archive:
-        for member in sorted(archive.getmembers(), key=lambda member: member.name):
-            content = archive.extractfile(member) if member.isfile() and member.name.endswith(_ENDINGS) else None
-            if content is not None:
-                above = [part for part in Path(member.name).parent.parts if part not in (".", stem)]
-                yield "/".join([stem, *above]), f"{path}, {member.name}", content.read()
-
-
-def _rows(where: str, data: bytes) -> Iterator[Mapping[str, Any]]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{where} is not valid UTF-8: {error.reason} at byte {error.start}") from None
-    plain = where.removesuffix(".gz")
-    if plain.endswith(".csv"):
-        yield from _table(list(csv.reader(io.StringIO(text))))
-        return
-    if plain.endswith(".json"):
-        value = _parse(text, where)
-        rows = value if isinstance(value, list) else next((v for v in value.values() if isinstance(v, list)), [])
-    else:
-        lines = enumerate(text.split("\n"), start=1)
-        rows = [_parse(line, f"{where}, line {number}") for number, line in lines if line.strip()]
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise UserError(f"{where}, record {number} is not an object")
-        yield row
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{where} is not valid JSON: {error}") from None
-
-
-def _table(rows: list[list[str]]) -> Iterator[Mapping[str, Any]]:
-    if rows and set(rows[0]).intersection(_QUESTIONS):
-        yield from (dict(zip(rows[0], row, strict=False)) for row in rows[1:])
-        return
-    for question, *choices, letter in (row for row in rows if len(row) > 2):
-        yield {"question": question, "choices": choices, "gold": _LETTERS.find(letter.strip())}
-
-
-def _item(benchmark: str, number: int, row: Mapping[str, Any], where: str) -> Item:
-    """Raises UserError for a record without any question."""
+def _item(benchmark: str, number: int, row: Record) -> Item | None:
+    """A record as an item; None where it holds no question."""
     name = next((name for name in _QUESTIONS if isinstance(row.get(name), str) and row[name].strip()), "")
     choices = _choices(row)
     if not name and not choices:
-        raise UserError(f"{where}, record {number} has none of the fields {', '.join(_QUESTIONS)}")
+        return None
     passage = next((row[field] for field in _PASSAGES if isinstance(row.get(field), str)), "")
     more = row.get("input") if name == "instruction" and isinstance(row.get("input"), str) else ""
     question = "\n".join(part for part in (passage, row.get(name, ""), more) if part)

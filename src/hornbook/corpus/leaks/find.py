@@ -12,6 +12,7 @@ from hornbook.corpus.leaks.benchmarks import Benchmark, Item
 from hornbook.corpus.leaks.code import Solutions
 from hornbook.corpus.leaks.words import letters, without_template, words
 from hornbook.corpus.words import WordHashes, runs
+from hornbook.progress import Task
 
 Rule = Literal["words", "mathematics", "code"]
 
@@ -42,26 +43,38 @@ class Hit:
 class Finder:
     """Looks for all items of several benchmarks at once."""
 
-    def __init__(self, benchmarks: Sequence[Benchmark], limits: Limits = Limits(), *, loose: bool = False) -> None:
-        """`loose` measures likeness instead of finding leaks: code by its shape alone, however short it is."""
+    def __init__(
+        self,
+        benchmarks: Sequence[Benchmark],
+        limits: Limits = Limits(),
+        *,
+        loose: bool = False,
+        task: Task | None = None,
+    ) -> None:
+        """`loose` measures likeness instead of finding leaks: code by its shape alone, however short it is.
+
+        `task` is told of every item, and then that all of them are indexed, which takes about as long.
+        """
+        task = task or Task()
         self._limits, self._loose = limits, loose
         self.items = [item for benchmark in benchmarks for item in benchmark.items]
         self._solutions = Solutions([item for item in self.items if item.code])
-        texts = _texts(benchmarks, self._solutions)
-        long = [(number, text) for number, text in texts if len(words(text)) >= limits.least]
+        texts = ((number, text, text.count(" ") + 1) for number, text in _texts(benchmarks, self._solutions, task))
+        long = [one for one in texts if one[2] >= limits.least]
         if loose:
-            long = [(number, text) for number, text in long if not self.items[number].code]
+            long = [one for one in long if not self.items[one[0]].code]
+        task.note("index them")
         self._by_words = Detector(
-            [Problem(f"{number}:{place}", text) for place, (number, text) in enumerate(long)],
+            [Problem(f"{number}:{place}", text) for place, (number, text, _) in enumerate(long)],
             gram=limits.gram,
             match=limits.match,
             words=words,
         )
         self._needed = {
-            f"{number}:{place}": self._enough(number, len(words(text))) for place, (number, text) in enumerate(long)
+            f"{number}:{place}": self._enough(number, length) for place, (number, _, length) in enumerate(long)
         }
         self._by_letters = _Letters(benchmarks, limits.letters)
-        covered = {number for number, _ in long} | self._by_letters.covered
+        covered = {number for number, *_ in long} | self._by_letters.covered
         self.too_short = [
             item for number, item in enumerate(self.items) if number not in covered and item not in self._solutions
         ]
@@ -139,8 +152,9 @@ def around(text: str, item: str, characters: int = 1_600) -> str:
     return text[begin : begin + width]
 
 
-def _texts(benchmarks: Sequence[Benchmark], solutions: Solutions) -> Iterator[tuple[int, str]]:
-    """(item's number, a text that must not be found): the question alone, and with its choices and its answer.
+def _texts(benchmarks: Sequence[Benchmark], solutions: Solutions, task: Task) -> Iterator[tuple[int, str]]:
+    """(item's number, words with spaces between that must not be found): the question alone, and with its choices and
+    its answer.
 
     A solution known by its shape is left to that: programs have few different words, and many in common.
     """
@@ -152,6 +166,7 @@ def _texts(benchmarks: Sequence[Benchmark], solutions: Solutions) -> Iterator[tu
             texts = (question,) if item in solutions else dict.fromkeys((question, whole))
             yield from ((number, text) for text in texts)
             number += 1
+        task.advance(len(benchmark.items))
 
 
 def _held(item: Item, excerpt: str) -> float:
