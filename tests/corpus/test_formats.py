@@ -178,7 +178,22 @@ def test_empty_files_of_every_kind(tmp_path: Path) -> None:
 
 @given(
     st.binary(max_size=300),
-    st.sampled_from([".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".arrow", ".txt", ".txt.gz", ".warc", ".wet.gz"]),
+    st.sampled_from(
+        [
+            ".jsonl",
+            ".jsonl.gz",
+            ".jsonl.zst",
+            ".json",
+            ".csv",
+            ".tsv.gz",
+            ".parquet",
+            ".arrow",
+            ".txt",
+            ".txt.gz",
+            ".warc",
+            ".wet.gz",
+        ]
+    ),
 )
 def test_any_bytes_give_documents_or_reasons(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str

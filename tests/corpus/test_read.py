@@ -80,6 +80,18 @@ def test_one_line_for_each_thing_left_out(tmp_path: Path, heard: Any) -> None:
     ]
 
 
+def test_files_of_other_kinds_are_said_and_counted(tmp_path: Path, heard: Any) -> None:
+    fill(tmp_path / "data")
+    assert run(tmp_path, Source(name="mine", path="data"), progress=heard)["unknown"] == {}
+    assert not [line for line in heard.lines if "other kinds" in line]
+    for name in ("a.png", "b.png", "c.bin", "d.one", "e.two", "f.three", "g.four"):
+        (tmp_path / "data" / name).touch()
+    figures = run(tmp_path, Source(name="mine", path="data"), Source(name="only", path="data/sub"), progress=heard)
+    assert figures["unknown"] == {".bin": 1, ".four": 1, ".one": 1, ".png": 2, ".three": 1, ".two": 1}
+    assert "  mine: 7 files of other kinds left out: 2 .png, 1 .bin, 1 .four, 1 .one, 1 .three, 1 more" in heard.lines
+    assert not [line for line in heard.lines if line.strip().startswith("only:")]
+
+
 def test_many_of_a_kind_are_counted(tmp_path: Path, heard: Any) -> None:
     fill(tmp_path / "data")
     for number in range(20):

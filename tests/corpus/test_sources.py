@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.corpus.settings import Source
-from hornbook.corpus.sources import Found, Unreadable, documentation, find, fingerprint, suffix
+from hornbook.corpus.sources import Found, Unreadable, documentation, find, fingerprint, look_through, suffix
 from hornbook.errors import UserError
 
 
@@ -21,6 +21,16 @@ def test_a_folder_is_walked_in_order_without_hidden_and_foreign_files(tmp_path: 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     assert paths(Source(name="s", path="."), tmp_path) == ["a.txt", "a/z.PY", "b.md", "c.jsonl.gz", "f.parquet"]
+
+
+def test_files_of_other_kinds_are_counted_by_their_endings(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.PNG", "sub/c.png", "d.tar.gz", "e.gz", "Makefile", ".hidden.bin", "v1.2.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found, strange = look_through(Source(name="s", path="."), tmp_path)
+    assert [item.path for item in found] == ["a.txt"]
+    assert strange == {".png": 2, ".tar.gz": 1, ".gz": 1, "without ending": 1, ".bin": 1}
+    assert not look_through(Source(name="s", path="python:source"), tmp_path)[1]
 
 
 def test_a_single_file_and_an_absolute_path(tmp_path: Path) -> None:
@@ -126,6 +136,8 @@ def test_documentation_that_is_absent_is_none(monkeypatch: pytest.MonkeyPatch) -
         ("a.HTML", ".html"),
         ("a.rs.zst", ".rs.zst"),
         ("a.parquet.gz", ""),
+        ("a.json.zst", ".json.zst"),
+        ("a.TSV", ".tsv"),
     ],
 )
 def test_suffix(name: str, expected: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from hornbook.corpus.reading.crawl import archive
+from hornbook.corpus.reading.delimited import delimited
 from hornbook.corpus.reading.html import html
 from hornbook.corpus.reading.hub import HubDataset, rows
 from hornbook.corpus.reading.items import Bad, Raw
 from hornbook.corpus.reading.jsonl import jsonl
+from hornbook.corpus.reading.objects import objects
 from hornbook.corpus.reading.tables import arrow, parquet
 from hornbook.corpus.reading.text import text
 from hornbook.corpus.settings import ReadSettings, Source
@@ -21,6 +23,9 @@ Reader = Callable[[Found, Source, ReadSettings], Iterator[Raw | Bad]]
 # By the ending of the file's name; everything else is text.
 _READERS: dict[str, Reader] = {
     ".jsonl": jsonl,
+    ".json": objects,
+    ".csv": delimited,
+    ".tsv": delimited,
     ".parquet": parquet,
     ".arrow": arrow,
     **dict.fromkeys(PAGES, html),

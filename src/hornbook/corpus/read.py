@@ -25,7 +25,7 @@ from hornbook.corpus.shards import (
     removed_row,
     removed_schema,
 )
-from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, find
+from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, look_through
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.identity import document_id
@@ -46,16 +46,17 @@ def read(
 
     Documents are ordered by source, file, record and piece, and only one is held in memory at a time. Relative paths
     of sources are relative to `base`. Files are read in portions; what an interrupted call finished is not read again.
-    Returns the figures: documents, characters, bytes (UTF-8), files, all of them for each source as well, and how many
-    were removed for each reason. Raises UserError for a source that doesn't exist or holds nothing readable, and when
-    no document is left at all.
+    Returns the figures: documents, characters, bytes (UTF-8), files, all of them for each source as well, how many were
+    removed for each reason, and how many files of other kinds were left out (`unknown`, by ending). Raises UserError
+    for a source that doesn't exist or holds nothing readable, and when no document is left at all.
     """
     counted = Counter(source.name for source in sources)
     twice = [name for name, count in counted.items() if count > 1]
     if twice:
         raise UserError(f"two sources are called {twice[0]!r}: give each its own name")
     ordered = sorted(sources, key=lambda source: source.name)
-    items = [Item(source, file) for source in ordered for file in _found(source, base, progress)]
+    unknown: Counter[str] = Counter()
+    items = [Item(source, file) for source in ordered for file in _found(source, base, unknown, progress)]
     parts = [_part(number, part, settings, into) for number, part in enumerate(portions(items))]
     figures = {source.name: dict.fromkeys(_COUNTED, 0) for source in ordered}
     reasons: dict[str, Counter[str]] = {source.name: Counter() for source in ordered}
@@ -77,16 +78,34 @@ def read(
         **{name: totals[name] for name in ("documents", "characters", "bytes", "files")},
         "sources": {name: {**one, "removed": reasons[name].total()} for name, one in figures.items()},
         "removed": dict(sorted(removed.items())),
+        "unknown": dict(sorted(unknown.items())),
     }
 
 
-def _found(source: Source, base: Path, progress: Progress) -> list[Found | Unreadable | None]:
-    """What a source holds: files, or None for the interpreter's documentation, which has none."""
+def _found(source: Source, base: Path, unknown: Counter[str], progress: Progress) -> list[Found | Unreadable | None]:
+    """What a source holds: files, or None for the interpreter's documentation, which has none.
+
+    Files of kinds that are not read are said, and added to `unknown` by the endings of their names.
+    """
     if source.path != DOCUMENTATION:
-        return list(find(source, base))
+        files, strange = look_through(source, base)
+        if strange:
+            unknown += strange
+            progress.say(f"  {escape(source.name)}: {escape(_strange(strange))}")
+        return list(files)
     if next(documentation(), None) is None:
         progress.say(f"  {escape(source.name)}: this Python came without its documentation")
     return [None]
+
+
+def _strange(counts: Counter[str]) -> str:
+    """How many files of which other kinds, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    told = [f"{count:,} {kind}" for kind, count in ordered[:_COMPLAINTS]]
+    if len(ordered) > _COMPLAINTS:
+        told.append(f"{sum(count for _, count in ordered[_COMPLAINTS:]):,} more")
+    files = "1 file of another kind" if counts.total() == 1 else f"{counts.total():,} files of other kinds"
+    return f"{files} left out: {', '.join(told)}"
 
 
 def _part(number: int, items: Sequence[Item], settings: ReadSettings, into: Path) -> Portion:

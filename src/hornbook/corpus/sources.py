@@ -6,9 +6,10 @@ import importlib
 import os
 import sys
 import sysconfig
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from hornbook.corpus.reading.hub import PREFIX, HubDataset, dataset
@@ -30,9 +31,10 @@ CODE = (
 PAGES = (".html", ".htm", ".xhtml")
 ARCHIVES = (".warc", ".wet")
 TABLES = (".parquet", ".arrow")
-PACKED = (".jsonl", *PROSE, *CODE, *PAGES, *ARCHIVES)
+RECORDS = (".jsonl", ".json", ".csv", ".tsv")
+PACKED = (*RECORDS, *PROSE, *CODE, *PAGES, *ARCHIVES)
 PACKINGS = (".gz", ".zst")
-KINDS = "text, Markdown, source code, .jsonl, .parquet, .arrow, .html, .warc or .wet"
+KINDS = "text, Markdown, source code, .jsonl, .json, .csv, .tsv, .parquet, .arrow, .html, .warc or .wet"
 
 # Folders of the standard library that are not the standard library.
 _NOT_THE_LIBRARY = {
@@ -56,6 +58,20 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """A file of a kind that is not read: its relative path."""
+
+    path: str
+
+    @property
+    def kind(self) -> str:
+        """The ending of its name, with what it is packed in (.tar.gz), in lower case."""
+        endings = PurePosixPath(self.path.lower()).suffixes
+        packed = endings[-1:] and endings[-1] in PACKINGS
+        return "".join(endings[-2:] if packed else endings[-1:]) or "without ending"
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A folder or file that can't be looked into: its relative path and why."""
 
@@ -68,16 +84,25 @@ def find(source: Source, base: Path) -> list[Found | Unreadable]:
 
     Raises UserError when the path does not exist or holds no file of a kind that Hornbook reads.
     """
+    return look_through(source, base)[0]
+
+
+def look_through(source: Source, base: Path) -> tuple[list[Found | Unreadable], Counter[str]]:
+    """What `find` finds, and how many files of other kinds there are, by the ending of their names."""
     if source.path.startswith(PREFIX):
-        return [_dataset(source)]
+        return [_dataset(source)], Counter()
     if is_address(source.path):
-        return _remote(source)
-    root, leave_out = _root(source, base)
-    found: list[Found | Unreadable] = [Found(root, root.name)] if root.is_file() else list(_walk(root, leave_out))
-    if not any(isinstance(item, Found) for item in found):
-        why = next((f": {item.path}: {item.reason}" for item in found if isinstance(item, Unreadable)), "")
+        root, listed = source.path, _remote(source)
+    else:
+        place, leave_out = _root(source, base)
+        root, listed = str(place), [Found(place, place.name)] if place.is_file() else list(_walk(place, leave_out))
+    items = [item for item in listed if not isinstance(item, Foreign)]
+    # What lies in the standard library beside its code is nothing that anyone misses.
+    strange = Counter(item.kind for item in listed if isinstance(item, Foreign) and source.path != STANDARD_LIBRARY)
+    if not any(isinstance(item, Found) for item in items):
+        why = next((f": {item.path}: {item.reason}" for item in items if isinstance(item, Unreadable)), "")
         raise UserError(f"source {source.name!r}: {root} holds no {KINDS} files{why}")
-    return sorted(found, key=lambda item: item.path)
+    return sorted(items, key=lambda item: item.path), strange
 
 
 def fingerprint(sources: Iterable[Source], base: Path) -> dict[str, str]:
@@ -133,16 +158,13 @@ def _dataset(source: Source) -> Found:
     return Found(named, named.name)
 
 
-def _remote(source: Source) -> list[Found | Unreadable]:
-    """The files at an address in the order of their paths. Raises UserError when there are none that are read."""
+def _remote(source: Source) -> list[Found | Unreadable | Foreign]:
+    """The files at an address. Raises UserError when it can't be listed."""
     try:
         listed = listing(source.path)
     except OSError as error:
         raise UserError(f"source {source.name!r}: {source.path} can't be listed: {error.strerror}") from None
-    found: list[Found | Unreadable] = [Found(file, path) for file, path in listed if suffix(path)]
-    if not found:
-        raise UserError(f"source {source.name!r}: {source.path} holds no {KINDS} files")
-    return found
+    return [Found(file, path) if suffix(path) else Foreign(path) for file, path in listed]
 
 
 def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
@@ -173,16 +195,18 @@ def _outside_library(path: str) -> bool:
     return test_data or name in _NOT_THE_LIBRARY
 
 
-def _walk(root: Path, leave_out: Callable[[str], bool]) -> Iterator[Found | Unreadable]:
-    """Every file below `root` of a kind that is read. Hidden names are skipped, links to folders are not followed."""
+def _walk(root: Path, leave_out: Callable[[str], bool]) -> Iterator[Found | Unreadable | Foreign]:
+    """Every file below `root`. Hidden names are skipped, links to folders are not followed."""
     refused: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=refused.append):
         here = Path(folder).relative_to(root).as_posix()
         prefix = "" if here == "." else f"{here}/"
         folders[:] = [name for name in folders if not (name.startswith(".") or leave_out(prefix + name))]
         for name in files:
-            if suffix(name) and not (name.startswith(".") or leave_out(prefix + name)):
-                yield _look(Path(folder) / name, _spelled(prefix + name))
+            if name.startswith(".") or leave_out(prefix + name):
+                continue
+            path = _spelled(prefix + name)
+            yield _look(Path(folder) / name, path) if suffix(name) else Foreign(path)
     for error in refused:
         path = Path(error.filename).relative_to(root).as_posix()
         yield Unreadable(_spelled(path), f"unreadable: {error.strerror}")

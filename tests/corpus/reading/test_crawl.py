@@ -59,6 +59,20 @@ def test_pages_that_were_answered_are_documents(tmp_path: Path) -> None:
     assert converted == "naïve text"
 
 
+def test_what_a_crawler_keeps_of_itself_is_no_document(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        record(
+            "resource", "text/plain", b"--2024-- http://a.example/ saved", "metadata://gnu.org/software/wget/wget.log"
+        ),
+        record("resource", "text/plain", b"wget -r a.example", "METADATA://gnu.org/software/wget/arguments.txt"),
+        record("metadata", "text/plain", b"fetchTimeMs: 12", "metadata://a.example/"),
+        record("resource", "text/plain", b"a text that was kept"),
+    )
+    assert texts(found) == ["a text that was kept"]
+    assert len(found) == 1
+
+
 def test_however_much_is_damaged_is_one_warning(tmp_path: Path) -> None:
     file = tmp_path / "a.warc.gz"
     members = [gzip.compress(record("conversion", "text/plain", f"text {n}".encode())) for n in range(8)]

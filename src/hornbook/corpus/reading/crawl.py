@@ -18,6 +18,7 @@ _PAGES = ("text/html", "application/xhtml+xml")
 _TEXTS = ("text/plain", "text/markdown")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _OK = 200
+_ABOUT_THE_CRAWL = "metadata:"  # wget keeps its own log and its command line as resources under this scheme
 _MARKUP = re.compile(rb"<\s*(?:!doctype\s+html|html|head|body|div|p|h1|table)\b", re.IGNORECASE)
 _SNIFF = 1_024
 
@@ -62,6 +63,8 @@ def archive(found: Found, source: Source, settings: ReadSettings) -> Iterator[Ra
 
 def _page(record: Record, maximum: int) -> _Page | None:
     """The page or text that a record holds, if it holds one."""
+    if record.headers.get("warc-target-uri", "").strip("<>").lower().startswith(_ABOUT_THE_CRAWL):
+        return None
     kind = record.headers.get("warc-type", "").lower()
     content_type = record.headers.get("content-type", "")
     content = record.body

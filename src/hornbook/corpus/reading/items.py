@@ -52,6 +52,16 @@ def checked(text: object, path: str) -> Raw | Bad:
     return Raw(path, (text,))
 
 
+def of_object(value: object, path: str, column: str | None, excerpt: str) -> Raw | Bad:
+    """A JSON object's text as a document; `excerpt` is what a person may see of it."""
+    if not isinstance(value, dict):
+        return Bad(path, "broken JSON", "not an object", excerpt)
+    name = text_column(column, value)
+    if name is None:
+        return Bad(path, "no text", f"no column {column or 'text or content'}", excerpt)
+    return checked(value[name], path)
+
+
 def text_column(wanted: str | None, names: Iterable[str]) -> str | None:
     """The column that holds the text: the one asked for, else `text`, else `content`."""
     candidates = [wanted] if wanted else ["text", "content"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from hornbook.corpus.reading.items import EXCERPT, Bad, Raw, checked, readable, text_column
+from hornbook.corpus.reading.items import EXCERPT, Bad, Raw, of_object, readable
 from hornbook.corpus.reading.packed import PackedError, opened
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.corpus.sources import Found
@@ -56,9 +56,4 @@ def _record(line: bytes, path: str, column: str | None) -> Raw | Bad:
         return Bad(path, "invalid UTF-8", f"{error.reason} at byte {error.start}", excerpt)
     except (ValueError, RecursionError) as error:
         return Bad(path, "broken JSON", str(error), excerpt)
-    if not isinstance(value, dict):
-        return Bad(path, "broken JSON", "not an object", excerpt)
-    name = text_column(column, value)
-    if name is None:
-        return Bad(path, "no text", f"no column {column or 'text or content'}", excerpt)
-    return checked(value[name], path)
+    return of_object(value, path, column, excerpt)
