@@ -45,7 +45,8 @@ def audit(  # noqa: PLR0913 (one for each option)
         str, typer.Argument(metavar="CORPUS_OR_MODEL", help="A corpus folder, a run folder, or a model folder.")
     ],
     against: Annotated[
-        Path, typer.Option(metavar="DIR", help="Benchmarks: a folder of .jsonl, .json or .csv files, or .gz of them.")
+        Path,
+        typer.Option(metavar="DIR", help="Benchmarks: a folder of .jsonl, .json, .csv or .tsv files, or .gz of them."),
     ],
     *,
     corpus: Annotated[
@@ -92,7 +93,7 @@ def audit(  # noqa: PLR0913 (one for each option)
     """Look for benchmarks in a corpus; ask a model about the part it may have seen and the rest. Writes a page."""
     from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
     from hornbook.audit.model import Asking
-    from hornbook.corpus.leaks.benchmarks import load_benchmarks
+    from hornbook.corpus.leaks.benchmarks import load_benchmarks, say_left_out
 
     if not dry_run:
         _free(into)
@@ -114,6 +115,8 @@ def audit(  # noqa: PLR0913 (one for each option)
         place = corpus_of(Path(what))
     if judging is not None and place is None:
         raise UserError(f"the corpus of {what} is not known, so there is nothing to judge; name it with --corpus")
+    if place is None:
+        say_left_out(benchmarks.left_out, progress)
     found = audit_corpus(place, benchmarks, progress) if place is not None else None
     if judging is not None and place is not None and found is not None:
         found["rephrased"] = _judge(place, benchmarks, found, judging, progress)
@@ -252,10 +255,12 @@ def _ask(
     progress: Progress,
 ) -> dict[str, Any]:
     from hornbook.audit.model import audit_model
-    from hornbook.corpus.leaks.benchmarks import load_benchmarks
+    from hornbook.corpus.leaks.benchmarks import Benchmarks, load_benchmarks, say_left_out
     from hornbook.model import checkpoint
     from hornbook.model.tokenizer import Tokenizer
 
-    others = [item.text for one in load_benchmarks(unseen) for item in one.items] if unseen is not None else []
+    fresh = load_benchmarks(unseen) if unseen is not None else Benchmarks()
+    say_left_out(fresh.left_out, progress)
+    others = [item.text for one in fresh for item in one.items]
     model, tokenizer = checkpoint.load(folder), Tokenizer(folder)
     return audit_model(model, tokenizer, benchmarks, corpus, others, asking, progress)

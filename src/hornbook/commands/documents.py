@@ -36,14 +36,17 @@ def read(
     *,
     whole: Annotated[bool, typer.Option("--whole", help="Keep long documents whole instead of cutting them.")] = False,
     column: Annotated[
-        str | None, typer.Option(help="Column of .jsonl and .parquet that holds the text; text or content unless told.")
+        str | None,
+        typer.Option(
+            help="Column of rows (.jsonl, .json, .csv, .parquet) that holds the text; text or content unless told."
+        ),
     ] = None,
     changes: CHANGES = None,
     force: corpora.FORCE = False,
     runner: corpora.RUNNER = None,
     workers: corpora.WORKERS = None,
 ) -> None:
-    """Make a corpus of files of any kind: text, Markdown, code, HTML, WARC, .jsonl, .parquet, packed or not."""
+    """Make a corpus of files of any kind: text, Markdown, code, HTML, WARC, JSON lines, CSV, parquet, packed or not."""
     from hornbook.corpus.read import read as room
     from hornbook.corpus.sources import fingerprint
 

@@ -68,6 +68,7 @@ def _figures(known: Entries, fates: Fates, examples: dict[str, list[Row]], prote
     return {
         **totals,
         "problems": len(protected.texts),
+        "benchmarks_left_out": protected.left_out,
         "sources": sources,
         "removed": {reason: removed[reason] for reason in REASONS},
         "examples": examples,

@@ -180,3 +180,18 @@ def test_mgsm() -> None:
     assert all(
         item.answer.replace(",", "").replace(".", "").lstrip("-").isdigit() for one in found for item in one.items
     )
+
+
+def test_files_of_one_benchmark_that_count_alike_are_told_apart(tmp_path: Path) -> None:
+    """MMLU's subjects: each file numbers its questions from 1."""
+    with tarfile.open(tmp_path / "mmlu.tar.gz", mode="w:gz") as tar:
+        for subject in ("anatomy_test", "law_test"):
+            data = "".join(f'"What is the {subject} number {n} of these?",a,b,c,d,B\n' for n in range(3)).encode()
+            entry = tarfile.TarInfo(f"data/test/{subject}.csv")
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    (benchmark,) = load_benchmarks(tmp_path)
+    assert len({item.id for item in benchmark.items}) == len(benchmark.items) == 6
+    assert {item.id.partition(":")[0] for item in benchmark.items} == {"anatomy_test", "law_test"}
+    write(tmp_path / "alone" / "gsm.jsonl", [GSM, GSM])
+    assert [item.id for item in load_benchmarks(tmp_path / "alone")[0].items] == ["1", "2"]

@@ -10,7 +10,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +87,7 @@ def load_benchmarks(folder: Path) -> Benchmarks:
     """Every benchmark of a folder (or a single file). Raises UserError where there is nothing that can be used."""
     if not folder.exists():
         raise UserError(f"{folder} does not exist; --against takes a folder of benchmarks as {KINDS}")
-    items: dict[str, list[Item]] = defaultdict(list)
+    files: dict[str, dict[str, list[Item]]] = defaultdict(dict)
     incomplete: dict[str, list[str]] = defaultdict(list)
     left_out: dict[str, str] = {}
     for content in contents(folder, _QUESTIONS):
@@ -102,16 +102,25 @@ def load_benchmarks(folder: Path) -> Benchmarks:
         if faults:
             left_out[content.place] = _told(faults, len(usable))
             incomplete[content.benchmark].append(content.place)
-        items[content.benchmark] += usable
-    found = [
-        Benchmark(name, _kind(some), tuple(some), tuple(incomplete[name]))
-        for name, some in sorted(items.items())
-        if some
-    ]
+        files[content.benchmark][content.place] = usable
+    items = {name: _told_apart(several) for name, several in sorted(files.items())}
+    found = [Benchmark(name, _kind(some), tuple(some), tuple(incomplete[name])) for name, some in items.items() if some]
     if not found:
         why = next((f": {place} {reason}" for place, reason in left_out.items()), "")
         raise UserError(f"{folder} holds no benchmarks that can be used{why}; give {KINDS} files, or .gz of them")
     return Benchmarks(found, left_out)
+
+
+def _told_apart(files: Mapping[str, Sequence[Item]]) -> list[Item]:
+    """The items of a benchmark's files; where files count alike, the name of the file is part of its items' ids."""
+    items = [item for some in files.values() for item in some]
+    if len({item.id for item in items}) == len(items):
+        return items
+    return [
+        replace(item, id=f"{Path(place).name.split('.')[0]}:{item.id}") if len(files) > 1 else item
+        for place, some in files.items()
+        for item in some
+    ]
 
 
 def say_left_out(left_out: Mapping[str, str], progress: Progress) -> None:
