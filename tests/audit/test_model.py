@@ -117,11 +117,12 @@ def test_the_page_of_a_corpus_escapes_and_shows_both_sides() -> None:
         "short": 2,
         "leaked": 1,
         "documents": 1,
+        "incomplete": [],
         "rules": {"words": 1},
         "hits": [hit],
     }
     clean = {**row, "name": "clean", "leaked": 0, "hits": []}
-    shown = page("corpus", "dir", {"documents": 3, "characters": 99, "benchmarks": [row, clean]}, None)
+    shown = page("corpus", "dir", {"documents": 3, "characters": 99, "benchmarks": [row, clean], "left_out": {}}, None)
     assert "<b> bold" not in shown
     assert "clean (10, 2 too short)" in shown
     assert "src=" not in shown
