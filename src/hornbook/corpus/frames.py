@@ -1,7 +1,7 @@
 """All that Daft does for Hornbook: MinHash signatures, and files that lie elsewhere.
 
 Daft reports its use over the network unless told not to before it is first imported, and draws its own bars: both are
-off. Rows carry their numbers, as no operation promises an order. On a cluster every worker has a Daft of its own.
+off. On a cluster every worker has a Daft of its own.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def minhash(texts: Sequence[str], *, hashes: int, shingle: int) -> NDArray[np.uint32]:
-    """MinHash signatures (texts, hashes) of the sets of `shingle` words in a row; words end at single spaces."""
+    """MinHash signatures (texts, hashes) of the sets of `shingle` words in a row; words end at single spaces.
+
+    Computed in this thread, on a series: the threads of Daft's engine now and then crash the interpreter at its end.
+    """
     import numpy as np
     import pyarrow as pa
 
-    daft = engine()
-    table = pa.table({"row": pa.array(range(len(texts)), pa.int64()), "text": pa.array(texts, pa.string())})
-    signature = daft.col("text").minhash(num_hashes=hashes, ngram_size=shingle, seed=1, hash_function="xxhash3_64")
-    signed = daft.from_arrow(table).select(daft.col("row"), signature.alias("signature")).to_arrow()
-    flat = signed["signature"].combine_chunks().flatten().to_numpy()
-    ordered: NDArray[np.uint32] = flat.reshape(-1, hashes)[np.argsort(signed["row"].to_numpy())]
-    return ordered
+    series = engine().Series.from_arrow(pa.array(texts, pa.large_string()))
+    signed = series.minhash(hashes, shingle, 1, "xxhash3_64").to_arrow()
+    signatures: NDArray[np.uint32] = np.asarray(signed.flatten(), np.uint32).reshape(-1, hashes)
+    return signatures
 
 
 @cache
