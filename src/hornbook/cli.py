@@ -25,6 +25,7 @@ from hornbook.commands import trace as tracing
 from hornbook.commands import write as writing
 from hornbook.commands.corpora import RUNNER, WORKERS, choose_runner
 from hornbook.commands.places import MODEL, model_folder, run_folder
+from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.recipe import Recipe, available, base_of, load, locate
@@ -131,13 +132,10 @@ def _run(plan: list[pipeline.Stage], name: str, root: Path, until: str | None, f
         told = escape(headline(result.stage.name, result.manifest.figures))
         console.print(f"{mark} {result.folder.name:<12} {told}  {seconds}", highlight=False)
 
-    try:
+    with stoppable(console):
         results = pipeline.run(
             plan, root, until=until, force=force, progress=ConsoleProgress(console), announce=announce
         )
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
     if all(result.skipped for result in results):
         console.print(f"Everything is done already ({time.monotonic() - began:.1f} s).", highlight=False)
     else:

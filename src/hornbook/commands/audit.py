@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from hornbook.commands.corpora import writable
 from hornbook.commands.places import model_folder
+from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
@@ -138,7 +139,7 @@ def _judge(
     from hornbook.audit.rephrasings.vectors import Vectors
 
     items = left_over(benchmarks, found)
-    try:
+    with stoppable(console):
         if judging.vectors is None:
             return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
         with Embeddings(judging.vectors) as embedder:
@@ -146,9 +147,6 @@ def _judge(
                 console.print("The prompts below are found by shared words in their stead.", highlight=False)
                 return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
             return _judge_by(embedder, corpus, benchmarks, items, judging, progress)
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
 
 
 def _judge_by(

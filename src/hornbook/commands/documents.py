@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from hornbook.commands import corpora
+from hornbook.commands.stopping import stoppable
 from hornbook.corpus.settings import CleanSettings, FilterSettings, ReadSettings, Source
 from hornbook.errors import UserError
 from hornbook.files import digest_value
@@ -163,13 +164,10 @@ def _make(
     from hornbook.report.figures import headline
 
     progress = ConsoleProgress(console)
-    try:
+    with stoppable(console):
         made, before = corpora.make(
             into, stage, settings, inputs, CODE, lambda folder: work(folder, progress), reads=reads, force=force
         )
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
     if before:
         console.print("It is there already, whole.", highlight=False)
     console.print(f"{headline(stage, made.figures)}, in {made.seconds:.1f} s", highlight=False, soft_wrap=True)

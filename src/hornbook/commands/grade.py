@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from hornbook.commands import corpora
+from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS, client_settings
 from hornbook.corpus.settings import GradeSettings
 from hornbook.errors import UserError
@@ -109,12 +110,9 @@ def _make(
             figures = room(corpus, grader, settings, seed=seed, into=folder, progress=progress)
             return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
 
-    try:
+    with stoppable(console):
         inputs = {"corpus": corpora.content(corpus)}
         made, before = corpora.make(into, "grade", told, inputs, CODE, work, reads=[corpus], force=force)
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
     _show(made.figures, into, before)
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hornbook.commands.places import MODEL, model_folder
+from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_value, read_json, remove_folder, write_text
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
@@ -137,10 +138,7 @@ def _run(work: Callable[[], dict[str, Any]], into: Path, text: Path, depends: Se
     if scratch.exists() and not ((scratch / "key").is_file() and (scratch / "key").read_text() == key):
         remove_folder(scratch)
     write_text(scratch / "key", key)
-    try:
+    with stoppable(console):
         figures = work()
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
     remove_folder(scratch)
     return figures

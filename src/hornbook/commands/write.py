@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hornbook.commands import corpora
+from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.teacher.endpoint.address import settings_from
@@ -172,12 +173,9 @@ def _make(
             return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
 
     inputs = {"seeds": corpora.content(seeds)} if seeds else {}
-    try:
+    with stoppable(console):
         reads = [seeds] if seeds else []
         made, before = corpora.make(into, "write", told, inputs, CODE, work, reads=reads, force=force)
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
-        raise typer.Exit(130) from None
     if before:
         console.print("It is there already, whole; nothing was asked.", highlight=False)
     show_figures(made.figures)

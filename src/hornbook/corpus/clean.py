@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.corpus.cleaning.entries import Entries, entries, shards_of
-from hornbook.corpus.cleaning.fates import CONTAMINATED, EXACT, NEAR, REASONS, Fates
+from hornbook.corpus.cleaning.fates import CONTAMINATED, REASONS, Fates
 from hornbook.corpus.cleaning.leaked import Guarded, leaked
 from hornbook.corpus.cleaning.resemblance import exact, near
 from hornbook.corpus.cleaning.writing import EXAMPLE_CHARACTERS, write
@@ -73,6 +73,3 @@ def _figures(known: Entries, fates: Fates, examples: dict[str, list[Row]], prote
         "removed": {reason: removed[reason] for reason in REASONS},
         "examples": examples,
     }
-
-
-__all__ = ["CONTAMINATED", "EXACT", "NEAR", "REASONS", "clean"]

@@ -62,13 +62,23 @@ def _each(portions: Sequence[Portion], task: Task) -> Iterator[tuple[int, Any]]:
     """The number and the figures of each portion, in the order in which they become ready."""
     if runner.chosen() == "ray":
         yield from _on_ray(portions, task)
-        return
-    processes = min(runner.workers(), len(portions))
-    if processes > 1 and sum(portion.size for portion in portions) >= _WORTH:
-        yield from _in_processes(portions, processes, task)
-        return
-    for number, portion in enumerate(portions):
-        yield number, _do(portion, task.advance)
+    elif _processes(portions) > 1:
+        yield from _in_processes(portions, _processes(portions), task)
+    else:
+        for number, portion in enumerate(portions):
+            yield number, _do(portion, task.advance)
+
+
+def _processes(portions: Sequence[Portion]) -> int:
+    """How many processes of this machine share the work: this one alone where it is little."""
+    worth = sum(portion.size for portion in portions) >= _WORTH
+    return min(runner.workers(), len(portions)) if worth else 1
+
+
+def done_here(portions: Sequence[Portion]) -> bool:
+    """Whether this process itself will do some of these portions: none where all are done, or others share them."""
+    left = [portion for portion in portions if finished(portion.folder, portion.key) is None]
+    return bool(left) and runner.chosen() != "ray" and _processes(left) <= 1
 
 
 def _do(portion: Portion, advance: Callable[[float], None]) -> Any:

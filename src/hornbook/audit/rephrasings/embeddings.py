@@ -160,16 +160,10 @@ class Embeddings:
 
         with self._lock:
             if self._http is None:
-                key = self._endpoint.key()
-                headers = {"User-Agent": "hornbook"}
-                if key is not None:
-                    headers |= (
-                        {"api-key": key}
-                        if self._endpoint.azure or self._endpoint.api_version
-                        else {"Authorization": f"Bearer {key}"}
-                    )
                 self._http = httpx.Client(
-                    headers=headers, timeout=self._settings.timeout, trust_env=not self._endpoint.local
+                    headers={"User-Agent": "hornbook"} | self._endpoint.key_header(),
+                    timeout=self._settings.timeout,
+                    trust_env=not self._endpoint.local,
                 )
             return self._http
 

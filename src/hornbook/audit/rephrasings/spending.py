@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from hornbook.teacher.endpoint.budget import BudgetError, price
+from hornbook.teacher.endpoint.budget import BudgetError, overdrawn, price
 from hornbook.teacher.endpoint.request import Usage
 from hornbook.teacher.endpoint.settings import Budget
 
@@ -26,7 +26,8 @@ class Spending:
     def set_aside(self, tokens: int) -> None:
         """Count a request of so many tokens. Raises BudgetError where it would overdraw the budget."""
         with self._lock:
-            reached = self._reached(tokens)
+            money = price(Usage(self.tokens + tokens), self._price, 0.0)
+            reached = overdrawn(self._budget, self.requests + 1, self.tokens + tokens, money)
             if reached:
                 raise BudgetError(
                     f"the budget of {reached} is reached before all vectors are made; every one so far is kept: "
@@ -52,14 +53,3 @@ class Spending:
     def as_dict(self) -> dict[str, float]:
         """Everything for the figures."""
         return {"requests": self.requests, "tokens": self.tokens, "money": round(self.money, 6)}
-
-    def _reached(self, tokens: int) -> str:
-        budget = self._budget
-        if budget.requests is not None and self.requests + 1 > budget.requests:
-            return f"{budget.requests:,} requests"
-        if budget.tokens is not None and self.tokens + tokens > budget.tokens:
-            return f"{budget.tokens:,} tokens"
-        money = price(Usage(self.tokens + tokens), self._price, 0.0)
-        if budget.money is not None and money > budget.money + 1e-9:
-            return f"{budget.money:g} in money"
-        return ""

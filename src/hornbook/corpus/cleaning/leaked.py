@@ -16,8 +16,8 @@ from hornbook.corpus.shards import file_batches
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
-from hornbook.workers.portion import Advance, Portion, finished
-from hornbook.workers.work import work_through
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import done_here, work_through
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def leaked(
             )
         )
     say_left_out(protected.left_out, progress)
-    if any(finished(portion.folder, portion.key) is None for portion in portions):
+    if done_here(portions):  # workers prepare for themselves
         protected.prepare(progress)
         _ready.clear()
         _ready[digest] = protected

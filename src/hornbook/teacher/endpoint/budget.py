@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hornbook.errors import UserError
 from hornbook.teacher.endpoint.reply import tokens_of
 from hornbook.teacher.endpoint.request import Request, Usage
-from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
+from hornbook.teacher.endpoint.settings import Budget, ClientSettings, Endpoint
 
 MILLION = 1_000_000
 
@@ -69,16 +69,20 @@ class Purse:
 
     def _too_much(self, hold: Hold) -> str:
         """Which budget a further request would overdraw, in words."""
-        budget = self._settings.budget
-        if budget.requests is not None and self.requests + 1 > budget.requests:
-            return f"{budget.requests:,} requests"
         tokens = self.tokens + sum(one.tokens for one in self._held) + hold.tokens
-        if budget.tokens is not None and tokens > budget.tokens:
-            return f"{budget.tokens:,} tokens"
         money = self.money + sum(one.money for one in self._held) + hold.money
-        if budget.money is not None and money > budget.money + 1e-9:
-            return f"{budget.money:g} in money"
-        return ""
+        return overdrawn(self._settings.budget, self.requests + 1, tokens, money)
+
+
+def overdrawn(budget: Budget, requests: int, tokens: int, money: float) -> str:
+    """Which part of a budget is less than this, in words; empty where none is."""
+    if budget.requests is not None and requests > budget.requests:
+        return f"{budget.requests:,} requests"
+    if budget.tokens is not None and tokens > budget.tokens:
+        return f"{budget.tokens:,} tokens"
+    if budget.money is not None and money > budget.money + 1e-9:
+        return f"{budget.money:g} in money"
+    return ""
 
 
 def price(usage: Usage, price_in: float, price_out: float) -> float:

@@ -152,10 +152,7 @@ def _address(endpoint: Endpoint) -> tuple[str, dict[str, str]]:
     except httpx.InvalidURL as error:
         raise UserError(f"{endpoint.base_url!r} is not a URL: {error}") from None
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "hornbook"}
-    key = endpoint.key()
-    if key is not None:
-        headers |= {"api-key": key} if endpoint.azure or endpoint.api_version else {"Authorization": f"Bearer {key}"}
-    return url, headers
+    return url, headers | endpoint.key_header()
 
 
 async def _whole(response: httpx.Response) -> bytes:

@@ -90,6 +90,13 @@ class Endpoint(Settings):
             raise UserError(f"{self.variable} holds characters that no key has; set it again")
         return found or None
 
+    def key_header(self) -> dict[str, str]:
+        """The header that carries the key, Azure's or everybody else's; none without a key. Raises as `key` does."""
+        key = self.key()
+        if key is None:
+            return {}
+        return {"api-key": key} if self.azure or self.api_version else {"Authorization": f"Bearer {key}"}
+
 
 class Budget(Settings):
     """What one run may use. Reaching it ends the run cleanly; what was answered stays in the cache."""
