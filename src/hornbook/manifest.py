@@ -122,12 +122,14 @@ def measured(
 
 
 def code_digest(rooms: tuple[str, ...]) -> str:
-    """One hash of the source of these rooms (folders or modules of the package), templates included."""
+    """One hash of the source of these rooms (folders or modules of the package), data files included."""
     root = Path(hornbook.__file__).parent
     files: list[Path] = []
     for room in rooms:
         if (root / room).is_dir():
-            files += sorted(path for path in (root / room).rglob("*") if path.suffix in (".py", ".html", ".css"))
+            files += sorted(
+                path for path in (root / room).rglob("*") if path.suffix in (".py", ".toml", ".txt", ".html", ".css")
+            )
         else:
             files.append(root / f"{room}.py")
     return digest_value({path.relative_to(root).as_posix(): digest_file(path) for path in files})

@@ -7,7 +7,7 @@ import pytest
 
 from hornbook.teacher.builtin import stories
 from hornbook.teacher.builtin.stories import BAD_ENDING, DIALOGUE, MORAL, Story
-from hornbook.teacher.builtin.stories_more_plots import PLOTS
+from hornbook.teacher.builtin.story_plots import PLOTS
 from hornbook.teacher.diversity import compare
 from hornbook.teacher.kinds import lists
 

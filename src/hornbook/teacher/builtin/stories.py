@@ -4,61 +4,20 @@ story features; the same hero, friend and thing from beginning to end.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
 from hornbook.seeds import stream
-from hornbook.teacher.builtin import stories_cast as cast
-from hornbook.teacher.builtin.stories_more_plots import PLOTS
-from hornbook.teacher.builtin.stories_plots import Beat, Paragraph, Plot
+from hornbook.teacher.builtin import story_cast as cast
+from hornbook.teacher.builtin.story_plots import PLACE, PLOTS, SENTENCES, Beat, Paragraph, Plot
 from hornbook.teacher.kinds.lists import past
 
 DIALOGUE, MORAL, BAD_ENDING = "dialogue", "a moral", "a bad ending"
 FEATURES = {DIALOGUE: 0.5, MORAL: 0.35, BAD_ENDING: 0.08}
 TRIES = 20  # drawings in a row that only repeat texts before there are no more
 
-_PLACE = re.compile(r"\{(\w+)\}")
 _BY_NAME = {plot.name: plot for plot in PLOTS}
-
-_OPENINGS: Beat = (
-    "Once upon a time, there was {a_hero} named {H}.",
-    "There once was {a_hero}. {His} name was {H}.",
-    "{H} was {a_hero}.",
-    "Once there was {a_hero} who was called {H}.",
-    "In a small house lived {a_hero} named {H}.",
-    "Long ago, {a_hero} named {H} lived near the woods.",
-)
-_LOVES: Beat = (
-    "{He} loved to {verb}.",
-    "{He} liked to {verb} more than anything.",
-    "Every morning, {he} {verbed} {at_place}.",
-    "{He} {verbed} every day, even when it rained.",
-    "What {he} liked best was to {verb}.",
-)
-_FRIENDS: Beat = (
-    "{His} best friend was {a_friend} named {F}.",
-    "{He} had a friend, {a_friend} named {F}.",
-    "{H} often played with {F}, {a_friend} who lived close by.",
-    "{He} and {F}, {a_friend}, did everything together.",
-)
-_CLOSINGS: Beat = (
-    "{He} {verbed} all the way home.",
-    "On the way home, {he} {verbed}, and {F} {verbed}, too.",
-    "{He} was so happy that {he} {verbed}.",
-)
-_STILL_CLOSINGS: Beat = (
-    "The next day, {he} {verbed} again, and {F} was there, too.",
-    "That evening, {he} {verbed} and was happy.",
-    "And the next morning, {he} {verbed} again.",
-)
-_LESSONS: Beat = (
-    "{H} had learned something that day. {moral}",
-    "{moral}",
-    '"{moral}" said {E}.',
-    "{H} never forgot it: {moral}",
-)
 
 
 @dataclass(frozen=True)
@@ -173,18 +132,20 @@ def tell(plan: Plan, random: Random) -> str:
 
 def _opening(plot: Plot, random: Random) -> Paragraph:
     """Who it is about. A new friend is met later."""
-    return (_OPENINGS, _LOVES) if plot.name == "new friend" else (_OPENINGS, _LOVES, _FRIENDS)
+    known = (SENTENCES.openings, SENTENCES.loves)
+    return known if plot.name == "new friend" else (*known, SENTENCES.friends)
 
 
 def _ending(plan: Plan, ending: Paragraph, random: Random) -> Paragraph:
     plot = _BY_NAME[plan.plot]
     beats = list(ending)
     if BAD_ENDING not in plan.features and random.random() < 0.4:
-        beats.append(_CLOSINGS if plan.verb[0] in cast.MOVES else _STILL_CLOSINGS)
+        beats.append(SENTENCES.closings if plan.verb[0] in cast.MOVES else SENTENCES.still_closings)
     if MORAL in plan.features:
         moral = random.choice(plot.moral)
         spoken = f"{moral[:-1]}," if moral.endswith(".") else moral
-        beats.append(tuple(text.replace('"{moral}"', f'"{spoken}"').replace("{moral}", moral) for text in _LESSONS))
+        lessons = [text.replace('"{moral}"', f'"{spoken}"').replace("{moral}", moral) for text in SENTENCES.lessons]
+        beats.append(tuple(lessons))
     return tuple(beats)
 
 
@@ -239,8 +200,8 @@ class _Telling:
 
     def word(self, sentence: str) -> str:
         worded = sentence
-        while _PLACE.search(worded):  # a plot's own places have places in them
-            worded = _PLACE.sub(lambda found: self._value(found[1]), worded)
+        while PLACE.search(worded):  # a plot's own places have places in them
+            worded = PLACE.sub(lambda found: self._value(found[1]), worded)
         return worded[0].upper() + worded[1:] if worded[0] != '"' else worded
 
     def _value(self, name: str) -> str:

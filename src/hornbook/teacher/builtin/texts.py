@@ -8,9 +8,9 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.progress import Progress
-from hornbook.teacher.builtin import stories, stories_cast
+from hornbook.teacher.builtin import stories, story_cast
 from hornbook.teacher.builtin.stories import Story
-from hornbook.teacher.builtin.stories_more_plots import PLOTS
+from hornbook.teacher.builtin.story_plots import PLOTS
 from hornbook.teacher.diversity import compare
 from hornbook.teacher.kinds.answers import Written
 from hornbook.teacher.kinds.draws import Drawn
@@ -62,10 +62,10 @@ def _values(story: Story) -> dict[str, str]:
 
 def _coverage(kept: Sequence[Story]) -> dict[str, dict[str, int]]:
     """How many of the words, plots and features have been used."""
-    nouns = {word for words in stories_cast.NOUNS.values() for word in words}
-    adjectives = {word for words in (*stories_cast.ADJECTIVES.values(), stories_cast.OF_HEROES) for word in words}
+    nouns = {word for words in story_cast.NOUNS.values() for word in words}
+    adjectives = {word for words in (*story_cast.ADJECTIVES.values(), story_cast.OF_HEROES) for word in words}
     possible = {
-        "verb": len(stories_cast.VERBS),
+        "verb": len(story_cast.VERBS),
         "noun": len(nouns),
         "adjective": len(adjectives),
         "plot": len(PLOTS),
