@@ -69,7 +69,7 @@ def cuts(scores: NDArray[np.float64], grades: NDArray[np.int64]) -> NDArray[np.f
         wanted = grades[order] >= level
         if wanted.any():
             f1 = np.where(last, 2 * np.cumsum(wanted) / (found + wanted.sum()), -1.0)
-            best = int(f1.argmax())
+            best = int(np.argmax(f1))
             below = descending[best + 1] if best + 1 < len(scores) else -1.0
             chosen[level - 1] = (descending[best] + below) / 2
     return np.asarray(np.maximum.accumulate(chosen), dtype=np.float64)

@@ -72,7 +72,8 @@ class Embeddings:
                 f"{', '.join(map(str, sorted(self._widths)))}; name another folder for the cache, or another model"
             )
         made = np.stack([known[text] for text in cut])
-        return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        lengths = np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        return np.asarray(made / lengths, dtype=np.float32)
 
     def cost(self, texts: Iterable[str]) -> tuple[int, int, float]:
         """How many of the texts the cache does not hold, their tokens (estimated), and the money that takes."""
