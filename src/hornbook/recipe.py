@@ -23,7 +23,9 @@ from hornbook.settings import Settings, apply, validated
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
 from hornbook.teacher.settings import WriteSettings
 from hornbook.tokens.settings import TokensSettings
-from hornbook.train.settings import DpoSettings, PretrainSettings, SftSettings
+from hornbook.train.dpo import DpoSettings
+from hornbook.train.pretrain import PretrainSettings
+from hornbook.train.sft import SftSettings
 
 BUILT_IN = Path(__file__).parent / "recipes"
 

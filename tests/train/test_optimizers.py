@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.train.muon import Muon
-from hornbook.train.optimizers import build, rate, set_rate
+from hornbook.train.optimizers import build, set_learning_rate, warmup_stable_decay
 from hornbook.train.settings import TrainSettings
 
 
 @given(st.integers(1, 3000), st.floats(0, 0.99), st.floats(0, 1))
 def test_the_rate_rises_holds_and_falls(steps: int, warmup: float, decay: float) -> None:
-    rates = [rate(step, steps, warmup, decay) for step in range(steps)]
+    rates = [warmup_stable_decay(step, steps, warmup, decay) for step in range(steps)]
     assert all(0 < one <= 1 for one in rates)
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
@@ -25,12 +25,12 @@ def test_the_rate_rises_holds_and_falls(steps: int, warmup: float, decay: float)
 
 
 def test_rates_by_hand() -> None:
-    assert [rate(step, 10, 0.2, 0.3) for step in range(10)] == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
-    assert [rate(step, 4, 0, 0) for step in range(4)] == [1, 1, 1, 1]
-    assert [rate(step, 3, 0, 1) for step in range(3)] == [0.75, 0.5, 0.25]
-    assert rate(0, 1, 0.5, 1) == 0.5
-    assert rate(999, 1000, 0.05, 0.4) < 0.003
-    assert rate(1005, 1000, 0.05, 0.4) == 0.0, "past the end it is 0, never below"
+    assert [warmup_stable_decay(step, 10, 0.2, 0.3) for step in range(10)] == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert [warmup_stable_decay(step, 4, 0, 0) for step in range(4)] == [1, 1, 1, 1]
+    assert [warmup_stable_decay(step, 3, 0, 1) for step in range(3)] == [0.75, 0.5, 0.25]
+    assert warmup_stable_decay(0, 1, 0.5, 1) == 0.5
+    assert warmup_stable_decay(999, 1000, 0.05, 0.4) < 0.003
+    assert warmup_stable_decay(1005, 1000, 0.05, 0.4) == 0.0, "past the end it is 0, never below"
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -56,7 +56,7 @@ def test_set_rate_starts_from_the_peak(make_model: Callable[..., Any]) -> None:
     settings = TrainSettings(learning_rate=0.004, muon_learning_rate=0.03)
     built = build(make_model(), settings, torch.float32)
     for multiplier in (0.5, 0.1):
-        set_rate(built, multiplier)
+        set_learning_rate(built, multiplier)
         rates = [group["lr"] for one in built for group in one.param_groups]
         assert rates == [0.03 * multiplier, 0.004 * multiplier]
 

@@ -17,10 +17,9 @@ import pytest
 
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress, Task
-from hornbook.train.dpo import dpo
-from hornbook.train.pretrain import pretrain
-from hornbook.train.settings import DpoSettings, PretrainSettings, SftSettings
-from hornbook.train.sft import sft
+from hornbook.train.dpo import DpoSettings, dpo
+from hornbook.train.pretrain import PretrainSettings, pretrain
+from hornbook.train.sft import SftSettings, sft
 
 COMMON: dict[str, Any] = {"batch": 4, "compile": False, "precision": "fp32", "checkpoint_seconds": 0}
 SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, feedforward=64, context=64)

@@ -29,8 +29,9 @@ from hornbook.progress import Progress
 from hornbook.seeds import derive, stream
 from hornbook.tokens.mixture import schedule
 from hornbook.tokens.pack import fill, pack
-from hornbook.train.loop import train, write_log
-from hornbook.train.objectives import IGNORE, NextToken
+from hornbook.train.loop import mean, train
+from hornbook.train.losses import IGNORE
+from hornbook.train.pretrain import NextToken
 
 Table = NDArray[np.integer[Any]]
 
@@ -67,22 +68,13 @@ def extend(
         raise UserError(f"the documents are cut to {documents.length:,} tokens, {model.config.context:,} are needed")
     short = short or ShortRows([_packed(documents.train, rope.original + 1, tokenizer)], [1.0])
     objective = _objective(model, rope, documents, short, settings, tokenizer, seed, progress)
-    log = train(
-        model,
-        objective,
-        settings,
-        machine=machine,
-        work=into / SCRATCH,
-        label="reading long documents",
-        progress=progress,
-    )
+    log = train(model, objective, settings, into=into, label="reading long documents", progress=progress)
     model.eval()
     pad = tokenizer.control(PAD)
     recovery = _recover(model, rope, short, settings, pad, seed, into, progress) if settings.recovery else None
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
         progress.say(f"  [yellow]{warning}[/yellow]")
-    write_log(into, log)
     tenth = max(1, len(log) // 10)
     return {
         "context": model.config.context,
@@ -92,8 +84,8 @@ def extend(
         "tokens": objective.steps * objective.tokens_per_step,
         "long_rows": objective.steps * settings.batch,
         "retrieval_share": settings.retrieval_share,
-        "loss_first": round(float(np.mean([entry["long"] for entry in log[:tenth]])), 4),
-        "loss_last": round(float(np.mean([entry["long"] for entry in log[-tenth:]])), 4),
+        "loss_first": mean(log[:tenth], "long"),
+        "loss_last": mean(log[-tenth:], "long"),
         "recovery": recovery,
     }
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hornbook.model.config import ModelConfig
 from hornbook.model.transformer import Transformer
-from hornbook.train.objectives import IGNORE
+from hornbook.train.losses import IGNORE
 
 # Tokens whose logits are held at once: a large vocabulary over a long text would not fit into memory.
 LOGITS = 4096

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hornbook.model.transformer import Transformer
-from hornbook.train.loop import Batch, split
-from hornbook.train.objectives import NextToken
+from hornbook.train.objective import Batch, Objective, split
+from hornbook.train.pretrain import NextToken
 
 
 @dataclass
-class LongAndShort:
+class LongAndShort(Objective):
     """Next-token prediction on two row lengths at once; each token counts alike.
 
     The model turns short rows by its short factors and long rows by its long ones. `short` None: long rows only.
@@ -38,7 +38,7 @@ class LongAndShort:
             for key, tensor in part.batch(step).items()
         }
 
-    def cut(self, batch: Batch, rows: int) -> Iterator[Batch]:
+    def micro_batches(self, batch: Batch, rows: int) -> Iterator[Batch]:
         """First the long rows, then the short ones, of which as many as make the same number of tokens at once."""
         for name, part in zip(("long", "short"), self._parts(), strict=False):
             own = {key: tensor for key, tensor in batch.items() if key.startswith(name)}

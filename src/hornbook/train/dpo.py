@@ -1,4 +1,4 @@
-"""The dpo stage: a model learns which of two answers is the better one."""
+"""Direct preference optimisation: a model learns which of two answers is the better one."""
 
 from __future__ import annotations
 
@@ -6,36 +6,41 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from pydantic import Field
 
 from hornbook.errors import UserError
 from hornbook.files import write_bytes
-from hornbook.machine import choose
-from hornbook.manifest import SCRATCH
-from hornbook.model import checkpoint
-from hornbook.model.tokenizer import END, PAD, Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.seeds import derive
-from hornbook.tokens.conversations import answer_row
-from hornbook.tokens.mixture import schedule
-from hornbook.train.loop import train, write_log
-from hornbook.train.objectives import IGNORE, Preferences, sequence_log_probabilities
-from hornbook.train.settings import DpoSettings
+from hornbook.train.objective import Batch, Objective
+from hornbook.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Transformer
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Chosen and rejected rows with their masks, each (pairs, row)."""
+class DpoSettings(TrainSettings):
+    """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290)."""
 
-    chosen: NDArray[np.int64]
-    chosen_mask: NDArray[np.bool_]
-    rejected: NDArray[np.int64]
-    rejected_mask: NDArray[np.bool_]
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    learning_rate: float = Field(1e-4, gt=0)
+    decay: float = Field(1.0, ge=0, le=1)
+    weight_decay: float = Field(0.0, ge=0)
+    batch: int = Field(16, ge=1, description="pairs in a step")
+    epochs: float = Field(1.0, gt=0)
+    beta: float = Field(0.1, gt=0, description="how closely the policy keeps to the reference")
+    chosen_weight: float = Field(
+        0.2,
+        ge=0,
+        description="weight of the chosen answer's own likelihood beside the preference (RPO); 0 is plain DPO",
+    )
 
 
 def dpo(
@@ -50,9 +55,16 @@ def dpo(
     """Train the checkpoint `base` on preferences and write the checkpoint `into/model`.
 
     The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`.
+    Raises UserError where the pairs do not fill one batch.
     """
+    import torch
+
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.tokens.mixture import schedule
+    from hornbook.train.loop import mean, train
+
     tokenizer = Tokenizer(base)
-    machine = choose(settings.precision, settings.compile)
     model = checkpoint.load(base, dtype=torch.float32)
     pairs, left_out = encode_pairs(preferences, tokenizer, model.config.context + 1)
     rows = int(len(pairs.chosen) * settings.epochs) // settings.batch * settings.batch
@@ -61,39 +73,36 @@ def dpo(
             f"dpo: {settings.epochs:g} epochs of {len(pairs.chosen)} pairs do not fill one batch of {settings.batch}; "
             "lower dpo.batch"
         )
-    reference = _reference(model, pairs, settings.batch, into, progress)
     objective = Preferences(
-        chosen=pairs.chosen,
-        chosen_mask=pairs.chosen_mask,
-        rejected=pairs.rejected,
-        rejected_mask=pairs.rejected_mask,
-        reference=reference,
+        pairs,
+        reference=_reference(model, pairs, settings.batch, into, progress),
         order=schedule([len(pairs.chosen)], [1.0], rows, settings.epochs, derive(seed, "dpo")).rows,
         batch_pairs=settings.batch,
         beta=settings.beta,
         chosen_weight=settings.chosen_weight,
     )
-    log = train(
-        model,
-        objective,
-        settings,
-        machine=machine,
-        work=into / SCRATCH,
-        label="learning preferences",
-        progress=progress,
-    )
+    log = train(model, objective, settings, into=into, label="learning preferences", progress=progress)
     checkpoint.save(model, into / "model", tokenizer)
-    write_log(into, log)
     tenth = max(1, len(log) // 10)
     return {
         "pairs": len(pairs.chosen),
         "too_long": left_out,
         "steps": objective.steps,
         "tokens": objective.steps * objective.tokens_per_step,
-        "loss": round(float(np.mean([entry["loss"] for entry in log[-tenth:]])), 4),
-        "accuracy_first": round(float(np.mean([entry["accuracy"] for entry in log[:tenth]])), 4),
-        "accuracy_last": round(float(np.mean([entry["accuracy"] for entry in log[-tenth:]])), 4),
+        "loss": mean(log[-tenth:]),
+        "accuracy_first": mean(log[:tenth], "accuracy"),
+        "accuracy_last": mean(log[-tenth:], "accuracy"),
     }
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Chosen and rejected rows of ids with their masks, True where the answer is: each (pairs, row)."""
+
+    chosen: NDArray[np.int64]
+    chosen_mask: NDArray[np.bool_]
+    rejected: NDArray[np.int64]
+    rejected_mask: NDArray[np.bool_]
 
 
 def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> tuple[Pairs, int]:
@@ -102,6 +111,10 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
     A preference has a `prompt` (text to complete, ended by the end of the document) or `messages` (a conversation,
     ended by the assistant's `<|end|>`), and the texts `chosen` and `rejected`.
     """
+    import numpy as np
+
+    from hornbook.model.tokenizer import END, PAD
+
     pad, end, end_turn = tokenizer.control(PAD), tokenizer.end_of_text, tokenizer.control(END)
     chosen: list[tuple[list[int], list[bool]]] = []
     rejected: list[tuple[list[int], list[bool]]] = []
@@ -123,16 +136,31 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
     return pairs, len(preferences) - len(chosen)
 
 
-@torch.inference_mode()
+def answer_row(prompt: Sequence[int], answer: Sequence[int], row: int, pad: int) -> tuple[list[int], list[bool]] | None:
+    """One prompt and its answer, padded on the right, with the answer's mask; None when a row cannot hold both."""
+    ids = [*prompt, *answer]
+    if len(ids) > row:
+        return None
+    room = row - len(ids)
+    return ids + [pad] * room, [False] * len(prompt) + [True] * len(answer) + [False] * room
+
+
 def log_probabilities(model: Transformer, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The model's log-probability of each row's masked tokens: (rows,)."""
+    import torch
+
+    from hornbook.train.losses import IGNORE, sequence_log_probabilities
+
     rows = torch.from_numpy(ids)
     targets = rows[:, 1:].masked_fill(~torch.from_numpy(mask)[:, 1:], IGNORE)
-    return sequence_log_probabilities(model, rows[:, :-1], targets).numpy()
+    with torch.inference_mode():
+        return sequence_log_probabilities(model, rows[:, :-1], targets).numpy()
 
 
 def _reference(model: Transformer, pairs: Pairs, batch: int, into: Path, progress: Progress) -> NDArray[np.float32]:
     """The reference's log-probabilities (pairs, 2), from disk when they were computed before."""
+    import numpy as np
+
     path = into / "training" / "reference.npy"
     if path.is_file():
         return np.asarray(np.load(path), dtype=np.float32)
@@ -148,3 +176,57 @@ def _reference(model: Transformer, pairs: Pairs, batch: int, into: Path, progres
     np.save(buffer, reference)
     write_bytes(path, buffer.getvalue())
     return reference
+
+
+@dataclass
+class Preferences(Objective):
+    """DPO (Rafailov et al. 2023, equation 7) with the reference's log-probabilities (pairs, 2) computed beforehand.
+
+    order: the pairs in the order in which they are read, each as often as there are epochs.
+    """
+
+    pairs: Pairs
+    reference: NDArray[np.float32]
+    order: NDArray[np.int64]
+    batch_pairs: int
+    beta: float
+    chosen_weight: float
+
+    def __post_init__(self) -> None:
+        self.steps = len(self.order) // self.batch_pairs
+        self.tokens_per_step = 2 * self.batch_pairs * (self.pairs.chosen.shape[1] - 1)
+
+    def batch(self, step: int) -> Batch:
+        """ids and targets (pairs, 2, row - 1), the chosen first; how many pairs, and how many chosen targets, count."""
+        import numpy as np
+        import torch
+
+        from hornbook.train.losses import IGNORE, count_targets
+
+        pairs = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
+        ids = torch.from_numpy(np.stack((self.pairs.chosen[pairs], self.pairs.rejected[pairs]), 1))
+        mask = torch.from_numpy(np.stack((self.pairs.chosen_mask[pairs], self.pairs.rejected_mask[pairs]), 1))
+        targets = ids[..., 1:].masked_fill(~mask[..., 1:], IGNORE)
+        return {
+            "ids": ids[..., :-1],
+            "targets": targets,
+            "reference": torch.from_numpy(self.reference[pairs]),
+            "pairs": torch.tensor(len(pairs)),
+            "chosen_count": count_targets(targets[:, 0]),
+        }
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """-log sigmoid(beta * margin), plus the chosen answer's mean loss times `chosen_weight` (RPO)."""
+        import torch
+        import torch.nn.functional as F
+
+        from hornbook.train.losses import sequence_log_probabilities
+
+        ids, targets = (torch.cat(batch[name].unbind(1)) for name in ("ids", "targets"))
+        chosen, rejected = sequence_log_probabilities(model, ids, targets).chunk(2)
+        margin = (chosen - rejected) - (batch["reference"][:, 0] - batch["reference"][:, 1])
+        loss = -F.logsigmoid(self.beta * margin).sum() / batch["pairs"]
+        if self.chosen_weight:
+            loss = loss - self.chosen_weight * chosen.sum() / batch["chosen_count"]
+        share = 1 / int(batch["pairs"])
+        return loss, {"accuracy": (margin > 0).sum().item() * share, "margin": margin.sum().item() * share}

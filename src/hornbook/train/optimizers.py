@@ -23,7 +23,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
         optimizers.append(
             Muon(
                 [p for _, p in hidden],
-                [_parts(model, name, p.shape[0]) for name, p in hidden],
+                [_fused_heights(model, name, p.shape[0]) for name, p in hidden],
                 lr=settings.muon_learning_rate,
                 weight_decay=settings.weight_decay,
                 dtype=compute,
@@ -38,7 +38,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
     return optimizers
 
 
-def _parts(model: Transformer, name: str, rows: int) -> list[int]:
+def _fused_heights(model: Transformer, name: str, rows: int) -> list[int]:
     """Heights of the matrices that a fused one holds."""
     c = model.config
     if name.endswith("attention.qkv.weight"):
@@ -48,7 +48,7 @@ def _parts(model: Transformer, name: str, rows: int) -> list[int]:
     return [rows]
 
 
-def rate(step: int, steps: int, warmup: float, decay: float) -> float:
+def warmup_stable_decay(step: int, steps: int, warmup: float, decay: float) -> float:
     """Multiplier of the peak rate at `step` of `steps`: linear rise, plateau, linear fall (warm-up, stable, decay).
 
     Never 0 on the first step and never below 0.
@@ -60,7 +60,7 @@ def rate(step: int, steps: int, warmup: float, decay: float) -> float:
     return max(0.0, min(1.0, up, down))
 
 
-def set_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> None:
+def set_learning_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> None:
     """Give every group its peak rate times `multiplier`."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -1,88 +1,110 @@
-"""The pretrain stage: a fresh model reads phase 1, then phase 2, under one learning-rate schedule."""
+"""Pretraining: a fresh model learns the next token of phase 1, then of phase 2, under one learning-rate schedule.
+
+Free of heavy imports at its head, as `sft` and `dpo` are: a recipe reads the settings, the command line the function.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.machine import choose
-from hornbook.manifest import SCRATCH
-from hornbook.model import checkpoint
 from hornbook.model.config import ModelConfig
-from hornbook.model.tokenizer import PAD, Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.seeds import derive
-from hornbook.tokens import shards
-from hornbook.tokens.mixture import schedule
-from hornbook.train.loop import train, write_log
-from hornbook.train.objectives import NextToken, Sequential
-from hornbook.train.settings import PretrainSettings
+from hornbook.tokens.settings import Phase
+from hornbook.train.objective import Batch, Objective
+from hornbook.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from hornbook.model.transformer import Transformer
+    from hornbook.tokens.mixture import Schedule
+
+
+class PretrainSettings(TrainSettings):
+    """Two sequential phases over one learning-rate schedule: phi-3's recipe."""
+
+    phase1: Phase
+    phase2: Phase
 
 
 def pretrain(
     tokens: Path, config: ModelConfig, settings: PretrainSettings, *, seed: int, into: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Write two checkpoints, `phase1/` and `phase2/`, and the losses of every step."""
+    """Write two checkpoints, `phase1/` and `phase2/`, and the losses of every step. tokens: the tokens stage's folder.
+
+    Raises UserError where the documents of a phase do not fill one batch.
+    """
+    import torch
+
+    from hornbook.machine import choose
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.transformer import Transformer
+    from hornbook.train.loop import mean, train
+
     tokenizer = Tokenizer(tokens / "tokenizer")
     machine = choose(settings.precision, settings.compile)
     progress.say(f"  computing on {machine.why}")
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
-    parts, mixtures = [], {}
-    for name in ("phase1", "phase2"):
-        part, mixtures[name] = _phase(name, tokens, config, settings, tokenizer, seed)
-        parts.append(part)
-    objective = Sequential(parts)
-
-    def keep(name: str) -> None:
-        checkpoint.save(model, into / name, tokenizer)
-
+    phases: dict[str, NextToken] = {}
+    mixtures: dict[str, list[dict[str, Any]]] = {}
+    for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
+        phases[name], mixtures[name] = _phase(
+            name, phase, tokens, config, settings.batch, tokenizer.control(PAD), seed=seed
+        )
+    objective = Sequential(list(phases.values()))
+    first = phases["phase1"].steps
     began = time.monotonic()
     log = train(
         model,
         objective,
         settings,
-        machine=machine,
-        work=into / SCRATCH,
+        into=into,
         label="pretraining",
         progress=progress,
-        milestones={parts[0].steps: lambda: keep("phase1"), objective.steps: lambda: keep("phase2")},
+        milestones={
+            first: lambda: checkpoint.save(model, into / "phase1", tokenizer),
+            objective.steps: lambda: checkpoint.save(model, into / "phase2", tokenizer),
+        },
     )
-    seconds = time.monotonic() - began
-    write_log(into, log)
     return {
         "parameters": config.parameters(),
         "computing": machine.why,
-        "steps": {"phase1": parts[0].steps, "phase2": parts[1].steps},
-        "tokens": {name: part.steps * part.tokens_per_step for name, part in zip(mixtures, parts, strict=True)},
+        "steps": {name: phase.steps for name, phase in phases.items()},
+        "tokens": {name: phase.steps * phase.tokens_per_step for name, phase in phases.items()},
         "mixture": mixtures,
-        "loss": {"phase1": _tail(log[: parts[0].steps]), "phase2": _tail(log)},
-        "training_seconds": round(seconds, 1),
+        "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
+        "training_seconds": round(time.monotonic() - began, 1),
     }
 
 
 def _phase(
-    name: str, tokens: Path, config: ModelConfig, settings: PretrainSettings, tokenizer: Tokenizer, seed: int
+    name: str, phase: Phase, tokens: Path, config: ModelConfig, batch: int, pad: int, *, seed: int
 ) -> tuple[NextToken, list[dict[str, Any]]]:
     """One phase's objective, and how often each ingredient of its mixture is read."""
-    phase = settings.phase1 if name == "phase1" else settings.phase2
+    from hornbook.tokens import shards
+    from hornbook.tokens.mixture import schedule
+
     tables = [shards.read(tokens / "shards", f"{name}-{index}") for index in range(len(phase.mixture))]
     sizes = [len(table) for table in tables]
-    row = config.context + 1
-    rows = max(1, phase.tokens // (settings.batch * config.context)) * settings.batch
+    rows = max(1, phase.tokens // (batch * config.context)) * batch
     plan = schedule(sizes, [c.share for c in phase.mixture], rows, phase.epochs, derive(seed, name))
-    if len(plan.rows) < settings.batch:
+    if len(plan.rows) < batch:
         raise UserError(
             f"pretrain.{name}: {sum(sizes)} rows of {config.context} tokens, read {phase.maximum_epochs:g} times, "
-            f"do not fill one batch of {settings.batch}; lower pretrain.batch or add documents"
+            f"do not fill one batch of {batch}; lower pretrain.batch or add documents"
         )
     counts = [int((plan.shards == index).sum()) for index in range(len(sizes))]
-    report = [
+    mixture = [
         {
             "sources": list(component.sources),
             "rows": count,
@@ -92,10 +114,67 @@ def _phase(
         }
         for component, count, epochs in zip(phase.mixture, counts, plan.epochs(sizes), strict=True)
     ]
-    return NextToken(tables, plan, settings.batch, row, tokenizer.control(PAD)), report
+    return NextToken(tables, plan, batch, config.context + 1, pad), mixture
 
 
-def _tail(log: list[dict[str, float]], last: int = 20) -> float:
-    """Mean loss of the last steps."""
-    entries = log[-last:]
-    return round(sum(entry["loss"] for entry in entries) / max(len(entries), 1), 4)
+@dataclass
+class NextToken(Objective):
+    """Cross-entropy of the next token, over rows of shards in a schedule's order; padding is not predicted.
+
+    shards: each (rows, row) of ids, `row` being the context and one token more.
+    """
+
+    shards: Sequence[NDArray[np.integer[Any]]]
+    schedule: Schedule
+    batch_rows: int
+    row: int
+    pad: int
+
+    def __post_init__(self) -> None:
+        self.steps = len(self.schedule.rows) // self.batch_rows
+        self.tokens_per_step = self.batch_rows * (self.row - 1)
+
+    def batch(self, step: int) -> Batch:
+        """ids (batch, row - 1), targets, shifted by one, and how many count."""
+        import numpy as np
+        import torch
+
+        from hornbook.train.losses import IGNORE, count_targets
+
+        table = np.empty((self.batch_rows, self.row), dtype=np.int64)
+        for index in range(self.batch_rows):
+            at = step * self.batch_rows + index
+            table[index] = self.shards[self.schedule.shards[at]][self.schedule.rows[at]]
+        rows = torch.from_numpy(table)
+        targets = rows[:, 1:].clone()
+        targets[targets == self.pad] = IGNORE
+        return {"ids": rows[:, :-1], "targets": targets, "count": count_targets(targets)}
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Mean cross-entropy in nats a token."""
+        from hornbook.train.losses import cross_entropy
+
+        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
+
+
+@dataclass
+class Sequential(Objective):
+    """One objective after another, as if they were one: phi-3's two phases."""
+
+    parts: Sequence[NextToken]
+
+    def __post_init__(self) -> None:
+        self.steps = sum(part.steps for part in self.parts)
+        self.tokens_per_step = self.parts[0].tokens_per_step
+
+    def batch(self, step: int) -> Batch:
+        """The batch of the part that `step` falls into."""
+        for part in self.parts:
+            if step < part.steps:
+                return part.batch(step)
+            step -= part.steps
+        raise IndexError("past the last step")
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """That of any part: they are alike."""
+        return self.parts[0].loss(model, batch)

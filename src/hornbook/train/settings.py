@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""How a model is trained, whatever the objective; each objective's module adds what it alone needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hornbook.settings import Settings
-from hornbook.tokens.settings import Phase
 
 
 class TrainSettings(Settings):
@@ -31,36 +30,3 @@ class TrainSettings(Settings):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool | None = Field(None, description="torch.compile; where a C++ compiler is found unless told otherwise")
     checkpoint_seconds: float = Field(20.0, ge=0, description="how often a state to resume from is stored")
-
-
-class PretrainSettings(TrainSettings):
-    """Two sequential phases over one learning-rate schedule: phi-3's recipe."""
-
-    phase1: Phase
-    phase2: Phase
-
-
-class SftSettings(TrainSettings):
-    """Supervised fine-tuning on conversations; the loss counts the assistant's tokens only."""
-
-    learning_rate: float = Field(5e-4, gt=0)
-    muon_learning_rate: float = Field(4e-3, gt=0)
-    decay: float = Field(1.0, ge=0, le=1)
-    epochs: float = Field(1.0, gt=0)
-
-
-class DpoSettings(TrainSettings):
-    """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290)."""
-
-    optimizer: Literal["muon", "adamw"] = "adamw"
-    learning_rate: float = Field(1e-4, gt=0)
-    decay: float = Field(1.0, ge=0, le=1)
-    weight_decay: float = Field(0.0, ge=0)
-    batch: int = Field(16, ge=1, description="pairs in a step")
-    epochs: float = Field(1.0, gt=0)
-    beta: float = Field(0.1, gt=0, description="how closely the policy keeps to the reference")
-    chosen_weight: float = Field(
-        0.2,
-        ge=0,
-        description="weight of the chosen answer's own likelihood beside the preference (RPO); 0 is plain DPO",
-    )

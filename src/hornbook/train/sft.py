@@ -1,27 +1,36 @@
-"""The sft stage: a pretrained model learns to answer in a conversation."""
+"""Supervised fine-tuning: a pretrained model learns to answer in a conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
+from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.machine import choose
-from hornbook.manifest import SCRATCH
-from hornbook.model import checkpoint
-from hornbook.model.tokenizer import ASSISTANT, END, PAD, SYSTEM, USER, Message, Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.seeds import derive
-from hornbook.tokens.conversations import rows_of
-from hornbook.tokens.mixture import schedule
-from hornbook.train.loop import train, write_log
-from hornbook.train.objectives import Answers
-from hornbook.train.settings import SftSettings
+from hornbook.train.objective import Batch, Objective
+from hornbook.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from hornbook.model.tokenizer import Message, Tokenizer
+    from hornbook.model.transformer import Transformer
+
+
+class SftSettings(TrainSettings):
+    """Supervised fine-tuning on conversations; the loss counts the assistant's tokens only."""
+
+    learning_rate: float = Field(5e-4, gt=0)
+    muon_learning_rate: float = Field(4e-3, gt=0)
+    decay: float = Field(1.0, ge=0, le=1)
+    epochs: float = Field(1.0, gt=0)
 
 
 def sft(
@@ -33,12 +42,21 @@ def sft(
     into: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fine-tune the checkpoint `base` on conversations and write the checkpoint `into/model`."""
+    """Fine-tune the checkpoint `base` on conversations and write the checkpoint `into/model`.
+
+    Raises UserError where the conversations do not fill one batch.
+    """
+    import torch
+
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.tokens.mixture import schedule
+    from hornbook.train.loop import mean, train
+
     tokenizer = Tokenizer(base)
-    machine = choose(settings.precision, settings.compile)
     model = checkpoint.load(base, dtype=torch.float32)
     introduce_control_tokens(model, tokenizer)
-    ids, mask, left_out = rows_of(conversations, tokenizer, model.config.context + 1, tokenizer.control(PAD))
+    ids, mask, left_out = pack_conversations(conversations, tokenizer, model.config.context + 1, tokenizer.control(PAD))
     rows = int(len(ids) * settings.epochs)
     order = schedule([len(ids)], [1.0], rows, settings.epochs, derive(seed, "sft")).rows
     if len(order) < settings.batch:
@@ -46,24 +64,20 @@ def sft(
             f"sft: {len(conversations)} conversations fill {len(ids)} rows; "
             f"{settings.epochs:g} epochs of them do not fill one batch of {settings.batch}; lower sft.batch"
         )
-    objective = Answers(ids, mask, order, settings.batch)
-    log = train(
-        model, objective, settings, machine=machine, work=into / SCRATCH, label="fine-tuning", progress=progress
-    )
+    objective = AssistantTokens(ids, mask, order, settings.batch)
+    log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress)
     checkpoint.save(model, into / "model", tokenizer)
-    write_log(into, log)
     return {
         "conversations": len(conversations) - left_out,
         "too_long": left_out,
         "rows": len(ids),
         "steps": objective.steps,
         "tokens": objective.steps * objective.tokens_per_step,
-        "answer_share": round(float(np.mean(mask)), 4),
-        "loss": round(float(np.mean([entry["loss"] for entry in log[-20:]])), 4),
+        "answer_share": round(float(mask.mean()), 4),
+        "loss": mean(log[-20:]),
     }
 
 
-@torch.no_grad()
 def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
     """Give the conversation's control tokens the vectors of tokens that mean something similar.
 
@@ -71,9 +85,68 @@ def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
     end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the beginning of an
     answer as a newline. docs/log.md tells what that is worth.
     """
+    import torch
+
+    from hornbook.model.tokenizer import ASSISTANT, END, SYSTEM, USER
+
     vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.head.weight]
     newline = tokenizer.encode("\n")[0]
-    for weight in vectors:
-        for name in (SYSTEM, USER, END):
-            weight[tokenizer.control(name)] = weight[tokenizer.end_of_text]
-        weight[tokenizer.control(ASSISTANT)] = weight[newline]
+    with torch.no_grad():
+        for weight in vectors:
+            for name in (SYSTEM, USER, END):
+                weight[tokenizer.control(name)] = weight[tokenizer.end_of_text]
+            weight[tokenizer.control(ASSISTANT)] = weight[newline]
+
+
+def pack_conversations(
+    conversations: Sequence[Sequence[Message]], tokenizer: Tokenizer, row: int, pad: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
+    """Pack whole conversations into rows of `row` ids.
+
+    Returns ids (rows, row), a mask (rows, row) of the tokens that the assistant writes, and how many conversations were
+    left out because a row cannot hold them: cut short, they would teach the model to stop in the middle.
+    """
+    import numpy as np
+
+    from hornbook.tokens.pack import fill, pack
+
+    encoded = [tokenizer.chat_with_mask(messages) for messages in conversations]
+    fitting = [(ids, mask) for ids, mask in encoded if len(ids) <= row]
+    plan = pack([len(ids) for ids, _ in fitting], row)
+    ids = fill(plan, [ids for ids, _ in fitting], row, pad).astype(np.int64)
+    mask = fill(plan, [list(map(int, mask)) for _, mask in fitting], row, 0).astype(np.bool_)
+    return ids, mask, len(encoded) - len(fitting)
+
+
+@dataclass
+class AssistantTokens(Objective):
+    """Cross-entropy of what the assistant writes: rows of ids, and a mask (both (rows, row)) that is True there.
+
+    order: the rows in the order in which they are read, each as often as there are epochs.
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+    order: NDArray[np.int64]
+    batch_rows: int
+
+    def __post_init__(self) -> None:
+        self.steps = len(self.order) // self.batch_rows
+        self.tokens_per_step = self.batch_rows * (self.ids.shape[1] - 1)
+
+    def batch(self, step: int) -> Batch:
+        """ids (batch, row - 1), targets: IGNORE where somebody else writes, and how many count."""
+        import torch
+
+        from hornbook.train.losses import IGNORE, count_targets
+
+        rows = self.order[step * self.batch_rows : (step + 1) * self.batch_rows]
+        ids, mask = torch.from_numpy(self.ids[rows]), torch.from_numpy(self.mask[rows])
+        targets = ids[:, 1:].masked_fill(~mask[:, 1:], IGNORE)
+        return {"ids": ids[:, :-1], "targets": targets, "count": count_targets(targets)}
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Mean cross-entropy in nats a token of the assistant's."""
+        from hornbook.train.losses import cross_entropy
+
+        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.model.tokenizer import END, PAD, Tokenizer
-from hornbook.tokens.conversations import answer_row, rows_of
+from hornbook.train.sft import pack_conversations
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
     """Masks stay with their tokens through packing; what does not fit whole is left out, not cut."""
     talks = [talk(f"q{i} " * (i + 1), f"answer {i}\n" * (i % 3 + 1)) for i in range(12)] + [talk("long " * 90, "x")]
     pad, end = tokenizer.control(PAD), tokenizer.control(END)
-    ids, mask, left_out = rows_of(talks, tokenizer, 60, pad)
+    ids, mask, left_out = pack_conversations(talks, tokenizer, 60, pad)
     fitting = [messages for messages in talks if len(tokenizer.chat(messages, answer=False)) <= 60]
     assert left_out == len(talks) - len(fitting) >= 1
     assert ids.shape == mask.shape
@@ -41,12 +41,6 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
 
 
 def test_none_fits(tokenizer: Tokenizer) -> None:
-    ids, mask, left_out = rows_of([talk("a", "b" * 50)], tokenizer, 10, 5)
+    ids, mask, left_out = pack_conversations([talk("a", "b" * 50)], tokenizer, 10, 5)
     assert ids.shape == mask.shape == (0, 10)
     assert left_out == 1
-
-
-def test_answer_row() -> None:
-    assert answer_row([1, 2], [3, 4], 6, 9) == ([1, 2, 3, 4, 9, 9], [False, False, True, True, False, False])
-    assert answer_row([1, 2], [3, 4], 4, 9) == ([1, 2, 3, 4], [False, False, True, True])
-    assert answer_row([1, 2], [3, 4], 3, 9) is None

@@ -12,7 +12,10 @@ import torch
 
 from hornbook.longrope.objective import LongAndShort
 from hornbook.tokens.mixture import schedule
-from hornbook.train.objectives import IGNORE, Answers, NextToken, Preferences, Sequential, counted, cross_entropy
+from hornbook.train.dpo import Pairs, Preferences
+from hornbook.train.losses import IGNORE, count_targets, cross_entropy
+from hornbook.train.pretrain import NextToken, Sequential
+from hornbook.train.sft import AssistantTokens
 
 PAD = 5
 
@@ -51,14 +54,16 @@ def test_what_stands_after_padding_changes_nothing(make_model: Callable[..., Any
     model = make_model(seed=1)
     targets = torch.tensor([[7, 8, IGNORE, IGNORE]])
     logits = torch.randn(1, 4, 400, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    loss = cross_entropy(logits, targets, counted(targets))
+    loss = cross_entropy(logits, targets, count_targets(targets))
     loss.backward()
     assert logits.grad is not None
     assert not logits.grad[0, 2:].any()
     assert logits.grad[0, :2].any()
-    assert loss.item() == pytest.approx(cross_entropy(logits[:, :2], targets[:, :2], counted(targets)).item(), rel=1e-6)
+    assert loss.item() == pytest.approx(
+        cross_entropy(logits[:, :2], targets[:, :2], count_targets(targets)).item(), rel=1e-6
+    )
     ignored = torch.full((1, 4), IGNORE)
-    nothing = cross_entropy(logits, ignored, counted(ignored))
+    nothing = cross_entropy(logits, ignored, count_targets(ignored))
     assert nothing.item() == 0.0
     assert model is not None
 
@@ -91,7 +96,7 @@ def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]
     source = np.random.default_rng(5)
     ids, mask = source.integers(6, 400, (6, 12)), source.random((6, 12)) < 0.4
     order = np.array([5, 0, 3, 2])
-    objective = Answers(ids, mask, order, 2)
+    objective = AssistantTokens(ids, mask, order, 2)
     assert objective.steps == 2
     batch = objective.batch(1)
     for row, number in enumerate((3, 2)):
@@ -112,7 +117,7 @@ def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) 
     masks[:, :, 3] = True
     reference = source.normal(-20, 5, (5, 2)).astype(np.float32)
     order = np.array([4, 1, 2])
-    objective = Preferences(chosen, masks[0], rejected, masks[1], reference, order, 3, 0.1, chosen_weight)
+    objective = Preferences(Pairs(chosen, masks[0], rejected, masks[1]), reference, order, 3, 0.1, chosen_weight)
     model = make_model(seed=7)
 
     def summed(ids: np.ndarray, mask: np.ndarray) -> float:
@@ -137,12 +142,12 @@ def preferences() -> Preferences:
     masks = source.random((2, 9, 14)) < 0.5
     masks[:, :, 3] = True
     reference = source.normal(-20, 5, (9, 2)).astype(np.float32)
-    return Preferences(chosen, masks[0], rejected, masks[1], reference, np.arange(9), 9, 0.1, 0.3)
+    return Preferences(Pairs(chosen, masks[0], rejected, masks[1]), reference, np.arange(9), 9, 0.1, 0.3)
 
 
-def answers() -> Answers:
+def answers() -> AssistantTokens:
     source = np.random.default_rng(5)
-    return Answers(source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, np.arange(9), 9)
+    return AssistantTokens(source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, np.arange(9), 9)
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 100])
@@ -166,7 +171,7 @@ def test_parts_add_up_to_the_whole(make_model: Callable[..., Any], objective: An
     loss.backward()
     whole = {name: weight.grad.clone() for name, weight in model.named_parameters()}
     model.zero_grad()
-    parts = list(objective.cut(batch, rows))
+    parts = list(objective.micro_batches(batch, rows))
     assert len(parts) == 1 or rows < 9 or "short_ids" in batch
     assert all(len(tensor) <= rows for part in parts for tensor in part.values() if tensor.ndim)
     total, added = 0.0, Counter[str]()
