@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from hornbook.commands.grade import grade
 from hornbook.commands.write import write
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.budget import BudgetError
+from hornbook.teacher.client.budget import BudgetError
 
 app = typer.Typer()
 app.command()(write)

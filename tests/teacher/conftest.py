@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.teacher.answering import Teacher, serving
 
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.settings import ClientSettings, Endpoint
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS,
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 
 if TYPE_CHECKING:
     from hornbook.audit.model import Asking
@@ -98,7 +98,7 @@ def audit(  # noqa: PLR0913 (one for each option)
 
     if not dry_run:
         _free(into)
-    budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
+    budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
     vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
     if judge is None and (teacher or vectors is not None or dry_run):
@@ -161,8 +161,8 @@ def _judge_by(
     from hornbook.audit.rephrasings.figures import judge_all
     from hornbook.audit.rephrasings.judge import LlmJudge, request
     from hornbook.audit.rephrasings.nearest import candidates
-    from hornbook.teacher.endpoint.client import Client
-    from hornbook.teacher.endpoint.cost import estimate, show
+    from hornbook.teacher.client.budget import estimate, show
+    from hornbook.teacher.client.client import Client
 
     pairs, passages = candidates(corpus, items, embedder, judging.nearest, progress)
     if judging.dry_run:

@@ -14,7 +14,7 @@ from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS,
 from hornbook.corpus.settings import GradeSettings
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
 
 console = Console()
@@ -57,7 +57,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     chosen = load(rubric)
     asked = None
     if teacher and list(teacher) != [BUILTIN]:
-        budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
+        budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
         asked = client_settings(teacher, model, cache, budget)
         if dry_run:
             _preview(corpus, chosen, settings, asked, seed)
@@ -70,7 +70,7 @@ def grade(  # noqa: PLR0913 (one for each option)
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
     from hornbook.corpus.sample import choose
     from hornbook.corpus.shards import read_rows
-    from hornbook.teacher.endpoint.cost import estimate, show
+    from hornbook.teacher.client.budget import estimate, show
 
     rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
     sample = set(choose(rows, settings.sample, seed=seed))
@@ -102,7 +102,7 @@ def _make(
 
         if asked is None:
             return room(corpus, BuiltinTeacher(), settings, seed=seed, into=folder, progress=progress)
-        from hornbook.teacher.endpoint.client import Client
+        from hornbook.teacher.client.client import Client
         from hornbook.teacher.llm import LlmGrader
 
         with Client(asked, progress) as client:

@@ -14,8 +14,7 @@ from hornbook.commands import corpora
 from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
-from hornbook.teacher.endpoint.address import settings_from
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 from hornbook.teacher.kinds.draws import Extract
 from hornbook.teacher.kinds.produce import Order
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, default_cache
@@ -81,7 +80,7 @@ def write(  # noqa: PLR0913 (one for each option)
             raise UserError(f"the built-in teacher is asked nothing; {option} needs --teacher URL#MODEL")
         _make(order, into, seeds, None, without_isolation, force=force)
         return
-    budget = Budget(requests=budget_requests, tokens=budget_tokens, money=budget_money)
+    budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     settings = client_settings(teacher or [], model, cache, budget)
     if dry_run:
         _preview(order, settings)
@@ -89,7 +88,7 @@ def write(  # noqa: PLR0913 (one for each option)
     _make(order, into, seeds, settings, _consent(order, without_isolation), force=force)
 
 
-def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budget: Budget) -> ClientSettings:
+def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budget: BudgetSettings) -> ClientSettings:
     """What the options say about endpoints."""
     return settings_from(teacher, model, cache=cache or default_cache(), budget=budget)
 
@@ -122,7 +121,7 @@ def _consent(order: Order, given: bool) -> bool:
 
 
 def _preview(order: Order, settings: ClientSettings) -> None:
-    from hornbook.teacher.endpoint.cost import estimate, show
+    from hornbook.teacher.client.budget import estimate, show
     from hornbook.teacher.kinds.produce import preview
 
     found = estimate(preview(order), settings)
@@ -165,7 +164,7 @@ def _make(
             from hornbook.teacher.builtin.texts import produce as produce_builtin
 
             return produce_builtin(order, into=folder, progress=progress)
-        from hornbook.teacher.endpoint.client import Client
+        from hornbook.teacher.client.client import Client
         from hornbook.teacher.kinds.produce import produce
 
         with Client(settings, progress) as client:

@@ -40,7 +40,7 @@ def grader(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
         yield BuiltinTeacher()
         return
     from hornbook.teacher import rubrics
-    from hornbook.teacher.endpoint.client import Client
+    from hornbook.teacher.client.client import Client
     from hornbook.teacher.llm import LlmGrader
 
     with Client(teacher.client(), progress) as client:
@@ -56,7 +56,7 @@ def writer(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
 
         yield BuiltinTeacher()
         return
-    from hornbook.teacher.endpoint.client import Client
+    from hornbook.teacher.client.client import Client
     from hornbook.teacher.kinds.template import load
     from hornbook.teacher.llm import LlmWriter
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hornbook.seeds import derive, stream
-from hornbook.teacher.endpoint.request import Answer
+from hornbook.teacher.client.messages import Answer
 from hornbook.teacher.interface import (
     Conversation,
     Exercise,

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_value, read_toml
 from hornbook.settings import Settings, where_and_what
-from hornbook.teacher.endpoint.request import Request
+from hornbook.teacher.client.messages import Request
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill, places
 

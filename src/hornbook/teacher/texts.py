@@ -63,7 +63,7 @@ def write_texts(
 
             written[name] = produce_builtin(order, into=into / name, progress=progress)
             continue
-        from hornbook.teacher.endpoint.client import Client
+        from hornbook.teacher.client.client import Client
 
         with Client(teacher.client(), progress) as client:
             figures = produce(order, client, into=into / name, allow_unisolated=allow_unisolated)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
-from tests.teacher.endpoint.server import Act, Call, Server
+from tests.teacher.client.server import Act, Call, Server
 
 from hornbook.corpus.leaks.benchmarks import Benchmark, Item
 

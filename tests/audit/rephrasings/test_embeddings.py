@@ -15,8 +15,8 @@ from hornbook.audit.rephrasings.nearest import candidates
 from hornbook.corpus.leaks.benchmarks import Benchmark
 from hornbook.errors import UserError
 from hornbook.progress import Progress
-from hornbook.teacher.endpoint.budget import BudgetError
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings, Endpoint
+from hornbook.teacher.client.budget import BudgetError
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, Endpoint
 
 TEXTS = noise(5 * TOGETHER)
 
@@ -52,7 +52,7 @@ def test_rows_are_in_order_and_paid_for_once(make: Make) -> None:
             assert embed.spending.tokens == 3 * len(set(texts))
         assert rows[-2].argmax() == len(QUESTIONS) - 1
         assert np.allclose(np.linalg.norm(rows, axis=1), 1)
-        with make(server.url, budget=Budget(requests=0)) as embed:
+        with make(server.url, budget=BudgetSettings(requests=0)) as embed:
             assert embed.cost(texts) == (0, 0, 0.0)
             assert (embed(texts) == rows).all()
         assert set(server.texts.values()) == {1}
@@ -96,7 +96,10 @@ def test_a_budget_ends_it_and_it_goes_on(budget: dict[str, float], make: Make) -
     """A request may take 640 tokens at most, which are set aside, and takes 192."""
     texts = [f"text {number:03} " + 31 * "x" for number in range(5 * TOGETHER)]
     with serving(EmbeddingServer()) as server:
-        with make(server.url, budget=Budget(**budget)) as embed, pytest.raises(BudgetError, match="goes on from there"):
+        with (
+            make(server.url, budget=BudgetSettings(**budget)) as embed,
+            pytest.raises(BudgetError, match="goes on from there"),
+        ):
             for start in range(0, len(texts), TOGETHER):
                 embed(texts[start : start + TOGETHER])
         assert len(server.texts) == 2 * TOGETHER

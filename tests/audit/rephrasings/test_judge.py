@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from tests.audit.rephrasings.conftest import JudgeServer, asked, noise
 from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
-from tests.teacher.endpoint.server import Act, Call, status
+from tests.teacher.client.server import Act, Call, status
 
 from hornbook.audit.rephrasings.judge import NOT_ASKED, LlmJudge, request
 from hornbook.audit.rephrasings.nearest import Pair
 from hornbook.audit.rephrasings.passages import Passage
 from hornbook.corpus.leaks.benchmarks import Item
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings, Endpoint
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, Endpoint
 
 PAIRS = [
     Pair(Item("quiz", str(number), question), Passage(f"id{number}", "web", "", 0, text), 0.5)
@@ -91,7 +91,7 @@ def test_what_brings_no_verdict_is_unknown(act: Act, why: str, client: MakeJudge
 
 def test_when_a_budget_ends_the_rest_is_unknown_and_nothing_is_paid_twice(client: MakeJudge) -> None:
     with JudgeServer(lambda call: Act()) as server:
-        with client(server, budget=Budget(requests=10)) as teacher:
+        with client(server, budget=BudgetSettings(requests=10)) as teacher:
             judge = LlmJudge(teacher)
             first = [judge(PAIRS[:20]), judge(PAIRS[20:])]
         assert sum(server.paid.values()) == 10
@@ -101,7 +101,7 @@ def test_when_a_budget_ends_the_rest_is_unknown_and_nothing_is_paid_twice(client
         with client(server) as teacher:
             assert [one.verdict for one in LlmJudge(teacher)(PAIRS)] == WANTED
         assert set(server.paid.values()) == {1}
-        with client(server, budget=Budget(requests=0)) as teacher:
+        with client(server, budget=BudgetSettings(requests=0)) as teacher:
             assert [one.verdict for one in LlmJudge(teacher)(PAIRS)] == WANTED
     assert sum(server.paid.values()) == len(PAIRS)
 

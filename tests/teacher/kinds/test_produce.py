@@ -13,8 +13,8 @@ from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.manifest import outputs
 from hornbook.sandbox.sandbox import isolation
-from hornbook.teacher.endpoint.budget import BudgetError
-from hornbook.teacher.endpoint.settings import Budget
+from hornbook.teacher.client.budget import BudgetError
+from hornbook.teacher.client.settings import BudgetSettings
 from hornbook.teacher.kinds.draws import Extract
 from hornbook.teacher.kinds.produce import HOPELESS, Order, preview, produce
 from hornbook.teacher.kinds.template import available, load
@@ -136,7 +136,7 @@ def test_a_budget_ends_it_and_the_rest_goes_on(tmp_path: Path, start_teacher: St
     teacher = start_teacher()
     order = Order(load("stories"), 20)
     with pytest.raises(BudgetError):
-        produce(order, ask(teacher, budget=Budget(requests=8)), into=tmp_path / "a")
+        produce(order, ask(teacher, budget=BudgetSettings(requests=8)), into=tmp_path / "a")
     assert len(teacher.requests) == 8
     assert produce(order, ask(teacher), into=tmp_path / "b")["documents"] == 20
     assert len(teacher.requests) == 20

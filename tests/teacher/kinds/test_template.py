@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.schema import check_schema
+from hornbook.teacher.client.schema import check_schema
 from hornbook.teacher.kinds.produce import Order, preview
 from hornbook.teacher.kinds.template import available, load
 

@@ -14,14 +14,12 @@ from hornbook.audit.rephrasings.passages import CHARACTERS
 from hornbook.audit.rephrasings.spending import Spending
 from hornbook.errors import UserError
 from hornbook.files import digest_value
-from hornbook.teacher.endpoint.budget import price
-from hornbook.teacher.endpoint.cache import FILE, Cache
-from hornbook.teacher.endpoint.errors import BrokenError, BusyError, ExchangeError, UnreachableError
-from hornbook.teacher.endpoint.pacing import pause_before
-from hornbook.teacher.endpoint.reply import Reply, tokens_of
-from hornbook.teacher.endpoint.request import Usage
-from hornbook.teacher.endpoint.settings import ClientSettings
-from hornbook.teacher.endpoint.statuses import trouble_of
+from hornbook.teacher.client.budget import price
+from hornbook.teacher.client.cache import FILE, Cache
+from hornbook.teacher.client.messages import Reply, Usage, tokens_of
+from hornbook.teacher.client.protocol import BrokenError, BusyError, ExchangeError, UnreachableError, trouble_of
+from hornbook.teacher.client.rate_limiter import pause_before
+from hornbook.teacher.client.settings import ClientSettings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,11 +8,10 @@ from typing import Any
 from hornbook.audit.rephrasings.nearest import Pair
 from hornbook.audit.rephrasings.rounds import Opinion, Verdict
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.budget import BudgetError
-from hornbook.teacher.endpoint.cache import Cache
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Answer, Request
-from hornbook.teacher.endpoint.settle import settled
+from hornbook.teacher.client.budget import BudgetError
+from hornbook.teacher.client.cache import Cache
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Answer, Request, settled
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 
-from hornbook.teacher.endpoint.budget import BudgetError, overdrawn, price
-from hornbook.teacher.endpoint.request import Usage
-from hornbook.teacher.endpoint.settings import Budget
+from hornbook.teacher.client.budget import BudgetError, overdrawn, price
+from hornbook.teacher.client.messages import Usage
+from hornbook.teacher.client.settings import BudgetSettings
 
 
 class Spending:
     """Counts requests, tokens and money from several threads. What a request may take is set aside before it goes."""
 
-    def __init__(self, budget: Budget, price_in: float) -> None:
+    def __init__(self, budget: BudgetSettings, price_in: float) -> None:
         """`price_in`: money for a million tokens."""
         self._budget, self._price = budget, price_in
         self._lock = threading.Lock()
@@ -41,10 +41,10 @@ class Spending:
         with self._lock:
             self.tokens += used - tokens
 
-    def left(self) -> Budget:
+    def left(self) -> BudgetSettings:
         """What whoever asks next may use."""
         budget = self._budget
-        return Budget(
+        return BudgetSettings(
             requests=None if budget.requests is None else max(0, budget.requests - self.requests),
             tokens=None if budget.tokens is None else max(0, budget.tokens - self.tokens),
             money=None if budget.money is None else max(0.0, budget.money - self.money),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Protocol
 
-from hornbook.teacher.endpoint.request import Answer, Request
+from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill
 from hornbook.teacher.kinds.template import Kind
@@ -14,7 +14,7 @@ SEEDS = 1 << 31  # what endpoints take for a seed
 
 
 class Asker(Protocol):
-    """Gets requests answered, in order, each once: see `hornbook.teacher.endpoint.client.Client`."""
+    """Gets requests answered, in order, each once: see `hornbook.teacher.client.client.Client`."""
 
     @property
     def name(self) -> str:

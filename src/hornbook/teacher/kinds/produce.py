@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hornbook.errors import UserError
 from hornbook.identity import document_id
 from hornbook.seeds import derive
+from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.diversity import compare
-from hornbook.teacher.endpoint.request import Answer, Request
 from hornbook.teacher.kinds.answers import Written, written
 from hornbook.teacher.kinds.asking import Asker, request_for
 from hornbook.teacher.kinds.checks import complaints

@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
 from hornbook.settings import Settings
-from hornbook.teacher.endpoint.address import settings_from
-from hornbook.teacher.endpoint.settings import Budget, ClientSettings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 
 
 class TeacherSettings(Settings):
@@ -20,7 +19,7 @@ class TeacherSettings(Settings):
     endpoints: tuple[str, ...] = Field(min_length=1, description="addresses, as after --teacher: URL#MODEL")
     model: str = Field("", description="for endpoints that name none")
     cache: str = Field("", description="folder of the answers; unset: in the user's cache folder")
-    budget: Budget = Field(Budget(), description="what each stage may use")
+    budget: BudgetSettings = Field(BudgetSettings(), description="what each stage may use")
     timeout: float = Field(120.0, gt=0, description="seconds until an answer must be whole")
     most: int = Field(64, ge=1, description="requests at once at most, for each endpoint")
     grades: bool = Field(True, description="grades the sample of the grade stage")

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_value, read_toml
 from hornbook.settings import Settings, where_and_what
-from hornbook.teacher.endpoint.schema import check_schema
+from hornbook.teacher.client.schema import check_schema
 from hornbook.teacher.kinds import lists
 from hornbook.teacher.kinds.fill import places
 

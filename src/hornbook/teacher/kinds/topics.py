@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from hornbook.seeds import derive, stream
-from hornbook.teacher.endpoint.request import Answer, Request
+from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.kinds import lists
 from hornbook.teacher.kinds.asking import Asker, request_for
 from hornbook.teacher.kinds.template import Draw, Kind, load

@@ -1,20 +1,104 @@
-"""What asking would cost, before anything is sent: `--dry-run`."""
+"""What asking may cost: estimated before anything is sent, and held to while it goes on."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
 
-from hornbook.teacher.endpoint.budget import price
-from hornbook.teacher.endpoint.reply import CHARACTERS_A_TOKEN, tokens_of
-from hornbook.teacher.endpoint.request import Request, Usage
-from hornbook.teacher.endpoint.settings import ClientSettings
-from hornbook.teacher.endpoint.settle import settled
+from hornbook.errors import UserError
+from hornbook.teacher.client.cache import FILE, Cache
+from hornbook.teacher.client.messages import CHARACTERS_A_TOKEN, Request, Usage, settled, tokens_of
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, Endpoint
 
-SHOWN = 3
+MILLION = 1_000_000
+SHOWN = 3  # filled prompts
+
+
+class BudgetError(UserError):
+    """The run has used what it may. Every answer so far is in the cache, so the next run goes on from there."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Tokens and money set aside for one request that is on its way."""
+
+    tokens: int
+    money: float
+
+
+class Budget:
+    """Counts what is spent and what is set aside. Used from one event loop."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.requests = 0
+        self.tokens = 0
+        self.money = 0.0
+        self._settings = settings
+        self._reserved: list[Reservation] = []
+        self._changed = asyncio.Event()
+        self._reached = ""
+
+    async def reserve(self, request: Request) -> Reservation:
+        """Set aside what a request may cost at most; waits while others on their way may turn out cheaper.
+
+        Raises BudgetError when it does not fit and nothing is on its way any more.
+        """
+        wanted = highest(request, self._settings)
+        while True:
+            which = self._reached or self._too_much(wanted)
+            if not which:
+                break
+            if not self._reserved:
+                self._reached = which
+                raise BudgetError(
+                    f"the budget of {which} is reached; every answer so far is kept in {self._settings.cache}: "
+                    "the same command goes on from there with a budget of its own"
+                )
+            self._changed.clear()
+            await self._changed.wait()
+        self._reserved.append(wanted)
+        self.requests += 1
+        return wanted
+
+    def settle(self, reserved: Reservation, usage: Usage | None, endpoint: Endpoint) -> None:
+        """Put back what was set aside and count what an answer took; without an answer nothing is counted."""
+        self._reserved.remove(reserved)
+        if usage is not None:
+            self.tokens += usage.total
+            self.money += price(usage, endpoint.price_in, endpoint.price_out)
+        self._changed.set()
+
+    def _too_much(self, wanted: Reservation) -> str:
+        """Which budget a further request would overdraw, in words."""
+        tokens = self.tokens + sum(one.tokens for one in self._reserved) + wanted.tokens
+        money = self.money + sum(one.money for one in self._reserved) + wanted.money
+        return overdrawn(self._settings.budget, self.requests + 1, tokens, money)
+
+
+def overdrawn(budget: BudgetSettings, requests: int, tokens: int, money: float) -> str:
+    """Which part of a budget is less than this, in words; empty where none is."""
+    if budget.requests is not None and requests > budget.requests:
+        return f"{budget.requests:,} requests"
+    if budget.tokens is not None and tokens > budget.tokens:
+        return f"{budget.tokens:,} tokens"
+    if budget.money is not None and money > budget.money + 1e-9:
+        return f"{budget.money:g} in money"
+    return ""
+
+
+def price(usage: Usage, price_in: float, price_out: float) -> float:
+    """Money for tokens; prices are for a million."""
+    return (usage.prompt * price_in + usage.answer * price_out) / MILLION
+
+
+def highest(request: Request, settings: ClientSettings) -> Reservation:
+    """What a request costs when its answer is as long as allowed, at the dearest endpoint."""
+    usage = Usage(tokens_of(request.characters), request.max_tokens)
+    return Reservation(usage.total, price(usage, *settings.dearest))
 
 
 @dataclass(frozen=True)
@@ -101,8 +185,6 @@ def show(found: Estimate, console: Console) -> None:
 
 def _answered(settings: ClientSettings) -> Callable[[Request, str], bool]:
     """Whether the cache settles a request. A cache that is not there is not made."""
-    from hornbook.teacher.endpoint.cache import FILE, Cache
-
     if not (settings.cache / FILE).is_file():
         return lambda request, key: False
     cache = Cache(settings.cache)

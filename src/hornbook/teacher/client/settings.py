@@ -1,20 +1,36 @@
-"""What can be set about endpoints and how they are asked. Free of heavy imports: every recipe may load this."""
+"""What can be set about endpoints and how they are asked, and how a user writes an endpoint's address.
+
+Free of heavy imports: every recipe may load this.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hornbook.errors import UserError
-from hornbook.settings import Settings
+from hornbook.errors import UserError, nearest
+from hornbook.settings import Settings, where_and_what
 
 KEY_VARIABLE, AZURE_KEY_VARIABLE = "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"
 NO_KEY = "none"
+
+# Options behind an address's #, and the fields of `Endpoint` that they set.
+OPTIONS = {
+    "as": "known_as",
+    "key": "key_variable",
+    "api_version": "api_version",
+    "azure": "azure",
+    "price_in": "price_in",
+    "price_out": "price_out",
+}
+AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+EXAMPLE = "http://localhost:11434/v1#llama3"
 
 
 class Endpoint(Settings):
@@ -98,7 +114,7 @@ class Endpoint(Settings):
         return {"api-key": key} if self.azure or self.api_version else {"Authorization": f"Bearer {key}"}
 
 
-class Budget(Settings):
+class BudgetSettings(Settings):
     """What one run may use. Reaching it ends the run cleanly; what was answered stays in the cache."""
 
     requests: int | None = Field(None, ge=0, description="requests sent, those that fail and are sent again included")
@@ -111,7 +127,7 @@ class ClientSettings(Settings):
 
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
     cache: Path = Field(description="folder in which every response is kept")
-    budget: Budget = Budget()
+    budget: BudgetSettings = BudgetSettings()
     timeout: float = Field(120.0, gt=0, description="seconds until an answer must be whole, however it drips")
     attempts: int = Field(4, ge=1, description="answers paid for at most until one fits its schema")
     retries: int = Field(8, ge=0, description="times a request is sent again after server errors and cut answers")
@@ -142,3 +158,77 @@ class ClientSettings(Settings):
     def dearest(self) -> tuple[float, float]:
         """The highest prices among the endpoints: money a million tokens in and out."""
         return max(one.price_in for one in self.endpoints), max(one.price_out for one in self.endpoints)
+
+
+def endpoints_from(texts: Sequence[str], model: str = "") -> tuple[Endpoint, ...]:
+    """The endpoints that several `--teacher` options name; `model` is for those that name none themselves."""
+    return tuple(endpoint_from(text, model) for text in texts)
+
+
+def settings_from(texts: Sequence[str], model: str = "", **rest: Any) -> ClientSettings:
+    """Everything a client needs: the endpoints of `--teacher` options, and the fields of `ClientSettings`.
+
+    Raises UserError for addresses that are none, and for endpoints that serve different models.
+    """
+    try:
+        return ClientSettings(endpoints=endpoints_from(texts, model), **rest)
+    except ValidationError as error:
+        where, message = where_and_what(error.errors()[0])
+        raise UserError(f"{where}: {message}" if where else message) from None
+
+
+def endpoint_from(text: str, model: str = "") -> Endpoint:
+    """Read `URL[#MODEL[,OPTION=VALUE...]]`, such as `https://api.openai.com/v1#gpt-4o-mini,price_in=0.15`.
+
+    A whole address that ends with /chat/completions is taken too, and Azure's with ?api-version=.
+    Raises UserError for what is not such an address.
+    """
+    try:
+        parts = urlsplit(text.strip())
+    except ValueError as error:
+        raise UserError(f"{text!r} is not the address of a teacher: {error}") from None
+    if parts.scheme not in ("http", "https"):
+        raise UserError(f"{text!r} is not the address of a teacher; it looks like {EXAMPLE}")
+    given = _options(text, parts.fragment)
+    host = parts.hostname or ""
+    if host.endswith(AZURE_HOSTS):
+        given = {"azure": True} | given
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    query = parse_qs(parts.query)
+    if "api-version" in query:
+        given = {"api_version": query.pop("api-version")[0], "azure": True} | given
+    if query:
+        raise UserError(f"{text!r} has ?{next(iter(query))}=, which no teacher takes; options stand behind a #")
+    if "/openai/deployments/" in path:
+        given = {"model": path.rpartition("/")[2]} | given
+    given = ({"model": model} if model else {}) | given
+    if "model" not in given:
+        raise UserError(f"{text!r} names no model; write {text.partition('#')[0]}#MODEL or add --model MODEL")
+    try:
+        return Endpoint(base_url=urlunsplit((parts.scheme, parts.netloc, path, "", "")), **given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{text!r} is not the address of a teacher: {_complaint(first)}") from None
+
+
+def _options(text: str, fragment: str) -> dict[str, Any]:
+    """The fields of `Endpoint` that stand behind the #."""
+    given: dict[str, Any] = {}
+    for place, piece in enumerate(unquote(fragment).split(",")):
+        name, equals, value = piece.strip().partition("=")
+        if not equals and place == 0:
+            given |= {"model": name} if name else {}
+        elif name not in OPTIONS or not value:
+            raise UserError(
+                f"{text!r} has the option {piece.strip()!r}{nearest(name, OPTIONS)}; "
+                f"there are {', '.join(f'{option}=' for option in OPTIONS)}"
+            )
+        else:
+            given[OPTIONS[name]] = value
+    return given
+
+
+def _complaint(error: Any) -> str:
+    where = {field: option for option, field in OPTIONS.items()}.get(str(error["loc"][0]) if error["loc"] else "", "")
+    message = where_and_what(error)[1]
+    return f"{where}= {message}" if where else message

@@ -1,21 +1,25 @@
-"""One endpoint in use: its connections, its pace, its dialect, and one exchange with it."""
+"""One endpoint over HTTP: its connections, and one exchange with it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError, nearest
-from hornbook.teacher.endpoint.connections import Connections
-from hornbook.teacher.endpoint.dialect import Dialect
-from hornbook.teacher.endpoint.errors import BrokenError, DeclinedError, UnreachableError, UnspokenError
-from hornbook.teacher.endpoint.pacing import Pace
-from hornbook.teacher.endpoint.reply import DamagedError, ForeignError, Reply, parse, read_reply
-from hornbook.teacher.endpoint.request import Request
-from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
-from hornbook.teacher.endpoint.statuses import error_of, trouble_of
+from hornbook.teacher.client.messages import DamagedError, ForeignError, Reply, Request, parse, read_reply
+from hornbook.teacher.client.protocol import (
+    BrokenError,
+    DeclinedError,
+    RequestBuilder,
+    UnreachableError,
+    UnsupportedError,
+    error_of,
+    trouble_of,
+)
+from hornbook.teacher.client.settings import ClientSettings, Endpoint
 
 if TYPE_CHECKING:
     import httpx
@@ -24,25 +28,72 @@ LARGEST = 16 * 2**20  # bytes of a response; an endpoint that never stops is cut
 CONNECT = 10.0  # seconds to find somebody at an address
 DECLINES = 20  # in a row, with no answer in between, before the run ends: then it is not the requests' fault
 NO_POST = (405, 501)  # how web servers say that there is nothing here to be asked
-UNSPOKEN = (400, 422, 501)  # how servers say that they do not know a field
+UNSUPPORTED = (400, 422, 501)  # how servers say that they do not know a field
 
 
-class Lane:
+class ConnectionPool:
+    """As many connections to one endpoint as are in use at once, one client each; the one used last is used first.
+
+    httpx's own pool looks at every connection whenever a request begins or ends, a third of the time with thirty of
+    them; here a free one is taken off a stack. They share one TLS context, which takes long to make.
+    """
+
+    def __init__(self, headers: dict[str, str], connect: float, *, secure: bool, proxies: bool) -> None:
+        """`connect`: seconds to find somebody. `proxies`: whether the environment's proxies are used."""
+        import httpx
+
+        self._headers = headers
+        self._timeout = httpx.Timeout(None, connect=connect)
+        self._verify = httpx.create_ssl_context(trust_env=proxies) if secure else False
+        self._proxies = proxies
+        self._free: list[httpx.AsyncClient] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A connection for one exchange; where that breaks off the connection is not used again."""
+        client = self._free.pop() if self._free else self._make()
+        try:
+            yield client
+        except BaseException:
+            closing = asyncio.get_running_loop().create_task(client.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            raise
+        self._free.append(client)
+
+    async def close(self) -> None:
+        """Drop the connections that are free."""
+        free, self._free = self._free, []
+        await asyncio.gather(*(client.aclose() for client in free), return_exceptions=True)
+
+    def _make(self) -> httpx.AsyncClient:
+        import httpx
+
+        return httpx.AsyncClient(
+            headers=self._headers,
+            timeout=self._timeout,
+            verify=self._verify,
+            trust_env=self._proxies,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+        )
+
+
+class Transport:
     """One endpoint. `send` makes one exchange; when and how often is decided elsewhere."""
 
     def __init__(self, endpoint: Endpoint, settings: ClientSettings, say: Callable[[str], None]) -> None:
         """Raises UserError where a key is missing. `say` hears in words what the endpoint was found not to know."""
         self.endpoint = endpoint
-        self.pace = Pace(settings.start, settings.most, settings.backoff, settings.longest_pause)
         self.answered = False
         self._declined = 0  # requests turned down since the last answer
         self.unreachable = ""  # why nobody was reached the last time
-        self._dialect = Dialect(endpoint.model)
+        self._builder = RequestBuilder(endpoint.model)
         self._timeout = settings.timeout
         self._say = say
         self._said: set[str] = set()
         self._url, headers = _address(endpoint)
-        self._connections = Connections(
+        self._connections = ConnectionPool(
             headers,
             min(CONNECT, settings.timeout),
             secure=self._url.startswith("https:"),
@@ -50,19 +101,19 @@ class Lane:
         )
 
     async def send(self, request: Request, attempt: int, complaint: str) -> Reply:
-        """One exchange. Raises a `ExchangeError`, or UserError for what would be the same with every request."""
-        body = self._dialect.body(request, attempt, complaint)
+        """One exchange. Raises an `ExchangeError`, or UserError for what would be the same with every request."""
+        body = self._builder.build(request, attempt, complaint)
         status, headers, content = await self._post(body)
         if 200 <= status < 300:
             status = _status_within(content)
         if status == 200:
             return self._read(content, request, body, attempt)
-        if status in UNSPOKEN:
+        if status in UNSUPPORTED:
             _, words = error_of(content)
-            learnt = self._dialect.learn(words, body, request)
+            learnt = self._builder.learn(words, body, request)
             if learnt:
                 self._say_once(learnt)
-                raise UnspokenError("dialect", learnt)
+                raise UnsupportedError("unsupported", learnt)
         trouble = trouble_of(status, headers, content, self.endpoint, answered=self.answered)
         if not self.answered and isinstance(trouble, DeclinedError):
             if status == 404:
@@ -84,7 +135,7 @@ class Lane:
         import httpx
 
         try:
-            async with asyncio.timeout(self._timeout), self._connections.one() as http:
+            async with asyncio.timeout(self._timeout), self._connections.connection() as http:
                 async with http.stream("POST", self._url, content=json.dumps(body).encode()) as response:
                     content = await _whole(response)
                 return response.status_code, {name.lower(): value for name, value in response.headers.items()}, content
@@ -107,7 +158,7 @@ class Lane:
             raise BrokenError("damaged", str(error)) from None
         self.answered, self._declined = True, 0
         if attempt == 0 and not reply.refusal and reply.finish == "stop":  # further attempts have it in words as well
-            self._dialect.heard(body, _is_json(reply.text))
+            self._builder.saw_answer(body, _is_json(reply.text))
         return reply
 
     def _advice(self) -> str:
@@ -125,7 +176,7 @@ class Lane:
         if not base.endswith("/v1") and not self.endpoint.azure:
             wrong_path += "; many servers answer under /v1"
         try:
-            async with asyncio.timeout(min(CONNECT, self._timeout)), self._connections.one() as http:
+            async with asyncio.timeout(min(CONNECT, self._timeout)), self._connections.connection() as http:
                 response = await http.get(f"{base}/models")
             known = [str(entry["id"]) for entry in response.json()["data"]] if response.status_code == 200 else []
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError):

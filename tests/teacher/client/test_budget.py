@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from tests.teacher.endpoint.server import Act, Server
+from tests.teacher.client.server import Act, Server
 
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.cost import estimate, show
-from hornbook.teacher.endpoint.request import Request
+from hornbook.teacher.client.budget import estimate, show
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
 
 PRICES = {"price_in": 2.0, "price_out": 10.0}
 

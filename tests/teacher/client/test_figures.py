@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from hornbook.teacher.endpoint.figures import Figures
-from hornbook.teacher.endpoint.request import Answer, Request
+from hornbook.teacher.client.figures import Figures
+from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.interface import Message
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.teacher.endpoint.server import Act, Call, Server, status
+from tests.teacher.client.server import Act, Call, Server, status
 
 import hornbook
 from hornbook.seeds import stream
-from hornbook.teacher.endpoint.cache import Cache
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Request
+from hornbook.teacher.client.cache import Cache
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
 
 COUNT = 2_000
 DIFFERENT = 1_900  # the others ask what was asked before
@@ -51,11 +51,11 @@ def misbehave(call: Call) -> Act:
 CHILD = """
 import sys
 from pathlib import Path
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Request
-from hornbook.teacher.endpoint.settings import ClientSettings
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
+from hornbook.teacher.client.settings import ClientSettings
 from hornbook.teacher.interface import Message
-from tests.teacher.endpoint.test_faults import wanted
+from tests.teacher.client.test_faults import wanted
 
 settings = ClientSettings.model_validate_json(sys.argv[1])
 with Client(settings) as client:

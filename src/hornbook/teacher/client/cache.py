@@ -7,18 +7,19 @@ A file of JSON lines would need its whole index in memory and re-reading when an
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import threading
 import time
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.reply import Reply
-from hornbook.teacher.endpoint.request import Usage
+from hornbook.teacher.client.messages import Reply, Usage
 
 FILE = "answers.sqlite3"
 VERSION = 1
@@ -80,6 +81,49 @@ class Cache:
 
     def _unusable(self, error: sqlite3.Error) -> UserError:
         return UserError(f"{self.path} cannot be read or written: {error}; free its disk, or move it away if damaged")
+
+
+class CacheWriter:
+    """Puts replies into the cache from a thread while the event loop goes on: many that come together share one commit.
+
+    A reply handed to `put` is written even if whoever waits for it is stopped.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._rows: list[Row] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hornbook-cache")
+
+    def put(self, row: Row) -> asyncio.Future[None]:
+        """Done when the reply is on disk; holds a UserError when it cannot be written."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rows.append(row)
+        self._waiting.append(written)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        return written
+
+    async def _write(self) -> None:
+        while self._rows:
+            rows, waiting = self._rows, self._waiting
+            self._rows, self._waiting = [], []
+            error: Exception | None = None
+            try:
+                await asyncio.shield(asyncio.wrap_future(self._thread.submit(self._cache.put, rows)))
+            except Exception as found:  # handed on to those who wait for it
+                error = found
+            for written in waiting:
+                if not written.done():
+                    written.set_exception(error) if error else written.set_result(None)
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._thread.shutdown(wait=True)
+        if self._rows:
+            self._cache.put(self._rows)
+            self._rows = []
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -10,25 +10,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.balance import Balance
-from hornbook.teacher.endpoint.budget import Purse
-from hornbook.teacher.endpoint.errors import (
+from hornbook.teacher.client.budget import Budget
+from hornbook.teacher.client.cache import CacheWriter
+from hornbook.teacher.client.figures import Figures
+from hornbook.teacher.client.messages import Answer, Reply, Request, Usage, judge, settled
+from hornbook.teacher.client.protocol import (
     BrokenError,
     BusyError,
     ExchangeError,
     UnreachableError,
-    UnspokenError,
+    UnsupportedError,
 )
-from hornbook.teacher.endpoint.figures import Figures
-from hornbook.teacher.endpoint.keeper import Keeper
-from hornbook.teacher.endpoint.lane import Lane
-from hornbook.teacher.endpoint.pacing import pause_before
-from hornbook.teacher.endpoint.reply import Reply, judge
-from hornbook.teacher.endpoint.request import Answer, Request, Usage
-from hornbook.teacher.endpoint.settings import ClientSettings
-from hornbook.teacher.endpoint.settle import settled
+from hornbook.teacher.client.rate_limiter import LoadBalancer, RateLimiter, pause_before
+from hornbook.teacher.client.settings import ClientSettings
+from hornbook.teacher.client.transport import Transport
 
-UNSPOKEN = 8  # parts of the protocol that one request may be sent without, one after another
+UNSUPPORTED = 8  # parts of the protocol that one request may be sent without, one after another
 CLOSING = 0.5  # seconds that connections get to close
 
 
@@ -47,10 +44,12 @@ class Job:
 class Engine:
     """Runs jobs. Everything but `submit`, `drop` and `close` happens in its thread."""
 
-    def __init__(self, settings: ClientSettings, keeper: Keeper, figures: Figures, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: ClientSettings, writer: CacheWriter, figures: Figures, say: Callable[[str], None]
+    ) -> None:
         """Raises UserError for an endpoint whose key is missing."""
-        self._settings, self._keeper, self._figures, self._say = settings, keeper, figures, say
-        self._lanes = [Lane(endpoint, settings, say) for endpoint in settings.endpoints]
+        self._settings, self._writer, self._figures, self._say = settings, writer, figures, say
+        self._transports = [Transport(endpoint, settings, say) for endpoint in settings.endpoints]
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._error: UserError | None = None
         self._last_good = 0.0
@@ -69,7 +68,7 @@ class Engine:
         self._loop.call_soon_threadsafe(self._cancel, job)
 
     def close(self) -> None:
-        """Stop everything at once. Replies that arrived whole are handed to the keeper before this returns."""
+        """Stop everything at once. Replies that arrived whole are handed to the writer before this returns."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -82,8 +81,14 @@ class Engine:
         self._loop.close()
 
     async def _set_up(self) -> None:
-        self._balance = Balance(self._lanes)
-        self._purse = Purse(self._settings)
+        settings = self._settings
+        self._balancer = LoadBalancer(
+            [
+                RateLimiter(settings.start, settings.most, settings.backoff, settings.longest_pause)
+                for _ in settings.endpoints
+            ]
+        )
+        self._budget = Budget(settings)
 
     async def _tear_down(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -92,7 +97,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSING):
                 await asyncio.gather(*tasks, return_exceptions=True)
-                await asyncio.gather(*(lane.close() for lane in self._lanes), return_exceptions=True)
+                await asyncio.gather(*(transport.close() for transport in self._transports), return_exceptions=True)
 
     def _start(self, job: Job) -> None:
         if self._error is not None:
@@ -150,13 +155,13 @@ class Engine:
     async def _reply(self, job: Job) -> Reply:
         """One reply, whole and kept. Raises the `ExchangeError` after which the request is given up."""
         since = self._loop.time()
-        pauses = broken = unspoken = 0
+        pauses = broken = unsupported = 0
         while True:
             try:
                 return await self._exchange(job)
-            except UnspokenError as trouble:
-                unspoken += 1
-                if unspoken > UNSPOKEN:
+            except UnsupportedError as trouble:
+                unsupported += 1
+                if unsupported > UNSUPPORTED:
                     raise
                 found: ExchangeError = trouble
             except BrokenError as trouble:
@@ -181,24 +186,25 @@ class Engine:
         """One exchange with whichever endpoint has room."""
         attempt = len(job.replies)
         complaint = judge(job.replies[-1], job.request).detail if job.replies else ""
-        lane, ticket = await self._balance.acquire(job.number)
-        trouble, reply, hold = None, None, None
+        slot = await self._balancer.acquire(job.number)
+        transport = self._transports[slot.endpoint]
+        trouble, reply, reserved = None, None, None
         try:
-            hold = await self._purse.hold(job.request)
+            reserved = await self._budget.reserve(job.request)
             self._begin()
-            reply = await lane.send(job.request, attempt, complaint)
-            kept = self._keeper.keep((job.key, attempt, reply))
+            reply = await transport.send(job.request, attempt, complaint)
+            kept = self._writer.put((job.key, attempt, reply))
         except ExchangeError as found:
             trouble = found
             raise
         finally:
-            self._balance.release(lane, ticket, trouble, good=reply is not None)
-            if hold is not None and reply is None:
-                self._purse.settle(hold, None, lane.endpoint)
+            self._balancer.release(slot, trouble, good=reply is not None)
+            if reserved is not None and reply is None:
+                self._budget.settle(reserved, None, transport.endpoint)
         try:
             await kept
         finally:  # only after that, so that whoever ends the run because of a budget finds the answer there
-            self._purse.settle(hold, reply.usage, lane.endpoint)
+            self._budget.settle(reserved, reply.usage, transport.endpoint)
             self._end(reply)
         return reply
 
@@ -214,20 +220,19 @@ class Engine:
         self._figures.seconds = now - (self._figures.began or now)
         self._figures.tokens_in += reply.usage.prompt
         self._figures.tokens_out += reply.usage.answer
-        self._figures.money = self._purse.money
+        self._figures.money = self._budget.money
 
     def _check_silence(self, trouble: ExchangeError) -> None:
         """Raise UserError when no endpoint is of use: never reached any, or no good answer for too long."""
-        if all(lane.unreachable and not lane.answered for lane in self._lanes):
-            raise UserError(
-                f"{'; '.join(lane.unreachable for lane in self._lanes)}; is it running, and is this its URL?"
-            )
+        never_reached = [one.unreachable for one in self._transports if one.unreachable and not one.answered]
+        if len(never_reached) == len(self._transports):
+            raise UserError(f"{'; '.join(never_reached)}; is it running, and is this its URL?")
         patience = self._settings.patience
-        if isinstance(trouble, UnreachableError) and len(self._lanes) > 1:
+        if isinstance(trouble, UnreachableError) and len(self._transports) > 1:
             self._say(f"{trouble.detail}; the other endpoints go on")
-        if self._balance.shortest_pause() > patience:
+        if self._balancer.shortest_pause() > patience:
             raise UserError(
-                f"every endpoint asks to be left alone for {self._balance.shortest_pause():,.0f} s or more "
+                f"every endpoint asks to be left alone for {self._balancer.shortest_pause():,.0f} s or more "
                 f"({trouble.detail}); every answer so far is kept: the same command goes on from there later"
             )
         if self._loop.time() - self._last_good > patience:

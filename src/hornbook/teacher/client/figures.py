@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from hornbook.teacher.endpoint.request import Answer
+from hornbook.teacher.client.messages import Answer
 
 
 @dataclass

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.teacher.endpoint.server import Act, Call, Server, status
+from tests.teacher.client.server import Act, Call, Server, status
 
 import hornbook
 from hornbook.errors import UserError
 from hornbook.progress import Progress, Task
-from hornbook.teacher.endpoint.budget import BudgetError
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Request
-from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
+from hornbook.teacher.client.budget import BudgetError
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
+from hornbook.teacher.client.settings import ClientSettings, Endpoint
 
 GOOD = Act()
 Make = Callable[..., Client]
@@ -448,9 +448,9 @@ def test_leaving_early_stops_what_is_on_its_way(make_client: Make, ask_double: A
 
 CHILD = """
 import sys
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Request
-from hornbook.teacher.endpoint.settings import ClientSettings
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
+from hornbook.teacher.client.settings import ClientSettings
 from hornbook.teacher.interface import Message
 
 try:
@@ -489,6 +489,6 @@ def test_control_c_stops_within_a_second(make_settings: Callable[..., ClientSett
 
 def test_importing_the_client_does_not_import_httpx() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(hornbook.__file__).parents[1])}
-    source = "import sys, hornbook.teacher.endpoint.client; print('httpx' in sys.modules, 'asyncio' in sys.modules)"
+    source = "import sys, hornbook.teacher.client.client; print('httpx' in sys.modules, 'asyncio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.split()[0] == "False"

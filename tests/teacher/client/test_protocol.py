@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -8,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from hornbook.errors import UserError
-from hornbook.teacher.endpoint.errors import BrokenError, BusyError, DeclinedError
-from hornbook.teacher.endpoint.settings import Endpoint
-from hornbook.teacher.endpoint.statuses import error_of, trouble_of
+from hornbook.teacher.client.protocol import (
+    BrokenError,
+    BusyError,
+    DeclinedError,
+    error_of,
+    trouble_of,
+    wait_asked_for,
+)
+from hornbook.teacher.client.settings import Endpoint
 
 ENDPOINT = Endpoint(base_url="http://x/v1", model="m")
 
@@ -62,3 +70,37 @@ def test_the_words_of_an_error(body: Any, code: str, words: str) -> None:
 def test_any_body_has_words(body: bytes) -> None:
     code, words = error_of(body)
     assert "\n" not in words and isinstance(code, str)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": " 0.5 "}, 0.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "date": "Wed, 21 Oct 2015 07:27:30 GMT"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "date": "Wed, 21 Oct 2015 07:29:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 10.0),
+    ],
+)
+def test_waits(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait_asked_for(headers, lambda: datetime(2015, 10, 21, 7, 27, 50, tzinfo=UTC)) == seconds
+
+
+@given(some.text(max_size=40))
+def test_any_retry_after_is_read_or_ignored(text: str) -> None:
+    found = wait_asked_for({"retry-after": text, "date": text})
+    assert found is None or found >= 0
+
+
+@given(some.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1)), some.integers(0, 10**6))
+def test_dates_are_read_back(when: datetime, seconds: int) -> None:
+    now = when.replace(microsecond=0, tzinfo=UTC)
+    then = datetime.fromtimestamp(now.timestamp() + seconds, UTC)
+    headers = {"date": format_datetime(now, usegmt=True), "retry-after": format_datetime(then, usegmt=True)}
+    assert wait_asked_for(headers) == seconds

@@ -15,13 +15,11 @@ from typing import Self
 from rich.markup import escape
 
 from hornbook.progress import Progress, Task
-from hornbook.teacher.endpoint.cache import Cache
-from hornbook.teacher.endpoint.engine import Engine, Job
-from hornbook.teacher.endpoint.figures import Figures
-from hornbook.teacher.endpoint.keeper import Keeper
-from hornbook.teacher.endpoint.request import Answer, Request
-from hornbook.teacher.endpoint.settings import ClientSettings
-from hornbook.teacher.endpoint.settle import settled
+from hornbook.teacher.client.cache import Cache, CacheWriter
+from hornbook.teacher.client.engine import Engine, Job
+from hornbook.teacher.client.figures import Figures
+from hornbook.teacher.client.messages import Answer, Request, settled
+from hornbook.teacher.client.settings import ClientSettings
 
 TICK = 0.25  # seconds after which a waiting asker looks at the progress, and Ctrl-C is heard at the latest
 
@@ -50,7 +48,7 @@ class Client:
         self.figures = Figures(addresses=tuple(endpoint.base_url for endpoint in settings.endpoints))
         self._progress = progress or Progress()
         self._cache = Cache(settings.cache)
-        self._keeper = Keeper(self._cache)
+        self._writer = CacheWriter(self._cache)
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -107,7 +105,7 @@ class Client:
         self._closed = True
         if self._engine is not None:
             self._engine.close()
-        self._keeper.close()
+        self._writer.close()
         self._cache.close()
 
     def __enter__(self) -> Self:
@@ -152,7 +150,7 @@ class Client:
     def _send(self, job: Job) -> Job:
         """Send a job off; the first one starts the engine, which raises UserError where a key is missing."""
         if self._engine is None:
-            self._engine = Engine(self.settings, self._keeper, self.figures, self._news.append)
+            self._engine = Engine(self.settings, self._writer, self.figures, self._news.append)
         self._asked += 1
         self._jobs[job.key] = job
         job.future.add_done_callback(lambda _: self._forget(job))

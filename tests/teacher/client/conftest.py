@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hornbook.teacher.endpoint.client import Client
-from hornbook.teacher.endpoint.request import Request
-from hornbook.teacher.endpoint.settings import ClientSettings, Endpoint
+from hornbook.teacher.client.client import Client
+from hornbook.teacher.client.messages import Request
+from hornbook.teacher.client.settings import ClientSettings, Endpoint
 from hornbook.teacher.interface import Message
 
 SCHEMA = {

@@ -14,9 +14,8 @@ import pytest
 import hornbook
 from hornbook.errors import UserError
 from hornbook.files import digest_value
-from hornbook.teacher.endpoint.cache import FILE, Cache
-from hornbook.teacher.endpoint.reply import Reply
-from hornbook.teacher.endpoint.request import Usage
+from hornbook.teacher.client.cache import FILE, Cache
+from hornbook.teacher.client.messages import Reply, Usage
 
 
 def reply(text: str) -> Reply:
@@ -75,9 +74,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from hornbook.files import digest_value
-from hornbook.teacher.endpoint.cache import Cache
-from hornbook.teacher.endpoint.reply import Reply
-from hornbook.teacher.endpoint.request import Usage
+from hornbook.teacher.client.cache import Cache
+from hornbook.teacher.client.messages import Reply
+from hornbook.teacher.client.messages import Usage
 cache = Cache(Path(sys.argv[1]))
 for number in range(10**6):
     cache.put([(digest_value(number), 0, Reply("x" * 5000 + str(number), "stop", "", Usage(1, 1)))])

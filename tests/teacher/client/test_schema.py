@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hornbook.teacher.endpoint.schema import check_schema, complaint
+from hornbook.teacher.client.schema import check_schema, complaint
 
 GRADE = {
     "type": "object",
