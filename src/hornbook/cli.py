@@ -342,19 +342,16 @@ def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
 
 
 def _evaluate_problems(model: str, problems: Path | None, as_json: bool, without_isolation: bool) -> None:
+    from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut
     from hornbook.evaluate.evaluate import evaluate_one, in_words
-    from hornbook.evaluate.problems import load as load_problems
-    from hornbook.evaluate.settings import EvaluateSettings
     from hornbook.progress import Progress
 
     folder = model_folder(model)
     path = problems or _problems_of(folder)
     result = evaluate_one(
         folder,
-        load_problems(path),
-        safety=[],
-        validation=None,
-        settings=EvaluateSettings(),
+        HeldOut(problems=path),
+        EvaluateSettings(problems=sys.maxsize),  # all that the file holds
         name=folder.name,
         progress=Progress() if as_json else ConsoleProgress(console),
         allow_unisolated=_consent(without_isolation),

@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSettings, ReadSettings, Source
 from hornbook.errors import UserError, nearest
-from hornbook.evaluate.samples_settings import SamplesSettings
-from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.evaluate.benchmark import EvaluateSettings
+from hornbook.evaluate.samples import SamplesSettings
 from hornbook.files import read_toml
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig

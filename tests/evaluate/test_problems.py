@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy import stats
 
 from hornbook.errors import UserError
-from hornbook.evaluate import problems as module
-from hornbook.evaluate.problems import Problem, attempt, complete, extract, interval, load, what_is_wrong
-from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.evaluate.benchmark import EvaluateSettings, Subject
+from hornbook.evaluate.problems import Problem, attempt, complete, extract, load, what_is_wrong
+from hornbook.inference import generate as module
 from hornbook.model.tokenizer import Tokenizer
 from hornbook.progress import Progress
 from hornbook.sandbox.program import CallResult, Outcome
@@ -66,16 +65,6 @@ def test_extract(answer: str, program: str) -> None:
 )
 def test_what_is_wrong(outcome: Outcome, wrong: str) -> None:
     assert what_is_wrong(DOUBLE, outcome) == wrong
-
-
-@pytest.mark.parametrize(("passed", "total"), [(0, 200), (1, 200), (130, 200), (199, 200), (200, 200), (1, 1), (3, 7)])
-def test_interval_is_wilsons(passed: int, total: int) -> None:
-    wanted = stats.binomtest(passed, total).proportion_ci(method="wilson")
-    assert interval(passed, total) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
-
-
-def test_interval_of_nothing() -> None:
-    assert interval(0, 0) == (0.0, 1.0)
 
 
 def row(**changes: Any) -> str:
@@ -134,8 +123,8 @@ def test_attempt(style: Any, tokenizer_folder: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(module, "generate", answer)
     problems = [Problem(str(i), *list(vars(DOUBLE).values())[1:]) for i in range(3)]
-    settings = EvaluateSettings(seconds=0.5)
-    attempts = attempt(None, tokenizer, problems, style, settings, label="x", progress=Progress())  # type: ignore[arg-type]
+    subject = Subject("x", None, tokenizer, EvaluateSettings(seconds=0.5), Progress())  # type: ignore[arg-type]
+    attempts = attempt(subject, problems, style)
     assert [one.passed for one in attempts] == [True, False, False]
     assert attempts[1].wrong == "double(2) returned 2, not 4"
     assert attempts[2].wrong.startswith("timeout")

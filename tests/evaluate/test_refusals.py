@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from hornbook.evaluate import refusals as module
+from hornbook.evaluate.benchmark import EvaluateSettings, Subject
 from hornbook.evaluate.refusals import is_refusal, refusal_rates
-from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.inference import generate as module
 from hornbook.model.tokenizer import Tokenizer
+from hornbook.progress import Progress
 
 
 @pytest.mark.parametrize("answer", ["I can't help.", "  Sorry, no.", "I can’t do that", "I cannot", "No, that harms."])
@@ -26,7 +27,8 @@ def test_rates(tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = ["I can't.", "Sure.", "I won't.", "Here it is."]
     monkeypatch.setattr(module, "generate", lambda *_, **__: [tokenizer.encode(answer) for answer in answers])
     prompts: list[dict[str, Any]] = [{"text": f"q{i}", "harmful": i != 3} for i in range(4)]
-    found = refusal_rates(None, tokenizer, prompts, EvaluateSettings())  # type: ignore[arg-type]
+    subject = Subject("x", None, tokenizer, EvaluateSettings(), Progress())  # type: ignore[arg-type]
+    found = refusal_rates(subject, prompts)
     assert found["harmful_refused"] == pytest.approx(2 / 3, abs=1e-4)
     assert (found["harmful_refused_of"], found["harmless_refused"], found["harmless_refused_of"]) == (3, 0.0, 1)
     assert [row["refused"] for row in found["answers"]] == [True, False, True, False]

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hornbook.evaluate.samples import samples
-from hornbook.evaluate.samples_settings import SamplesSettings
+from hornbook.evaluate.samples import SamplesSettings, samples
 from hornbook.files import read_json
 from hornbook.progress import Progress
 from hornbook.tokens import shards

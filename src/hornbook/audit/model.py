@@ -12,7 +12,7 @@ from hornbook.audit.likelihood import compare, log_likelihoods, min_k, perturbed
 from hornbook.corpus.leaks.benchmarks import Benchmark, Item
 from hornbook.corpus.leaks.find import Finder, Limits
 from hornbook.corpus.shards import read_batches
-from hornbook.evaluate.problems import interval
+from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.progress import Progress
 from hornbook.seeds import stream
 
@@ -100,7 +100,7 @@ def split(right: Mapping[Key, bool], near: Mapping[Key, float]) -> list[dict[str
 
 
 def _score(passed: Sequence[bool]) -> dict[str, Any]:
-    low, high = interval(sum(passed), len(passed))
+    low, high = wilson_interval(sum(passed), len(passed))
     share = round(sum(passed) / len(passed), 4) if passed else None
     return {"of": len(passed), "share": share, "low": round(low, 4), "high": round(high, 4)}
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from hornbook.errors import UserError
-from hornbook.evaluate.settings import EvaluateSettings
+from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Scores, Subject, wilson_interval
 from hornbook.files import read_jsonl
-from hornbook.inference.generate import generate
-from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.transformer import Transformer
-from hornbook.progress import Progress
 from hornbook.sandbox.program import Limits, Outcome, Program
 from hornbook.sandbox.same import same
 from hornbook.sandbox.sandbox import Sandbox
@@ -80,25 +77,18 @@ def _problem(row: dict[str, Any]) -> Problem:
     )
 
 
-def attempt(
-    model: Transformer,
-    tokenizer: Tokenizer,
-    problems: Sequence[Problem],
-    style: Style,
-    settings: EvaluateSettings,
-    *,
-    label: str,
-    progress: Progress,
-    allow_unisolated: bool = False,
-) -> list[Attempt]:
+def attempt(subject: Subject, problems: Sequence[Problem], style: Style) -> list[Attempt]:
     """Answer every problem once and run the answers."""
+    from hornbook.inference.generate import generate
+
+    tokenizer, settings = subject.tokenizer, subject.settings
     if style == "completion":
         prompts = [tokenizer.encode(problem.prompt) for problem in problems]
     else:
         prompts = [tokenizer.chat([{"role": "user", "content": problem.question}]) for problem in problems]
-    with progress.task(f"{label}: writing", len(problems)) as bar:
+    with subject.progress.task(f"{subject.name}, {style}: writing", len(problems)) as bar:
         answers = generate(
-            model,
+            subject.model,
             prompts,
             limit=settings.new_tokens,
             stops=tokenizer.stops,
@@ -110,7 +100,7 @@ def attempt(
         complete(problem.prompt, text) if style == "completion" else extract(text)
         for problem, text in zip(problems, texts, strict=True)
     ]
-    return list(_judge(problems, programs, settings, allow_unisolated))
+    return list(_judge(problems, programs, settings, subject.allow_unisolated))
 
 
 def complete(prompt: str, text: str) -> str:
@@ -153,16 +143,52 @@ def what_is_wrong(problem: Problem, outcome: Outcome) -> str:
     return ""
 
 
-def interval(passed: float, total: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share (Wilson 1927), or of the mean of `total` scores from 0 to 1 with this sum.
+def summary(attempts: Sequence[Attempt]) -> Scores:
+    """pass@1 with its 95% interval, and by family."""
+    passed = sum(one.passed for one in attempts)
+    low, high = wilson_interval(passed, len(attempts))
+    families: dict[str, list[bool]] = {}
+    for one in attempts:
+        families.setdefault(one.family, []).append(one.passed)
+    return {
+        "pass_at_1": round(passed / max(len(attempts), 1), 4),
+        "passed": passed,
+        "of": len(attempts),
+        "interval": [round(low, 4), round(high, 4)],
+        "families": {family: [sum(results), len(results)] for family, results in sorted(families.items())},
+    }
 
-    Where scores lie between 0 and 1 it is wider than need be: no variable in [0, 1] of a given mean varies more than
-    one that is always 0 or 1.
-    """
-    if total == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share = passed / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * ((max(share * (1 - share), 0.0) / total + z * z / (4 * total * total)) ** 0.5)
-    return max(0.0, middle - half), min(1.0, middle + half)
+
+def _load(held_out: HeldOut, settings: EvaluateSettings) -> list[Problem] | None:
+    return load(held_out.problems, settings.problems) if held_out.problems is not None else None
+
+
+def _run(style: Style, subject: Subject, problems: list[Problem]) -> Result | None:
+    if style == "chat" and not subject.tokenizer.template:
+        return None
+    attempts = attempt(subject, problems, style)
+    return Result(summary(attempts), [asdict(one) for one in attempts])
+
+
+def _share(scores: Scores) -> str:
+    return f"{scores['pass_at_1']:.1%}"
+
+
+COMPLETION = Benchmark(
+    "completion",
+    _load,
+    partial(_run, "completion"),
+    in_words=lambda scores: f"pass@1 {_share(scores)} as completion",
+    columns=("pass@1", "95%"),
+    cells=lambda scores: (_share(scores), "{:.0%}-{:.0%}".format(*scores["interval"])),
+    legend="pass@1: held-out functions completed right at the first try",
+)
+CHAT = Benchmark(
+    "chat",
+    _load,
+    partial(_run, "chat"),
+    in_words=lambda scores: f"pass@1 {_share(scores)} as chat",
+    columns=("chat",),
+    cells=lambda scores: (_share(scores),),
+    legend="chat: the same asked for in conversation",
+)

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hornbook.evaluate.samples_settings import SamplesSettings
-from hornbook.evaluate.validation import validation_loss
-from hornbook.files import read_json, write_json
-from hornbook.inference.generate import generate
-from hornbook.inference.sample import Sampling
-from hornbook.model import checkpoint
-from hornbook.model.tokenizer import PAD, Tokenizer
-from hornbook.model.transformer import Transformer
+from pydantic import Field
+
+from hornbook.evaluate.resume import done_before, store
+from hornbook.evaluate.validation import rounded, validation_loss
 from hornbook.progress import Progress
 from hornbook.seeds import derive
+from hornbook.settings import Settings
+
+if TYPE_CHECKING:
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Transformer
+
+
+class SamplesSettings(Settings):
+    """Openings that a model continues, to see what it writes."""
+
+    prompts: tuple[str, ...] = Field(min_length=1, description="openings that the model goes on from")
+    each: int = Field(2, ge=1, description="continuations of each opening")
+    new_tokens: int = Field(240, ge=1, description="longest continuation")
+    temperature: float = Field(0.8, ge=0)
+    top_k: int = Field(0, ge=0)
+    top_p: float = Field(0.95, gt=0, le=1)
 
 
 def samples(
@@ -31,15 +43,20 @@ def samples(
 
     A model whose file is there is not asked again. Returns the losses by model, and how many samples there are.
     """
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import PAD, Tokenizer
+
     losses = {}
     for name, folder in models.items():
         path = into / f"{name}.json"
-        if not path.is_file():
+        result = done_before(path)
+        if result is None:
             model, tokenizer = checkpoint.load(folder), Tokenizer(folder)
-            loss = validation_loss(model, validation, tokenizer.control(PAD))
+            loss = rounded(validation_loss(model, validation, tokenizer.control(PAD)))
             written = _written(model, tokenizer, settings, derive(seed, "samples", name), name, progress)
-            write_json(path, {"validation_loss": {key: round(value, 4) for key, value in loss.items()}} | written)
-        losses[name] = read_json(path)["validation_loss"]
+            result = {"validation_loss": loss, "samples": written}
+            store(path, result)
+        losses[name] = result["validation_loss"]
         told = ", ".join(f"{source} {loss:.3f}" for source, loss in losses[name].items())
         progress.say(f"  {name}: validation loss {told}")
     return {"samples": len(settings.prompts) * settings.each, "validation_loss": losses}
@@ -47,8 +64,11 @@ def samples(
 
 def _written(
     model: Transformer, tokenizer: Tokenizer, settings: SamplesSettings, seed: int, name: str, progress: Progress
-) -> dict[str, Any]:
+) -> list[dict[str, str]]:
     """All continuations in one batch, each with the prompt that it goes on from."""
+    from hornbook.inference.generate import generate
+    from hornbook.inference.sample import Sampling
+
     prompts = [prompt for prompt in settings.prompts for _ in range(settings.each)]
     sampling = Sampling(
         temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, seed=seed % (1 << 62)
@@ -64,4 +84,4 @@ def _written(
             advance=task.advance,
         )
     texts = [tokenizer.decode(ids) for ids in answers]
-    return {"samples": [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, texts, strict=True)]}
+    return [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, texts, strict=True)]

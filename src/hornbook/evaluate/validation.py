@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-import torch.nn.functional as F
+from hornbook.evaluate.benchmark import Benchmark, Result, Subject
 
-from hornbook.model.transformer import Transformer
-from hornbook.tokens import shards
+if TYPE_CHECKING:
+    from hornbook.model.transformer import Transformer
 
 
-@torch.inference_mode()
 def validation_loss(model: Transformer, folder: Path, pad: int, batch: int = 64) -> dict[str, float]:
     """Mean negative log-likelihood in nats a token, by source; `folder` is the tokens stage's `validation`."""
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+
+    from hornbook.tokens import shards
+
     losses = {}
-    for index in sorted(folder.glob("*.json")):
-        if index.name.endswith(".documents.json"):
-            continue
-        table = shards.read(folder, index.stem)
-        total = count = 0.0
-        for start in range(0, len(table), batch):
-            rows = torch.from_numpy(np.asarray(table[start : start + batch], dtype=np.int64))
-            targets = rows[:, 1:].masked_fill(rows[:, 1:] == pad, -100)
-            logits = model(rows[:, :-1])
-            total += F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum").item()
-            count += float((targets != -100).sum())
-        if count:
-            losses[index.stem] = total / count
+    with torch.inference_mode():
+        for index in sorted(folder.glob("*.json")):
+            if index.name.endswith(".documents.json"):
+                continue
+            table = shards.read(folder, index.stem)
+            total = count = 0.0
+            for start in range(0, len(table), batch):
+                rows = torch.from_numpy(np.asarray(table[start : start + batch], dtype=np.int64))
+                targets = rows[:, 1:].masked_fill(rows[:, 1:] == pad, -100)
+                logits = model(rows[:, :-1]).flatten(0, 1)
+                total += F.cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="sum").item()
+                count += float((targets != -100).sum())
+            if count:
+                losses[index.stem] = total / count
     return losses
+
+
+def rounded(losses: dict[str, float]) -> dict[str, float]:
+    """Losses as the figures show them."""
+    return {source: round(loss, 4) for source, loss in losses.items()}
+
+
+def _run(subject: Subject, folder: Path) -> Result:
+    from hornbook.model.tokenizer import PAD
+
+    return Result(rounded(validation_loss(subject.model, folder, subject.tokenizer.control(PAD))))
+
+
+VALIDATION = Benchmark("validation_loss", lambda held_out, settings: held_out.validation, _run)

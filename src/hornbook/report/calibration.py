@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hornbook.evaluate.problems import interval
+from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.report import plots
 from hornbook.report.wording import plural, share
 
@@ -37,7 +37,7 @@ def _plot(rows: Sequence[dict[str, Any]], threshold: int) -> str:
     claimed = [row["claimed"] for row in rows]
     true = [row["true"] for row in rows]
     counts = [row["documents"] for row in rows]
-    ranges = [interval(row["true"] * row["documents"], row["documents"]) for row in rows]
+    ranges = [wilson_interval(row["true"] * row["documents"], row["documents"]) for row in rows]
     below = [max(0.0, value - low) for value, (low, _) in zip(true, ranges, strict=True)]
     above = [max(0.0, high - value) for value, (_, high) in zip(true, ranges, strict=True)]
     with plots.style():

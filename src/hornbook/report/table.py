@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hornbook.evaluate.evaluate import BENCHMARKS
 from hornbook.report.checkpoints import TITLES, in_order
 
 WIDTH = 80
 _GAP = 2
-_SCORES = ("after", "pass@1", "95%", "chat", "refuses")  # 80 columns leave the rest to the losses
+_SCORES = ("after", *(column for one in BENCHMARKS for column in one.columns))  # what is left is for the losses
 _LONGEST = 12
 
 
 def score_table(figures: dict[str, Any]) -> RenderableType:
-    """One row a checkpoint: pass@1 with its interval, in chat, refusals, validation losses; and a legend."""
+    """One row a checkpoint: the columns of each benchmark, then validation losses by source; and a legend."""
     scores = figures["scores"]
     names = in_order(scores)
     rows = [_row(name, scores[name]) for name in names]
@@ -38,18 +40,10 @@ def score_table(figures: dict[str, Any]) -> RenderableType:
 
 
 def _row(name: str, scores: dict[str, Any]) -> tuple[str, ...]:
-    low, high = scores["completion"]["interval"]
-    chat = f"{scores['chat']['pass_at_1']:.1%}" if "chat" in scores else ""
-    interval = f"{low:.0%}-{high:.0%}"
-    return (TITLES.get(name, name)[:_LONGEST], f"{scores['pass_at_1']:.1%}", interval, chat, _refusals(scores))
-
-
-def _refusals(scores: dict[str, Any]) -> str:
-    refusals = scores.get("refusals") or {}
-    shares = [refusals.get(key) for key in ("harmful_refused", "harmless_refused")]
-    if shares == [None, None]:
-        return ""
-    return "/".join("-" if share is None else f"{share:.0%}" for share in shares)
+    row = [TITLES.get(name, name)[:_LONGEST]]
+    for one in BENCHMARKS:
+        row += one.cells(scores[one.name]) if scores.get(one.name) else ("",) * len(one.columns)
+    return tuple(row)
 
 
 def _fitting(sources: list[str], width: int) -> list[str]:
@@ -64,10 +58,7 @@ def _fitting(sources: list[str], width: int) -> list[str]:
 
 
 def _legend(shown: list[str], sources: list[str]) -> str:
-    lines = [
-        "pass@1: held-out functions completed right at the first try; chat: the same",
-        "asked for in conversation; refuses: harmful/harmless requests it declines.",
-    ]
+    lines = wrap("; ".join(one.legend for one in BENCHMARKS if one.legend) + ".", WIDTH - 1)
     if shown:
         rest = f", {len(sources) - len(shown)} more in the report" if len(shown) < len(sources) else ""
         lines.append(f"Right of that: loss on held-out text by source{rest}.")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hornbook.files import read_jsonl
 from hornbook.pipeline import Stage, Work
 from hornbook.recipe import Recipe
 from hornbook.stages.longer import longrope_stages
@@ -18,14 +17,12 @@ EVALUATION_CODE = ("evaluate", "inference", "model", "sandbox", "tokens")
 
 def _ask(models: Mapping[str, Path], recipe: Recipe, work: Work, allow_unisolated: bool) -> dict[str, Any]:
     """The run's own problems and requests, put to each of these models."""
+    from hornbook.evaluate.benchmark import HeldOut
     from hornbook.evaluate.evaluate import evaluate
-    from hornbook.evaluate.problems import load
 
     return evaluate(
         models,
-        load(work.inputs["write"] / "problems.jsonl", recipe.evaluate.problems),
-        list(read_jsonl(work.inputs["write"] / "safety.jsonl")),
-        work.inputs["tokens"] / "validation",
+        HeldOut.of(work.inputs["write"], work.inputs["tokens"]),
         recipe.evaluate,
         into=work.into,
         progress=work.progress,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hornbook.evaluate.benchmark import wilson_interval as of_shares
 from hornbook.evaluate.long.question import Question
 from hornbook.evaluate.long.scoring import interval, score
-from hornbook.evaluate.problems import interval as of_shares
 
 
 def test_share_of_what_is_expected() -> None:

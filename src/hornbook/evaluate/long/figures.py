@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hornbook.evaluate.problems import interval
+from hornbook.evaluate.benchmark import wilson_interval
 
 
 def summary(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def _together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "score": round(total / count, 4),
         "n": count,
-        "interval": [round(bound, 4) for bound in interval(total, count)],
+        "interval": [round(bound, 4) for bound in wilson_interval(total, count)],
     }
 
 

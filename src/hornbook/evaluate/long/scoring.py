@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hornbook.evaluate import problems
+from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.evaluate.long.question import Question
 
 
@@ -17,4 +17,4 @@ def score(question: Question, answer: str) -> float:
 
 def interval(scores: Sequence[float]) -> tuple[float, float]:
     """A 95% interval of the mean of scores from 0 to 1."""
-    return problems.interval(sum(scores), len(scores))
+    return wilson_interval(sum(scores), len(scores))

@@ -1,0 +1,96 @@
+"""What a benchmark is: what every checkpoint is asked, and what its answers come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import Field
+
+from hornbook.progress import Progress
+from hornbook.settings import Settings
+
+if TYPE_CHECKING:
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Transformer
+
+Items = TypeVar("Items")
+Scores = dict[str, Any]  # JSON
+
+
+class EvaluateSettings(Settings):
+    """Limits of the evaluation; decoding is always greedy, one try a problem."""
+
+    problems: int = Field(200, ge=1, description="at most this many held-out problems")
+    batch: int = Field(100, ge=1, description="prompts decoded together")
+    new_tokens: int = Field(80, ge=1, description="longest answer")
+    seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Where that lies which no checkpoint has learned from; None for what there is not."""
+
+    problems: Path | None = None  # JSONL: functions to write
+    safety: Path | None = None  # JSONL: requests to decline, and harmless ones
+    validation: Path | None = None  # a folder of token shards, one a source
+
+    @classmethod
+    def of(cls, write: Path, tokens: Path) -> HeldOut:
+        """What the write and the tokens stage set aside in their folders."""
+        return cls(write / "problems.jsonl", write / "safety.jsonl", tokens / "validation")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The checkpoint that is asked, and how."""
+
+    name: str
+    model: Transformer
+    tokenizer: Tokenizer
+    settings: EvaluateSettings
+    progress: Progress
+    allow_unisolated: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a checkpoint scored; `answers`: what it wrote, with what was wrong, as JSON."""
+
+    scores: Scores
+    answers: Any = None
+
+
+@dataclass(frozen=True)
+class Benchmark(Generic[Items]):
+    """Something to ask. `name` is the key of its scores and of its answers.
+
+    load: what is asked, None where the run does not have it. Raises UserError for files that are damaged.
+    run: asks one checkpoint; None where it cannot be asked (a chat of a model without a chat template).
+    in_words: the scores in a few words. columns, cells, legend: its part of the table in the terminal.
+    """
+
+    name: str
+    load: Callable[[HeldOut, EvaluateSettings], Items | None]
+    run: Callable[[Subject, Items], Result | None]
+    in_words: Callable[[Scores], str] = lambda scores: ""
+    columns: tuple[str, ...] = ()
+    cells: Callable[[Scores], tuple[str, ...]] = lambda scores: ()
+    legend: str = ""
+
+
+def wilson_interval(passed: float, total: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share (Wilson 1927), or of the mean of `total` scores from 0 to 1 with this sum.
+
+    Where scores lie between 0 and 1 it is wider than need be: no variable in [0, 1] of a given mean varies more than
+    one that is always 0 or 1.
+    """
+    if total == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share = passed / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * ((max(share * (1 - share), 0.0) / total + z * z / (4 * total * total)) ** 0.5)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.evaluate import evaluate as module
+from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Subject
+from hornbook.evaluate.evaluate import BENCHMARKS, evaluate, evaluate_one, in_words
+from hornbook.evaluate.resume import done_before, store
+from hornbook.progress import Progress
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """In place of all benchmarks one that counts the letters of a checkpoint's name; what was asked so far."""
+    asked: list[str] = []
+
+    def run(subject: Subject, items: str) -> Result:
+        asked.append(subject.name)
+        return Result({"letters": len(subject.name)}, [items])
+
+    counts = Benchmark("letters", lambda held_out, settings: "how many?", run, lambda scores: f"{scores['letters']}!")
+    silent: Benchmark[str] = Benchmark("silent", lambda held_out, settings: "", lambda subject, items: None)
+    absent = Benchmark("absent", lambda held_out, settings: None, run)
+    monkeypatch.setattr(module, "BENCHMARKS", (counts, silent, absent))
+    return asked
+
+
+def test_a_benchmark_is_one_declaration(
+    letters: list[str], make_checkpoint: Callable[..., tuple[Any, Path]], tmp_path: Path
+) -> None:
+    _, folder = make_checkpoint(1)
+    models = {"sft": folder, "phase1": folder}
+
+    def go() -> dict[str, Any]:
+        return evaluate(models, HeldOut(), EvaluateSettings(), into=tmp_path, progress=Progress())
+
+    figures = go()
+    assert figures["models"] == {"sft": {"letters": {"letters": 3}}, "phase1": {"letters": {"letters": 6}}}
+    assert json.loads((tmp_path / "sft.json").read_text()) == {
+        "scores": {"letters": {"letters": 3}},
+        "letters": ["how many?"],
+    }
+    assert in_words(figures["models"]["sft"]) == "3!"
+    assert go() == figures
+    assert letters == ["sft", "phase1"]
+    again = evaluate_one(folder, HeldOut(), EvaluateSettings(), name="dpo", progress=Progress())
+    assert again["scores"] == {"letters": {"letters": 3}}
+
+
+def test_names_and_columns_are_different() -> None:
+    names = [benchmark.name for benchmark in BENCHMARKS]
+    columns = [column for benchmark in BENCHMARKS for column in benchmark.columns]
+    assert len(set(names)) == len(names)
+    assert len(set(columns)) == len(columns)
+
+
+def test_a_stored_result_counts_for_its_key_only(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    assert done_before(path, "a") is None
+    store(path, {"score": 1.0}, "a")
+    assert done_before(path, "a") == {"score": 1.0}
+    assert done_before(path, "b") is None
+    path.write_text('{"key": "a", "res')
+    assert done_before(path, "a") is None
+    assert done_before(path) is None
+    path.write_text("[]")
+    assert done_before(path, "a") is None
+    store(path, {"score": 2.0})
+    assert done_before(path) == {"score": 2.0}
