@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hornbook.errors import UserError
-from hornbook.longrope import checkpoints, objective
+from hornbook.longrope import checkpoints
 from hornbook.longrope.documents import LongDocuments, long_documents, of_files
-from hornbook.longrope.extend import ShortRows, extend
+from hornbook.longrope.extend import LongAndShort, ShortRows, extend
 from hornbook.longrope.factors import extended, published
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
 from hornbook.model import checkpoint
@@ -66,7 +66,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_bytes(
 ) -> None:
     run(searched, documents, tmp_path / "whole")
     steps = 0
-    loss = objective.LongAndShort.loss
+    loss = LongAndShort.loss
 
     def dying(self: Any, model: Any, batch: Any) -> Any:
         nonlocal steps
@@ -75,7 +75,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_bytes(
             raise KeyboardInterrupt
         return loss(self, model, batch)
 
-    monkeypatch.setattr(objective.LongAndShort, "loss", dying)
+    monkeypatch.setattr(LongAndShort, "loss", dying)
     with pytest.raises(KeyboardInterrupt):
         run(searched, documents, tmp_path / "stopped")
     run(searched, documents, tmp_path / "stopped")
@@ -87,13 +87,13 @@ def test_rows_of_both_lengths_are_in_every_step_and_turn_by_their_own_factors(
     searched: Path, documents: LongDocuments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[tuple[int, ...]]] = []
-    loss = objective.LongAndShort.loss
+    loss = LongAndShort.loss
 
     def watching(self: Any, model: Any, batch: Any) -> Any:
         seen.append({tuple(batch["long_ids"].shape), tuple(batch["short_ids"].shape)})
         return loss(self, model, batch)
 
-    monkeypatch.setattr(objective.LongAndShort, "loss", watching)
+    monkeypatch.setattr(LongAndShort, "loss", watching)
     short = ShortRows([np.full((8, 33), 5, dtype=np.uint16), np.full((8, 33), 6, dtype=np.uint16)], [0.5, 0.5])
     run(
         searched, documents, tmp_path / "out", SMALL.model_copy(update={"tokens": 1_000, "recovery": None}), short=short

@@ -40,7 +40,7 @@ def frequencies(factors: Factors, size: int, theta: float) -> list[float]:
 def test_interpolation_is_what_transformers_calls_linear(size: int, scale: float) -> None:
     expected, factor = theirs("linear", size, 128, 10_000.0, factor=scale)
     assert frequencies(interpolation(size, scale), size, 10_000.0) == pytest.approx(expected, rel=1e-5)
-    assert factor == interpolation(size, scale).scale == 1.0
+    assert factor == interpolation(size, scale).attention_factor == 1.0
 
 
 @pytest.mark.parametrize("scale", [2.0, 8.0])
@@ -57,8 +57,8 @@ def test_yarn_by_index_is_transformers(size: int, original: int, scale: float) -
     expected, factor = theirs("yarn", size, original, 10_000.0, factor=scale, original_max_position_embeddings=original)
     found = yarn(size, scale, original=original, theta=10_000.0)
     assert frequencies(found, size, 10_000.0) == pytest.approx(expected, rel=1e-5)
-    assert found.scale == pytest.approx(factor)
-    assert found.scale == pytest.approx(0.1 * math.log(scale) + 1)
+    assert found.attention_factor == pytest.approx(factor)
+    assert found.attention_factor == pytest.approx(0.1 * math.log(scale) + 1)
 
 
 def test_yarn_by_turns_is_the_papers_formula() -> None:
@@ -88,7 +88,7 @@ def test_every_method_rises_from_at_least_1_to_the_scale(size: int, scale: float
 def test_a_longer_context_keeps_the_original_one_in_mind() -> None:
     config = ModelConfig(context=128)
     first = extended(config, 512, interpolation(32, 4.0))
-    second = extended(first, 1024, Factors((8.0,) * 16, scale=1.2, start_tokens=4))
+    second = extended(first, 1024, Factors((8.0,) * 16, attention_factor=1.2, start_tokens=4))
     assert first.longrope is not None and second.longrope is not None
     assert (first.context, second.context) == (512, 1024)
     assert first.longrope.original == second.longrope.original == 128

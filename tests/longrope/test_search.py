@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from hornbook.errors import UserError
-from hornbook.longrope import checkpoints, search
+from hornbook.longrope import checkpoints, perplexity, search
 from hornbook.longrope.documents import LongDocuments, long_documents, of_files
 from hornbook.longrope.factors import extended, published
-from hornbook.longrope.fitness import mean_loss
-from hornbook.longrope.settings import START_TOKENS, SearchSettings
+from hornbook.longrope.perplexity import mean_loss
+from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.tokenizer import Tokenizer
 from hornbook.progress import Progress
@@ -51,7 +51,12 @@ def test_the_found_factors_are_saved_and_give_the_loss_that_was_found(
 def test_transformers_reads_what_it_can_compute(base: Path, documents: LongDocuments, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    run(base, documents, tmp_path / "out", SMALL.model_copy(update={"start_tokens": False, "scale": "formula"}))
+    run(
+        base,
+        documents,
+        tmp_path / "out",
+        SMALL.model_copy(update={"start_tokens": False, "attention_factor": "formula"}),
+    )
     folder = tmp_path / "out" / "model"
     values = json.loads((folder / "config.json").read_text())
     assert "hornbook_start_tokens" not in values
@@ -84,14 +89,14 @@ def test_start_tokens_are_kept_beside_the_factors_with_a_warning(
 
 def test_the_spaces_of_the_paper_and_of_the_authors_code() -> None:
     config = ModelConfig(context=128)
-    paper = search.space_of(config, 8.0, SearchSettings())
-    released = search.space_of(config, 8.0, SearchSettings(variant="released"))
-    assert (paper.low, paper.high, paper.starts) == (100, 1000, START_TOKENS)
-    assert (released.low, released.high, released.starts) == (100, 900, (0,))
-    assert search.space_of(config, 8.0, SearchSettings(start_tokens=False)).starts == (0,)
-    settings = SearchSettings(scale="formula")
-    assert search.multiplier(settings, config, 1024) == pytest.approx(math.sqrt(1 + math.log(8) / math.log(128)))
-    assert search.multiplier(SearchSettings(), config, 1024) == 1.0
+    paper = search.search_space(config, 8.0, SearchSettings())
+    released = search.search_space(config, 8.0, SearchSettings(variant="released"))
+    assert (paper.low, paper.high, paper.start_tokens) == (100, 1000, START_TOKEN_THRESHOLDS)
+    assert (released.low, released.high, released.start_tokens) == (100, 900, (0,))
+    assert search.search_space(config, 8.0, SearchSettings(start_tokens=False)).start_tokens == (0,)
+    settings = SearchSettings(attention_factor="formula")
+    assert search.attention_factor(settings, config, 1024) == pytest.approx(math.sqrt(1 + math.log(8) / math.log(128)))
+    assert search.attention_factor(SearchSettings(), config, 1024) == 1.0
 
 
 def test_stopped_at_any_evaluation_the_search_of_a_model_ends_the_same(
@@ -107,7 +112,7 @@ def test_stopped_at_any_evaluation_the_search_of_a_model_ends_the_same(
             raise KeyboardInterrupt
         return mean_loss(*arguments)
 
-    monkeypatch.setattr(search, "mean_loss", dying)
+    monkeypatch.setattr(perplexity, "mean_loss", dying)
     with pytest.raises(KeyboardInterrupt):
         run(base, documents, tmp_path / "stopped")
     assert run(base, documents, tmp_path / "stopped") == expected
@@ -138,7 +143,7 @@ def test_the_short_context_never_gets_worse_on_the_rows_that_were_searched(
 )
 def test_what_cannot_be_extended_is_refused_in_one_line(shape: dict[str, Any], context: int, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        search.check(ModelConfig(context=32, **shape), context)
+        search.original_context(ModelConfig(context=32, **shape), context)
 
 
 def test_texts_that_are_too_short_are_named(base: Path, texts: Path) -> None:

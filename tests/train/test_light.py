@@ -8,7 +8,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["train.pretrain", "train.sft", "train.dpo"])
+@pytest.mark.parametrize(
+    "module", ["train.pretrain", "train.sft", "train.dpo", "longrope.search", "longrope.extend", "longrope.measure"]
+)
 def test_a_stages_module_is_imported_without_what_it_computes_with(module: str) -> None:
     heavy = ("torch", "numpy", "pyarrow", "tokenizers", "daft", "jinja2")
     code = f"import sys, hornbook.{module}; print([name for name in {heavy} if name in sys.modules])"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.longrope.objective import LongAndShort
+from hornbook.longrope.extend import LongAndShort
 from hornbook.tokens.mixture import schedule
 from hornbook.train.dpo import Pairs, Preferences
 from hornbook.train.losses import IGNORE, count_targets, cross_entropy

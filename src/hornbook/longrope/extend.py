@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.longrope import checkpoints, retrieval
-from hornbook.longrope.documents import LongDocuments
-from hornbook.longrope.evolution import Journal
 from hornbook.longrope.factors import Factors, extended
-from hornbook.longrope.objective import LongAndShort
-from hornbook.longrope.search import recover
 from hornbook.longrope.settings import ExtendSettings
 from hornbook.machine import choose
 from hornbook.manifest import SCRATCH
 from hornbook.model.config import LongRope
-from hornbook.model.tokenizer import PAD, Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.seeds import derive, stream
-from hornbook.tokens.mixture import schedule
-from hornbook.tokens.pack import fill, pack
-from hornbook.train.loop import mean, train
-from hornbook.train.losses import IGNORE
+from hornbook.train.objective import Batch, Objective, split
 from hornbook.train.pretrain import NextToken
 
-Table = NDArray[np.integer[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from hornbook.longrope.documents import LongDocuments
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Transformer
+
+    Table = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,12 @@ def extend(
     """Train the checkpoint `base`, which `search` wrote, at its longer context and write the checkpoint `into/model`.
 
     Without `short`, short rows are cut from the documents. A run that is stopped goes on where it was and ends with the
-    same weights to the last bit.
+    same weights to the last bit. Raises UserError where `base` has no factors, or where the rows do not fill one batch.
     """
+    from hornbook.longrope import checkpoints
+    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.train.loop import mean, train
+
     tokenizer, machine = Tokenizer(base), choose(settings.precision, settings.compile)
     model = checkpoints.load(base)
     rope = model.config.longrope
@@ -101,6 +99,10 @@ def _objective(
     progress: Progress,
 ) -> LongAndShort:
     """Which long and short rows come when."""
+    from hornbook.longrope import retrieval
+    from hornbook.model.tokenizer import PAD
+    from hornbook.tokens.mixture import schedule
+
     context, pad = model.config.context, tokenizer.control(PAD)
     long_tokens = settings.batch * context
     short_rows = round(long_tokens * settings.short_share / (1 - settings.short_share) / rope.original)
@@ -130,8 +132,53 @@ def _objective(
 
 def _packed(documents: Sequence[Sequence[int]], row: int, tokenizer: Tokenizer) -> Table:
     """The documents in rows of `row` ids, each ended by the end of text."""
+    from hornbook.model.tokenizer import PAD
+    from hornbook.tokens.pack import fill, pack
+
     sequences = [[*ids, tokenizer.end_of_text] for ids in documents]
     return fill(pack([len(ids) for ids in sequences], row), sequences, row, tokenizer.control(PAD))
+
+
+@dataclass
+class LongAndShort(Objective):
+    """Next-token prediction on two row lengths in every step, so that neither is forgotten; each token counts alike.
+
+    The model turns short rows by its short factors and long rows by its long ones. `short` None: long rows only.
+    """
+
+    long: NextToken
+    short: NextToken | None
+
+    def __post_init__(self) -> None:
+        self.parts = {"long": self.long} if self.short is None else {"long": self.long, "short": self.short}
+        self.steps = min(part.steps for part in self.parts.values())
+        self.tokens_per_step = sum(part.tokens_per_step for part in self.parts.values())
+
+    def batch(self, step: int) -> Batch:
+        """The batches of both lengths, `long_` or `short_` before the names of their tensors."""
+        return {
+            f"{name}_{key}": tensor for name, part in self.parts.items() for key, tensor in part.batch(step).items()
+        }
+
+    def micro_batches(self, batch: Batch, rows: int) -> Iterator[Batch]:
+        """First the long rows, then the short ones, of which as many as make the same number of tokens at once."""
+        for name, part in self.parts.items():
+            own = {key: tensor for key, tensor in batch.items() if key.startswith(name)}
+            yield from split(own, max(1, rows * (self.long.row - 1) // (part.row - 1)))
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The mean over all tokens; each length's own mean is logged."""
+        total: Tensor | None = None
+        figures = {}
+        for name, part in self.parts.items():
+            own = {key.removeprefix(f"{name}_"): tensor for key, tensor in batch.items() if key.startswith(name)}
+            if own:
+                loss, _ = part.loss(model, own)
+                share = part.tokens_per_step / self.tokens_per_step
+                figures[name] = loss.item()
+                total = share * loss if total is None else total + share * loss
+        assert total is not None
+        return total, figures
 
 
 def _recover(
@@ -145,10 +192,13 @@ def _recover(
     progress: Progress,
 ) -> dict[str, Any]:
     """Give the model short factors of its own, searched on rows of the original length; returns what was found."""
+    from hornbook.longrope.evolution import Journal
+    from hornbook.longrope.search import recover
+
     assert settings.recovery is not None
     factors, found = recover(
         model,
-        _drawn(short, settings.recovery.documents, pad, seed),
+        _sampled(short, settings.recovery.documents, pad, seed),
         settings.recovery,
         seed=seed,
         journal=Journal(into / SCRATCH / "recovery.jsonl", ""),
@@ -159,10 +209,15 @@ def _recover(
     return {"factors": list(factors.values), "loss": round(found.loss, 4), "unchanged": round(found.seeds[0], 4)}
 
 
-def _drawn(short: ShortRows, count: int, pad: int, seed: int) -> Tensor:
+def _sampled(short: ShortRows, count: int, pad: int, seed: int) -> Tensor:
     """`count` short rows, from each table as its share says: (rows, original + 1), IGNORE where there is padding."""
+    import numpy as np
+    import torch
+
+    from hornbook.train.losses import IGNORE
+
     source = stream(seed, "longrope", "recovery")
     chosen = source.choices(range(len(short.tables)), weights=short.shares, k=count)
     rows = [short.tables[table][source.randrange(len(short.tables[table]))] for table in chosen]
-    drawn = torch.from_numpy(np.stack(rows).astype(np.int64))
-    return drawn.masked_fill(drawn == pad, IGNORE)
+    sample = torch.from_numpy(np.stack(rows).astype(np.int64))
+    return sample.masked_fill(sample == pad, IGNORE)

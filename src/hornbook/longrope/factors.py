@@ -15,10 +15,13 @@ from hornbook.model.config import LongRope, ModelConfig
 
 @dataclass(frozen=True)
 class Factors:
-    """A factor for each rotary pair, what multiplies cosine and sine, and how many first positions stay unscaled."""
+    """A factor for each rotary pair, the attention factor, and how many first positions stay unscaled.
+
+    attention_factor: multiplies cosine and sine, and so changes the softmax's temperature (YaRN's attention scaling).
+    """
 
     values: tuple[float, ...]
-    scale: float = 1.0
+    attention_factor: float = 1.0
     start_tokens: int = 0
 
 
@@ -98,8 +101,8 @@ def extended(config: ModelConfig, context: int, long: Factors, short: Factors | 
         original=original,
         short=short.values,
         long=long.values,
-        short_scale=short.scale,
-        long_scale=long.scale,
+        short_scale=short.attention_factor,
+        long_scale=long.attention_factor,
         start_tokens=long.start_tokens,
     )
     return config.model_copy(update={"longrope": rope, "context": context})

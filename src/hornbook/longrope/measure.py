@@ -6,30 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.evaluate.long.fit import TooShortError
-from hornbook.evaluate.long.haystack import Haystack
-from hornbook.evaluate.long.passkey import passkey
-from hornbook.evaluate.long.question import Prompter
-from hornbook.evaluate.validation import validation_loss
 from hornbook.files import write_json
-from hornbook.inference.generate import generate
-from hornbook.longrope import checkpoints
-from hornbook.longrope.documents import LongDocuments
 from hornbook.longrope.factors import extended, published
-from hornbook.longrope.fitness import configured, token_losses
-from hornbook.longrope.retrieval import FORM
 from hornbook.longrope.settings import MeasureSettings
 from hornbook.machine import choose
 from hornbook.model.config import ModelConfig
-from hornbook.model.tokenizer import PAD, Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hornbook.longrope.documents import LongDocuments
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Transformer
 
 # Names of what is compared, in the order of the report.
 METHODS = ("none", "pi", "ntk", "yarn", "search", "extended")
@@ -73,8 +65,13 @@ def measure(
 ) -> dict[str, Any]:
     """Compare the checkpoint before, after the search and after the training, on documents that no step has read.
 
-    Writes `into/measured.json`. validation: the tokens stage's folder of short held-out rows by source.
+    Writes `into/measured.json`. validation: the tokens stage's folder of short held-out rows by source. Raises
+    UserError where fewer than two held-out documents are long enough.
     """
+    from hornbook.evaluate.validation import validation_loss
+    from hornbook.longrope.perplexity import configured
+    from hornbook.model.tokenizer import PAD, Tokenizer
+
     if len(documents.held_out) < 2:
         raise UserError(
             f"{len(documents.held_out)} held-out documents have the {documents.length + 1:,} tokens that measuring "
@@ -85,7 +82,7 @@ def measure(
     assert rope is not None
     rows = documents.rows(settings.documents, held_out=True)
     lengths = _lengths(rope.original, documents.length)
-    losses = _losses(subjects, rows, lengths, settings.batch_tokens, progress)
+    losses = _token_losses(subjects, rows, lengths, settings.batch_tokens, progress)
     keys = {
         name: _passkeys(subjects[name], tokenizer, documents, lengths, settings, seed, progress, name)
         for name in ("none", "extended")
@@ -102,9 +99,9 @@ def measure(
         "context": documents.length,
         "lengths": lengths,
         "documents": len(rows),
-        "perplexity": {name: _curve(of_method) for name, of_method in losses.items()},
+        "perplexity": {name: _by_length(of_method) for name, of_method in losses.items()},
         "search_gains": {
-            name: _against(losses["search"][lengths[-1]], losses[name][lengths[-1]])
+            name: _gain(losses["search"][lengths[-1]], losses[name][lengths[-1]])
             for name in ("none", "pi", "ntk", "yarn")
         },
         "passkeys": keys,
@@ -116,6 +113,8 @@ def measure(
 
 def _subjects(folders: Checkpoints) -> dict[str, Subject]:
     """Every method: the published ones are other factors for the same weights."""
+    from hornbook.longrope import checkpoints
+
     machine = choose()
     before, after = (
         checkpoints.load(folder, machine.compute).to(machine.device) for folder in (folders.base, folders.trained)
@@ -134,7 +133,7 @@ def _lengths(original: int, context: int) -> list[int]:
     return [length for length in doubled if length < context] + [context]
 
 
-def _losses(
+def _token_losses(
     subjects: Mapping[str, Subject], rows: Tensor, lengths: Sequence[int], batch_tokens: int, progress: Progress
 ) -> dict[str, dict[int, Tensor]]:
     """Every method's loss of every token at every length: name -> length -> (documents, tokens).
@@ -142,22 +141,24 @@ def _losses(
     The same tokens are predicted at every length: a document's first `context` tokens are read in windows of the
     length, so that only the context which a prediction may use differs.
     """
+    from hornbook.longrope.perplexity import configured
+
     losses: dict[str, dict[int, Tensor]] = {name: {} for name in subjects}
     with progress.task("perplexity against length", len(subjects) * len(lengths)) as bar:
         for name, subject in subjects.items():
             for length in lengths:
-                twins = (losses[other].get(length) for other in subjects if subject.same(subjects[other], length))
-                known = next((twin for twin in twins if twin is not None), None)
+                equal = (losses[other].get(length) for other in subjects if subject.same(subjects[other], length))
+                known = next((one for one in equal if one is not None), None)
                 with configured(subject.model, subject.config):
                     losses[name][length] = (
-                        known if known is not None else _windows(subject.model, rows, length, batch_tokens)
+                        known if known is not None else _window_losses(subject.model, rows, length, batch_tokens)
                     )
                 bar.advance()
                 bar.note(f"{name} {length:,}: {math.exp(losses[name][length].mean().item()):.1f}")
     return losses
 
 
-def _curve(losses: Mapping[int, Tensor]) -> list[dict[str, float]]:
+def _by_length(losses: Mapping[int, Tensor]) -> list[dict[str, float]]:
     """A method's perplexity at each length.
 
     `beginning` is that of the first window alone: the document's first tokens, more of them at longer lengths.
@@ -168,15 +169,19 @@ def _curve(losses: Mapping[int, Tensor]) -> list[dict[str, float]]:
     ]
 
 
-def _against(losses: Tensor, other: Tensor) -> dict[str, float]:
+def _gain(losses: Tensor, other: Tensor) -> dict[str, float]:
     """How much lower the loss is than another method's, document by document, in nats, with its 95% interval."""
     gains = (other - losses).double().mean(1)
     middle, half = gains.mean().item(), Z * gains.std().item() / math.sqrt(len(gains))
     return {"gain": round(middle, 5), "low": round(middle - half, 5), "high": round(middle + half, 5)}
 
 
-def _windows(model: Transformer, rows: Tensor, length: int, batch_tokens: int) -> Tensor:
+def _window_losses(model: Transformer, rows: Tensor, length: int, batch_tokens: int) -> Tensor:
     """The losses of `rows` (rows, context + 1), read in windows of `length` tokens: (rows, as many as fill windows)."""
+    import torch
+
+    from hornbook.longrope.perplexity import token_losses
+
     count = (rows.shape[1] - 1) // length
     windows = torch.stack([rows[:, index * length : (index + 1) * length + 1] for index in range(count)], dim=1)
     return token_losses(model, windows.flatten(0, 1), batch_tokens).view(len(rows), count * length)
@@ -204,10 +209,18 @@ def _passkeys(
     label: str,
 ) -> list[dict[str, float]]:
     """How many of the numbers hidden in held-out text are found, for each depth and length."""
+    from hornbook.evaluate.long.fit import TooShortError
+    from hornbook.evaluate.long.haystack import Haystack
+    from hornbook.evaluate.long.passkey import passkey
+    from hornbook.evaluate.long.question import Prompter
+    from hornbook.inference.generate import generate
+    from hornbook.longrope.perplexity import configured
+    from hornbook.longrope.retrieval import FORM
+
     haystack = Haystack("\n\n".join(tokenizer.decode(ids) for ids in documents.held_out), "held-out documents")
     prompter = Prompter(tokenizer, chat=False)
     newlines = {token for token in range(tokenizer.size) if "\n" in tokenizer.decode([token])}
-    cells = []
+    figures = []
     with (
         progress.task(f"passkeys, {label}", len(lengths) * len(settings.depths)) as bar,
         configured(subject.model, subject.config),
@@ -233,5 +246,5 @@ def _passkeys(
                     tokenizer.decode(ids).strip() == question.expected[0]
                     for ids, question in zip(answers, asked, strict=True)
                 )
-                cells.append({"length": length, "depth": depth, "found": found, "of": len(asked)})
-    return cells
+                figures.append({"length": length, "depth": depth, "found": found, "of": len(asked)})
+    return figures

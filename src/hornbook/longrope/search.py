@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, write_json
-from hornbook.longrope import checkpoints
-from hornbook.longrope.documents import LongDocuments
-from hornbook.longrope.evolution import Found, Journal, evolve
+from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult, Space, evolve
 from hornbook.longrope.factors import Factors, extended, published, unchanged
-from hornbook.longrope.fitness import mean_loss
-from hornbook.longrope.population import STEPS, Individual, Space
-from hornbook.longrope.settings import START_TOKENS, SearchSettings
+from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings
 from hornbook.machine import choose
 from hornbook.manifest import SCRATCH
 from hornbook.model.config import LongRope, ModelConfig
-from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 
-SEEDS = ("pi", "ntk", "yarn")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hornbook.longrope.documents import LongDocuments
+    from hornbook.model.transformer import Transformer
+
+SEEDS = ("pi", "ntk", "yarn")  # the published methods that the search begins with
 
 
 def search(
@@ -40,34 +38,38 @@ def search(
     The weights stay as they are. `into/search.json` tells the best loss after each iteration. Stopped at any moment and
     started again, the search ends with the same factors; no individual is evaluated twice.
     """
+    from hornbook.longrope import checkpoints
+    from hornbook.longrope.perplexity import mean_loss
+    from hornbook.model.tokenizer import Tokenizer
+
     tokenizer, machine = Tokenizer(base), choose()
     model = checkpoints.load(base, machine.compute).to(machine.device)
     config, context = model.config, documents.length
-    original = check(config, context)
+    original = original_context(config, context)
     rows = documents.rows(settings.documents)
     if len(rows) < settings.documents:
         progress.say(f"  {len(rows)} documents are long enough for the search, {settings.documents} were asked for")
-    scale = multiplier(settings, config, context)
+    attention = attention_factor(settings, config, context)
     candidates = published(config, context)
-    space = space_of(config, context / original, settings)
+    space = search_space(config, context / original, settings)
     found = evolve(
         lambda individual: mean_loss(
-            model, extended(config, context, individual.factors(scale)), rows, settings.batch_tokens
+            model, extended(config, context, individual.factors(attention)), rows, settings.batch_tokens
         ),
         space,
         [space.nearest(candidates[name]) for name in SEEDS],
         settings,
         seed=seed,
-        journal=Journal(into / SCRATCH / "evaluations.jsonl", _key(base, rows, settings, context)),
+        journal=Journal(into / SCRATCH / "evaluations.jsonl", _evaluation_key(base, rows, settings, context)),
         progress=progress,
     )
-    own = {
+    published_losses = {
         name: mean_loss(model, extended(config, context, factors), rows, settings.batch_tokens)
         for name, factors in candidates.items()
     }
-    # transformers knows one scale for all lengths.
-    short = Factors(unchanged(config.rotary_size).values, scale)
-    model.config = extended(config, context, found.best.factors(scale), short)
+    # transformers knows one attention factor for all lengths.
+    short = Factors(unchanged(config.rotary_size).values, attention)
+    model.config = extended(config, context, found.best.factors(attention), short)
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
         progress.say(f"  [yellow]{warning}[/yellow]")
@@ -76,17 +78,17 @@ def search(
         "original": original,
         "documents": len(rows),
         "loss": round(found.loss, 4),
-        "published": {name: round(loss, 4) for name, loss in own.items()},
-        "factors": list(found.best.factors(scale).values),
+        "published": {name: round(loss, 4) for name, loss in published_losses.items()},
+        "factors": list(found.best.factors(attention).values),
         "start_tokens": found.best.start_tokens,
-        "scale": round(scale, 6),
+        "attention_factor": round(attention, 6),
         "evaluated": found.evaluated,
     }
     write_json(into / "search.json", figures | {"history": [round(loss, 6) for loss in found.history]})
     return figures
 
 
-def check(config: ModelConfig, context: int) -> int:
+def original_context(config: ModelConfig, context: int) -> int:
     """The original context of a model that is to read `context` tokens; raises UserError where that is no extension."""
     if config.positions != "rotary":
         raise UserError("the model has learned positions; only rotary ones can be extended")
@@ -96,23 +98,23 @@ def check(config: ModelConfig, context: int) -> int:
     return original
 
 
-def multiplier(settings: SearchSettings, config: ModelConfig, context: int) -> float:
+def attention_factor(settings: SearchSettings, config: ModelConfig, context: int) -> float:
     """What multiplies cosine and sine beyond the original context."""
-    if settings.scale != "formula":
-        return settings.scale
+    if settings.attention_factor != "formula":
+        return settings.attention_factor
     original = config.longrope.original if config.longrope is not None else config.context
     nothing = (1.0,) * (config.rotary_size // 2)
     return LongRope(original=original, short=nothing, long=nothing).scales(context)[1]
 
 
-def space_of(config: ModelConfig, ratio: float, settings: SearchSettings) -> Space:
+def search_space(config: ModelConfig, ratio: float, settings: SearchSettings) -> Space:
     """The paper's space, or that of the authors' code, for a context `ratio` times as long.
 
     The paper: factors in [1, 1.25 s] in steps of 0.01 and start tokens from a list; the code: [1, 1 + s], none.
     """
     high = 1.25 * ratio if settings.variant == "paper" else 1 + ratio
-    starts = START_TOKENS if settings.searches_start else (0,)
-    return Space(config.rotary_size // 2, STEPS, round(high * STEPS), starts)
+    start_tokens = START_TOKEN_THRESHOLDS if settings.searches_start else (0,)
+    return Space(config.rotary_size // 2, GRID, round(high * GRID), start_tokens)
 
 
 def recover(
@@ -123,29 +125,32 @@ def recover(
     seed: int,
     journal: Journal,
     progress: Progress,
-) -> tuple[Factors, Found]:
+) -> tuple[Factors, SearchResult]:
     """Search the short context's own factors for an extended model; rows: (rows, original + 1) of ids.
 
-    The space is the paper's for s = 1, and the factors 1 are among the seeds: it never gets worse on `rows`.
+    The space is the paper's for s = 1 (its section 3.3), and the factors 1 are among the seeds: it never gets worse on
+    `rows`.
     """
+    from hornbook.longrope.perplexity import mean_loss
+
     config, rope = model.config, model.config.longrope
     assert rope is not None
     long = Factors(rope.long, rope.scales(config.context)[1], rope.start_tokens)
-    short_scale = rope.scales(config.context)[0]
-    space = Space(len(rope.short), STEPS, round(1.25 * STEPS), (rope.start_tokens,))
+    attention = rope.scales(config.context)[0]
+    space = Space(len(rope.short), GRID, round(1.25 * GRID), (rope.start_tokens,))
 
     def fitness(individual: Individual) -> float:
-        candidate = extended(config, config.context, long, individual.factors(short_scale))
+        candidate = extended(config, config.context, long, individual.factors(attention))
         return mean_loss(model, candidate, rows, settings.batch_tokens)
 
     seeds = [space.nearest(Factors((1.0,) * len(rope.short))), space.nearest(long)]
     found = evolve(
         fitness, space, seeds, settings, seed=seed, journal=journal, progress=progress, label="recovering short context"
     )
-    return found.best.factors(short_scale), found
+    return found.best.factors(attention), found
 
 
-def _key(base: Path, rows: Tensor, settings: SearchSettings, context: int) -> str:
+def _evaluation_key(base: Path, rows: Tensor, settings: SearchSettings, context: int) -> str:
     """What an evaluation depends on."""
     weights = {path.name: digest_file(path) for path in sorted(base.glob("*.safetensors*"))}
     return digest_value(
@@ -153,7 +158,7 @@ def _key(base: Path, rows: Tensor, settings: SearchSettings, context: int) -> st
             "weights": weights,
             "config": digest_file(base / "config.json"),
             "rows": rows.tolist(),
-            "scale": settings.scale,
+            "attention_factor": settings.attention_factor,
             "context": context,
         }
     )

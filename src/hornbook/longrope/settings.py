@@ -10,7 +10,7 @@ from hornbook.settings import Settings
 from hornbook.train.settings import TrainSettings
 
 # The thresholds that the paper's search chooses among (arXiv:2402.13753, table 4).
-START_TOKENS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128, 256)
+START_TOKEN_THRESHOLDS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128, 256)
 
 
 class SearchSettings(Settings):
@@ -28,7 +28,7 @@ class SearchSettings(Settings):
     probability: float = Field(0.3, gt=0, le=1, description="that a factor of a child changes")
     start_tokens: bool = Field(True, description="search how many first tokens keep their angles; not in transformers")
     documents: int = Field(5, ge=1, description="long documents whose perplexity is the fitness")
-    scale: float | Literal["formula"] = Field(
+    attention_factor: float | Literal["formula"] = Field(
         1.0, description="what multiplies cosine and sine beyond the original context; formula: sqrt(1 + ln s / ln L)"
     )
     batch_tokens: int = Field(8192, ge=1, description="tokens that are read at once")

@@ -1,4 +1,4 @@
-"""How well a model predicts long texts under given factors."""
+"""How well a model predicts long texts under given factors: the fitness of the search, and what is measured."""
 
 from __future__ import annotations
 
