@@ -68,7 +68,7 @@ def make_model() -> Callable[..., Any]:
     from hornbook.model.transformer import Transformer
 
     def make(seed: int = 0, **shape: Any) -> Transformer:
-        small = {"vocabulary": 400, "layers": 2, "width": 64, "heads": 4, "feedforward": 96, "context": 64}
+        small = {"vocabulary": 400, "layers": 2, "width": 64, "heads": 4, "mlp_width": 96, "context": 64}
         model = Transformer(ModelConfig(**(small | {"initial_std": 0.2} | shape)))
         generator = torch.Generator().manual_seed(seed)
         model.initialise(generator)

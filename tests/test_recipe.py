@@ -63,7 +63,7 @@ def test_the_recipes_folder_is_the_same_folder() -> None:
         ("pretrain.phase2.mixture.0.share=0.5", "pretrain.phase2: the shares of a mixture must add up to 1"),
         ("model.heads=3", "model: width 128 is not a multiple of heads 3"),
         ("model.width=144", "model.width is 144, not a multiple of 32"),
-        ("model.feedforward=100", "model.feedforward is 100, not a multiple of 32"),
+        ("model.mlp_width=100", "model.mlp_width is 100, not a multiple of 32"),
         ("model.vocabulary=100", "model.vocabulary is 100"),
         ("model.activation=gelu", "no published checkpoint format holds this model"),
         ("model.experts={count=4}", "experts"),

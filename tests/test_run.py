@@ -35,7 +35,7 @@ sources = [{ name = "texts", path = "texts" }]
 grade.sample = 60
 write = { exercises = 120, problems = 6, conversations = 60, preferences = 40 }
 tokens = { training_characters = 60_000, validation_tokens = 1_000 }
-model = { vocabulary = 320, layers = 1, width = 32, heads = 2, feedforward = 32, context = 192 }
+model = { vocabulary = 320, layers = 1, width = 32, heads = 2, mlp_width = 32, context = 192 }
 sft = { batch = 4, compile = false, checkpoint_seconds = 0 }
 dpo = { batch = 4, compile = false, checkpoint_seconds = 0 }
 evaluate.new_tokens = 12

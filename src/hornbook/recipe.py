@@ -146,7 +146,7 @@ class Recipe(Settings):
                 f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
                 f"{SMALLEST_VOCABULARY} ids"
             )
-        for name, columns in (("width", self.model.width), ("feedforward", self.model.feedforward)):
+        for name, columns in (("width", self.model.width), ("mlp_width", self.model.mlp_width)):
             if columns % QUANTIZATION_GROUP:
                 raise ValueError(
                     f"model.{name} is {columns}, not a multiple of {QUANTIZATION_GROUP}: 4-bit weights come in groups"

@@ -21,7 +21,7 @@ QUICK = ["population=4", "iterations=1", "mutations=1", "crossovers=1", "parents
 def base(tokenizer_folder: Path, tmp_path: Path) -> Path:
     import torch
 
-    model = Transformer(ModelConfig(vocabulary=400, layers=1, width=32, heads=2, feedforward=32, context=16))
+    model = Transformer(ModelConfig(vocabulary=400, layers=1, width=32, heads=2, mlp_width=32, context=16))
     model.initialise(torch.Generator().manual_seed(1))
     checkpoint.save(model, tmp_path / "base", Tokenizer(tokenizer_folder))
     return tmp_path / "base"

@@ -50,13 +50,13 @@ def test_each_row_ends_at_its_own_context(make_model: Callable[..., Any]) -> Non
 
 def test_a_huge_limit_takes_no_memory(make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    original = module.Cache
+    original = module.KVCache
 
     def watched(config: Any, batch: int, capacity: int, *rest: Any) -> Any:
         seen.append(capacity)
         return original(config, batch, capacity, *rest)
 
-    monkeypatch.setattr(module, "Cache", watched)
+    monkeypatch.setattr(module, "KVCache", watched)
     generate(make_model(context=16), [[1, 2], [3]], limit=10**9, stops=set())
     assert seen == [17]
 

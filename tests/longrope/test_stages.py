@@ -27,7 +27,7 @@ RECIPE = Recipe.model_validate(
     {
         "sources": [{"name": "texts", "path": "texts"}],
         "tokens": {"training_characters": 20_000, "validation_tokens": 1_000, "held_out": 0.3},
-        "model": {"vocabulary": 300, "layers": 1, "width": 32, "heads": 2, "feedforward": 32, "context": 32},
+        "model": {"vocabulary": 300, "layers": 1, "width": 32, "heads": 2, "mlp_width": 32, "context": 32},
         "pretrain": {
             "batch": 2,
             "phase1": {"tokens": 2_000, "mixture": [{"sources": ["texts"], "share": 1.0}]},

@@ -37,7 +37,7 @@ def logits(weights: dict[str, Any], config: dict[str, Any], ids: list[int]) -> A
             if name.startswith(f"model.layers.{layer}.")
         }
         x = x + attention(of_layer, config, layer_norm(of_layer, "input_layernorm", config, x), layer)
-        x = x + feedforward(of_layer, config, layer_norm(of_layer, "post_attention_layernorm", config, x))
+        x = x + mlp(of_layer, config, layer_norm(of_layer, "post_attention_layernorm", config, x))
     x = layer_norm(w, "model.final_layernorm", config, x)
     y = x @ w["model.embed_tokens.weight"].T / config["mup_width_multiplier"]
     y[:, config["dummy_token_indices"]] = np.finfo(np.float32).min
@@ -54,7 +54,7 @@ def layer_norm(w: dict[str, Array], name: str, config: dict[str, Any], x: Array)
     return (x - mean) / np.sqrt(variance + config["layer_norm_epsilon"]) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
-def feedforward(w: dict[str, Array], config: dict[str, Any], x: Array) -> Array:
+def mlp(w: dict[str, Array], config: dict[str, Any], x: Array) -> Array:
     return linear(w, "mlp.down_proj", gegelu(linear(w, "mlp.up_proj", x), config["gegelu_limit"]))
 
 

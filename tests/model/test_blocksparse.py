@@ -287,7 +287,7 @@ def test_a_model_of_sparse_layers_learns_compiled_or_not(monkeypatch: pytest.Mon
         width=16,
         heads=4,
         kv_heads=2,
-        feedforward=16,
+        mlp_width=16,
         context=64,
         attention=("sparse",),
         blocksparse=BlockSparse(block=4, local_blocks=2, stride=3),

@@ -29,11 +29,11 @@ IDS = torch.tensor([[1, 2, 3, 250, 399, 7]])
 def test_round_trip_is_exact(tied: bool, make_checkpoint: Any) -> None:
     model, folder = make_checkpoint(seed=1, tied_embeddings=tied)
     again = checkpoint.load(folder)
-    assert again.config == model.config.model_copy(update={"kv_heads": model.config.key_heads})
+    assert again.config == model.config.model_copy(update={"kv_heads": model.config.key_value_heads})
     for (name, tensor), (other, loaded) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
         assert name == other
         assert torch.equal(tensor, loaded)
-    assert (again.head.weight is again.embed.weight) == tied
+    assert (again.lm_head.weight is again.embed.weight) == tied
 
 
 def test_the_same_model_gives_the_same_bytes(make_checkpoint: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_four_bits_survive_the_disk(tied: bool, make_model: Any, tokenizer_folder: Path, tmp_path: Path) -> None:
     model = make_model(seed=5, tied_embeddings=tied)
     with torch.no_grad():
-        for name in ("embed", "blocks.0.attention.qkv", "blocks.1.feedforward.down"):
+        for name in ("embed", "blocks.0.attention.qkv", "blocks.1.mlp.down"):
             four_bit(model, name, None)
     checkpoint.save(model, tmp_path, Tokenizer(tokenizer_folder))
     again = checkpoint.load(tmp_path)
@@ -147,9 +147,9 @@ def test_four_bits_survive_the_disk(tied: bool, make_model: Any, tokenizer_folde
         assert torch.equal(again(IDS), model(IDS))
     if tied:
         for one in (model, again):
-            assert isinstance(one.head, FourBitLinear)
-            assert one.head.packed.data_ptr() == one.embed.packed.data_ptr()
-            assert one.head.scales.data_ptr() == one.embed.scales.data_ptr()
+            assert isinstance(one.lm_head, FourBitLinear)
+            assert one.lm_head.packed.data_ptr() == one.embed.packed.data_ptr()
+            assert one.lm_head.scales.data_ptr() == one.embed.scales.data_ptr()
     stored = load_file(tmp_path / "model.safetensors")
     assert ("lm_head.weight" in stored) == (not tied)
     assert "lm_head.packed" not in stored
@@ -171,14 +171,14 @@ def test_a_quantized_name_that_the_model_lacks(make_checkpoint: Any) -> None:
 
 def test_a_bias_and_a_rearranged_matrix_in_four_bits(make_model: Any, tmp_path: Path) -> None:
     """phi keeps q, k and v apart: their fused 4-bit form is stored under our own name, the bias as published."""
-    shape = {"norm": "layer", "block": "parallel", "activation": "gelu", "head_bias": True, "tied_embeddings": False}
-    biases = {"qkv_bias": True, "out_bias": True, "feedforward_bias": True}
+    shape = {"norm": "layer", "block": "parallel", "activation": "gelu", "lm_head_bias": True, "tied_embeddings": False}
+    biases = {"qkv_bias": True, "out_bias": True, "mlp_bias": True}
     model = make_model(seed=6, **shape, **biases)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(0.0, 0.3, generator=torch.Generator().manual_seed(2))
-        for name in ("embed", "head", "blocks.0.attention.qkv", "blocks.1.feedforward.up"):
+        for name in ("embed", "lm_head", "blocks.0.attention.qkv", "blocks.1.mlp.up"):
             four_bit(model, name, None)
     checkpoint.save(model, tmp_path)
     listed = json.loads((tmp_path / "config.json").read_text())["hornbook_quantization"]["modules"]
@@ -207,7 +207,7 @@ def test_weights_of_different_dtypes_stay_different(make_model: Any, tmp_path: P
     checkpoint.save(model, tmp_path)
     again = checkpoint.load(tmp_path)
     assert (again.embed.weight.dtype, again.compute) == (torch.float16, torch.float32)
-    assert again.head.weight is again.embed.weight
+    assert again.lm_head.weight is again.embed.weight
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -337,7 +337,7 @@ for folder, dtype in [(folder, dtype) for folder in folders for dtype in (None, 
 def test_loading_holds_no_second_copy(make_model: Any, tmp_path: Path) -> None:
     """Peak memory of a process that loads and uses 130 MB of weights, stored in bf16, in several files."""
     small, fused, apart = folders = [tmp_path / name for name in ("small", "fused", "apart")]
-    shape = {"vocabulary": 8000, "layers": 4, "width": 1024, "heads": 128, "kv_heads": 32, "feedforward": 3072}
+    shape = {"vocabulary": 8000, "layers": 4, "width": 1024, "heads": 128, "kv_heads": 32, "mlp_width": 3072}
     model = checkpoint.blank(ModelConfig(tied_embeddings=False, **shape)).bfloat16().to_empty(device="cpu")
     for parameter in model.parameters():
         torch.nn.init.ones_(parameter)

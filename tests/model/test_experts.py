@@ -25,7 +25,7 @@ def pair(count: int = 6, jitter: float = 0.01, seed: int = 0) -> tuple[MixtureOf
     config._experts_implementation = "eager"
     theirs = PhimoeSparseMoeBlock(config)
     ours = MixtureOfExperts(
-        ModelConfig(width=WIDTH, feedforward=INNER, experts=Experts(count=count, jitter=jitter), norm="layer")
+        ModelConfig(width=WIDTH, mlp_width=INNER, experts=Experts(count=count, jitter=jitter), norm="layer")
     )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

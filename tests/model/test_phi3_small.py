@@ -13,9 +13,8 @@ import torch
 from safetensors.numpy import save_file
 
 from hornbook.model import checkpoint
-from hornbook.model.activations import gegelu
-from hornbook.model.cache import Cache
-from hornbook.model.transformer import Transformer
+from hornbook.model.cache import KVCache
+from hornbook.model.transformer import Transformer, gegelu
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name("phi3_small_reference.py")))
 literal, literal_gegelu = REFERENCE["logits"], REFERENCE["gegelu"]
@@ -141,30 +140,34 @@ def test_padding_and_cached_decoding_equal_it_too(case: str, tmp_path: Path) -> 
     rows = [some_ids(n, seed=n) for n in (45, 21, 38)]
     prompts, steps = [n - 6 for n in (45, 21, 38)], 6
     longest = max(prompts)
-    ids, real = torch.zeros(3, longest, dtype=torch.long), torch.zeros(3, longest, dtype=torch.bool)
+    ids, attention_mask = torch.zeros(3, longest, dtype=torch.long), torch.zeros(3, longest, dtype=torch.bool)
     for row, count in enumerate(prompts):
         ids[row, longest - count :] = torch.tensor(rows[row][:count])
-        real[row, longest - count :] = True
+        attention_mask[row, longest - count :] = True
     for row, count in enumerate(prompts):
-        check(model(ids, real=real)[row, longest - count :], literal(weights, config, rows[row][:count]), config)
-    cache = Cache(model.config, 3, longest + steps, torch.device("cpu"), torch.float32)
+        check(
+            model(ids, attention_mask=attention_mask)[row, longest - count :],
+            literal(weights, config, rows[row][:count]),
+            config,
+        )
+    kv_cache = KVCache(model.config, 3, longest + steps, torch.device("cpu"), torch.float32)
     for start in range(0, longest, 16):
-        logits = model(ids[:, start : start + 16], cache, real[:, start : start + 16])
+        logits = model(ids[:, start : start + 16], kv_cache, attention_mask[:, start : start + 16])
     for step in range(steps):
         for row, count in enumerate(prompts):
             check(logits[row, -1:], literal(weights, config, rows[row][: count + step])[-1:], config)
         token = torch.tensor([rows[row][count + step] for row, count in enumerate(prompts)])
-        logits = model(token[:, None], cache)
+        logits = model(token[:, None], kv_cache)
 
 
 @torch.no_grad()
 def test_packed_documents_are_each_alone(tmp_path: Path) -> None:
     weights, config, model = original(tmp_path, seed=2)
     rows = [some_ids(n, seed=n) for n in (30, 1, 22)]
-    documents = torch.tensor([[number for number, row in enumerate(rows) for _ in row]])
-    made = model(torch.tensor([[token for row in rows for token in row]]), documents=documents)
+    document_ids = torch.tensor([[number for number, row in enumerate(rows) for _ in row]])
+    made = model(torch.tensor([[token for row in rows for token in row]]), document_ids=document_ids)
     for number, row in enumerate(rows):
-        check(made[documents == number], literal(weights, config, row), config)
+        check(made[document_ids == number], literal(weights, config, row), config)
 
 
 def test_the_clamp_lets_infinities_pass() -> None:

@@ -11,7 +11,7 @@ import torch
 import hornbook.model
 from hornbook.errors import UserError
 from hornbook.model import build, factors, load, save
-from hornbook.model.cache import SLACK, Cache
+from hornbook.model.cache import SLACK, KVCache
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.families import format_for, from_huggingface, meaning, to_huggingface
 from hornbook.model.lifecycle import locate
@@ -35,7 +35,7 @@ PUBLISHED = {
     "phi-4-mini": 3_836_021_760,
 }
 
-TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, feedforward=64, context=64)
+TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, mlp_width=64, context=64)
 
 
 def test_the_whole_line_is_there():
@@ -82,10 +82,10 @@ def test_counts_equal_those_of_transformers(name):
         theirs = transformers.PhimoeConfig(
             vocab_size=c.vocabulary,
             hidden_size=c.width,
-            intermediate_size=c.feedforward,
+            intermediate_size=c.mlp_width,
             num_hidden_layers=c.layers,
             num_attention_heads=c.heads,
-            num_key_value_heads=c.key_heads,
+            num_key_value_heads=c.key_value_heads,
             num_local_experts=c.experts.count,
             attention_bias=True,
             lm_head_bias=True,
@@ -104,7 +104,7 @@ def test_the_documentation_has_every_model_with_its_count():
         c = entry.config
         assert cells[0] == (entry.published or "never published")
         assert cells[1] == f"{c.layers} × {c.width}"
-        assert cells[3:] == [str(c.feedforward), f"{c.vocabulary:,}", f"{c.context:,}", f"{c.parameters():,}"]
+        assert cells[3:] == [str(c.mlp_width), f"{c.vocabulary:,}", f"{c.context:,}", f"{c.parameters():,}"]
 
 
 def test_active_parameters_of_the_experts():
@@ -296,7 +296,7 @@ def test_build_draws_the_same_weights_for_the_same_seed():
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
     assert not torch.equal(first.embed.weight, other.embed.weight)
-    assert first.head.weight is first.embed.weight
+    assert first.lm_head.weight is first.embed.weight
     assert first.embed.weight.std().item() == pytest.approx(TINY.initial_std, rel=0.1)
     assert torch.equal(first.norm.weight, torch.ones(TINY.width))
 
@@ -328,9 +328,9 @@ def test_build_never_holds_a_second_copy():
 import torch
 from hornbook.machine import peak_memory, reset_peak_memory
 from hornbook.model import build, factors, load, save
-from hornbook.model.cache import SLACK, Cache
+from hornbook.model.cache import SLACK, KVCache
 from hornbook.model.config import ModelConfig
-config = ModelConfig(vocabulary=60_000, layers=4, width=1024, heads=8, feedforward=4096, tied_embeddings=False)
+config = ModelConfig(vocabulary=60_000, layers=4, width=1024, heads=8, mlp_width=4096, tied_embeddings=False)
 build(config.model_copy(update={"layers": 1, "vocabulary": 100}), dtype=torch.bfloat16)
 reset_peak_memory()
 before = peak_memory()
@@ -375,8 +375,8 @@ def test_window_layers_hold_only_their_window():
 @pytest.mark.parametrize("name", ["tinystories-1m", "phi-1-small"])
 def test_cache_bytes_are_those_of_the_cache(name):
     config = find(name).config
-    cache = Cache(config, 1, config.context, torch.device("cpu"), torch.bfloat16)
-    made = sum(2 * (layer.keys.numel() + layer.values.numel()) for layer in cache.layers)
+    kv_cache = KVCache(config, 1, config.context, torch.device("cpu"), torch.bfloat16)
+    made = sum(2 * (layer.keys.numel() + layer.values.numel()) for layer in kv_cache.layers)
     windows = sum(config.kind(layer) == "window" for layer in range(config.layers))
     room = windows * (SLACK - 1) * config.cache_bytes_per_token() // config.layers
     assert made == cache_bytes(config, config.context) + room
@@ -395,9 +395,9 @@ def test_four_bit_bytes_are_those_of_a_quantized_model():
 
     model = build(TINY)
     for name, module in list(model.named_modules()):
-        if name == "embed" or (isinstance(module, torch.nn.Linear) and name != "head"):
+        if name == "embed" or (isinstance(module, torch.nn.Linear) and name != "lm_head"):
             four_bit(model, name, None)
-    tensors = {name: t for name, t in model.state_dict().items() if not name.startswith("head.")}
+    tensors = {name: t for name, t in model.state_dict().items() if not name.startswith("lm_head.")}
     assert sum(t.numel() * t.element_size() for t in tensors.values()) == costs(TINY).four_bit
 
 
@@ -408,5 +408,5 @@ def test_words():
     assert attention_in_words(find("phi-3-mini-128k").config) == "LongRoPE ×32"
     small = describe(find("phi-3-small-8k").config)
     assert "16 nearest" in small["attention"]
-    assert small["biases"] == "queries, keys and values, attention's output, feed-forward"
-    assert "2 for each token" in describe(find("phi-3.5-moe").config)["feed-forward"]
+    assert small["biases"] == "queries, keys and values, attention's output, MLP"
+    assert "2 for each token" in describe(find("phi-3.5-moe").config)["mlp"]

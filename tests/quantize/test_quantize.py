@@ -60,7 +60,7 @@ def test_the_embedding_can_be_left(make_checkpoint: Any, tmp_path: Path) -> None
     figures = run(source, tmp_path, embeddings="half", calibration_rows=0)
     model = checkpoint.load(tmp_path / "model")
     assert torch.equal(model.embed.weight, checkpoint.load(source).embed.weight.half().float())
-    assert model.head.weight is model.embed.weight
+    assert model.lm_head.weight is model.embed.weight
     assert figures["calibration_rows"] == 0
 
 

@@ -48,8 +48,8 @@ def test_every_weight_has_one_optimiser(tied: bool, optimizer: Any, make_model: 
     if optimizer == "muon":
         parts = dict(zip((id(p) for p in built[0].param_groups[0]["params"]), built[0]._parts, strict=True))
         assert parts[id(model.blocks[0].attention.qkv.weight)] == [64, 16, 16]
-        assert parts[id(model.blocks[1].feedforward.gate_up.weight)] == [96, 96]
-        assert parts[id(model.blocks[1].feedforward.down.weight)] == [64]
+        assert parts[id(model.blocks[1].mlp.gate_up.weight)] == [96, 96]
+        assert parts[id(model.blocks[1].mlp.down.weight)] == [64]
 
 
 def test_set_rate_starts_from_the_peak(make_model: Callable[..., Any]) -> None:

@@ -22,7 +22,7 @@ from hornbook.train.pretrain import PretrainSettings, pretrain
 from hornbook.train.sft import SftSettings, sft
 
 COMMON: dict[str, Any] = {"batch": 4, "compile": False, "precision": "fp32", "checkpoint_seconds": 0}
-SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, feedforward=64, context=64)
+SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, mlp_width=64, context=64)
 PHASES: dict[str, Any] = {
     "phase1": {"tokens": 6 * 256, "mixture": [{"sources": ["a"], "share": 1.0}]},
     "phase2": {"tokens": 8 * 256, "mixture": [{"sources": ["b"], "share": 0.3}, {"sources": ["c"], "share": 0.7}]},

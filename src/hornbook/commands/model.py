@@ -26,8 +26,8 @@ app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line
 # The list's headings: a family's title, and what its models have in common.
 FAMILIES = {
     "TinyStories": ("TinyStories", "GPT-Neo: learned positions, layer norm, GELU"),
-    "phi": ("phi-1, phi-1.5, phi-2", "attention beside feed-forward; rotary, layer norm, GELU"),
-    "phi-3": ("phi-3, phi-4", "attention, then feed-forward; rotary, RMS norm, SwiGLU"),
+    "phi": ("phi-1, phi-1.5, phi-2", "attention beside MLP; rotary, layer norm, GELU"),
+    "phi-3": ("phi-3, phi-4", "attention, then MLP; rotary, RMS norm, SwiGLU"),
     "phi-3-small": ("phi-3-small", "block-sparse and full layers in turn, layer norm, GEGELU, muP"),
     "phi-3.5-moe": ("Mixture of experts", "phi-3 with experts, layer norm and biases"),
 }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hornbook.inference.sample import Sampling, choose
-from hornbook.model.cache import Cache
+from hornbook.model.cache import KVCache
 from hornbook.model.transformer import Transformer
 
 # Prompts are read this many tokens at a time: memory grows with the part, not with the square of a long prompt.
@@ -59,19 +59,19 @@ def _steps(
     device = model.embed.weight.device if hasattr(model.embed, "weight") else model.norm.weight.device
     longest = max(map(len, prompts))
     ids = torch.zeros(len(prompts), longest, dtype=torch.long, device=device)
-    real = torch.zeros(len(prompts), longest, dtype=torch.bool, device=device)
+    attention_mask = torch.zeros(len(prompts), longest, dtype=torch.bool, device=device)
     for row, prompt in enumerate(prompts):
         ids[row, longest - len(prompt) :] = torch.tensor(prompt, device=device)
-        real[row, longest - len(prompt) :] = True
+        attention_mask[row, longest - len(prompt) :] = True
     steps = min(limit, max(1, model.config.context - min(map(len, prompts))))
-    cache = Cache(model.config, len(prompts), longest + steps, device, model.compute)
+    kv_cache = KVCache(model.config, len(prompts), longest + steps, device, model.compute)
     generator = torch.Generator(device).manual_seed(sampling.seed)
     alive = list(range(len(prompts)))
-    unread: Tensor | None = real
+    unread: Tensor | None = attention_mask
     for count in range(1, steps + 1):
         for start in range(0, ids.shape[1], PREFILL):
             part = slice(start, start + PREFILL)
-            last = model.hidden(ids[:, part], cache, None if unread is None else unread[:, part])[:, -1]
+            last = model.hidden(ids[:, part], kv_cache, None if unread is None else unread[:, part])[:, -1]
         chosen = choose(model.logits(last), sampling, generator)
         tokens = chosen.tolist()
         yield dict(zip(alive, tokens, strict=True))
@@ -85,6 +85,6 @@ def _steps(
         if len(kept) < len(alive):
             alive = [alive[index] for index in kept]
             rows = torch.tensor(kept, device=device)
-            cache.keep(rows)
+            kv_cache.keep(rows)
             chosen = chosen[rows]
         ids, unread = chosen[:, None], None

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from hornbook.model.config import AttentionKind, ModelConfig
-from hornbook.model.rotary import Angles, rotary_angles, switches
-from hornbook.model.sight import Sight, slots_seen
+from hornbook.model.masks import AttentionMask, step_mask
+from hornbook.model.rope import Angles, rotary_angles, switches
 
 # A window's slots are shifted once in so many steps rather than at each.
 SLACK = 256
@@ -68,7 +68,7 @@ class WindowCache(LayerCache):
         return k, v
 
 
-class Cache:
+class KVCache:
     """The cache of a whole model for a batch of sequences of up to `capacity` tokens each.
 
     Sequences of unequal lengths are padded on the left, before their first token and nowhere else: `starts` (batch,)
@@ -115,29 +115,31 @@ class Cache:
         rows = (self.begun & ~self.long & (self.positions + ids.shape[1] > self._original)).nonzero()[:, 0]
         return rows if len(rows) else None
 
-    def again(self, rows: Tensor) -> Cache:
+    def again(self, rows: Tensor) -> KVCache:
         """An empty cache for the sequences `rows`, which reads them under their long factors from the first token."""
         device = self.starts.device
-        other = Cache(self.config, len(rows), self.capacity, device, self.dtype)
+        other = KVCache(self.config, len(rows), self.capacity, device, self.dtype)
         other.starts, other.begun, other._padded = self.starts[rows], self.begun[rows], self._padded
         other.long, other._any_long = torch.ones_like(other.long), True
         return other
 
-    def adopt(self, rows: Tensor, other: Cache) -> None:
+    def adopt(self, rows: Tensor, other: KVCache) -> None:
         """Take over what `other`, which was made by `again` and has read the same tokens, holds."""
         for mine, theirs in zip(self.layers, other.layers, strict=True):
             mine.adopt(rows, theirs)
         self.long[rows] = self._any_long = True
 
-    def admit(self, ids: Tensor, real: Tensor | None) -> tuple[Tensor, Angles | None, dict[AttentionKind, Sight]]:
-        """Make room for a step of ids (batch, time), of which `real` (batch, time; bool; None: all) are no padding.
+    def admit(
+        self, ids: Tensor, attention_mask: Tensor | None
+    ) -> tuple[Tensor, Angles | None, dict[AttentionKind, AttentionMask]]:
+        """Make room for a step of ids (batch, time). attention_mask: the same shape, False at padding; None without.
 
         Returns the tokens' positions (batch or 1, time), their rotary angles, and what they see in each kind of layer.
         """
         time, end = ids.shape[1], self.filled + ids.shape[1]
         if end > self.capacity:
             raise ValueError(f"the cache holds {self.capacity} tokens, {end} are needed")
-        self._begin(time, real)
+        self._begin(time, attention_mask)
         if self._switches:
             self.ids[:, self.filled : end] = ids
             if end > self._original:
@@ -146,20 +148,21 @@ class Cache:
         positions = torch.arange(self.filled, end, device=ids.device)[None]
         if self._padded:
             positions = (positions - self.starts[:, None]).clamp(min=0)
-        sights = {kind: self._sight(kind, time) for kind in self._kinds}
+        masks = {kind: self._mask(kind, time) for kind in self._kinds}
         angles = self._angles(positions, time)
         self.filled = end
-        return positions, angles, sights
+        return positions, angles, masks
 
-    def _begin(self, time: int, real: Tensor | None) -> None:
+    def _begin(self, time: int, attention_mask: Tensor | None) -> None:
         """Find each sequence's first token."""
-        if real is None:
+        if attention_mask is None:
             self.begun.fill_(True)
             return
-        if bool((self.begun[:, None] & ~real).any()) or bool((real[:, :-1] & ~real[:, 1:]).any()):
+        padding = ~attention_mask
+        if bool((self.begun[:, None] & padding).any()) or bool((attention_mask[:, :-1] & padding[:, 1:]).any()):
             raise ValueError("padding may stand before a sequence's first token only")
-        self.starts += torch.where(self.begun, 0, time - real.sum(1))
-        self.begun |= real.any(1)
+        self.starts += torch.where(self.begun, 0, time - attention_mask.sum(1))
+        self.begun |= attention_mask.any(1)
         self._padded = self._padded or bool(self.starts.any())
 
     def _angles(self, positions: Tensor, time: int) -> Angles | None:
@@ -178,17 +181,11 @@ class Cache:
         (short_c, short_s), (long_c, long_s) = chosen
         return torch.where(regime, long_c, short_c), torch.where(regime, long_s, short_s)
 
-    def _sight(self, kind: AttentionKind, time: int) -> Sight:
+    def _mask(self, kind: AttentionKind, time: int) -> AttentionMask:
         """What a step of `time` tokens sees in layers of `kind`, before they are appended."""
-        if kind == "sparse":
-            return Sight(None, True, self.starts if self._padded else None)
         layer = next(layer for index, layer in enumerate(self.layers) if self.config.kind(index) == kind)
-        end, count = self.filled + time, layer.after(time)
-        window = self.config.sliding_window if kind == "window" else None
-        if not self._padded and (time == 1 or (self.filled == 0 and (window is None or time <= window))):
-            return Sight(None, causal=time > 1)
-        starts = self.starts if self._padded else self.starts[:1]
-        return Sight(slots_seen(starts, end - count, time, end, window))
+        end, slots = self.filled + time, layer.after(time)
+        return step_mask(self.config, kind, time, end, slots, self.starts, self._padded)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only the sequences whose indices `rows` lists: those that ended need no more steps."""
@@ -204,6 +201,6 @@ def _layer(
     """The empty cache of one layer."""
     window = config.sliding_window if config.kind(index) == "window" else None
     slots = capacity if window is None else min(capacity, window - 1 + SLACK)
-    shape = (batch, config.key_heads, slots, config.head_size)
+    shape = (batch, config.key_value_heads, slots, config.head_size)
     keys, values = torch.zeros(shape, device=device, dtype=dtype), torch.zeros(shape, device=device, dtype=dtype)
     return LayerCache(keys, values) if window is None else WindowCache(keys, values, window)

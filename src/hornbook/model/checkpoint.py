@@ -91,7 +91,7 @@ def blank(config: ModelConfig) -> Transformer:
 
 def _tied(model: Transformer, name: str) -> bool:
     """Whether a tensor is the embedding once more."""
-    return model.config.tied_embeddings and name in ("head.weight", "head.packed", "head.scales")
+    return model.config.tied_embeddings and name in ("lm_head.weight", "lm_head.packed", "lm_head.scales")
 
 
 def _tie(model: Transformer) -> None:
@@ -99,7 +99,7 @@ def _tie(model: Transformer) -> None:
     if isinstance(model.embed, FourBit):
         replace(model, "embed", model.embed)
     else:
-        model.head.weight = model.embed.weight
+        model.lm_head.weight = model.embed.weight
 
 
 def _stored_names(name: str, layout: Layout) -> list[Parts]:
@@ -190,9 +190,9 @@ def replace(model: Transformer, name: str, module: FourBit) -> None:
     """Put a 4-bit module in the place of `name`; an embedding that is tied becomes the output matrix too."""
     model.set_submodule(name, module)
     if name == "embed" and model.config.tied_embeddings:
-        head = FourBitLinear(model.config.vocabulary, model.config.width, model.head.bias)
+        head = FourBitLinear(model.config.vocabulary, model.config.width, model.lm_head.bias)
         head.packed, head.scales = module.packed, module.scales
-        model.set_submodule("head", head)
+        model.set_submodule("lm_head", head)
 
 
 # ---- saving

@@ -46,7 +46,7 @@ class LongRope(Settings):
 
 
 class Experts(Settings):
-    """A feed-forward of several experts, of which a router picks two for each token (SparseMixer, arXiv:2310.00811)."""
+    """An MLP of several experts, of which a router picks two for each token (SparseMixer, arXiv:2310.00811)."""
 
     count: int = Field(16, ge=2)
     jitter: float = Field(
@@ -70,19 +70,19 @@ class ModelConfig(Settings):
     width: int = Field(128, ge=1, description="size of a token's vector (hidden_size)")
     heads: int = Field(4, ge=1, description="query heads")
     kv_heads: int | None = Field(None, ge=1, description="key/value heads; as many as query heads unless given")
-    feedforward: int = Field(384, ge=1, description="inner size of the feed-forward (intermediate_size)")
+    mlp_width: int = Field(384, ge=1, description="inner size of the MLP (intermediate_size)")
     context: int = Field(128, ge=1, description="longest sequence in tokens (max_position_embeddings)")
 
     norm: Literal["rms", "layer"] = "rms"
     norm_epsilon: float = Field(1e-5, gt=0)
     block: Literal["sequential", "parallel"] = Field(
-        "sequential", description="parallel: attention and feed-forward read the same norm and are added together"
+        "sequential", description="parallel: attention and MLP read the same norm and are added together"
     )
     activation: Literal["swiglu", "gegelu", "gelu"] = Field(
         "swiglu", description="gelu is the tanh form, without a gate (gelu_new)"
     )
     gegelu_limit: float = Field(20.0, gt=0, description="gegelu's inputs are clamped to this")
-    experts: Experts | None = Field(None, description="several feed-forwards with a router instead of one")
+    experts: Experts | None = Field(None, description="several MLPs with a router instead of one")
 
     positions: Literal["rotary", "learned"] = "rotary"
     rope_theta: float = Field(10_000.0, gt=0)
@@ -97,8 +97,8 @@ class ModelConfig(Settings):
 
     qkv_bias: bool = False
     out_bias: bool = Field(False, description="bias of the attention's output")
-    feedforward_bias: bool = False
-    head_bias: bool = Field(False, description="bias of the output matrix")
+    mlp_bias: bool = False
+    lm_head_bias: bool = Field(False, description="bias of the output matrix")
     tied_embeddings: bool = Field(True, description="the output matrix is the embedding matrix")
 
     initial_std: float = Field(0.02, gt=0)
@@ -111,7 +111,7 @@ class ModelConfig(Settings):
     def _consistent(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.heads % self.key_heads:
+        if self.heads % self.key_value_heads:
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
         if self.positions == "rotary" and (self.rotary_size % 2 or not self.rotary_size):
             raise ValueError(
@@ -131,7 +131,7 @@ class ModelConfig(Settings):
         if self.dummy_tokens and not 0 <= min(self.dummy_tokens) <= max(self.dummy_tokens) < self.vocabulary:
             raise ValueError(f"dummy_tokens lie outside the vocabulary of {self.vocabulary}")
         if self.experts is not None and self.activation != "swiglu":
-            raise ValueError("experts are swiglu feed-forwards; set activation to swiglu")
+            raise ValueError("experts are swiglu MLPs; set activation to swiglu")
         return self
 
     @property
@@ -140,8 +140,8 @@ class ModelConfig(Settings):
         return self.width // self.heads
 
     @property
-    def key_heads(self) -> int:
-        """Number of key/value heads."""
+    def key_value_heads(self) -> int:
+        """Number of key/value heads: `kv_heads`, or as many as query heads where it is not set."""
         return self.kv_heads or self.heads
 
     @property
@@ -170,21 +170,21 @@ class ModelConfig(Settings):
         active: count only the experts that work on a token.
         """
         norm = self.width * (2 if self.norm == "layer" else 1)
-        qkv = (self.heads + 2 * self.key_heads) * self.head_size
+        qkv = (self.heads + 2 * self.key_value_heads) * self.head_size
         attention = self.width * qkv + self.qkv_bias * qkv + self.width**2 + self.out_bias * self.width
-        inner = self.feedforward * (1 if self.activation == "gelu" else 2)
-        feedforward = self.width * (inner + self.feedforward) + self.feedforward_bias * (inner + self.width)
+        inner = self.mlp_width * (1 if self.activation == "gelu" else 2)
+        mlp = self.width * (inner + self.mlp_width) + self.mlp_bias * (inner + self.width)
         if self.experts is not None:
-            feedforward *= self.experts.chosen if active else self.experts.count
-            feedforward += self.width * self.experts.count
-        block = attention + feedforward + norm * (1 if self.block == "parallel" else 2)
+            mlp *= self.experts.chosen if active else self.experts.count
+            mlp += self.width * self.experts.count
+        block = attention + mlp + norm * (1 if self.block == "parallel" else 2)
         embeddings = self.vocabulary * self.width * (1 if self.tied_embeddings else 2)
         embeddings += self.context * self.width * (self.positions == "learned")
-        return embeddings + self.layers * block + norm + self.vocabulary * self.head_bias
+        return embeddings + self.layers * block + norm + self.vocabulary * self.lm_head_bias
 
     def cache_bytes_per_token(self, bytes_per_value: int = 2) -> int:
         """Bytes that each further token adds to the key/value cache of a sequence shorter than any window."""
-        return 2 * self.layers * self.key_heads * self.head_size * bytes_per_value
+        return 2 * self.layers * self.key_value_heads * self.head_size * bytes_per_value
 
     def flops_per_token(self, length: int) -> int:
         """Floating-point operations of one token's forward pass in a sequence of `length` tokens.
@@ -193,11 +193,11 @@ class ModelConfig(Settings):
         sequence (the count of the PaLM paper, appendix B, forward only). Training costs three times as much.
         """
         norms = self.width * (2 if self.norm == "layer" else 1)
-        biases = self.qkv_bias * (self.heads + 2 * self.key_heads) * self.head_size + self.out_bias * self.width
-        if self.feedforward_bias and self.experts is None:
-            biases += self.feedforward * (1 if self.activation == "gelu" else 2) + self.width
+        biases = self.qkv_bias * (self.heads + 2 * self.key_value_heads) * self.head_size + self.out_bias * self.width
+        if self.mlp_bias and self.experts is None:
+            biases += self.mlp_width * (1 if self.activation == "gelu" else 2) + self.width
         per_block = norms * (1 if self.block == "parallel" else 2) + biases
-        matrices = self.parameters(active=True) - norms - self.layers * per_block - self.vocabulary * self.head_bias
+        matrices = self.parameters(active=True) - norms - self.layers * per_block - self.vocabulary * self.lm_head_bias
         if not self.tied_embeddings:
             matrices -= self.vocabulary * self.width
         if self.positions == "learned":

@@ -1,4 +1,4 @@
-"""A feed-forward of several experts: phi-3.5-moe's, routed by SparseMixer (arXiv:2310.00811, arXiv:2409.12136)."""
+"""An MLP of several experts: phi-3.5-moe's, routed by SparseMixer (arXiv:2310.00811, arXiv:2409.12136)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class MixtureOfExperts(nn.Module):
         super().__init__()
         if config.experts is None:
             raise ValueError("the configuration has no experts")
-        count, width, inner = config.experts.count, config.width, config.feedforward
+        count, width, inner = config.experts.count, config.width, config.mlp_width
         self.jitter = config.experts.jitter
         self.router = nn.Parameter(torch.empty(count, width))
         self.gate_up = nn.Parameter(torch.empty(count, 2 * inner, width))

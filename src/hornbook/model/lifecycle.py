@@ -37,7 +37,7 @@ def build(
     if device != "meta":
         built.to_empty(device=device)
         if config.tied_embeddings:  # to_empty gives each of the two matrices memory of its own
-            built.head.weight = built.embed.weight
+            built.lm_head.weight = built.embed.weight
         built.initialise(torch.Generator(device).manual_seed(derive(seed, "build")))
     return built.eval()
 

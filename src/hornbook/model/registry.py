@@ -76,7 +76,7 @@ _TINYSTORIES = ModelConfig(
     layers=8,
     width=64,
     heads=16,
-    feedforward=256,
+    mlp_width=256,
     context=2048,
     norm="layer",
     activation="gelu",
@@ -84,7 +84,7 @@ _TINYSTORIES = ModelConfig(
     attention=("full", "window"),
     sliding_window=256,
     out_bias=True,
-    feedforward_bias=True,
+    mlp_bias=True,
     attention_scale=1.0,
 )
 
@@ -98,7 +98,7 @@ def _tinystories() -> list[Entry]:
             published=f"roneneldan/TinyStories-{size.upper()}",
             summary="writes short stories in the words of a four-year-old",
             tokenizer="gpt2",
-            config=_change(_TINYSTORIES, layers=layers, width=width, feedforward=4 * width),
+            config=_change(_TINYSTORIES, layers=layers, width=width, mlp_width=4 * width),
         )
         for size, (layers, width) in sizes.items()
     ]
@@ -109,7 +109,7 @@ _PHI_1 = ModelConfig(
     layers=24,
     width=2048,
     heads=32,
-    feedforward=8192,
+    mlp_width=8192,
     context=2048,
     norm="layer",
     block="parallel",
@@ -117,15 +117,15 @@ _PHI_1 = ModelConfig(
     rotary_share=0.5,
     qkv_bias=True,
     out_bias=True,
-    feedforward_bias=True,
-    head_bias=True,
+    mlp_bias=True,
+    lm_head_bias=True,
     tied_embeddings=False,
 )
 
 
 def _phi() -> list[Entry]:
     phi_1 = Entry("phi-1", "phi", "microsoft/phi-1", "writes Python from docstrings", "codegen", _PHI_1)
-    small = _change(_PHI_1, layers=20, width=1024, heads=16, feedforward=4096)
+    small = _change(_PHI_1, layers=20, width=1024, heads=16, mlp_width=4096)
     return [
         replace(phi_1, name="phi-1-small", published=None, summary="phi-1's 350M sibling of the paper", config=small),
         phi_1,
@@ -136,7 +136,7 @@ def _phi() -> list[Entry]:
             published="microsoft/phi-2",
             summary="a larger phi-1.5, not tuned to instructions",
             tokenizer="codegen",
-            config=_change(_PHI_1, layers=32, width=2560, feedforward=10_240, rotary_share=0.4),
+            config=_change(_PHI_1, layers=32, width=2560, mlp_width=10_240, rotary_share=0.4),
         ),
     ]
 
@@ -146,12 +146,12 @@ _PHI_3_MINI = ModelConfig(
     layers=32,
     width=3072,
     heads=32,
-    feedforward=8192,
+    mlp_width=8192,
     context=4096,
     sliding_window=2047,
     tied_embeddings=False,
 )
-_PHI_3_MEDIUM = _change(_PHI_3_MINI, layers=40, width=5120, heads=40, kv_heads=10, feedforward=17_920)
+_PHI_3_MEDIUM = _change(_PHI_3_MINI, layers=40, width=5120, heads=40, kv_heads=10, mlp_width=17_920)
 _LONG = 131_072
 
 
@@ -253,7 +253,7 @@ _PHI_3_SMALL = ModelConfig(
     width=4096,
     heads=32,
     kv_heads=8,
-    feedforward=14_336,
+    mlp_width=14_336,
     context=8192,
     norm="layer",
     activation="gegelu",
@@ -262,7 +262,7 @@ _PHI_3_SMALL = ModelConfig(
     blocksparse=BlockSparse(block=64, local_blocks=16, stride=8),
     qkv_bias=True,
     out_bias=True,
-    feedforward_bias=True,
+    mlp_bias=True,
     embedding_scale=10.0,
     attention_scale=1 / 128,
     logit_scale=1 / 8,
@@ -306,7 +306,7 @@ def _phi3_moe() -> Entry:
         width=4096,
         heads=32,
         kv_heads=8,
-        feedforward=6400,
+        mlp_width=6400,
         context=_LONG,
         norm="layer",
         experts=Experts(count=16),
@@ -314,7 +314,7 @@ def _phi3_moe() -> Entry:
         sliding_window=_LONG,
         qkv_bias=True,
         out_bias=True,
-        head_bias=True,
+        lm_head_bias=True,
         tied_embeddings=False,
     )
     return Entry(

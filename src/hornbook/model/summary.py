@@ -60,7 +60,7 @@ def _held(config: ModelConfig, kind: AttentionKind, length: int) -> int:
 
 def matrix_weights(config: ModelConfig) -> int:
     """Weights that quantizing to 4 bits touches: all but norms, biases, routers and learned positions."""
-    switched = {"qkv_bias": False, "out_bias": False, "feedforward_bias": False, "head_bias": False}
+    switched = {"qkv_bias": False, "out_bias": False, "mlp_bias": False, "lm_head_bias": False}
     norm = config.width * (2 if config.norm == "layer" else 1)
     norms = 1 + config.layers * (1 if config.block == "parallel" else 2)
     routers = config.layers * config.width * config.experts.count if config.experts is not None else 0
@@ -70,7 +70,7 @@ def matrix_weights(config: ModelConfig) -> int:
 
 def _four_bit_bytes(config: ModelConfig) -> int | None:
     """Hornbook's 4-bit format: half a byte a weight, an fp16 scale for each 32, and the rest in fp32."""
-    if config.width % GROUP or config.feedforward % GROUP:
+    if config.width % GROUP or config.mlp_width % GROUP:
         return None
     matrices = matrix_weights(config)
     return matrices // 2 + 2 * (matrices // GROUP) + 4 * (config.parameters() - matrices)
@@ -87,16 +87,16 @@ def attention_in_words(config: ModelConfig) -> str:
 def describe(config: ModelConfig) -> dict[str, str]:
     """The architecture in words, part by part."""
     heads = f"{config.heads} heads of {config.head_size}"
-    if config.key_heads != config.heads:
-        heads += f", {config.key_heads} of keys and values"
+    if config.key_value_heads != config.heads:
+        heads += f", {config.key_value_heads} of keys and values"
     return {
-        "block": "attention and feed-forward side by side behind one norm"
+        "block": "attention and MLP side by side behind one norm"
         if config.block == "parallel"
-        else "attention, then feed-forward, each behind a norm",
+        else "attention, then MLP, each behind a norm",
         "norm": f"{'layer norm' if config.norm == 'layer' else 'RMS norm'}, epsilon {config.norm_epsilon:g}",
         "attention": f"{heads}; {_seen_in_words(config)}",
         "positions": _positions_in_words(config),
-        "feed-forward": _feedforward_in_words(config),
+        "mlp": _mlp_in_words(config),
         "biases": _biases_in_words(config),
         "vocabulary": f"{config.vocabulary:,} tokens, "
         + ("one matrix for input and output" if config.tied_embeddings else "input and output matrices apart"),
@@ -132,9 +132,9 @@ def _positions_in_words(config: ModelConfig) -> str:
     return words
 
 
-def _feedforward_in_words(config: ModelConfig) -> str:
+def _mlp_in_words(config: ModelConfig) -> str:
     activation = {"swiglu": "SwiGLU", "gegelu": f"GEGELU clamped to {config.gegelu_limit:g}", "gelu": "GELU (tanh)"}
-    words = f"{activation[config.activation]}, {config.feedforward:,} inside"
+    words = f"{activation[config.activation]}, {config.mlp_width:,} inside"
     if config.experts is not None:
         words += f"; {config.experts.count} experts, {config.experts.chosen} for each token"
     return words
@@ -144,7 +144,7 @@ def _biases_in_words(config: ModelConfig) -> str:
     where = {
         "queries, keys and values": config.qkv_bias,
         "attention's output": config.out_bias,
-        "feed-forward": config.feedforward_bias,
-        "output matrix": config.head_bias,
+        "MLP": config.mlp_bias,
+        "output matrix": config.lm_head_bias,
     }
     return ", ".join(part for part, there in where.items() if there) or "none"

@@ -1,22 +1,169 @@
-"""The model: ids in, logits out."""
+"""The model on one page: norms, linear map, attention, MLP, block, transformer. Ids in, logits out."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.model.blocksparse import rule
-from hornbook.model.cache import Cache
+from hornbook.model.blocksparse.attend import attend
+from hornbook.model.cache import KVCache, LayerCache
 from hornbook.model.config import AttentionKind, ModelConfig
-from hornbook.model.linear import Linear
-from hornbook.model.parts import Block, norm
-from hornbook.model.rotary import Angles, rotary_angles, switches
-from hornbook.model.sight import Sight, tokens_seen
+from hornbook.model.experts import MixtureOfExperts
+from hornbook.model.masks import AttentionMask, sequence_mask
+from hornbook.model.rope import Angles, rotary_angles, rotate, switches
 
-# Tokens that are read at once when a sequence is read again under its long factors.
-CHUNK = 512
+SIGMOID_SLOPE = 1.702  # x * sigmoid(1.702 x) is the sigmoid approximation of GELU (Hendrycks and Gimpel 2016)
+CHUNK = 512  # tokens that are read at once when a sequence is read again under its long factors
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight, computed in fp32 (Zhang and Sennrich 2019, arXiv:1910.07467)."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., width) -> the same shape and dtype."""
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
+        return (wide * self.weight.float()).to(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """(x - mean) / deviation * weight + bias, computed in fp32 (Ba et al. 2016, arXiv:1607.06450)."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., width) -> the same shape and dtype."""
+        normed = F.layer_norm(x.float(), self.weight.shape, self.weight.float(), self.bias.float(), self.epsilon)
+        return normed.to(x.dtype)
+
+
+def norm(config: ModelConfig) -> RMSNorm | LayerNorm:
+    """The norm that the configuration names."""
+    return (RMSNorm if config.norm == "rms" else LayerNorm)(config.width, config.norm_epsilon)
+
+
+class Linear(nn.Linear):
+    """A linear map whose weight follows the dtype of its input.
+
+    Weights stay fp32 while training; activations decide the precision of the product. This replaces autocast.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = False) -> None:
+        super().__init__(inputs, outputs, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., inputs) -> (..., outputs)."""
+        return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
+
+
+class Attention(nn.Module):
+    """Causal self-attention with fused q, k, v: full, within a window, or block-sparse.
+
+    Fewer key/value heads than query heads are allowed: a group of query heads shares one.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.kind = config.kind(layer)
+        self.heads, self.kv_heads, self.head_size = config.heads, config.key_value_heads, config.head_size
+        self.scale, self.blocksparse = config.score_scale, config.blocksparse
+        self.qkv = Linear(config.width, (self.heads + 2 * self.kv_heads) * self.head_size, config.qkv_bias)
+        self.out = Linear(self.heads * self.head_size, config.width, config.out_bias)
+
+    def forward(self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | None) -> Tensor:
+        """x: (batch, time, width) -> the same shape. angles: None where positions are learned."""
+        batch, time, _ = x.shape
+        qkv = self.qkv(x).view(batch, time, self.heads + 2 * self.kv_heads, self.head_size).transpose(1, 2)
+        qk, v = qkv.split([self.heads + self.kv_heads, self.kv_heads], dim=1)
+        if angles is not None:
+            qk = rotate(qk, *angles)
+        q, k = qk.split([self.heads, self.kv_heads], dim=1)
+        if kv_cache is not None:
+            k, v = kv_cache.append(k, v)
+        y = self._attend(q, k, v, mask)
+        return self.out(y.transpose(1, 2).reshape(batch, time, self.heads * self.head_size))
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask) -> Tensor:
+        """q: (batch, heads, time, head_size); k, v: (batch, kv_heads, slots, head_size) -> the shape of q."""
+        if self.kind == "sparse" and mask.seen is None:
+            assert self.blocksparse is not None
+            return attend(q, k, v, settings=self.blocksparse, scale=self.scale, starts=mask.starts)
+        group = self.heads // self.kv_heads
+        if group > 1 and q.shape[2] == 1 and (mask.seen is None or mask.seen.shape[1] == 1):
+            # The query heads of a group stand in one row and share its keys: nothing is copied.
+            grouped = q.reshape(q.shape[0], self.kv_heads, group, self.head_size)
+            return F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask.seen, scale=self.scale).view_as(q)
+        if group > 1:
+            k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        causal = mask.seen is None and mask.causal and q.shape[2] > 1
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.seen, is_causal=causal, scale=self.scale)
+
+
+class MLP(nn.Module):
+    """down(gelu(up)), or gated, with gate and up fused and the gate first: SwiGLU (arXiv:2002.05202) or GEGELU."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.activation, self.limit = config.activation, config.gegelu_limit
+        if self.activation == "gelu":
+            self.up = Linear(config.width, config.mlp_width, config.mlp_bias)
+        else:
+            self.gate_up = Linear(config.width, 2 * config.mlp_width, config.mlp_bias)
+        self.down = Linear(config.mlp_width, config.width, config.mlp_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, time, width) -> the same shape."""
+        if self.activation == "gelu":
+            return self.down(F.gelu(self.up(x), approximate="tanh"))
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(gegelu(gate, up, self.limit) if self.activation == "gegelu" else F.silu(gate) * up)
+
+
+def gegelu(a: Tensor, b: Tensor, limit: float | None) -> Tensor:
+    """Phi-3-small's gated GELU: a * sigmoid(1.702 a) * (b + 1), of `a` clamped from above and `b` on both sides.
+
+    a, b: tensors of one shape, the gate and the linear half -> the same shape. The original checkpoint interleaves them
+    (a = x[..., ::2], b = x[..., 1::2] of the up projection's output). An infinity is not clamped: an overflow stays to
+    be seen. Without a limit nothing is clamped. Source: the published code of phi-3-small.
+    """
+    if limit is not None:
+        a = torch.where(torch.isinf(a), a, a.clamp(max=limit))
+        b = torch.where(torch.isinf(b), b, b.clamp(min=-limit, max=limit))
+    return a * torch.sigmoid(SIGMOID_SLOPE * a) * (b + 1)
+
+
+class Block(nn.Module):
+    """Attention and MLP, each behind a norm and added to the stream: one after the other, or side by side."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.parallel = config.block == "parallel"
+        self.attention_norm = norm(config)
+        self.attention = Attention(config, layer)
+        if not self.parallel:
+            self.mlp_norm = norm(config)
+        self.mlp = MLP(config) if config.experts is None else MixtureOfExperts(config)
+
+    def forward(self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | None) -> Tensor:
+        """x: (batch, time, width) -> the same shape."""
+        normed = self.attention_norm(x)
+        attended = self.attention(normed, angles, mask, kv_cache)
+        if self.parallel:
+            return x + attended + self.mlp(normed)
+        x = x + attended
+        return x + self.mlp(self.mlp_norm(x))
 
 
 class Transformer(nn.Module):
@@ -34,9 +181,9 @@ class Transformer(nn.Module):
             self.positions = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = norm(config)
-        self.head = Linear(config.width, config.vocabulary, config.head_bias)
+        self.lm_head = Linear(config.width, config.vocabulary, config.lm_head_bias)
         if config.tied_embeddings:
-            self.head.weight = self.embed.weight
+            self.lm_head.weight = self.embed.weight
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
@@ -44,41 +191,56 @@ class Transformer(nn.Module):
         back = self.config.initial_std / math.sqrt(2 * self.config.layers)
         for name, parameter in self.named_parameters():
             if parameter.ndim >= 2:
-                leads_back = name.removesuffix(".weight").endswith(("attention.out", "feedforward.down"))
+                leads_back = name.removesuffix(".weight").endswith(("attention.out", "mlp.down"))
                 parameter.normal_(0.0, back if leads_back else self.config.initial_std, generator=generator)
             else:
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
 
-    def hidden(
-        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, documents: Tensor | None = None
+    def forward(
+        self,
+        ids: Tensor,
+        kv_cache: KVCache | None = None,
+        attention_mask: Tensor | None = None,
+        document_ids: Tensor | None = None,
     ) -> Tensor:
-        """ids: (batch, time) -> the normed vectors (batch, time, width) that the head reads.
+        """ids: (batch, time) -> logits (batch, time, vocabulary) in fp32. See `hidden` for the rest."""
+        return self.logits(self.hidden(ids, kv_cache, attention_mask, document_ids))
 
-        real: (batch, time) of bool, False where an id is padding; with a cache, only before a sequence's first token.
-        documents: (batch, time) of integers for sequences packed in one row: tokens of one number see each other, and
-        positions begin anew with each. Not with a cache.
+    def hidden(
+        self,
+        ids: Tensor,
+        kv_cache: KVCache | None = None,
+        attention_mask: Tensor | None = None,
+        document_ids: Tensor | None = None,
+    ) -> Tensor:
+        """ids: (batch, time) -> the normed vectors (batch, time, width) that `lm_head` reads.
+
+        attention_mask: (batch, time) of bool, False where an id is padding; with a cache, only before a sequence's
+        first token. document_ids: (batch, time) of integers for sequences packed in one row: tokens of one number see
+        each other, and positions begin anew with each. Not with a cache.
         """
-        if cache is None:
-            positions, angles, sights = self._whole(ids, real, documents)
+        if kv_cache is None:
+            positions, angles, masks = self._at_once(ids, attention_mask, document_ids)
         else:
-            if documents is not None:
+            if document_ids is not None:
                 raise ValueError("packed documents cannot be read into a cache; give each its own row")
-            rows = cache.crossing(ids)
+            rows = kv_cache.crossing(ids)
             if rows is not None:
-                self._read_again(cache, rows)
-            positions, angles, sights = cache.admit(ids, real)
+                self._read_again(kv_cache, rows)
+            positions, angles, masks = kv_cache.admit(ids, attention_mask)
         x = self.embed(ids).to(self.compute)
         if self.config.embedding_scale != 1:
             x = x * self.config.embedding_scale
         if self.config.positions == "learned":
             x = x + self.positions(positions).to(self.compute)
         for index, block in enumerate(self.blocks):
-            x = block(x, angles, sights[self.config.kind(index)], cache.layers[index] if cache is not None else None)
+            layer = kv_cache.layers[index] if kv_cache is not None else None
+            x = block(x, angles, masks[self.config.kind(index)], layer)
         return self.norm(x)
 
     def logits(self, x: Tensor) -> Tensor:
         """x: (..., width) as `hidden` gives it -> logits (..., vocabulary) in fp32."""
-        logits = self.head(x).float()
+        logits = self.lm_head(x).float()
         if self.config.logit_scale != 1:
             logits = logits * self.config.logit_scale
         if self.config.dummy_tokens:
@@ -86,55 +248,35 @@ class Transformer(nn.Module):
             logits = logits.index_fill(-1, dummies, torch.finfo(logits.dtype).min)
         return logits
 
-    def forward(
-        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, documents: Tensor | None = None
-    ) -> Tensor:
-        """ids: (batch, time) -> logits (batch, time, vocabulary) in fp32. See `hidden` for the rest."""
-        return self.logits(self.hidden(ids, cache, real, documents))
-
-    def _whole(
-        self, ids: Tensor, real: Tensor | None, documents: Tensor | None
-    ) -> tuple[Tensor, Angles | None, dict[AttentionKind, Sight]]:
-        """Positions, angles and what is seen, for sequences that are read at once."""
+    def _at_once(
+        self, ids: Tensor, attention_mask: Tensor | None, document_ids: Tensor | None
+    ) -> tuple[Tensor, Angles | None, dict[AttentionKind, AttentionMask]]:
+        """Positions, angles and masks of sequences that are read without a cache; `KVCache.admit` has a step's."""
         c, (batch, time) = self.config, ids.shape
         positions = torch.arange(time, device=ids.device)[None]
         lengths = torch.full((1, 1), time, device=ids.device)
-        if documents is not None:
-            real = torch.ones(batch, time, dtype=torch.bool, device=ids.device) if real is None else real
-            same = (documents[:, :, None] == documents[:, None]) & real[:, None]
+        if document_ids is not None:
+            if attention_mask is None:
+                attention_mask = torch.ones(batch, time, dtype=torch.bool, device=ids.device)
+            same = (document_ids[:, :, None] == document_ids[:, None]) & attention_mask[:, None]
             positions, lengths = (same.tril().sum(-1) - 1).clamp(min=0), same.sum(-1)
-        elif real is not None:
-            positions, lengths = (real.long().cumsum(1) - 1).clamp(min=0), real.sum(1, keepdim=True)
+        elif attention_mask is not None:
+            positions, lengths = (attention_mask.long().cumsum(1) - 1).clamp(min=0), attention_mask.sum(1, keepdim=True)
         long = None
         if c.longrope is not None and switches(c.longrope, c.context):
             long = lengths > c.longrope.original
         angles = rotary_angles(positions, c, long) if c.positions == "rotary" else None
-        return positions, angles, {kind: self._sight(kind, positions, real, documents) for kind in c.kinds}
-
-    def _sight(self, kind: AttentionKind, positions: Tensor, real: Tensor | None, documents: Tensor | None) -> Sight:
-        """What the tokens of whole sequences see in layers of `kind`."""
-        c, time = self.config, positions.shape[1]
-        window = c.sliding_window if kind == "window" else None
-        if real is None and (window is None or time <= window):
-            return Sight()
-        if kind == "sparse" and documents is None and real is not None:
-            return Sight(starts=real.int().argmax(1))
-        if real is None:
-            real = torch.ones(1, time, dtype=torch.bool, device=positions.device)
-        seen = tokens_seen(real, documents, window)
-        if kind == "sparse":
-            assert c.blocksparse is not None
-            seen = seen & rule.mask(positions, positions, c.heads, c.blocksparse)
-        return Sight(seen)
+        masks = {kind: sequence_mask(c, kind, positions, attention_mask, document_ids) for kind in c.kinds}
+        return positions, angles, masks
 
     @torch.no_grad()
-    def _read_again(self, cache: Cache, rows: Tensor) -> None:
+    def _read_again(self, kv_cache: KVCache, rows: Tensor) -> None:
         """Cache the sequences `rows` anew under their long factors.
 
         Turning the cached keys would not do: beyond the first layer they were computed from what lower layers made of
         the short angles.
         """
-        again = cache.again(rows)
-        for start in range(0, cache.filled, CHUNK):
-            self.hidden(cache.ids[rows, start : min(start + CHUNK, cache.filled)], again)
-        cache.adopt(rows, again)
+        again = kv_cache.again(rows)
+        for start in range(0, kv_cache.filled, CHUNK):
+            self.hidden(kv_cache.ids[rows, start : min(start + CHUNK, kv_cache.filled)], again)
+        kv_cache.adopt(rows, again)

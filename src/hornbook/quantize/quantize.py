@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from hornbook.errors import UserError
 from hornbook.model import checkpoint
 from hornbook.model.four_bit import as_four_bit, pack
-from hornbook.model.linear import Linear
 from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.transformer import Transformer
+from hornbook.model.transformer import Linear, Transformer
 from hornbook.progress import Progress
 from hornbook.quantize.gptq import quantize as quantize_matrix
 from hornbook.quantize.settings import QuantizeSettings
@@ -44,7 +43,7 @@ def quantize(
                 four_bit(model, f"blocks.{index}.{name}", gram)
             bar.advance()
         if settings.embeddings == "4bit" and not model.config.tied_embeddings:
-            four_bit(model, "head", None)
+            four_bit(model, "lm_head", None)
     tensors = {name: t for name, t in model.state_dict().items() if not _tied(model, name)}
     after = sum(t.numel() * t.element_size() for t in tensors.values())
     checkpoint.save(model, into / "model", Tokenizer(source))
@@ -57,7 +56,7 @@ def quantize(
 
 
 def _tied(model: Transformer, name: str) -> bool:
-    return model.config.tied_embeddings and name.startswith("head.")
+    return model.config.tied_embeddings and name.startswith("lm_head.")
 
 
 def four_bit(model: Transformer, name: str, gram: Tensor | None) -> None:

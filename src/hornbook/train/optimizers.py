@@ -42,9 +42,9 @@ def _fused_heights(model: Transformer, name: str, rows: int) -> list[int]:
     """Heights of the matrices that a fused one holds."""
     c = model.config
     if name.endswith("attention.qkv.weight"):
-        return [c.heads * c.head_size, c.key_heads * c.head_size, c.key_heads * c.head_size]
-    if name.endswith("feedforward.gate_up.weight"):
-        return [c.feedforward, c.feedforward]
+        return [c.heads * c.head_size, c.key_value_heads * c.head_size, c.key_value_heads * c.head_size]
+    if name.endswith("mlp.gate_up.weight"):
+        return [c.mlp_width, c.mlp_width]
     return [rows]
 
 

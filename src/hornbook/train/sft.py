@@ -89,7 +89,7 @@ def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
 
     from hornbook.model.tokenizer import ASSISTANT, END, SYSTEM, USER
 
-    vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.head.weight]
+    vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
     newline = tokenizer.encode("\n")[0]
     with torch.no_grad():
         for weight in vectors:

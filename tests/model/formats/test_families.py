@@ -28,14 +28,14 @@ WHERE = Path("somewhere/config.json")
 LONG: dict[str, Any] = {"original": 32, "short": (1.0, 1.5, 2.0, 2.5), "long": (2.0, 3.0, 4.0, 5.0)}
 SPARSE = {"block": 4, "local_blocks": 2, "stride": 3, "same_for_heads": True}
 PHI: dict[str, Any] = {"norm": "layer", "block": "parallel", "activation": "gelu"}
-BIASES: dict[str, Any] = {"qkv_bias": True, "out_bias": True, "feedforward_bias": True}
+BIASES: dict[str, Any] = {"qkv_bias": True, "out_bias": True, "mlp_bias": True}
 NEO: dict[str, Any] = {
     "norm": "layer",
     "activation": "gelu",
     "positions": "learned",
     "attention_scale": 1.0,
     "out_bias": True,
-    "feedforward_bias": True,
+    "mlp_bias": True,
 }
 SMALL: dict[str, Any] = {"norm": "layer", "activation": "gegelu", **BIASES}
 MOE: dict[str, Any] = {"norm": "layer", "experts": {"count": 4}}
@@ -48,13 +48,13 @@ HELD: list[tuple[str, dict[str, Any]]] = [
     ("phi3", {"longrope": LONG | {"short_scale": 1.2, "long_scale": 1.2}}),
     ("phi3", {"attention": ("window",), "sliding_window": 9, "attention_scale": 0.125**0.5}),
     ("phi3", {"attention": ("full",), "sliding_window": 9}),
-    ("phi", {**PHI, **BIASES, "head_bias": True, "rotary_share": 0.5}),
-    ("phi", {**PHI, **BIASES, "head_bias": True, "tied_embeddings": False, "kv_heads": 1, "longrope": LONG}),
+    ("phi", {**PHI, **BIASES, "lm_head_bias": True, "rotary_share": 0.5}),
+    ("phi", {**PHI, **BIASES, "lm_head_bias": True, "tied_embeddings": False, "kv_heads": 1, "longrope": LONG}),
     ("gpt_neo", NEO),
     ("gpt_neo", {**NEO, "attention": ("full", "window"), "sliding_window": 5, "layers": 5, "tied_embeddings": False}),
     ("gpt_neo", {**NEO, "attention": ("window", "window", "full"), "sliding_window": 5, "layers": 7}),
     ("phimoe", MOE),
-    ("phimoe", {**MOE, "qkv_bias": True, "out_bias": True, "head_bias": True, "sliding_window": 8}),
+    ("phimoe", {**MOE, "qkv_bias": True, "out_bias": True, "lm_head_bias": True, "sliding_window": 8}),
     ("phimoe", {**MOE, "longrope": LONG}),
     (
         "phimoe",
@@ -73,7 +73,7 @@ HELD: list[tuple[str, dict[str, Any]]] = [
 
 
 def small(**changes: Any) -> ModelConfig:
-    shape = {"vocabulary": 100, "layers": 4, "width": 32, "heads": 4, "feedforward": 48, "context": 128}
+    shape = {"vocabulary": 100, "layers": 4, "width": 32, "heads": 4, "mlp_width": 48, "context": 128}
     return ModelConfig(**(shape | changes))
 
 
@@ -117,8 +117,8 @@ LOST: list[tuple[dict[str, Any], str]] = [
     ({"attention": ("full", "window"), "sliding_window": 7}, "attention = ('full', 'window')"),
     ({"attention_scale": 1.0}, "attention_scale = 1.0"),
     ({"longrope": LONG | {"short_scale": 1.0, "long_scale": 1.2}}, "longrope = "),
-    ({**PHI, **BIASES, "head_bias": False}, "head_bias = False"),
-    ({**NEO, "head_bias": True}, "head_bias = True"),
+    ({**PHI, **BIASES, "lm_head_bias": False}, "lm_head_bias = False"),
+    ({**NEO, "lm_head_bias": True}, "lm_head_bias = True"),
     ({**NEO, "kv_heads": 2}, "kv_heads = 2"),
     ({**MOE, "qkv_bias": True}, "bias = "),
     ({**MOE, "rotary_share": 0.5}, "rotary_share = 0.5"),

@@ -22,8 +22,8 @@ SHAPE: dict[str, Any] = {
     "rotary_share": 0.25,
     "qkv_bias": True,
     "out_bias": True,
-    "feedforward_bias": True,
-    "head_bias": True,
+    "mlp_bias": True,
+    "lm_head_bias": True,
     "tied_embeddings": False,
 }
 CONFIG = {
@@ -79,7 +79,7 @@ def as_first_published(folder: Path, rename: Callable[[str], str]) -> dict[str, 
 def test_first_releases_are_read(
     kind: str, rename: Callable[[str], str], pickled: bool, make_model: Any, tmp_path: Path
 ) -> None:
-    model = make_model(seed=3, feedforward=256, **SHAPE)
+    model = make_model(seed=3, mlp_width=256, **SHAPE)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -106,4 +106,4 @@ def test_the_share_gives_back_the_rotary_size(size: int, turned: int) -> None:
     values = CONFIG | {"model_type": "phi-msft", "n_embd": 4 * size, "rotary_dim": turned}
     config = from_huggingface(values, Path("config.json"))
     assert config.rotary_size == turned
-    assert config.feedforward == 16 * size
+    assert config.mlp_width == 16 * size

@@ -18,7 +18,7 @@ SHAPE: dict[str, Any] = {
     "activation": "gegelu",
     "qkv_bias": True,
     "out_bias": True,
-    "feedforward_bias": True,
+    "mlp_bias": True,
     "heads": 8,
     "kv_heads": 2,
 }
@@ -53,7 +53,7 @@ def test_rows_lie_group_by_group_and_in_turn(make_model: Any, tmp_path: Path) ->
                 parameter.normal_(0.0, 0.3, generator=torch.Generator().manual_seed(1))
     checkpoint.save(model, tmp_path)
     stored = load_file(tmp_path / "model.safetensors")
-    attention, feedforward, size = model.blocks[1].attention, model.blocks[1].feedforward, model.config.head_size
+    attention, mlp, size = model.blocks[1].attention, model.blocks[1].mlp, model.config.head_size
     order = []
     for group in range(2):
         order += [4 * group + head for head in range(4)]
@@ -62,7 +62,7 @@ def test_rows_lie_group_by_group_and_in_turn(make_model: Any, tmp_path: Path) ->
     for kind in ("weight", "bias"):
         ours = getattr(attention.qkv, kind)
         assert torch.equal(stored[f"model.layers.1.self_attn.query_key_value.{kind}"], ours[rows])
-        gate, up = getattr(feedforward.gate_up, kind).chunk(2)
+        gate, up = getattr(mlp.gate_up, kind).chunk(2)
         theirs = stored[f"model.layers.1.mlp.up_proj.{kind}"]
         assert torch.equal(theirs[0::2], gate)
         assert torch.equal(theirs[1::2], up)
@@ -109,8 +109,8 @@ def test_which_layers_are_dense(every: int | None, kinds: str) -> None:
 
 def test_an_inner_size_from_a_multiplier_is_padded() -> None:
     sizes = {"ff_intermediate_size": None, "ff_dim_multiplier": 4}
-    assert read(**sizes).feedforward == 11_008  # 4 * (4096 // 3) * 2 = 10,920, padded to a multiple of 256
-    assert read(**sizes, gegelu_pad_to_256=False).feedforward == 10_920
+    assert read(**sizes).mlp_width == 11_008  # 4 * (4096 // 3) * 2 = 10,920, padded to a multiple of 256
+    assert read(**sizes, gegelu_pad_to_256=False).mlp_width == 10_920
 
 
 def test_the_scales_of_longrope() -> None:

@@ -68,19 +68,19 @@ class Parity:
         """Sequences of unequal lengths in one batch: equal to transformers' batch, and to each sequence alone."""
         ours, theirs = self.pair(5, **shape)
         lengths, time = [17, 9, 1, 20], 20
-        ids, real = torch.full((4, time), 5), torch.zeros(4, time, dtype=torch.bool)
+        ids, attention_mask = torch.full((4, time), 5), torch.zeros(4, time, dtype=torch.bool)
         for row, length in enumerate(lengths):
             place = slice(time - length, time) if side == "left" else slice(0, length)
             ids[row, place] = some_ids(1, length, seed=row)[0]
-            real[row, place] = True
-        made = ours(ids, real=real)
-        positions = (real.long().cumsum(1) - 1).clamp(min=0)
-        wanted = theirs(ids, attention_mask=real.long(), position_ids=positions).logits
+            attention_mask[row, place] = True
+        made = ours(ids, attention_mask=attention_mask)
+        positions = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+        wanted = theirs(ids, attention_mask=attention_mask.long(), position_ids=positions).logits
         assert made.isfinite().all()
-        torch.testing.assert_close(made[real], wanted[real], atol=1e-4, rtol=0)
+        torch.testing.assert_close(made[attention_mask], wanted[attention_mask], atol=1e-4, rtol=0)
         for row in range(4):
-            alone = theirs(ids[row, real[row]][None]).logits[0]
-            torch.testing.assert_close(made[row, real[row]], alone, atol=1e-4, rtol=0)
+            alone = theirs(ids[row, attention_mask[row]][None]).logits[0]
+            torch.testing.assert_close(made[row, attention_mask[row]], alone, atol=1e-4, rtol=0)
 
     @torch.no_grad()
     def packed(self, *, restarts: bool = True, **shape: Any) -> None:
@@ -88,10 +88,10 @@ class Parity:
         ours, theirs = self.pair(6, **shape)
         lengths = [[7, 1, 12, 4], [3, 9, 10, 2]]
         ids = some_ids(2, 24, seed=8)
-        documents = torch.stack([torch.arange(4).repeat_interleave(torch.tensor(row)) for row in lengths])
-        made = ours(ids, documents=documents)
+        document_ids = torch.stack([torch.arange(4).repeat_interleave(torch.tensor(row)) for row in lengths])
+        made = ours(ids, document_ids=document_ids)
         for row, number in [(row, number) for row in range(2) for number in range(4)]:
-            mine = documents[row] == number
+            mine = document_ids[row] == number
             torch.testing.assert_close(made[row, mine], theirs(ids[row, mine][None]).logits[0], atol=1e-4, rtol=0)
         if restarts:
             positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])

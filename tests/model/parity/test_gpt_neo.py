@@ -13,7 +13,7 @@ FAMILY: dict[str, Any] = {
     "attention": ("full", "window"),
     "sliding_window": 7,
     "out_bias": True,
-    "feedforward_bias": True,
+    "mlp_bias": True,
     "attention_scale": 1.0,
 }
 ARCHITECTURE = "GPTNeoForCausalLM"
@@ -23,7 +23,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "untied": {"tied_embeddings": False},
     "local alone, three layers": {"attention": ("window",), "layers": 3},
     "global alone": {"attention": None, "sliding_window": None},
-    "odd sizes": {"width": 72, "heads": 6, "feedforward": 50, "norm_epsilon": 1e-3},
+    "odd sizes": {"width": 72, "heads": 6, "mlp_width": 50, "norm_epsilon": 1e-3},
     "another order": {"attention": ("window", "window", "full"), "layers": 5, "sliding_window": 2},
 }
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
@@ -74,5 +74,5 @@ def test_reads_what_transformers_writes(tied: bool, shards: str | None, parity: 
         bos_token_id=0,
         eos_token_id=0,
     )
-    expected = {"attention": ("full", "window", "window"), "sliding_window": 4, "feedforward": 192}
+    expected = {"attention": ("full", "window", "window"), "sliding_window": 4, "mlp_width": 192}
     parity.reads(config, shards, tied_embeddings=tied, **expected)

@@ -13,8 +13,8 @@ FAMILY: dict[str, Any] = {
     "rotary_share": 0.5,
     "qkv_bias": True,
     "out_bias": True,
-    "feedforward_bias": True,
-    "head_bias": True,
+    "mlp_bias": True,
+    "lm_head_bias": True,
     "tied_embeddings": False,
 }
 ARCHITECTURE = "PhiForCausalLM"
@@ -26,7 +26,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "phi-2's share": {"width": 80, "heads": 4, "rotary_share": 0.4},
     "grouped": {"heads": 8, "kv_heads": 2},
     "theta": {"rope_theta": 500.0, "norm_epsilon": 1e-3, "rotary_share": 1.0},
-    "one layer, odd sizes": {"layers": 1, "width": 72, "heads": 6, "feedforward": 50},
+    "one layer, odd sizes": {"layers": 1, "width": 72, "heads": 6, "mlp_width": 50},
     "longrope": {"longrope": LONG},
 }
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
@@ -71,4 +71,4 @@ def test_reads_what_transformers_writes(tied: bool, shards: str | None, parity: 
         bos_token_id=0,
         eos_token_id=0,
     )
-    parity.reads(config, shards, tied_embeddings=tied, rotary_share=0.5, key_heads=2)
+    parity.reads(config, shards, tied_embeddings=tied, rotary_share=0.5, key_value_heads=2)

@@ -24,7 +24,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "window": {"sliding_window": 5},
     "window of one": {"sliding_window": 1},
     "theta": {"rope_theta": 500.0, "norm_epsilon": 1e-3},
-    "one layer, odd sizes": {"layers": 1, "width": 72, "heads": 6, "feedforward": 50, "vocabulary": 401},
+    "one layer, odd sizes": {"layers": 1, "width": 72, "heads": 6, "mlp_width": 50, "vocabulary": 401},
     "phi-4-mini's share": {
         "rotary_share": 0.75,
         "kv_heads": 2,
@@ -53,7 +53,7 @@ def test_a_small_window_ends_where_it_ends_there(length: int, parity: Any) -> No
 
 @pytest.mark.parametrize("length", [2046, 2047, 2048])
 def test_the_published_window_ends_where_it_ends_there(length: int, parity: Any) -> None:
-    parity.window(2047, length, context=4096, width=16, heads=1, feedforward=16)
+    parity.window(2047, length, context=4096, width=16, heads=1, mlp_width=16)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -77,12 +77,12 @@ def test_sequences_of_different_regimes_in_one_batch(parity: Any) -> None:
     """Each row has the factors of its own length; transformers, which gives all rows one regime, reads each alone."""
     ours, theirs = parity.pair(2, longrope=LONG)
     lengths = [16, 30, 3, 17]
-    real = torch.arange(30)[None] >= 30 - torch.tensor(lengths)[:, None]
+    attention_mask = torch.arange(30)[None] >= 30 - torch.tensor(lengths)[:, None]
     ids = torch.randint(400, (4, 30), generator=torch.Generator().manual_seed(3))
-    made = ours(ids, real=real)
+    made = ours(ids, attention_mask=attention_mask)
     for row in range(4):
-        alone = theirs(ids[row, real[row]][None]).logits[0]
-        torch.testing.assert_close(made[row, real[row]], alone, atol=1e-4, rtol=0)
+        alone = theirs(ids[row, attention_mask[row]][None]).logits[0]
+        torch.testing.assert_close(made[row, attention_mask[row]], alone, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [{}, {"heads": 8, "kv_heads": 4, "tied_embeddings": False}], ids=str)

@@ -16,9 +16,9 @@ FAMILY: dict[str, Any] = {
     "experts": {"count": 4, "jitter": 0.01},
     "qkv_bias": True,
     "out_bias": True,
-    "head_bias": True,
+    "lm_head_bias": True,
     "tied_embeddings": False,
-    "feedforward": 40,
+    "mlp_width": 40,
 }
 ARCHITECTURE = "PhimoeForCausalLM"
 
@@ -31,7 +31,7 @@ LONG = {
 }
 SHAPES: dict[str, dict[str, Any]] = {
     "as published": {"kv_heads": 2},
-    "without biases, tied": {"qkv_bias": False, "out_bias": False, "head_bias": False, "tied_embeddings": True},
+    "without biases, tied": {"qkv_bias": False, "out_bias": False, "lm_head_bias": False, "tied_embeddings": True},
     "many experts, a window": {"experts": {"count": 16, "jitter": 0.1}, "sliding_window": 5},
     "two experts": {"experts": {"count": 2, "jitter": 5.0}, "rope_theta": 500.0},
 }
@@ -97,7 +97,7 @@ def test_reads_what_transformers_writes(biased: bool, shards: str | None, parity
         bos_token_id=0,
         eos_token_id=0,
     )
-    parity.reads(config, shards, qkv_bias=biased, head_bias=biased, rope_theta=1_000_000.0)
+    parity.reads(config, shards, qkv_bias=biased, lm_head_bias=biased, rope_theta=1_000_000.0)
 
 
 @torch.no_grad()

@@ -119,7 +119,7 @@ def meaning(config: ModelConfig) -> dict[str, Any]:
         short, long = config.longrope.scales(config.context)
         longrope = config.longrope.model_dump() | {"short_scale": short, "long_scale": long}
     return config.model_dump() | {
-        "kv_heads": config.key_heads,
+        "kv_heads": config.key_value_heads,
         "attention": kinds,
         "sliding_window": config.sliding_window if "window" in kinds else None,
         "blocksparse": config.blocksparse.model_dump() if config.blocksparse and "sparse" in kinds else None,

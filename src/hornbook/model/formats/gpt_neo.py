@@ -30,7 +30,7 @@ def read(file: Published) -> ModelConfig:
         width=width,
         heads=heads,
         kv_heads=heads,
-        feedforward=file.get("intermediate_size", 4 * width),
+        mlp_width=file.get("intermediate_size", 4 * width),
         context=file.need("max_position_embeddings"),
         norm="layer",
         norm_epsilon=file.need("layer_norm_epsilon"),
@@ -39,7 +39,7 @@ def read(file: Published) -> ModelConfig:
         attention=shortest(kinds),
         sliding_window=file.get("window_size", 256) if "window" in kinds else None,
         out_bias=True,
-        feedforward_bias=True,
+        mlp_bias=True,
         attention_scale=1.0,  # GPT-Neo does not scale attention scores
         initial_std=file.get("initializer_range", 0.02),
         tied_embeddings=file.get("tie_word_embeddings", True),
@@ -82,7 +82,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
         "num_layers": config.layers,
         "hidden_size": config.width,
         "num_heads": config.heads,
-        "intermediate_size": config.feedforward,
+        "intermediate_size": config.mlp_width,
         "max_position_embeddings": config.context,
         "attention_types": [[pair, config.layers // 2]] if alternating else runs,
         "attention_layers": names,
@@ -103,16 +103,16 @@ def layout(config: ModelConfig) -> Layout:
     tensors |= each(("weight",), "positions", "transformer.wpe")
     tensors |= each(_BOTH, "norm", "transformer.ln_f")
     if not config.tied_embeddings:
-        tensors |= each(("weight",), "head", "lm_head")
+        tensors |= each(("weight",), "lm_head", "lm_head")
     for index in range(config.layers):
         ours, theirs = f"blocks.{index}", f"transformer.h.{index}"
         attention = f"{theirs}.attn.attention"
         tensors |= each(_BOTH, f"{ours}.attention_norm", f"{theirs}.ln_1")
-        tensors |= each(_BOTH, f"{ours}.feedforward_norm", f"{theirs}.ln_2")
+        tensors |= each(_BOTH, f"{ours}.mlp_norm", f"{theirs}.ln_2")
         tensors[f"{ours}.attention.qkv.weight"] = [
             stacked([f"{attention}.{part}_proj.weight" for part in "qkv"], [config.width] * 3)
         ]
         tensors |= each(_BOTH, f"{ours}.attention.out", f"{attention}.out_proj")
-        tensors |= each(_BOTH, f"{ours}.feedforward.up", f"{theirs}.mlp.c_fc")
-        tensors |= each(_BOTH, f"{ours}.feedforward.down", f"{theirs}.mlp.c_proj")
+        tensors |= each(_BOTH, f"{ours}.mlp.up", f"{theirs}.mlp.c_fc")
+        tensors |= each(_BOTH, f"{ours}.mlp.down", f"{theirs}.mlp.c_proj")
     return tensors

@@ -24,8 +24,8 @@ _SWITCHES: dict[str, Any] = {
     "activation": "gelu",
     "qkv_bias": True,
     "out_bias": True,
-    "feedforward_bias": True,
-    "head_bias": True,
+    "mlp_bias": True,
+    "lm_head_bias": True,
 }
 
 
@@ -64,7 +64,7 @@ def _read_first_releases(file: Published) -> ModelConfig:
         width=width,
         heads=heads,
         kv_heads=file.get("n_head_kv", heads),
-        feedforward=file.get("n_inner", 4 * width),
+        mlp_width=file.get("n_inner", 4 * width),
         context=file.need("n_positions"),
         rotary_share=share if int(size * share) == turned else math.nextafter(share, 1.0),
         norm_epsilon=file.need("layer_norm_epsilon"),
@@ -95,8 +95,8 @@ def layout(config: ModelConfig) -> Layout:
     tensors: Layout = dict(each(("weight",), "embed", "model.embed_tokens", "layers.0.wte", "transformer.embd.wte"))
     tensors |= each(_BOTH, "norm", "model.final_layernorm", f"layers.{last}.ln", "lm_head.ln")
     kinds = ("bias",) if config.tied_embeddings else _BOTH
-    tensors |= each(kinds, "head", "lm_head", f"layers.{last}.linear", "lm_head.linear")
-    sizes = [heads * config.head_size for heads in (config.heads, config.key_heads, config.key_heads)]
+    tensors |= each(kinds, "lm_head", "lm_head", f"layers.{last}.linear", "lm_head.linear")
+    sizes = [heads * config.head_size for heads in (config.heads, config.key_value_heads, config.key_value_heads)]
     for index in range(config.layers):
         ours, theirs = f"blocks.{index}", f"model.layers.{index}"
         first = (f"layers.{index + 1}", f"transformer.h.{index}")
@@ -109,5 +109,5 @@ def layout(config: ModelConfig) -> Layout:
         tensors |= each(_BOTH, f"{ours}.attention.out", f"{theirs}.self_attn.dense", *out)
         for mine, their in (("up", "fc1"), ("down", "fc2")):
             names = (f"{name}.mlp.{their}" for name in (theirs, *first))
-            tensors |= each(_BOTH, f"{ours}.feedforward.{mine}", *names)
+            tensors |= each(_BOTH, f"{ours}.mlp.{mine}", *names)
     return tensors

@@ -51,8 +51,8 @@ def layout(config: ModelConfig) -> Layout:
     """Where each of our tensors lies. q, k, v and gate, up may be fused, as published, or each on its own."""
     tensors: Layout = {"embed.weight": [one("model.embed_tokens.weight")], "norm.weight": [one("model.norm.weight")]}
     if not config.tied_embeddings:
-        tensors["head.weight"] = [one("lm_head.weight")]
-    sizes = [heads * config.head_size for heads in (config.heads, config.key_heads, config.key_heads)]
+        tensors["lm_head.weight"] = [one("lm_head.weight")]
+    sizes = [heads * config.head_size for heads in (config.heads, config.key_value_heads, config.key_value_heads)]
     for index in range(config.layers):
         ours, theirs = f"blocks.{index}", f"model.layers.{index}"
         attention, mlp = f"{theirs}.self_attn", f"{theirs}.mlp"
@@ -62,10 +62,10 @@ def layout(config: ModelConfig) -> Layout:
             stacked([f"{attention}.{one_of}_proj.weight" for one_of in "qkv"], sizes),
         ]
         tensors |= each(("weight",), f"{ours}.attention.out", f"{attention}.o_proj")
-        tensors |= each(("weight",), f"{ours}.feedforward_norm", f"{theirs}.post_attention_layernorm")
-        tensors[f"{ours}.feedforward.gate_up.weight"] = [
+        tensors |= each(("weight",), f"{ours}.mlp_norm", f"{theirs}.post_attention_layernorm")
+        tensors[f"{ours}.mlp.gate_up.weight"] = [
             one(f"{mlp}.gate_up_proj.weight"),
-            stacked([f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"], [config.feedforward] * 2),
+            stacked([f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"], [config.mlp_width] * 2),
         ]
-        tensors |= each(("weight",), f"{ours}.feedforward.down", f"{mlp}.down_proj")
+        tensors |= each(("weight",), f"{ours}.mlp.down", f"{mlp}.down_proj")
     return tensors

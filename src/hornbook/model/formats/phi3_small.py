@@ -46,7 +46,7 @@ def read(file: Published) -> ModelConfig:
         width=width,
         heads=heads,
         kv_heads=file.get("num_key_value_heads", heads),
-        feedforward=_inner(file, width),
+        mlp_width=_inner(file, width),
         context=file.need("max_position_embeddings"),
         norm="layer",
         norm_epsilon=file.need("layer_norm_epsilon"),
@@ -63,7 +63,7 @@ def read(file: Published) -> ModelConfig:
         },
         qkv_bias=True,
         out_bias=True,
-        feedforward_bias=True,
+        mlp_bias=True,
         embedding_scale=file.number("mup_embedding_multiplier", 0.0) or 1.0,
         attention_scale=_attention_scale(file, width / heads),
         logit_scale=1.0 / (file.number("mup_width_multiplier", 0.0) or 1.0),
@@ -74,7 +74,7 @@ def read(file: Published) -> ModelConfig:
 
 
 def _inner(file: Published, width: int) -> Any:
-    """The feed-forward's inner size: given, or computed from a multiplier and padded."""
+    """The inner size of the MLP: given, or computed from a multiplier and padded."""
     if file.get("ff_dim_multiplier") is None:
         return file.need("ff_intermediate_size")
     inner = int(file.number("ff_dim_multiplier") * (width // 3) * 2)
@@ -124,8 +124,8 @@ def write(config: ModelConfig) -> dict[str, Any]:
         "num_hidden_layers": config.layers,
         "hidden_size": config.width,
         "num_attention_heads": config.heads,
-        "num_key_value_heads": config.key_heads,
-        "ff_intermediate_size": config.feedforward,
+        "num_key_value_heads": config.key_value_heads,
+        "ff_intermediate_size": config.mlp_width,
         "ff_dim_multiplier": None,
         "max_position_embeddings": config.context,
         "rope_embedding_base": config.rope_theta,
@@ -158,23 +158,23 @@ def layout(config: ModelConfig) -> Layout:
     tensors: Layout = dict(each(("weight",), "embed", "model.embed_tokens"))
     tensors |= each(_BOTH, "norm", "model.final_layernorm")
     if not config.tied_embeddings:
-        tensors |= each(("weight",), "head", "lm_head")
+        tensors |= each(("weight",), "lm_head", "lm_head")
     for index in range(config.layers):
         ours, theirs = f"blocks.{index}", f"model.layers.{index}"
         tensors |= each(_BOTH, f"{ours}.attention_norm", f"{theirs}.input_layernorm")
-        tensors |= each(_BOTH, f"{ours}.feedforward_norm", f"{theirs}.post_attention_layernorm")
+        tensors |= each(_BOTH, f"{ours}.mlp_norm", f"{theirs}.post_attention_layernorm")
         for kind in _BOTH:
             qkv, up = f"{theirs}.self_attn.query_key_value.{kind}", f"{theirs}.mlp.up_proj.{kind}"
             tensors[f"{ours}.attention.qkv.{kind}"] = [_grouped(config, qkv)]
-            tensors[f"{ours}.feedforward.gate_up.{kind}"] = [_in_turn(config, up)]
+            tensors[f"{ours}.mlp.gate_up.{kind}"] = [_in_turn(config, up)]
         tensors |= each(_BOTH, f"{ours}.attention.out", f"{theirs}.self_attn.dense")
-        tensors |= each(_BOTH, f"{ours}.feedforward.down", f"{theirs}.mlp.down_proj")
+        tensors |= each(_BOTH, f"{ours}.mlp.down", f"{theirs}.mlp.down_proj")
     return tensors
 
 
 def _in_turn(config: ModelConfig, name: str) -> Parts:
     """GEGELU's inputs: the gate in the even rows, the linear one in the odd rows."""
-    inner = config.feedforward
+    inner = config.mlp_width
     return (
         Part(name, rows(0, inner), lambda theirs: theirs[0::2]),
         Part(name, rows(inner, 2 * inner), lambda theirs: theirs[1::2]),
@@ -183,7 +183,7 @@ def _in_turn(config: ModelConfig, name: str) -> Parts:
 
 def _grouped(config: ModelConfig, name: str) -> Parts:
     """q, k, v of a key head together: [its query heads, k, v], then the next key head's."""
-    groups, size = config.key_heads, config.head_size
+    groups, size = config.key_value_heads, config.head_size
     of_group = config.heads // groups
     queries, keys = config.heads * size, groups * size
 

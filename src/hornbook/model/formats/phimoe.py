@@ -36,7 +36,7 @@ def read(file: Published) -> ModelConfig:
         sliding_window=file.get("sliding_window"),
         qkv_bias=bias,
         out_bias=bias,
-        head_bias=file.get("lm_head_bias", False),
+        lm_head_bias=file.get("lm_head_bias", False),
     )
 
 
@@ -79,7 +79,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
         "router_jitter_noise": experts.get("jitter"),
         "input_jitter_noise": 0.0,
         "attention_bias": config.qkv_bias,
-        "lm_head_bias": config.head_bias,
+        "lm_head_bias": config.lm_head_bias,
         "hidden_act": "silu",
         "attention_dropout": 0.0,
     }
@@ -89,25 +89,25 @@ def layout(config: ModelConfig) -> Layout:
     """Where each of our tensors lies: an expert's w1 is its gate, w3 its up, w2 its down."""
     tensors: Layout = dict(each(("weight",), "embed", "model.embed_tokens"))
     tensors |= each(_BOTH, "norm", "model.norm")
-    kinds = (("bias",) if config.head_bias else ()) + (() if config.tied_embeddings else ("weight",))
-    tensors |= each(kinds, "head", "lm_head")
-    sizes = [heads * config.head_size for heads in (config.heads, config.key_heads, config.key_heads)]
+    kinds = (("bias",) if config.lm_head_bias else ()) + (() if config.tied_embeddings else ("weight",))
+    tensors |= each(kinds, "lm_head", "lm_head")
+    sizes = [heads * config.head_size for heads in (config.heads, config.key_value_heads, config.key_value_heads)]
     for index in range(config.layers):
         ours, theirs = f"blocks.{index}", f"model.layers.{index}"
         tensors |= each(_BOTH, f"{ours}.attention_norm", f"{theirs}.input_layernorm")
-        tensors |= each(_BOTH, f"{ours}.feedforward_norm", f"{theirs}.post_attention_layernorm")
+        tensors |= each(_BOTH, f"{ours}.mlp_norm", f"{theirs}.post_attention_layernorm")
         for kind in _BOTH if config.qkv_bias else ("weight",):
             names = [f"{theirs}.self_attn.{part}_proj.{kind}" for part in "qkv"]
             tensors[f"{ours}.attention.qkv.{kind}"] = [stacked(names, sizes)]
         kinds = _BOTH if config.out_bias else ("weight",)
         tensors |= each(kinds, f"{ours}.attention.out", f"{theirs}.self_attn.o_proj")
-        tensors |= _experts(config, f"{ours}.feedforward", theirs)
+        tensors |= _experts(config, f"{ours}.mlp", theirs)
     return tensors
 
 
 def _experts(config: ModelConfig, ours: str, theirs: str) -> Layout:
     assert config.experts is not None
-    inner, many = config.feedforward, range(config.experts.count)
+    inner, many = config.mlp_width, range(config.experts.count)
     names = [f"{theirs}.block_sparse_moe.experts.{expert}" for expert in many]
     gate_up: Parts = tuple(
         Part(f"{names[expert]}.{name}.weight", _of_expert(expert, start, start + inner))
