@@ -32,8 +32,8 @@ from hornbook.corpus.clean import clean
 from hornbook.corpus.filter import filter_corpus
 from hornbook.corpus.read import read
 from hornbook.corpus.settings import CleanSettings, FilterSettings, HeuristicSettings, ReadSettings, Source
-from hornbook.corpus.shards import DOCUMENTS
 from hornbook.corpus.sources import STANDARD_LIBRARY, Found, find
+from hornbook.documents import DOCUMENTS
 from hornbook.machine import describe, release_memory
 from hornbook.progress import Progress
 

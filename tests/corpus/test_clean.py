@@ -10,8 +10,8 @@ import pytest
 
 from hornbook.corpus.clean import clean
 from hornbook.corpus.settings import CleanSettings
+from hornbook.documents import document_id
 from hornbook.errors import UserError
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 Rows = Callable[[Path], list[dict[str, Any]]]

@@ -9,8 +9,8 @@ import pytest
 from hornbook.corpus import filter as filtering
 from hornbook.corpus.filter import filter_corpus
 from hornbook.corpus.settings import FilterSettings
+from hornbook.documents import document_id
 from hornbook.errors import UserError
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.recipe import load, locate
 from hornbook.stages.plan import stages
@@ -98,15 +98,15 @@ def test_what_was_done_before_an_interruption_is_not_done_again(
     settings = {"heuristics": {"rules": ["gopher.few_words"], "limits": {"gopher.few_words": 7}}}
     whole = run(corpus, tmp_path / "whole", **settings)
     done: list[str] = []
-    once = filtering._filter_file
+    once = filtering._filter_shard
 
-    def interrupted(file: Path, *rest: Any) -> Any:
-        done.append(file.name)
+    def interrupted(shard: Any, *rest: Any) -> Any:
+        done.append(shard.path.name)
         if len(done) == 3:
             raise KeyboardInterrupt
-        return once(file, *rest)
+        return once(shard, *rest)
 
-    monkeypatch.setattr(filtering, "_filter_file", interrupted)
+    monkeypatch.setattr(filtering, "_filter_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(corpus, tmp_path / "out", **settings)
     assert run(corpus, tmp_path / "out", **settings) == whole

@@ -14,8 +14,8 @@ from hornbook.corpus.classifier import load
 from hornbook.corpus.grade import grade
 from hornbook.corpus.keep import best
 from hornbook.corpus.settings import GradeSettings
+from hornbook.documents import document_id
 from hornbook.errors import UserError
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grade
 

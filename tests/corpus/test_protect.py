@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from hornbook.corpus.cleaning.entries import entries, shards_of
+from hornbook.corpus.cleaning.entries import entries
 from hornbook.corpus.cleaning.leaked import Guarded, leaked
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
+from hornbook.documents import shards
 from hornbook.progress import Progress, Task
 
 QUESTION = "Which of the seven wandering lanterns did the keeper of the harbour museum lend to the baker of the island?"
@@ -59,7 +60,7 @@ def test_a_pass_says_what_was_left_out_and_prepares_only_where_there_is_work(
 ) -> None:
     rows = [{"id": "a", "text": f"So: {QUESTION}", "source": "s", "path": "a", "score": 1.0}]
     corpus, settings = make_corpus(tmp_path / "corpus", rows), CleanSettings()
-    known = entries(shards_of([corpus]), settings, into=tmp_path / "out", progress=Progress())
+    known = entries(shards(corpus), settings, into=tmp_path / "out", progress=Progress())
     for tasks in (["prepare benchmarks", "look for problems"], ["look for problems"]):
         progress, protected = Watched(), Protected(None, [benchmarks], settings)
         guarded = Guarded(None, (benchmarks,), settings)

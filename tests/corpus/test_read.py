@@ -13,8 +13,8 @@ import pytest
 
 from hornbook.corpus.read import read
 from hornbook.corpus.settings import ReadSettings, Source
+from hornbook.documents import document_id
 from hornbook.errors import UserError
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 
 Rows = Callable[[Path], list[dict[str, Any]]]

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.documents import document_id
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.teacher.bodies import shape
 from hornbook.teacher.builtin.teacher import BuiltinTeacher

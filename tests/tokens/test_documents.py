@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from hornbook.tokens import documents as room
-from hornbook.tokens.documents import Document, Entry, documents, entries, files
+from hornbook import documents as room
+from hornbook.documents import read_rows, shards
+from hornbook.tokens.documents import Entry, entries
 
 TEXTS = some.lists(some.text(some.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=40)
 
@@ -32,12 +33,12 @@ def test_what_is_known_and_what_is_read_is_the_same_document(
     if graded:
         rows = [row | {"score": n / 2, "language": "en" if n % 3 else None} for n, row in enumerate(rows)]
     folder = corpus(tmp_path_factory.mktemp("corpus"), rows, cuts)
-    stored = files(folder)
+    stored = shards(folder)
     assert [file.first for file in stored[1:]] == [file.end for file in stored[:-1]]
-    expected = [Document(**{"score": None, "language": None, **row}) for row in rows]
-    assert list(documents(folder)) == expected
+    assert list(read_rows(folder)) == rows
     assert list(entries(stored)) == [
-        Entry(number, one.id, one.source, one.score, one.language, len(one.text)) for number, one in enumerate(expected)
+        Entry(number, row["id"], row["source"], row.get("score"), row.get("language"), len(row["text"]))
+        for number, row in enumerate(rows)
     ]
     wanted = set(data.draw(some.lists(some.integers(0, len(rows) - 1))))
     found = [pair for file in stored for pair in file.texts(wanted)]
@@ -45,8 +46,8 @@ def test_what_is_known_and_what_is_read_is_the_same_document(
 
 
 def test_batches_join_without_a_seam(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(room, "_BATCH", 3)
+    monkeypatch.setattr(room, "_BATCH_BYTES", 60)
     rows = [{"id": f"{n}", "text": "x" * n, "source": "s"} for n in range(11)]
-    (file,) = files(corpus(tmp_path, rows, 1))
+    (file,) = shards(corpus(tmp_path, rows, 1))
     assert [entry.characters for entry in entries([file])] == list(range(11))
     assert list(file.texts({2, 3, 10})) == [(2, "xx"), (3, "xxx"), (10, "x" * 10)]

@@ -121,7 +121,7 @@ def test_it_goes_on_where_it_was_interrupted(
 ) -> None:
     where = corpus(tmp_path / "corpus", documents(), files=4)
     encoded: list[int] = []
-    encode = encoding._encode_file
+    encode = encoding._encode_shard
 
     def interrupted(file: Any, *rest: Any) -> None:
         encoded.append(file.first)
@@ -129,7 +129,7 @@ def test_it_goes_on_where_it_was_interrupted(
             raise KeyboardInterrupt
         encode(file, *rest)
 
-    monkeypatch.setattr(encoding, "_encode_file", interrupted)
+    monkeypatch.setattr(encoding, "_encode_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(where, tmp_path / "out")
     assert run(where, tmp_path / "out") == done[1]

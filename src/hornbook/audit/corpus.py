@@ -10,7 +10,7 @@ from typing import Any
 from hornbook import manifest
 from hornbook.corpus.leaks.benchmarks import Benchmark, Benchmarks, say_left_out
 from hornbook.corpus.leaks.find import Finder, Limits
-from hornbook.corpus.shards import DOCUMENTS, read_batches
+from hornbook.documents import DOCUMENTS, is_corpus, read_batches
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 
@@ -35,9 +35,9 @@ class Found:
 
 def corpus_of(folder: Path) -> Path:
     """The corpus that a folder means: itself, or the last one of a run. Raises UserError where there is none."""
-    if (folder / DOCUMENTS).is_dir():
+    if is_corpus(folder):
         return folder
-    stages = [one for one in sorted(folder.glob("[0-9][0-9]-*")) if (one / DOCUMENTS).is_dir()]
+    stages = [one for one in sorted(folder.glob("[0-9][0-9]-*")) if is_corpus(one)]
     if not stages:
         raise UserError(
             f"{folder} holds no corpus; give a folder with {DOCUMENTS}/, or a run folder such as runs/pocket"
@@ -56,7 +56,7 @@ def learned_from(model: Path) -> Path | None:
     waiting, seen = [stage], set()
     while waiting:
         folder = waiting.pop(0)
-        if (folder / DOCUMENTS).is_dir():
+        if is_corpus(folder):
             return folder
         found = manifest.read(folder)
         for name, content in (found.inputs if found is not None else {}).items():

@@ -11,7 +11,7 @@ from hornbook.audit.answers import answered
 from hornbook.audit.likelihood import compare, log_likelihoods, min_k, perturbed
 from hornbook.corpus.leaks.benchmarks import Benchmark, Item
 from hornbook.corpus.leaks.find import Finder, Limits
-from hornbook.corpus.shards import read_batches
+from hornbook.documents import read_batches
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.progress import Progress
 from hornbook.seeds import stream

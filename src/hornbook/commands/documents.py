@@ -19,7 +19,7 @@ from hornbook.settings import parsed, validated
 
 console = Console()
 
-CODE = ("corpus", "identity")
+CODE = ("corpus", "documents")
 
 CHANGES = Annotated[
     list[str] | None,

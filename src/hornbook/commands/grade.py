@@ -19,7 +19,7 @@ from hornbook.teacher.rubrics import Rubric, available, load
 
 console = Console()
 
-CODE = ("corpus", "identity", "teacher", "seeds")
+CODE = ("corpus", "documents", "teacher", "seeds")
 
 
 def grade(  # noqa: PLR0913 (one for each option)
@@ -69,7 +69,7 @@ def grade(  # noqa: PLR0913 (one for each option)
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
     from hornbook.corpus.sample import choose
-    from hornbook.corpus.shards import read_rows
+    from hornbook.documents import read_rows
     from hornbook.teacher.client.budget import estimate, show
 
     rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]

@@ -23,7 +23,7 @@ from hornbook.teacher.kinds.template import available, load
 console = Console()
 
 BUILTIN = "builtin"
-CODE = ("teacher", "identity", "sandbox", "seeds")
+CODE = ("teacher", "documents", "sandbox", "seeds")
 LIMITS = "What it may use"
 
 TEACHER = Annotated[

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.cleaning.entries import Entries, entries, shards_of
+from hornbook.corpus.cleaning.entries import Entries, entries
 from hornbook.corpus.cleaning.fates import CONTAMINATED, REASONS, Fates
 from hornbook.corpus.cleaning.leaked import Guarded, leaked
 from hornbook.corpus.cleaning.resemblance import exact, near
 from hornbook.corpus.cleaning.writing import EXAMPLE_CHARACTERS, write
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import Row, corpus_schema
+from hornbook.documents import Row, corpus_schema, shards
 from hornbook.machine import release_memory
 from hornbook.progress import Progress
 
@@ -41,7 +41,7 @@ def clean(
     schema = corpus_schema(corpora)
     guarded = Guarded(problems, tuple(against), settings)
     protected = Protected(problems, against, settings)
-    known = entries(shards_of(corpora), settings, into=into, progress=progress)
+    known = entries(shards(*corpora), settings, into=into, progress=progress)
     fates = exact(known)
     fates |= near(known, fates, settings, into=into, progress=progress)
     release_memory()  # sets of shingles, before several workers hold texts

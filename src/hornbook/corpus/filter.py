@@ -12,22 +12,9 @@ from hornbook.corpus.filters.capping import SHARE_FULL, cap
 from hornbook.corpus.filters.heuristics import Heuristics
 from hornbook.corpus.filters.language import language
 from hornbook.corpus.filters.privacy import mask
-from hornbook.corpus.gather import gather
 from hornbook.corpus.settings import FilterSettings, LanguageSettings
-from hornbook.corpus.shards import (
-    DOCUMENTS,
-    REMOVED,
-    Row,
-    ShardWriter,
-    corpus_schema,
-    removed_row,
-    removed_schema,
-    rows_in,
-    shard_files,
-)
+from hornbook.documents import CorpusWriter, Row, Shard, corpus_schema, document_id, merge, shards
 from hornbook.errors import UserError
-from hornbook.files import digest_file, digest_value
-from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
 from hornbook.workers.portion import Advance, Portion
@@ -50,14 +37,13 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     """
     schema = _schema(corpus, settings)
     parts = [
-        Portion(
-            folder=into / SCRATCH / f"filter-{number:05d}",
-            key=digest_value([digest_file(file), settings.model_dump(mode="json")]),
-            work=partial(_filter_file, file, schema, settings),
-            size=file.stat().st_size,
-            units=rows_in(file),
+        Portion.over(
+            shard,
+            into / SCRATCH / f"filter-{number:05d}",
+            partial(_filter_shard, shard, schema, settings),
+            settings.model_dump(mode="json"),
         )
-        for number, file in enumerate(shard_files(corpus))
+        for number, shard in enumerate(shards(corpus))
     ]
     figures = work_through(parts, "filter documents", progress)
     kept = [part.folder for part in parts]
@@ -68,7 +54,7 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     if totals["documents"] == 0:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(totals["removed"].items()))
         raise UserError(f"the filters leave no document of {corpus}: {reasons or 'there was none'}")
-    gather(kept, into)
+    merge(kept, into)
     return totals
 
 
@@ -91,31 +77,27 @@ def _may_change(settings: FilterSettings) -> bool:
     return bool(settings.privacy.mask or settings.heuristics.rules)
 
 
-def _filter_file(file: Path, schema: Any, settings: FilterSettings, folder: Path, advance: Advance) -> dict[str, Any]:
+def _filter_shard(
+    shard: Shard, schema: Any, settings: FilterSettings, folder: Path, advance: Advance
+) -> dict[str, Any]:
     """Filter one file of a corpus into a corpus of its own. Returns its figures."""
-    import pyarrow.parquet as pq
-
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("removed", "lines", "masked", "languages")}
     plain: Counter[str] = Counter(read=0, documents=0, characters=0)
     heuristics = Heuristics(settings.heuristics)
-    with (
-        ShardWriter(folder / DOCUMENTS, schema) as kept,
-        ShardWriter(folder / REMOVED, removed_schema()) as removed,
-        pq.ParquetFile(file) as table,
-    ):
-        for batch in table.iter_batches(_BATCH):
+    with CorpusWriter(folder, schema) as filtered:
+        for batch in shard.batches(rows=_BATCH):
             rows = batch.to_pylist()
             plain["read"] += len(rows)
             for row, reason in _judged(rows, settings, heuristics, counts):
                 if reason is not None:
                     counts["removed"][reason] += 1
-                    removed.add(removed_row(row, reason))
+                    filtered.drop(row, reason)
                     continue
                 plain["documents"] += 1
                 plain["characters"] += len(row["text"])
                 if settings.language.active:
                     counts["languages"][row["language"]] += len(row["text"])
-                kept.add(row)
+                filtered.keep(row)
             advance(len(rows))
     return {**plain, **{name: dict(sorted(counted.items())) for name, counted in counts.items()}}
 

@@ -14,7 +14,7 @@ from hornbook.corpus.classifier import GRADES, Classifier, Features, learn
 from hornbook.corpus.sample import choose
 from hornbook.corpus.scoring import LOW, score_corpus
 from hornbook.corpus.settings import GradeSettings
-from hornbook.corpus.shards import Row, read_rows
+from hornbook.documents import Row, read_rows
 from hornbook.errors import UserError
 from hornbook.files import write_bytes, write_json
 from hornbook.progress import Progress

@@ -12,23 +12,13 @@ from typing import Any
 from rich.markup import escape
 
 from hornbook.corpus.formats import Bad, Raw, documents
-from hornbook.corpus.gather import gather
 from hornbook.corpus.items import Item, portions
 from hornbook.corpus.pieces import cut
 from hornbook.corpus.settings import ReadSettings, Source
-from hornbook.corpus.shards import (
-    DOCUMENTS,
-    REMOVED,
-    Row,
-    ShardWriter,
-    document_schema,
-    removed_row,
-    removed_schema,
-)
 from hornbook.corpus.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, look_through
+from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document_schema, merge
 from hornbook.errors import UserError
 from hornbook.files import digest_value
-from hornbook.identity import document_id
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
 from hornbook.workers.portion import Advance, Portion
@@ -73,7 +63,7 @@ def read(
     if totals["documents"] == 0:
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(removed.items())) or "nothing there"
         raise UserError(f"no documents in {', '.join(sorted(figures)) or 'no sources'}: {found}")
-    gather([part.folder for part in parts], into)
+    merge([part.folder for part in parts], into)
     return {
         **{name: totals[name] for name in ("documents", "characters", "bytes", "files")},
         "sources": {name: {**one, "removed": reasons[name].total()} for name, one in figures.items()},
@@ -125,22 +115,17 @@ def _read_files(items: Sequence[Item], settings: ReadSettings, folder: Path, adv
     the reason and more of the first of them.
     """
     figures: dict[str, dict[str, Any]] = {}
-    with (
-        ShardWriter(folder / DOCUMENTS, document_schema()) as kept,
-        ShardWriter(folder / REMOVED, removed_schema()) as removed,
-    ):
+    with CorpusWriter(folder, document_schema()) as corpus:
         for item in items:
             name = item.source.name
             if name not in figures:
                 figures[name] = {**dict.fromkeys(_COUNTED, 0), "reasons": Counter(), "complaints": []}
-            _read_item(item, settings, figures[name], kept, removed)
+            _read_item(item, settings, figures[name], corpus)
             advance(1)
     return figures
 
 
-def _read_item(
-    item: Item, settings: ReadSettings, figures: dict[str, Any], kept: ShardWriter, removed: ShardWriter
-) -> None:
+def _read_item(item: Item, settings: ReadSettings, figures: dict[str, Any], corpus: CorpusWriter) -> None:
     """Read one file, and add to the figures of its source."""
     source = item.source
     figures["files"] += isinstance(item.file, Found)
@@ -152,13 +137,13 @@ def _read_item(
             if figures["reasons"][document.reason] <= _COMPLAINTS:
                 figures["complaints"].append([document.path, document.reason, document.detail])
             row = {"source": source.name, "path": document.path, "text": document.text}
-            removed.add(removed_row(row, document.reason))
+            corpus.drop(row, document.reason)
             continue
         for row in _rows(document, source, settings):
             figures["documents"] += 1
             figures["characters"] += len(row["text"])
             figures["bytes"] += len(row["text"].encode("utf-8"))
-            kept.add(row)
+            corpus.keep(row)
 
 
 def _documents(item: Item, settings: ReadSettings) -> Iterator[Raw | Bad]:

@@ -9,20 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.classifier import GRADES, Classifier, load
-from hornbook.corpus.gather import gather
 from hornbook.corpus.keep import Keep, best
 from hornbook.corpus.settings import GradeSettings
-from hornbook.corpus.shards import (
-    DOCUMENTS,
-    REMOVED,
-    ShardWriter,
-    corpus_schema,
-    file_batches,
-    removed_row,
-    removed_schema,
-    rows_in,
-    shard_files,
-)
+from hornbook.documents import CorpusWriter, Shard, corpus_schema, merge, removed_schema, shards
 from hornbook.files import digest_file, digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
@@ -48,36 +37,29 @@ def score_corpus(
     Returns how many documents of each source have scores in each quarter of a grade, with how many there are and how
     many were kept, and the rule by which they were.
     """
-    files = shard_files(corpus)
+    stored = shards(corpus)
     weights = digest_value([digest_file(file) for file in sorted(classifier.iterdir())])
     scored = [
-        Portion(
-            folder=into / SCRATCH / f"score-{number:05d}",
-            key=digest_value([digest_file(file), weights]),
-            work=partial(_score_file, file, classifier),
-            size=file.stat().st_size,
-            units=rows_in(file),
-        )
-        for number, file in enumerate(files)
+        Portion.over(shard, into / SCRATCH / f"score-{number:05d}", partial(_score_shard, shard, classifier), weights)
+        for number, shard in enumerate(stored)
     ]
     counts: dict[str, Counter[int]] = {}
     for found in work_through(scored, "score documents", progress):
         for source, histogram in found.items():
             counts.setdefault(source, Counter()).update(dict(enumerate(histogram)))
-    rule = _rule(files, [part.folder / _SCORES for part in scored], load(classifier), settings)
+    rule = _rule(stored, [part.folder / _SCORES for part in scored], load(classifier), settings)
     schema = corpus_schema([corpus])
     written = [
-        Portion(
-            folder=into / SCRATCH / f"graded-{number:05d}",
-            key=digest_value([part.key, rule.minimum, rule.last, str(schema)]),
-            work=partial(_write_file, file, part.folder / _SCORES, rule, schema),
-            size=part.size,
-            units=part.units,
+        Portion.over(
+            shard,
+            into / SCRATCH / f"graded-{number:05d}",
+            partial(_write_shard, shard, part.folder / _SCORES, rule, schema),
+            *(weights, rule.minimum, rule.last, str(schema)),
         )
-        for number, (file, part) in enumerate(zip(files, scored, strict=True))
+        for number, (shard, part) in enumerate(zip(stored, scored, strict=True))
     ]
     kept = sum(work_through(written, "write documents", progress))
-    gather([part.folder for part in written], into)
+    merge([part.folder for part in written], into)
     edges = [edge / _BINS_PER_GRADE for edge in range(_BINS + 1)]
     histogram = {source: [counted[number] for number in range(_BINS)] for source, counted in sorted(counts.items())}
     return {
@@ -93,14 +75,14 @@ def _loaded(classifier: Path, written: int) -> Classifier:
     return load(classifier)
 
 
-def _score_file(file: Path, classifier: Path, folder: Path, advance: Advance) -> dict[str, list[int]]:
+def _score_shard(shard: Shard, classifier: Path, folder: Path, advance: Advance) -> dict[str, list[int]]:
     """Keep the scores of a file's documents, in order. Returns the histogram of each source."""
     import numpy as np
 
     model = _loaded(classifier, max(part.stat().st_mtime_ns for part in classifier.iterdir()))
     counts: dict[str, list[int]] = {}
     scores: list[NDArray[np.float64]] = [np.zeros(0)]
-    for batch in file_batches(file, ["text", "source"]):
+    for batch in shard.batches(["text", "source"]):
         found = model.score(batch["text"].to_pylist())
         scores.append(found)
         for source, score in zip(batch["source"].to_pylist(), found, strict=True):
@@ -110,20 +92,20 @@ def _score_file(file: Path, classifier: Path, folder: Path, advance: Advance) ->
     return counts
 
 
-def _rule(files: Sequence[Path], scores: Sequence[Path], classifier: Classifier, settings: GradeSettings) -> Keep:
+def _rule(stored: Sequence[Shard], scores: Sequence[Path], classifier: Classifier, settings: GradeSettings) -> Keep:
     """Which scores are enough, by the settings. A share of the documents needs all scores first."""
     import numpy as np
 
     if settings.share is None:
         return Keep(float(classifier.cut[settings.threshold - 1])) if settings.drop else Keep(0.0)
     ranked: list[tuple[float, str]] = []
-    for file, found in zip(files, scores, strict=True):
-        ids = [name for batch in file_batches(file, ["id"]) for name in batch["id"].to_pylist()]
+    for shard, found in zip(stored, scores, strict=True):
+        ids = [name for batch in shard.batches(["id"]) for name in batch["id"].to_pylist()]
         ranked += zip((-np.load(found)).tolist(), ids, strict=True)
     return best(ranked, settings.share)
 
 
-def _write_file(file: Path, scores: Path, rule: Keep, schema: Any, folder: Path, advance: Advance) -> int:
+def _write_shard(shard: Shard, scores: Path, rule: Keep, schema: Any, folder: Path, advance: Advance) -> int:
     """Write a file's documents with their scores. Returns how many were kept."""
     import numpy as np
     import pyarrow as pa
@@ -132,16 +114,13 @@ def _write_file(file: Path, scores: Path, rule: Keep, schema: Any, folder: Path,
         schema = schema.remove(schema.get_field_index("score"))
     score_column = pa.field("score", pa.float64())
     given = iter(np.load(scores).tolist())
-    with (
-        ShardWriter(folder / DOCUMENTS, schema.append(score_column)) as kept,
-        ShardWriter(folder / REMOVED, removed_schema().append(score_column)) as removed,
-    ):
-        for batch in file_batches(file):
+    with CorpusWriter(folder, schema.append(score_column), removed_schema().append(score_column)) as graded:
+        for batch in shard.batches():
             for row in batch.to_pylist():
                 score = next(given)
                 if rule(score, row["id"]):
-                    kept.add({**row, "score": score})
+                    graded.keep({**row, "score": score})
                 else:
-                    removed.add({**removed_row(row, LOW), "score": score})
+                    graded.drop(row, LOW, score=score)
             advance(batch.num_rows)
-    return kept.rows
+    return graded.documents

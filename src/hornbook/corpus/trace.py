@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook import manifest
-from hornbook.corpus.shards import DOCUMENTS, REMOVED
+from hornbook.documents import DOCUMENTS, REMOVED, ids_that_begin, rows_where
 from hornbook.errors import UserError
 from hornbook.tokens.settings import Component
 
@@ -51,7 +51,7 @@ def trace(identity: str, folders: Sequence[Path]) -> Trace:
     text = ""
     for folder, found in stages.items():
         for part, kept in ((DOCUMENTS, True), (REMOVED, False)):
-            for row in _rows(folder / part, "id", whole):
+            for row in rows_where(folder, "id", [whole], part=part):
                 text = max(text, row.pop("text", "") or "", key=len)
                 notes = (*_grade(folder, whole), *_why(row, kept, list(stages)))
                 columns = {name: value for name, value in row.items() if value not in (None, "") and name != "id"}
@@ -60,24 +60,16 @@ def trace(identity: str, folders: Sequence[Path]) -> Trace:
             notes = tuple(_mixed(found.settings, steps[-1].columns))
             taken = any(note.startswith(_TAKEN) for note in notes)
             steps.append(Step(found.stage, folder, taken, {}, notes or ("no mixture reads its source",)))
-        repeats += [{**row, "stage": found.stage} for row in _rows(folder / REMOVED, "kept", whole)]
+        repeats += [{**row, "stage": found.stage} for row in rows_where(folder, "kept", [whole], part=REMOVED)]
     repeats = [{name: row.get(name) for name in ("id", "reason", "source", "path", "stage")} for row in repeats]
     return Trace(whole, text, tuple(steps), tuple(sorted(repeats, key=str)))
 
 
 def _whole(identity: str, stages: list[Path]) -> str:
     """The whole id that begins with what the user typed."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     if len(identity) < _SHORTEST:
         raise UserError(f"{identity!r} is too short for an id; give its first {_SHORTEST} characters at least")
-    found: set[str] = set()
-    for folder in stages:
-        for part in (DOCUMENTS, REMOVED):
-            for file in sorted((folder / part).glob("*.parquet")):
-                ids = pq.read_table(file, columns=["id"])["id"]
-                found.update(ids.filter(pc.starts_with(ids, identity)).to_pylist())
+    found = {one for folder in stages for one in ids_that_begin(folder, identity)}
     if identity in found:
         return identity
     if not found:
@@ -87,14 +79,6 @@ def _whole(identity: str, stages: list[Path]) -> str:
         some = ", ".join(sorted(found)[:3])
         raise UserError(f"{len(found)} documents have ids that begin with {identity}: {some}, ...; give more of it")
     return found.pop()
-
-
-def _rows(folder: Path, column: str, value: str) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    for file in sorted(folder.glob("*.parquet")):
-        if column in pq.read_schema(file).names:
-            yield from pq.read_table(file, filters=[(column, "=", value)]).to_pylist()
 
 
 def _grade(folder: Path, identity: str) -> Iterator[str]:
@@ -117,7 +101,7 @@ def _why(row: Mapping[str, Any], kept: bool, stages: list[Path]) -> Iterator[str
     if kept or not other:
         return
     for folder in reversed(stages):
-        for found in _rows(folder / DOCUMENTS, "id", other):
+        for found in rows_where(folder, "id", [other]):
             yield f"kept instead: {other}, {found['source']} {found.get('path') or ''}".rstrip()
             return
     yield f"it holds the problem {other}"

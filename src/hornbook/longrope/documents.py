@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hornbook.corpus import formats, sources
 from hornbook.corpus.settings import ReadSettings, Source
+from hornbook.documents import is_held_out, read_rows
 from hornbook.errors import UserError
 from hornbook.model.tokenizer import Tokenizer
-from hornbook.seeds import derive, stream
-from hornbook.tokens.documents import documents as corpus_documents
+from hornbook.seeds import stream
 
 BATCH = 256
 
@@ -36,12 +36,12 @@ def of_corpus(
 
     held_out, seed: the tokens stage's, so that the documents which it kept for the validation loss are kept here too.
     """
-    for document in corpus_documents(corpus):
-        if document.source not in names:
+    for row in read_rows(corpus, ["id", "text", "source", "score"]):
+        if row["source"] not in names:
             continue
-        kept_back = derive(seed, "held out", document.id) / (1 << 63) < held_out
-        if kept_back or document.score is None or document.score >= minimum_score:
-            yield Text(document.id, document.text, kept_back)
+        kept_back, score = is_held_out(row["id"], held_out, seed), row.get("score")
+        if kept_back or score is None or score >= minimum_score:
+            yield Text(row["id"], row["text"], kept_back)
 
 
 def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Text]:
@@ -55,7 +55,7 @@ def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Text]:
             if isinstance(document, formats.Raw):
                 text = "".join(document.blocks)
                 if text.strip():
-                    yield Text(document.path, text, derive(seed, "held out", document.path) / (1 << 63) < held_out)
+                    yield Text(document.path, text, is_held_out(document.path, held_out, seed))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hornbook.documents import rows_where
 from hornbook.report.run import Run
 
 
@@ -26,16 +26,7 @@ def first_of_each(
     return [found[value] for value in values if value in found]
 
 
-def _rows(run: Run, stage: str, column: str, values: set[str], columns: Sequence[str]) -> Iterable[dict[str, Any]]:
-    """Rows whose `column` holds one of `values`, shard by shard."""
-    import pyarrow.parquet as pq
-
-    for path in _shards(run, stage):
-        names = pq.read_schema(path).names
-        if column in names:
-            kept = [name for name in dict.fromkeys(columns) if name in names]
-            yield from pq.read_table(path, columns=kept, filters=[(column, "in", values)]).to_pylist()
-
-
-def _shards(run: Run, stage: str) -> list[Path]:
-    return sorted((run.folders[stage] / "documents").glob("*.parquet")) if stage in run.folders else []
+def _rows(run: Run, stage: str, column: str, values: set[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows whose `column` holds one of `values`; none where the stage is missing."""
+    if stage in run.folders:
+        yield from rows_where(run.folders[stage], column, values, columns)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+from hornbook.documents import is_corpus, read_rows
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
@@ -71,14 +73,9 @@ def _plot(name: str, diversity: Mapping[str, Mapping[str, float]]) -> str:
 
 def _samples(run: Run, name: str) -> list[dict[str, Any]]:
     """The first documents of a source with what was drawn for them."""
-    import pyarrow.parquet as pq
-
-    path = run.file("texts", f"{name}/documents/part-00000.parquet")
-    if path is None:
+    if "texts" not in run.folders or not is_corpus(run.folders["texts"] / name):
         return []
-    with pq.ParquetFile(path) as file:
-        batch = next(file.iter_batches(batch_size=SAMPLES, columns=["text", "seeds"]), None)
-    rows = batch.to_pylist() if batch is not None else []
+    rows = islice(read_rows(run.folders["texts"] / name, ["text", "seeds"]), SAMPLES)
     return [{"text": clip(row["text"], 40, 1_500), "seeds": _seeds(row["seeds"])} for row in rows]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Run = Callable[[Work], dict[str, Any]]
 
-LONGROPE_CODE = ("longrope", "evaluate", "inference", *TRAINING_CODE)
+LONGROPE_CODE = ("longrope", "documents", "evaluate", "inference", *TRAINING_CODE)
 
 
 def longrope_stages(recipe: Recipe) -> list[Stage]:

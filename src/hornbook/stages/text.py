@@ -26,7 +26,7 @@ def read_stage(recipe: Recipe, base: Path) -> Stage:
         return fingerprint(sources, base)
 
     settings = {"sources": [s.model_dump(mode="json") for s in sources], **recipe.read.model_dump(mode="json")}
-    return Stage("read", "real documents", (), settings, ("corpus", "identity"), run, outside)
+    return Stage("read", "real documents", (), settings, ("corpus", "documents"), run, outside)
 
 
 def filter_stages(recipe: Recipe) -> list[Stage]:
@@ -40,7 +40,7 @@ def filter_stages(recipe: Recipe) -> list[Stage]:
     if not recipe.filter.active:
         return []
     settings = recipe.filter.model_dump(mode="json")
-    return [Stage("filter", "languages, rules, privacy", ("read",), settings, ("corpus", "identity"), run)]
+    return [Stage("filter", "languages, rules, privacy", ("read",), settings, ("corpus", "documents"), run)]
 
 
 def grade_stage(recipe: Recipe, base: Path) -> Stage:
@@ -59,7 +59,7 @@ def grade_stage(recipe: Recipe, base: Path) -> Stage:
     from hornbook.teacher.choose import grades_settings
 
     settings = {"seed": recipe.seed, **recipe.grade.model_dump(mode="json"), **grades_settings(recipe.teacher, base)}
-    return Stage("grade", "educational value 0-5", (documents,), settings, ("corpus", "identity", "teacher"), run)
+    return Stage("grade", "educational value 0-5", (documents,), settings, ("corpus", "documents", "teacher"), run)
 
 
 def texts_stages(recipe: Recipe, base: Path, allow_unisolated: bool) -> list[Stage]:
@@ -84,7 +84,7 @@ def texts_stages(recipe: Recipe, base: Path, allow_unisolated: bool) -> list[Sta
         )
 
     settings = texts_settings(sources, recipe.teacher, base=base, seed=recipe.seed)
-    code = ("teacher", "identity", "sandbox", "seeds")
+    code = ("teacher", "documents", "sandbox", "seeds")
     return [Stage("texts", "what the teacher writes as a source", inputs, settings, code, run)]
 
 
@@ -113,7 +113,7 @@ def write_stage(recipe: Recipe, base: Path, allow_unisolated: bool) -> Stage:
         "exercises, problems, conversations, preferences",
         (),
         settings,
-        ("teacher", "identity", "sandbox"),
+        ("teacher", "documents", "sandbox"),
         run,
     )
 
@@ -145,4 +145,4 @@ def clean_stage(recipe: Recipe, base: Path) -> Stage:
         return figures | {"talks": clean_talks(talks, problems, recipe.clean, into=work.into)}
 
     settings = recipe.clean.model_dump(mode="json")
-    return Stage("clean", "duplicates and leaked problems out", inputs, settings, ("corpus", "identity"), run, outside)
+    return Stage("clean", "duplicates and leaked problems out", inputs, settings, ("corpus", "documents"), run, outside)

@@ -36,7 +36,7 @@ def tokens_stage(recipe: Recipe) -> Stage:
         "phases": {name: phase.model_dump(mode="json") for name, phase in phases.items()},
         **recipe.tokens.model_dump(mode="json"),
     }
-    return Stage("tokens", "tokenizer and packed shards", ("clean",), settings, ("tokens", "model"), run)
+    return Stage("tokens", "tokenizer and packed shards", ("clean",), settings, ("tokens", "documents", "model"), run)
 
 
 def pretrain_stage(recipe: Recipe) -> Stage:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.documents import document_id
 from hornbook.errors import UserError
 from hornbook.files import digest_value, write_jsonl
-from hornbook.identity import document_id
 from hornbook.progress import Progress
 from hornbook.seeds import derive
 from hornbook.teacher import shards

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hornbook.files import digest_file, digest_value
+from hornbook.documents import Shard
+from hornbook.files import digest_file
 from hornbook.manifest import SCRATCH
 from hornbook.model.tokenizer import Tokenizer
 from hornbook.progress import Progress
-from hornbook.tokens.documents import File
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -25,7 +25,7 @@ _BATCH = 512  # documents encoded at once
 class Encoded:
     """The ids of a corpus's documents, each with the end-of-text token after it, as far as they were asked for."""
 
-    def __init__(self, corpus: Sequence[File], tokenizer: Path, *, into: Path, progress: Progress) -> None:
+    def __init__(self, corpus: Sequence[Shard], tokenizer: Path, *, into: Path, progress: Progress) -> None:
         """`tokenizer` is its folder; `into` the stage's folder, whose scratch folder holds the ids."""
         self._corpus, self._tokenizer, self._into, self._progress = corpus, tokenizer, into, progress
         documents = corpus[-1].end if corpus else 0
@@ -34,7 +34,6 @@ class Encoded:
         self.lengths: NDArray[np.int64] = np.full(documents, -1, dtype=np.int64)
         """Tokens of each document, the one at its end included; -1 where it was not asked for."""
         self._ids: list[NDArray[np.uint32]] = []
-        self._digests: dict[Path, str] = {}
 
     def ask(self, numbers: Iterable[int]) -> None:
         """Encode these documents, but for those that are encoded already."""
@@ -44,22 +43,14 @@ class Encoded:
         tokenizer = digest_file(self._tokenizer / "tokenizer.json")
         portions: list[Portion] = []
         places: list[NDArray[np.int64]] = []
-        for file in self._corpus:
-            here = file.first + np.flatnonzero(wanted[file.first : file.end])
+        for shard in self._corpus:
+            here = shard.first + np.flatnonzero(wanted[shard.first : shard.end])
             if not len(here):
                 continue
-            if file.path not in self._digests:
-                self._digests[file.path] = digest_file(file.path)
             rows = frozenset(here.tolist())
-            portions.append(
-                Portion(
-                    folder=self._into / SCRATCH / f"ids-{len(self._ids) + len(portions):05d}",
-                    key=digest_value([self._digests[file.path], tokenizer, sorted(rows)]),
-                    work=partial(_encode_file, file, rows, self._tokenizer),
-                    size=file.path.stat().st_size,
-                    units=len(rows),
-                )
-            )
+            folder = self._into / SCRATCH / f"ids-{len(self._ids) + len(portions):05d}"
+            work = partial(_encode_shard, shard, rows, self._tokenizer)
+            portions.append(replace(Portion.over(shard, folder, work, tokenizer, sorted(rows)), units=len(rows)))
             places.append(here)
         if not portions:
             return
@@ -94,7 +85,7 @@ def _load(folder: Path, digest: str) -> Tokenizer:
     return Tokenizer(folder)
 
 
-def _encode_file(file: File, numbers: Collection[int], tokenizer: Path, folder: Path, advance: Advance) -> None:
+def _encode_shard(shard: Shard, numbers: Collection[int], tokenizer: Path, folder: Path, advance: Advance) -> None:
     """Keep the ids of these documents of a file: all in one array, with where each ends."""
     loaded = _load(tokenizer, digest_file(tokenizer / "tokenizer.json"))
     ids: list[NDArray[np.uint32]] = []
@@ -108,7 +99,7 @@ def _encode_file(file: File, numbers: Collection[int], tokenizer: Path, folder: 
         advance(len(batch))
         batch.clear()
 
-    for _, text in file.texts(numbers):
+    for _, text in shard.texts(numbers):
         batch.append(text)
         if len(batch) == _BATCH:
             encode()

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.documents import Shard, is_held_out, shards
 from hornbook.errors import UserError, nearest
 from hornbook.files import write_json
 from hornbook.model.tokenizer import PAD, Tokenizer
 from hornbook.progress import Progress
-from hornbook.seeds import derive, stream
-from hornbook.tokens import pack, shards, train_tokenizer
-from hornbook.tokens.documents import Entry, File, entries, files
+from hornbook.seeds import stream
+from hornbook.tokens import pack, train_tokenizer
+from hornbook.tokens.documents import Entry, entries
 from hornbook.tokens.encode import Chosen, Encoded
 from hornbook.tokens.settings import Component, Phase, TokensSettings
+from hornbook.tokens.shards import write_blocks
 
 _EXAMPLE = 300  # characters of a document that are shown cut into tokens
 _RATE_SAMPLE = 1_000_000  # characters that tell how many make a token
@@ -70,7 +72,7 @@ def tokenize(
     progress: Progress,
 ) -> dict[str, Any]:
     """Write `tokenizer/`, `shards/` (one per component of each phase) and `validation/` (one per source)."""
-    stored = files(corpus)
+    stored = shards(corpus)
     kept, held_out = _split(stored, corpus, settings.held_out, seed)
     _check_sources(phases, kept)
     row = context + 1
@@ -105,14 +107,14 @@ def tokenize(
 
 
 def _split(
-    stored: Sequence[File], corpus: Path, share: float, seed: int
+    stored: Sequence[Shard], corpus: Path, share: float, seed: int
 ) -> tuple[dict[str, list[Entry]], dict[str, list[Entry]]]:
     """Training and held-out documents by source, each in a seeded order that does not depend on the order on disk."""
     kept: dict[str, list[Entry]] = {}
     held_out: dict[str, list[Entry]] = {}
     for document in entries(stored):
-        drawn = derive(seed, "held out", document.id) / (1 << 63)
-        (held_out if drawn < share else kept).setdefault(document.source, []).append(document)
+        held = is_held_out(document.id, share, seed)
+        (held_out if held else kept).setdefault(document.source, []).append(document)
     for group in (kept, held_out):
         for source in list(group):
             group[source].sort(key=lambda document: document.id)
@@ -176,10 +178,10 @@ def _sample(kept: Mapping[str, list[Entry]], phases: Mapping[str, Phase], charac
                 yield document
 
 
-def _texts(stored: Iterable[File], wanted: Sequence[Entry]) -> list[str]:
+def _texts(stored: Iterable[Shard], wanted: Sequence[Entry]) -> list[str]:
     """The texts of some documents, in the order given."""
     numbers = {entry.number for entry in wanted}
-    texts = {number: text for file in stored for number, text in file.texts(numbers)}
+    texts = {number: text for shard in stored for number, text in shard.texts(numbers)}
     return [texts[entry.number] for entry in wanted]
 
 
@@ -256,7 +258,7 @@ def _write_shard(
     }
     folder = into / order.folder
     told = {key: facts[key] for key in ("documents", "tokens")}
-    shards.write_blocks(folder, order.name, blocks(), len(plan), row, tokenizer.size, **told)
+    write_blocks(folder, order.name, blocks(), len(plan), row, tokenizer.size, **told)
     write_json(folder / f"{order.name}.documents.json", [entry.id for entry in used])
     return facts
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hornbook.files import read_json, remove_folder, write_json
+from hornbook.files import digest_value, read_json, remove_folder, write_json
+
+if TYPE_CHECKING:
+    from hornbook.documents import Shard
 
 FINISHED = "finished.json"  # in a portion's folder once it is whole
 
@@ -28,6 +31,11 @@ class Portion:
     work: Callable[[Path, Advance], Any]
     size: int
     units: float
+
+    @classmethod
+    def over(cls, shard: Shard, folder: Path, work: Callable[[Path, Advance], Any], *key: Any) -> Portion:
+        """Work on one file of a corpus. `key`: what it depends on besides that file, as JSON values."""
+        return cls(folder, digest_value([shard.digest, *key]), work, shard.size, shard.rows)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hornbook.corpus.shards import read_batches
+from hornbook.documents import read_batches
 
 CHARACTERS = 1_200
 STEP = CHARACTERS // 2  # what is no longer than this lies whole in one passage at least

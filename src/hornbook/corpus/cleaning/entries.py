@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.duplicates import band_keys
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import Row, file_batches, rows_in, shard_files
-from hornbook.files import digest_bytes, digest_file, digest_value
-from hornbook.identity import document_id
+from hornbook.documents import Row, Shard, document_id
+from hornbook.files import digest_bytes
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
 from hornbook.workers.portion import Advance, Portion
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 _ENTRIES = "entries.parquet"
 _BANDS = "bands.npy"
 _ROWS = 5_000  # documents hashed at once
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a corpus. Its documents have the numbers from `first` on."""
-
-    file: Path
-    digest: str
-    rows: int
-    first: int
 
 
 @dataclass(frozen=True)
@@ -65,17 +54,6 @@ class Entries:
         return len(self.keys)
 
 
-def shards_of(corpora: Sequence[Path]) -> list[Shard]:
-    """The files of all corpora, in order."""
-    shards: list[Shard] = []
-    first = 0
-    for corpus in corpora:
-        for file in shard_files(corpus):
-            shards.append(Shard(file, digest_file(file), rows_in(file), first))
-            first += shards[-1].rows
-    return shards
-
-
 def entries(shards: Sequence[Shard], settings: CleanSettings, *, into: Path, progress: Progress) -> Entries:
     """Read everything once."""
     import numpy as np
@@ -85,13 +63,7 @@ def entries(shards: Sequence[Shard], settings: CleanSettings, *, into: Path, pro
 
     hashing = settings.model_dump(include={"bands", "rows", "shingle"})
     portions = [
-        Portion(
-            folder=into / SCRATCH / f"hash-{number:05d}",
-            key=digest_value([shard.digest, hashing]),
-            work=partial(_hash_file, shard.file, settings),
-            size=shard.file.stat().st_size,
-            units=shard.rows,
-        )
+        Portion.over(shard, into / SCRATCH / f"hash-{number:05d}", partial(_hash_shard, shard, settings), hashing)
         for number, shard in enumerate(shards)
     ]
     work_through(portions, "hash documents", progress)
@@ -108,7 +80,7 @@ def entries(shards: Sequence[Shard], settings: CleanSettings, *, into: Path, pro
     )
 
 
-def _hash_file(file: Path, settings: CleanSettings, folder: Path, advance: Advance) -> None:
+def _hash_shard(shard: Shard, settings: CleanSettings, folder: Path, advance: Advance) -> None:
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -117,7 +89,7 @@ def _hash_file(file: Path, settings: CleanSettings, folder: Path, advance: Advan
     schema = pa.schema([*names.items(), ("digest", pa.string()), ("characters", pa.int64())])
     bands = [np.zeros((0, settings.bands), dtype=np.uint64)]
     with pq.ParquetWriter(folder / _ENTRIES, schema, compression="zstd") as writer:
-        for batch in file_batches(file, rows=_ROWS):
+        for batch in shard.batches(rows=_ROWS):
             rows = batch.to_pylist()
             writer.write_table(pa.Table.from_pylist([_entry(row) for row in rows], schema=schema))
             bands.append(band_keys([row["text"] for row in rows], settings))

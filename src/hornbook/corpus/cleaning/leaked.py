@@ -12,7 +12,7 @@ from hornbook.corpus.cleaning.fates import CONTAMINATED, Fate, Fates
 from hornbook.corpus.leaks.benchmarks import say_left_out
 from hornbook.corpus.protect import Protected
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import file_batches
+from hornbook.documents import Shard
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
@@ -52,12 +52,11 @@ def leaked(
     for number, shard in enumerate(entries.shards):
         left = [row for row in range(shard.rows) if shard.first + row not in fates]
         portions.append(
-            Portion(
-                folder=into / SCRATCH / f"leaks-{number:05d}",
-                key=digest_value([shard.digest, digest, left]),
-                work=partial(_search_file, shard.file, left, guarded, digest),
-                size=shard.file.stat().st_size,
-                units=shard.rows,
+            Portion.over(
+                shard,
+                into / SCRATCH / f"leaks-{number:05d}",
+                partial(_search_shard, shard, left, guarded, digest),
+                *(digest, left),
             )
         )
     say_left_out(protected.left_out, progress)
@@ -76,14 +75,14 @@ def leaked(
     }
 
 
-def _search_file(
-    file: Path, left: Sequence[int], guarded: Guarded, digest: str, folder: Path, advance: Advance
+def _search_shard(
+    shard: Shard, left: Sequence[int], guarded: Guarded, digest: str, folder: Path, advance: Advance
 ) -> list[tuple[int, str]]:
     """Of these rows of a file those that hold something, each with its name."""
     protected, wanted = _protected(guarded, digest), set(left)
     leaks: list[tuple[int, str]] = []
     first = 0
-    for batch in file_batches(file, ["text"]):
+    for batch in shard.batches(["text"]):
         rows = [row for row in range(first, first + batch.num_rows) if row in wanted]
         texts = [batch["text"][row - first].as_py() for row in rows]
         leaks += [(row, held) for row, held in zip(rows, protected.find(texts), strict=True) if held is not None]

@@ -11,9 +11,8 @@ from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import EXACT, NEAR, Fate, Fates
 from hornbook.corpus.duplicates import candidate_groups, near_duplicates, shingles
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import file_batches
 from hornbook.corpus.words import WordHashes
-from hornbook.files import digest_value
+from hornbook.documents import Shard
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
 from hornbook.workers.portion import Advance, Portion
@@ -59,12 +58,11 @@ def _sets(
         if rows:
             numbers.append([shard.first + row for row in rows])
             portions.append(
-                Portion(
-                    folder=into / SCRATCH / f"shingles-{place:05d}",
-                    key=digest_value([shard.digest, settings.shingle, rows]),
-                    work=partial(_shingle_file, shard.file, rows, settings.shingle),
-                    size=shard.file.stat().st_size,
-                    units=shard.rows,
+                Portion.over(
+                    shard,
+                    into / SCRATCH / f"shingles-{place:05d}",
+                    partial(_shingle_shard, shard, rows, settings.shingle),
+                    *(settings.shingle, rows),
                 )
             )
     work_through(portions, "compare documents", progress)
@@ -76,13 +74,13 @@ def _sets(
     return sets
 
 
-def _shingle_file(file: Path, rows: Sequence[int], length: int, folder: Path, advance: Advance) -> None:
+def _shingle_shard(shard: Shard, rows: Sequence[int], length: int, folder: Path, advance: Advance) -> None:
     """Keep the sets of shingles of some rows of a file: all in one array, with where each ends."""
     import numpy as np
 
     hashes, wanted, row = WordHashes(), set(rows), 0
     sets = []
-    for batch in file_batches(file, ["text"]):
+    for batch in shard.batches(["text"]):
         for text in batch["text"]:
             if row in wanted:
                 sets.append(shingles(text.as_py(), length, hashes))

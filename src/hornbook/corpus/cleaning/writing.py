@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.cleaning.entries import Entries, Shard
+from hornbook.corpus.cleaning.entries import Entries
 from hornbook.corpus.cleaning.fates import EXACT, NEAR, REASONS, Fates
-from hornbook.corpus.gather import gather
 from hornbook.corpus.settings import CleanSettings
-from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, file_batches, removed_row, removed_schema
+from hornbook.documents import CorpusWriter, Row, Shard, merge, removed_row
 from hornbook.files import digest_value
 from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
@@ -36,7 +35,7 @@ def write(
     order = sorted(range(len(entries)), key=lambda number: (entries.keys[number], rank[number]))
     keys = [entries.keys[number] for number in order]
     count = max(1, math.ceil(int(entries.characters.sum()) / settings.memory))
-    size = sum(shard.file.stat().st_size for shard in entries.shards)
+    size = sum(shard.size for shard in entries.shards)
     digests = [shard.digest for shard in entries.shards]
     portions = []
     for part in range(count):
@@ -53,7 +52,7 @@ def write(
             )
         )
     found = work_through(portions, "write documents", progress)
-    gather([portion.folder for portion in portions], into)
+    merge([portion.folder for portion in portions], into)
     examples = {
         reason: [row for part in found for row in part.get(reason, [])][: settings.examples] for reason in REASONS
     }
@@ -72,14 +71,14 @@ def _write_part(
     """Write the documents with these numbers, in this order. Returns the first of those dropped for each reason."""
     rows = _held(shards, set(members), advance)
     examples: dict[str, list[Row]] = defaultdict(list)
-    with ShardWriter(folder / DOCUMENTS, schema) as kept, ShardWriter(folder / REMOVED, removed_schema()) as removed:
+    with CorpusWriter(folder, schema) as corpus:
         for number in members:
             row = rows.pop(number)
             if number not in dropped:
-                kept.add(row)
+                corpus.keep(row)
                 continue
             reason, other = dropped[number]
-            removed.add(removed_row(row, reason, other))
+            corpus.drop(row, reason, other)
             if len(examples[reason]) < most:
                 examples[reason].append(removed_row(row, reason, other))
     return examples
@@ -90,7 +89,7 @@ def _held(shards: Sequence[Shard], wanted: set[int], advance: Advance) -> dict[i
     rows: dict[int, Row] = {}
     for shard in shards:
         first = shard.first
-        for batch in file_batches(shard.file):
+        for batch in shard.batches():
             numbers = [number for number in range(first, first + batch.num_rows) if number in wanted]
             chosen = batch.take([number - first for number in numbers]) if numbers else batch.slice(0, 0)
             rows.update(zip(numbers, chosen.to_pylist(), strict=True))
@@ -107,7 +106,7 @@ def _with_kept_texts(shards: Sequence[Shard], examples: Mapping[str, Sequence[Ro
     wanted = pa.array({row["kept"] for reason in (EXACT, NEAR) for row in examples[reason]}, pa.string())
     texts: dict[str, str] = {}
     for shard in shards if len(wanted) else ():
-        for batch in file_batches(shard.file, ["id", "text"]):
+        for batch in shard.batches(["id", "text"]):
             found = batch.filter(pc.is_in(batch["id"], value_set=wanted))
             texts.update(zip(found["id"].to_pylist(), found["text"].to_pylist(), strict=True))
     return {

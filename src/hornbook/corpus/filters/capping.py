@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.corpus.filters import shares
-from hornbook.corpus.shards import DOCUMENTS, REMOVED, Row, ShardWriter, removed_row, removed_schema, rows_in
+from hornbook.corpus.filters.shares import allowed, group
+from hornbook.documents import REMOVED, CorpusWriter, read_rows, shards
 from hornbook.errors import UserError
 from hornbook.files import digest_value, read_json
 from hornbook.manifest import SCRATCH
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SHARE_FULL = "language share full"
 
-_BATCH = 500
 _DRAWN = 5  # hexadecimal digits of a document's id that decide whether it is within its language's share
 
 
@@ -44,8 +43,8 @@ def cap(
     """
     amounts: Counter[str | None] = Counter()
     for name, characters in languages.items():
-        amounts[shares.group(name, limits)] += characters
-    room = shares.allowed(amounts, limits)
+        amounts[group(name, limits)] += characters
+    room = allowed(amounts, limits)
     if room is None:
         raise UserError(
             "filter.language.shares can't be met: every language there is has a share, and these make less than 1"
@@ -56,8 +55,8 @@ def cap(
             folder=into / SCRATCH / f"capped-{number:05d}",
             key=digest_value([edges, dict(limits), read_json(folder / FINISHED)]),
             work=partial(_cap_one, folder, schema, edges, limits),
-            size=sum(file.stat().st_size for file in folder.glob("*/*.parquet")),
-            units=sum(rows_in(file) for file in (folder / DOCUMENTS).glob("*.parquet")),
+            size=sum(shard.size for shard in shards(folder)),
+            units=sum(shard.rows for shard in shards(folder)),
         )
         for number, folder in enumerate(folders)
     ]
@@ -72,19 +71,16 @@ def _cap_one(
 ) -> Counter[str]:
     """One portion without the documents beyond their groups' edges."""
     dropped: Counter[str] = Counter()
-    with (
-        ShardWriter(into / DOCUMENTS, schema) as kept,
-        ShardWriter(into / REMOVED, removed_schema()) as removed,
-    ):
-        for row in _parquet_rows(folder / REMOVED):
-            removed.add(row)
-        for row in _parquet_rows(folder / DOCUMENTS):
-            name = shares.group(row["language"], limits)
+    with CorpusWriter(into, schema) as corpus:
+        for row in read_rows(folder, part=REMOVED):
+            corpus.drop(row, row["reason"], row["kept"])
+        for row in read_rows(folder):
+            name = group(row["language"], limits)
             if name is not None and _draw(row["id"]) >= edges.get(name, 16**_DRAWN):
-                removed.add(removed_row(row, SHARE_FULL))
+                corpus.drop(row, SHARE_FULL)
                 dropped.update({row["language"]: len(row["text"]), "": 1})
             else:
-                kept.add(row)
+                corpus.keep(row)
             advance(1)
     return dropped
 
@@ -95,8 +91,8 @@ def _edges(folders: Sequence[Path], room: Mapping[str, float], limits: Mapping[s
 
     drawn: dict[str, NDArray[np.int64]] = {name: np.zeros(16**_DRAWN, np.int64) for name in room}
     for folder in folders if room else ():
-        for row in _parquet_rows(folder / DOCUMENTS, ["id", "text", "language"]):
-            name = shares.group(row["language"], limits)
+        for row in read_rows(folder, ["id", "text", "language"]):
+            name = group(row["language"], limits)
             if name in drawn:
                 drawn[name][_draw(row["id"])] += len(row["text"])
     return {name: int((drawn[name].cumsum() <= room[name]).sum()) for name in sorted(drawn)}
@@ -105,12 +101,3 @@ def _edges(folders: Sequence[Path], room: Mapping[str, float], limits: Mapping[s
 def _draw(identity: str) -> int:
     """A number below 16 ** _DRAWN that is a document's own, as if drawn by lot."""
     return int(identity[:_DRAWN], 16)
-
-
-def _parquet_rows(folder: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    import pyarrow.parquet as pq
-
-    for file in sorted(folder.glob("*.parquet")):
-        with pq.ParquetFile(file) as table:
-            for batch in table.iter_batches(_BATCH, columns=columns):
-                yield from batch.to_pylist()

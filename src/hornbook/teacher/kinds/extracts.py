@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from pathlib import Path
 
-from hornbook.errors import UserError
+from hornbook.documents import read_rows
 from hornbook.seeds import derive
 from hornbook.teacher.kinds.draws import Extract
 
@@ -22,7 +21,8 @@ def extracts(corpus: Path, count: int, *, seed: int) -> list[Extract]:
     """
     chosen: list[tuple[int, str, str]] = []  # a heap with the last of those chosen so far on top
     seen: set[str] = set()
-    for name, text in _documents(corpus):
+    for row in read_rows(corpus, ["id", "text"]):
+        name, text = row["id"], row["text"]
         if len(text) < SHORTEST or name in seen:
             continue
         place = -derive(seed, "extract", name)
@@ -33,16 +33,3 @@ def extracts(corpus: Path, count: int, *, seed: int) -> list[Extract]:
             seen.add(name)
             heapq.heapreplace(chosen, (place, name, text[:LONGEST]))
     return [Extract(name, text) for _, name, text in sorted(chosen, reverse=True)]
-
-
-def _documents(corpus: Path) -> Iterator[tuple[str, str]]:
-    import pyarrow.parquet as pq
-
-    files = sorted((corpus / "documents").glob("*.parquet"))
-    if not files:
-        raise UserError(f"{corpus} is not a corpus: there are no parquet files in {corpus / 'documents'}")
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1_000, columns=["id", "text"]):
-                for row in batch.to_pylist():
-                    yield row["id"], row["text"]

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.documents import document_id
 from hornbook.errors import UserError
-from hornbook.identity import document_id
 from hornbook.seeds import derive
 from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.diversity import compare

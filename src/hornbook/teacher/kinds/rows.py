@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hornbook.documents import document_id
 from hornbook.files import digest_value, write_jsonl
-from hornbook.identity import document_id
 from hornbook.teacher import shards
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.answers import Written
@@ -20,10 +20,7 @@ CONVERSATIONS, PREFERENCES = "conversations.jsonl", "preferences.jsonl"
 class Documents(shards.Documents):
     """What was kept. `seeds` is what was drawn, `messages` a conversation; both are JSON."""
 
-    columns = (
-        *("id", "text", "source", "path", "kind", "teacher", "seeds"),
-        *("messages", "chosen", "rejected"),
-    )
+    more = ("kind", "teacher", "seeds", "messages", "chosen", "rejected")
 
 
 class Folder:

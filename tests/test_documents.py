@@ -1,20 +1,32 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hornbook.corpus.shards import (
+from hornbook.documents import (
+    REMOVED,
     REMOVED_CHARACTERS,
+    CorpusWriter,
     ShardWriter,
     corpus_schema,
+    document_id,
     document_schema,
+    ids_that_begin,
+    is_held_out,
+    merge,
+    normalise,
     read_batches,
     read_rows,
     removed_row,
     removed_schema,
+    rows_where,
+    shards,
 )
 from hornbook.errors import UserError
 
@@ -104,9 +116,88 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
 
 def test_batches_of_long_documents_are_smaller(tmp_path: Path) -> None:
     texts = [chr(97 + number % 26) * 1_000_000 for number in range(20)]
-    with ShardWriter(tmp_path / "documents", document_schema()) as shards:
+    with ShardWriter(tmp_path / "documents", document_schema()) as writer:
         for number, text in enumerate(texts):
-            shards.add({"id": f"{number}", "text": text, "source": "texts", "path": ""})
+            writer.add({"id": f"{number}", "text": text, "source": "texts", "path": ""})
     batches = [batch.to_pylist() for batch in read_batches(tmp_path, rows=5_000)]
     assert max(map(len, batches)) <= 8
     assert [row["text"] for batch in batches for row in batch] == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("a  \nb\t\n", "a\nb"),
+        ("a\n\n\n \n\nb", "a\n\nb"),
+        ("\n\n  indented\n", "  indented"),
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("Case Stays", "Case Stays"),
+        (" \n\t\n", ""),
+    ],
+)
+def test_normalise(text: str, expected: str) -> None:
+    assert normalise(text) == expected
+
+
+@given(st.text(alphabet=st.sampled_from(" \t\r\n\fabé\u0301")))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_the_id_is_a_string_of_the_normalised_text() -> None:
+    assert document_id("a \r\nb\n\n") == hashlib.sha256(b"a\nb").hexdigest()[:32]
+    assert document_id("a\nb") != document_id("a\nB")
+
+
+def test_long_runs_of_spaces_take_no_time() -> None:
+    assert normalise(" " * 2_000_000 + "x").endswith("x")  # quadratic code would take hours
+
+
+def test_what_is_merged_comes_in_order_without_empty_files(tmp_path: Path) -> None:
+    for number, rows in enumerate(([row(0), row(1)], [], [row(2)])):
+        with CorpusWriter(tmp_path / f"{number}", document_schema("family")) as corpus:
+            for one in rows:
+                corpus.keep({**one, "family": "f"})
+            corpus.drop(row(9), "too long", "abc")
+        assert corpus.documents == len(rows)
+    for _ in range(2):  # once more changes nothing
+        merge([tmp_path / f"{number}" for number in range(3)], tmp_path / "all")
+        assert [(shard.first, shard.end) for shard in shards(tmp_path / "all")] == [(0, 2), (2, 3)]
+    assert list(read_rows(tmp_path / "all")) == [{**row(number), "family": "f"} for number in range(3)]
+    removed = list(read_rows(tmp_path / "all", part=REMOVED))
+    assert removed == [removed_row(row(9), "too long", "abc")] * 3
+    merge([tmp_path / "1"], tmp_path / "empty")
+    assert corpus_schema([tmp_path / "empty"]).names == ["id", "text", "source", "path", "family"]
+
+
+def test_documents_are_found_by_what_a_column_holds(tmp_path: Path) -> None:
+    with CorpusWriter(tmp_path, document_schema()) as corpus:
+        for number in range(5):
+            corpus.keep(row(number))
+        corpus.drop(row(7), "near duplicate", row(3)["id"])
+    found = rows_where(tmp_path, "id", {row(1)["id"], row(4)["id"], row(7)["id"]}, ["path", "nothing", "path"])
+    assert list(found) == [{"path": "1.txt"}, {"path": "4.txt"}]
+    assert [one["path"] for one in rows_where(tmp_path, "kept", [row(3)["id"]], part=REMOVED)] == ["7.txt"]
+    assert list(rows_where(tmp_path, "nothing", ["x"])) == list(rows_where(tmp_path / "nowhere", "id", ["x"])) == []
+    assert ids_that_begin(tmp_path, row(0)["id"][:-1]) == {row(number)["id"] for number in (0, 1, 2, 3, 4, 7)}
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    corpus = corpus_with(tmp_path, id=["a"], text=["t"], source=["s"])
+    file = corpus / "documents/part-00000.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    for read in (
+        shards,
+        lambda corpus: list(rows_where(corpus, "id", ["a"])),
+        lambda corpus: ids_that_begin(corpus, ""),
+    ):
+        with pytest.raises(UserError, match=r"part-00000\.parquet is damaged"):
+            read(corpus)
+
+
+def test_a_share_of_the_documents_is_held_out_by_their_ids() -> None:
+    held = {f"{number}" for number in range(2_000) if is_held_out(f"{number}", 0.1, 7)}
+    assert 150 < len(held) < 250
+    assert held < {f"{number}" for number in range(2_000) if is_held_out(f"{number}", 0.2, 7)}
+    assert held != {f"{number}" for number in range(2_000) if is_held_out(f"{number}", 0.1, 8)}
