@@ -237,11 +237,11 @@ class Shard:
     def batches(self, columns: Sequence[str] | None = None, rows: int = 1_000) -> Iterator[Any]:
         """The documents as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order.
 
-        Columns that the file lacks are left out. Raises UserError for a damaged file, and for one that lacks what every
-        corpus has.
+        Columns that the file lacks are left out, but for those that every corpus has: without these, and for a damaged
+        file, it raises UserError.
         """
         with _opened(self.path) as file:
-            _complete(file.schema_arrow, self.path)
+            _complete(file.schema_arrow, self.path, columns)
             known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=rows, columns=known):
                 # Rows become Python objects, which take several times the room: fewer at once where they are long.
@@ -367,7 +367,8 @@ def _naming_damage(file: Path) -> Iterator[None]:
         raise UserError(f"{file} is damaged: {why}; make the corpus again, or move the file away") from None
 
 
-def _complete(schema: Any, file: Path) -> None:
-    missing = [name for name in _EXPECTED if name not in schema.names]
+def _complete(schema: Any, file: Path, columns: Sequence[str] | None = None) -> None:
+    """Raise UserError where a file lacks what every corpus has, if it is among the `columns` to be read."""
+    missing = [name for name in _EXPECTED if name not in schema.names and (columns is None or name in columns)]
     if missing:
-        raise UserError(f"{file} has no column {missing[0]!r}: a corpus has {', '.join(_EXPECTED[:-1])} and source")
+        raise UserError(f"{file} has no column {missing[0]!r}: a corpus has id, text and source")
