@@ -18,7 +18,7 @@ from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.families import format_for
 from hornbook.model.registry import find as find_model
-from hornbook.quantize.settings import QuantizeSettings
+from hornbook.quantize.quantize import QuantizeSettings
 from hornbook.settings import Settings, apply, validated
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
 from hornbook.teacher.settings import WriteSettings

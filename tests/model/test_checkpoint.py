@@ -20,7 +20,7 @@ from hornbook.model import checkpoint
 from hornbook.model.config import ModelConfig
 from hornbook.model.four_bit import GROUP, FourBitEmbedding, FourBitLinear
 from hornbook.model.tokenizer import Tokenizer
-from hornbook.quantize.quantize import four_bit
+from hornbook.quantize.quantize import quantize_matrix
 
 IDS = torch.tensor([[1, 2, 3, 250, 399, 7]])
 
@@ -138,7 +138,7 @@ def test_four_bits_survive_the_disk(tied: bool, make_model: Any, tokenizer_folde
     model = make_model(seed=5, tied_embeddings=tied)
     with torch.no_grad():
         for name in ("embed", "blocks.0.attention.qkv", "blocks.1.mlp.down"):
-            four_bit(model, name, None)
+            quantize_matrix(model, name)
     checkpoint.save(model, tmp_path, Tokenizer(tokenizer_folder))
     again = checkpoint.load(tmp_path)
     assert isinstance(again.embed, FourBitEmbedding)
@@ -179,7 +179,7 @@ def test_a_bias_and_a_rearranged_matrix_in_four_bits(make_model: Any, tmp_path: 
             if name.endswith("bias"):
                 parameter.normal_(0.0, 0.3, generator=torch.Generator().manual_seed(2))
         for name in ("embed", "lm_head", "blocks.0.attention.qkv", "blocks.1.mlp.up"):
-            four_bit(model, name, None)
+            quantize_matrix(model, name)
     checkpoint.save(model, tmp_path)
     listed = json.loads((tmp_path / "config.json").read_text())["hornbook_quantization"]["modules"]
     assert listed == ["blocks.0.attention.qkv", "lm_head", "model.embed_tokens", "model.layers.1.mlp.fc1"]

@@ -12,8 +12,7 @@ from hornbook.model import checkpoint
 from hornbook.model.four_bit import FourBit
 from hornbook.progress import Progress
 from hornbook.quantize import quantize as module
-from hornbook.quantize.quantize import quantize
-from hornbook.quantize.settings import QuantizeSettings
+from hornbook.quantize.quantize import QuantizeSettings, quantize
 
 
 def rows(seed: int, count: int = 40) -> np.ndarray:
@@ -73,3 +72,12 @@ def test_calibration_reads_what_the_matrix_sees(make_model: Any) -> None:
         x = model.blocks[0].attention_norm(model.embed(ids)).flatten(0, 1).double()
     torch.testing.assert_close(gram, x.mT @ x)
     assert not model.blocks[0].attention.qkv._forward_pre_hooks
+
+
+def test_a_method_that_needs_no_calibration_reads_no_rows(make_checkpoint: Any, tmp_path: Path) -> None:
+    source = make_checkpoint(seed=6)[1]
+    figures = run(source, tmp_path / "rtn", method="rtn")
+    assert figures["calibration_rows"] == 0
+    run(source, tmp_path / "gptq", calibration_rows=0)
+    for path in (tmp_path / "rtn" / "model").iterdir():
+        assert path.read_bytes() == (tmp_path / "gptq" / "model" / path.name).read_bytes()

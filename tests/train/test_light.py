@@ -9,7 +9,16 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["train.pretrain", "train.sft", "train.dpo", "longrope.search", "longrope.extend", "longrope.measure"]
+    "module",
+    [
+        "train.pretrain",
+        "train.sft",
+        "train.dpo",
+        "longrope.search",
+        "longrope.extend",
+        "longrope.measure",
+        "quantize.quantize",
+    ],
 )
 def test_a_stages_module_is_imported_without_what_it_computes_with(module: str) -> None:
     heavy = ("torch", "numpy", "pyarrow", "tokenizers", "daft", "jinja2")

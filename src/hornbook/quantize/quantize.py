@@ -1,38 +1,63 @@
-"""The quantize stage: a trained checkpoint becomes one of 4 bits a weight."""
+"""The quantize stage: a trained checkpoint becomes one of fewer bits a weight.
+
+A method (`methods.py`) decides how weights are rounded, a format (`hornbook.model.four_bit`) how they are stored.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.model import checkpoint
-from hornbook.model.four_bit import as_four_bit, pack
-from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.transformer import Linear, Transformer
 from hornbook.progress import Progress
-from hornbook.quantize.gptq import quantize as quantize_matrix
-from hornbook.quantize.settings import QuantizeSettings
+from hornbook.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from hornbook.model.transformer import Transformer
 
 
-@torch.no_grad()
+class QuantizeSettings(Settings):
+    """4 bits a weight in groups of 32."""
+
+    method: Literal["gptq", "rtn"] = Field(
+        "gptq", description="gptq makes up for errors as calibration rows weigh them, rtn rounds to the nearest value"
+    )
+    embeddings: Literal["4bit", "half"] = Field("half", description="the embedding in 4 bits too, or in fp16")
+    calibration_rows: int = Field(
+        256, ge=0, description="training rows that gptq weighs errors by; without any it is rtn"
+    )
+
+
 def quantize(
     source: Path, rows: NDArray[np.int64], settings: QuantizeSettings, *, into: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Quantize the checkpoint `source`, calibrated on `rows` of token ids, and write the checkpoint `into/model`."""
+    """Quantize the checkpoint `source` and write the checkpoint `into/model`; the embedding is always rounded by rtn.
+
+    rows: (rows, time) of token ids to calibrate with. Raises UserError for a model with experts.
+    """
+    import torch
+    from torch import nn
+
+    from hornbook.model import checkpoint
+    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.transformer import Linear
+    from hornbook.quantize.methods import METHODS
+
     model = checkpoint.load(source)
     if model.config.experts is not None:
         raise UserError(f"{source}: quantizing a model with experts is not supported")
     before = sum(p.numel() * p.element_size() for p in model.parameters())
-    ids = torch.from_numpy(rows[: settings.calibration_rows, : model.config.context])
-    with progress.task("quantizing", len(model.blocks)) as bar:
+    count = settings.calibration_rows if METHODS[settings.method].calibrated else 0
+    ids = torch.from_numpy(rows[:count, : model.config.context])
+    with torch.no_grad(), progress.task("quantizing", len(model.blocks)) as bar:
         if settings.embeddings == "4bit":
-            four_bit(model, "embed", None)
+            quantize_matrix(model, "embed")
         else:
             for module in model.children():
                 if isinstance(module, nn.Linear | nn.Embedding):
@@ -40,12 +65,12 @@ def quantize(
         for index, block in enumerate(model.blocks):
             for name in [name for name, module in block.named_modules() if isinstance(module, Linear)]:
                 gram = _gram(model, block.get_submodule(name), ids) if len(ids) else None
-                four_bit(model, f"blocks.{index}.{name}", gram)
+                quantize_matrix(model, f"blocks.{index}.{name}", settings.method, gram)
             bar.advance()
         if settings.embeddings == "4bit" and not model.config.tied_embeddings:
-            four_bit(model, "lm_head", None)
-    tensors = {name: t for name, t in model.state_dict().items() if not _tied(model, name)}
-    after = sum(t.numel() * t.element_size() for t in tensors.values())
+            quantize_matrix(model, "lm_head")
+    tied = ("lm_head.",) if model.config.tied_embeddings else ()
+    after = sum(t.numel() * t.element_size() for name, t in model.state_dict().items() if not name.startswith(tied))
     checkpoint.save(model, into / "model", Tokenizer(source))
     return {
         "bytes_before": before,
@@ -55,16 +80,18 @@ def quantize(
     }
 
 
-def _tied(model: Transformer, name: str) -> bool:
-    return model.config.tied_embeddings and name.startswith("lm_head.")
+def quantize_matrix(model: Transformer, name: str, method: str = "rtn", gram: Tensor | None = None) -> None:
+    """Swap one matrix of `model`, a linear map or an embedding, for its 4-bit form. gram: see `methods.Method`."""
+    from torch import nn
 
+    from hornbook.model import checkpoint
+    from hornbook.model.four_bit import as_four_bit, pack
+    from hornbook.quantize.methods import METHODS
 
-def four_bit(model: Transformer, name: str, gram: Tensor | None) -> None:
-    """Swap one matrix of `model` for its 4-bit form."""
     module = model.get_submodule(name)
     assert isinstance(module, nn.Linear | nn.Embedding)
     replacement = as_four_bit(module)
-    levels, scales = quantize_matrix(module.weight, gram)
+    levels, scales = METHODS[method].round(module.weight, gram)
     replacement.packed.copy_(pack(levels))
     replacement.scales.copy_(scales)
     checkpoint.replace(model, name, replacement)
@@ -75,6 +102,8 @@ def _gram(model: Transformer, module: nn.Module, ids: Tensor, batch: int = 32) -
 
     The layers before are quantized already, so that each matrix makes up for the errors that really reach it.
     """
+    import torch
+
     total: list[Tensor] = []
 
     def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from hornbook.model.four_bit import GROUP, dense, pack
-from hornbook.quantize.gptq import best_scales, quantize, round_to
+from hornbook.quantize.methods import METHODS, best_scales, gptq, round_to, rtn
+from hornbook.quantize.quantize import QuantizeSettings
 
 
 def random(shape: tuple[int, ...], seed: int) -> torch.Tensor:
@@ -45,7 +48,7 @@ def test_what_four_bits_can_say_is_kept_exactly(largest: int, with_inputs: bool)
     scales = (random((10, 2), 3).abs() / 10 + 0.01).half()
     weight = (levels.double().unflatten(1, (2, GROUP)) * scales.double()[..., None]).flatten(1)
     inputs = correlated(100, 64, 4)
-    found, found_scales = quantize(weight, inputs.mT @ inputs if with_inputs else None)
+    found, found_scales = gptq(weight, inputs.mT @ inputs if with_inputs else None)
     assert torch.equal(dense(pack(found), found_scales, torch.float64), weight)
 
 
@@ -55,7 +58,7 @@ def test_inputs_make_products_change_less(shape: tuple[int, int], seed: int) -> 
     weight, inputs = random(shape, seed).float(), correlated(500, shape[1], seed)
     errors = []
     for gram in (inputs.mT @ inputs, None):
-        levels, scales = quantize(weight, gram)
+        levels, scales = gptq(weight, gram)
         assert levels.min() >= -8
         assert levels.max() <= 7
         stored = dense(pack(levels), scales, torch.float64)
@@ -66,7 +69,7 @@ def test_inputs_make_products_change_less(shape: tuple[int, int], seed: int) -> 
 
 def test_without_inputs_it_is_rounding_to_the_nearest() -> None:
     weight = random((12, 64), 5)
-    levels, scales = quantize(weight)
+    levels, scales = rtn(weight)
     for start in (0, GROUP):
         group = weight[:, start : start + GROUP]
         assert torch.equal(scales[:, start // GROUP].double(), best_scales(group))
@@ -79,11 +82,11 @@ def test_groups_of_zeros(with_inputs: bool) -> None:
     weight[:, 32:64] = 0
     weight[2] = 0
     inputs = correlated(50, 96, 7) if with_inputs else None
-    levels, scales = quantize(weight, inputs.mT @ inputs if inputs is not None else None)
+    levels, scales = gptq(weight, inputs.mT @ inputs if inputs is not None else None)
     stored = dense(pack(levels), scales, torch.float64)
     assert stored.isfinite().all()
     assert not stored[2].any()
-    assert not quantize(torch.zeros(2, 32))[0].any()
+    assert not gptq(torch.zeros(2, 32))[0].any()
     if not with_inputs:
         assert not stored[:, 32:64].any()
 
@@ -93,9 +96,17 @@ def test_inputs_that_are_all_zero_or_too_few() -> None:
     weight = random((4, 64), 8)
     one = random((1, 64), 9)
     for gram in (torch.zeros(64, 64, dtype=torch.float64), one.mT @ one):
-        levels, scales = quantize(weight, gram)
+        levels, scales = gptq(weight, gram)
         assert dense(pack(levels), scales, torch.float64).sub(weight).abs().max() < 1
 
 
 def test_scale_of_zero_means_level_zero() -> None:
     assert not round_to(torch.full((2, 4), 3.0), torch.zeros(2)).any()
+
+
+def test_the_settings_name_every_method() -> None:
+    assert set(METHODS) == set(get_args(QuantizeSettings.model_fields["method"].annotation))
+    weight = random((12, 64), 5)
+    inputs = correlated(50, 64, 7)
+    for one, other in zip(rtn(weight, inputs.mT @ inputs), gptq(weight), strict=True):
+        assert torch.equal(one, other), "without inputs to weigh errors by, there is one way to round"
