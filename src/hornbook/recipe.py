@@ -22,7 +22,7 @@ from hornbook.quantize.quantize import QuantizeSettings
 from hornbook.settings import Settings, apply, validated
 from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
 from hornbook.teacher.settings import WriteSettings
-from hornbook.tokens.settings import TokensSettings
+from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
 from hornbook.train.dpo import DpoSettings
 from hornbook.train.pretrain import PretrainSettings
 from hornbook.train.sft import SftSettings
@@ -30,7 +30,6 @@ from hornbook.train.sft import SftSettings
 BUILT_IN = Path(__file__).parent / "recipes"
 
 # Equal to what the rooms say that own them; importing those would load torch and slow down every command.
-SMALLEST_VOCABULARY = 262  # tokens.train_tokenizer: six control tokens and 256 bytes
 QUANTIZATION_GROUP = 32  # model.four_bit
 
 

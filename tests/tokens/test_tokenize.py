@@ -141,7 +141,7 @@ def test_it_goes_on_where_it_was_interrupted(
 def test_where_the_guess_of_tokens_was_short_more_is_encoded(
     done: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hornbook.tokens.tokenize._rate", lambda sample, tokenizer: 0.5)
+    monkeypatch.setattr("hornbook.tokens.tokenize._characters_per_token", lambda sample, tokenizer: 0.5)
     assert run(corpus(tmp_path / "corpus", documents()), tmp_path / "out") == done[1]
     assert len(list((tmp_path / "out" / SCRATCH).glob("ids-*"))) > 1
     for name in outputs(done[0]):

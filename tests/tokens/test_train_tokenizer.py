@@ -15,6 +15,7 @@ from hornbook import recipe
 from hornbook.model import four_bit
 from hornbook.model.tokenizer import Tokenizer
 from hornbook.tokens import train_tokenizer
+from hornbook.tokens.settings import SMALLEST_VOCABULARY
 
 code_like = st.lists(
     st.sampled_from(["\n", "    ", "\t", " ", "def", "f(x):", "return", "_", "__init__", '"', "12", "é", "\r\n", "🙂"])
@@ -62,7 +63,7 @@ def test_a_small_text_makes_a_small_vocabulary(tmp_path: Path) -> None:
     trained = train_tokenizer.train(["ab"], 400)
     least = len(train_tokenizer.CONTROL_TOKENS) + 256
     assert least <= trained.get_vocab_size() <= least + 1
-    assert train_tokenizer.train([], 300).get_vocab_size() == least == recipe.SMALLEST_VOCABULARY
+    assert train_tokenizer.train([], 300).get_vocab_size() == least == SMALLEST_VOCABULARY
     assert recipe.QUANTIZATION_GROUP == four_bit.GROUP
 
 

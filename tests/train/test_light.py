@@ -18,6 +18,7 @@ import pytest
         "longrope.extend",
         "longrope.measure",
         "quantize.quantize",
+        "tokens.tokenize",
     ],
 )
 def test_a_stages_module_is_imported_without_what_it_computes_with(module: str) -> None:

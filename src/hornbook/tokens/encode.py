@@ -22,8 +22,8 @@ _IDS, _ENDS = "ids.npy", "ends.npy"
 _BATCH = 512  # documents encoded at once
 
 
-class Encoded:
-    """The ids of a corpus's documents, each with the end-of-text token after it, as far as they were asked for."""
+class EncodedDocuments:
+    """The ids of a corpus's documents, each with the end-of-text token after it, as far as `encode` was called."""
 
     def __init__(self, corpus: Sequence[Shard], tokenizer: Path, *, into: Path, progress: Progress) -> None:
         """`tokenizer` is its folder; `into` the stage's folder, whose scratch folder holds the ids."""
@@ -32,10 +32,10 @@ class Encoded:
         self._part = np.full(documents, -1, dtype=np.int32)
         self._start = np.zeros(documents, dtype=np.int64)
         self.lengths: NDArray[np.int64] = np.full(documents, -1, dtype=np.int64)
-        """Tokens of each document, the one at its end included; -1 where it was not asked for."""
+        """Tokens of each document, the one at its end included; -1 where it is not encoded."""
         self._ids: list[NDArray[np.uint32]] = []
 
-    def ask(self, numbers: Iterable[int]) -> None:
+    def encode(self, numbers: Iterable[int]) -> None:
         """Encode these documents, but for those that are encoded already."""
         wanted = np.zeros(len(self.lengths), dtype=bool)
         wanted[list(numbers)] = True
@@ -63,16 +63,16 @@ class Encoded:
             self._ids.append(np.load(portion.folder / _IDS, mmap_mode="r"))
 
     def __getitem__(self, number: int) -> NDArray[np.uint32]:
-        """The ids of one document that was asked for: (its length,)."""
+        """The ids of one document that is encoded: (its length,)."""
         start = self._start[number]
         return self._ids[self._part[number]][start : start + self.lengths[number]]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Some documents' ids, by their places among these `numbers`."""
+class Subset:
+    """Some documents' ids as the sequences that are packed, by their places among these `numbers`."""
 
-    encoded: Encoded
+    encoded: EncodedDocuments
     numbers: Sequence[int]
 
     def __getitem__(self, place: int, /) -> NDArray[np.uint32]:

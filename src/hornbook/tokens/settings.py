@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from hornbook.settings import Settings
 
+SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens and every byte
+
 
 class TokensSettings(Settings):
     """The tokenizer and the packing."""

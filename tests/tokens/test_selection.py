@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from hornbook import documents as room
 from hornbook.documents import read_rows, shards
-from hornbook.tokens.documents import Entry, entries
+from hornbook.tokens.selection import Entry, entries
 
 TEXTS = some.lists(some.text(some.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=40)
 
