@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hornbook.machine import describe
-from hornbook.model.blocksparse.attend import attend
+from hornbook.model.blocksparse import attend
 from hornbook.model.config import BlockSparse
 
 SIZE, GROUP, SCALE = 128, 4, 1 / 128

@@ -19,7 +19,7 @@ import tokenizers
 from tokenizers import Tokenizer as FastTokenizer
 
 from hornbook.machine import describe
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.tokens import train_tokenizer
 
 MEGABYTES = 1

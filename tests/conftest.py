@@ -86,8 +86,8 @@ def make_checkpoint(
     make_model: Callable[..., Any], tokenizer_folder: Path, tmp_path: Path
 ) -> Callable[..., tuple[Any, Path]]:
     """A small model and the folder it is saved in: `make_checkpoint(seed, **shape)`."""
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     def make(seed: int = 0, **shape: Any) -> tuple[Any, Path]:
         model = make_model(seed, **shape)

@@ -21,7 +21,7 @@ import pytest
 
 from hornbook import cli
 from hornbook.commands import talk
-from hornbook.model import checkpoint
+from hornbook.model.formats import checkpoint
 from hornbook.pipeline import is_done
 from hornbook.recipe import load
 from hornbook.stages.plan import stages

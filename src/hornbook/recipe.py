@@ -16,7 +16,7 @@ from hornbook.evaluate.samples import SamplesSettings
 from hornbook.files import read_toml
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.families import format_for
+from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QuantizeSettings
 from hornbook.settings import Settings, apply, validated
@@ -135,7 +135,7 @@ class Recipe(Settings):
     def _sizes(self) -> None:
         """What the model's shape must obey so that the tokenizer before it and what is written after it work."""
         try:
-            format_for(self.model)
+            architecture_for(self.model)
         except UserError as error:
             raise ValueError(str(error)) from None
         if self.model.experts is not None:

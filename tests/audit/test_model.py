@@ -12,7 +12,7 @@ from hornbook.audit.answers import checked
 from hornbook.audit.model import THRESHOLDS, Asking, audit_model, similarity, split
 from hornbook.audit.page import page
 from hornbook.corpus.leaks.benchmarks import Benchmark, Item
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 DOUBLE = Item(

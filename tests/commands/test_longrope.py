@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from hornbook.commands.longrope import app
 from hornbook.errors import UserError
-from hornbook.model import checkpoint
 from hornbook.model.config import ModelConfig
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
 QUICK = ["population=4", "iterations=1", "mutations=1", "crossovers=1", "parents=2", "documents=2"]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from hornbook.commands import talk
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 
 program = typer.Typer()
 program.command()(talk.generate)

@@ -11,7 +11,7 @@ from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings, Subject
 from hornbook.evaluate.problems import Problem, attempt, complete, extract, load, what_is_wrong
 from hornbook.inference import generate as module
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 from hornbook.sandbox.program import CallResult, Outcome
 from hornbook.sandbox.sandbox import isolation

@@ -8,7 +8,7 @@ import pytest
 from hornbook.evaluate.benchmark import EvaluateSettings, Subject
 from hornbook.evaluate.refusals import is_refusal, refusal_rates
 from hornbook.inference import generate as module
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer as FastTokenizer
 from hornbook.errors import UserError
 from hornbook.inference import conversation as module
 from hornbook.inference.conversation import Conversation
-from hornbook.inference.sample import Sampling
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.inference.generate import Sampling
+from hornbook.model.tokenizers import Tokenizer
 
 
 class Asked:

@@ -13,8 +13,8 @@ import pytest
 @pytest.fixture
 def base(make_model: Callable[..., Any], tokenizer_folder: Path, tmp_path: Path) -> Path:
     """A model of 32 tokens of context with random weights."""
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     folder = tmp_path / "base"
     checkpoint.save(make_model(3, context=32, initial_std=0.3), folder, Tokenizer(tokenizer_folder))

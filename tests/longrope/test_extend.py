@@ -14,8 +14,8 @@ from hornbook.longrope.documents import LongDocuments, long_documents, of_files
 from hornbook.longrope.extend import LongAndShort, ShortRows, extend
 from hornbook.longrope.factors import extended, published
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
-from hornbook.model import checkpoint
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 RECOVERY = SearchSettings(population=4, iterations=1, mutations=2, crossovers=1, parents=2, documents=6)

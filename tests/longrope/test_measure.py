@@ -11,7 +11,7 @@ from hornbook.longrope.documents import LongDocuments, long_documents, of_files
 from hornbook.longrope.factors import Factors, extended
 from hornbook.longrope.measure import METHODS, Checkpoints, _lengths, measure
 from hornbook.longrope.settings import MeasureSettings
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 SETTINGS = MeasureSettings(documents=3, passkeys=1, depths=(0.0, 100.0))

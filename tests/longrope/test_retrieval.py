@@ -9,7 +9,7 @@ from hornbook.evaluate.long.passkey import passkey_prompt
 from hornbook.evaluate.long.question import Prompter
 from hornbook.longrope import retrieval
 from hornbook.longrope.retrieval import FORM
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 

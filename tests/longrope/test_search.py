@@ -16,7 +16,7 @@ from hornbook.longrope.factors import extended, published
 from hornbook.longrope.perplexity import mean_loss
 from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings
 from hornbook.model.config import ModelConfig
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 SMALL = SearchSettings(population=6, iterations=3, mutations=2, crossovers=2, parents=3, documents=3)

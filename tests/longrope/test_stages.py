@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from hornbook.longrope.documents import of_corpus
-from hornbook.model import checkpoint
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 from hornbook.pipeline import Work
 from hornbook.progress import Progress

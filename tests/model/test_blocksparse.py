@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hornbook.model.blocksparse import attend
 from hornbook.model.blocksparse import flex as blocksparse_flex
 from hornbook.model.blocksparse import tiles as blocksparse_tiles
-from hornbook.model.blocksparse.attend import attend
 from hornbook.model.blocksparse.rule import mask, visible_blocks
 from hornbook.model.config import BlockSparse, ModelConfig
 from hornbook.model.transformer import Transformer

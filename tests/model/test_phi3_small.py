@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from hornbook.model import checkpoint
 from hornbook.model.cache import KVCache
+from hornbook.model.formats import checkpoint
 from hornbook.model.transformer import Transformer, gegelu
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name("phi3_small_reference.py")))

@@ -1,22 +1,17 @@
-"""The models by name: their counts, what they build into, and how a name becomes a folder."""
+"""The models by name: their counts, and that they are what was published."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-import hornbook.model
 from hornbook.errors import UserError
-from hornbook.model import build, factors, load, save
-from hornbook.model.cache import SLACK, KVCache
+from hornbook.model import build
+from hornbook.model import longrope_factors as factors
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.families import format_for, from_huggingface, meaning, to_huggingface
-from hornbook.model.lifecycle import locate
+from hornbook.model.formats.architectures import architecture_for, from_huggingface, meaning, to_huggingface
 from hornbook.model.registry import Entry, entries, find, names
-from hornbook.model.summary import attention_in_words, cache_bytes, costs, describe, matrix_weights
+from hornbook.model.summary import matrix_weights
 
 EVERY = list(entries().values())
 
@@ -125,7 +120,7 @@ def test_longrope_entries_have_a_factor_for_each_frequency_and_say_where_they_ar
         assert interpolated == bool(entry.notes) == (name in ("phi-3-medium-128k", "phi-3-small-128k"))
 
 
-# What the config.json files say, as far as it tells the models apart; LongRoPE's lists are those of factors.py.
+# What the config.json files say, as far as it tells the models apart; LongRoPE's lists are those of longrope_factors.py.
 _PHI_3 = {
     "model_type": "phi3",
     "vocab_size": 32064,
@@ -229,8 +224,14 @@ _SCALES = {
     [
         ("phi-2", _PHI_2),
         ("phi-3-mini-4k", _PHI_3),
-        ("phi-3-mini-128k", _PHI_3 | _128K | _longrope(factors.PHI_3_MINI_SHORT, factors.PHI_3_MINI_LONG)),
-        ("phi-3.5-mini", _PHI_3 | _128K | _longrope(factors.PHI_3_5_MINI_SHORT, factors.PHI_3_5_MINI_LONG)),
+        (
+            "phi-3-mini-128k",
+            _PHI_3 | _128K | _longrope(factors.PHI_3_MINI_SHORT, factors.PHI_3_MINI_LONG),
+        ),
+        (
+            "phi-3.5-mini",
+            _PHI_3 | _128K | _longrope(factors.PHI_3_5_MINI_SHORT, factors.PHI_3_5_MINI_LONG),
+        ),
         ("phi-3-medium-4k", _PHI_3 | _MEDIUM),
         (
             "phi-4",
@@ -239,7 +240,10 @@ _SCALES = {
             | {"vocab_size": 100352, "max_position_embeddings": 16384, "rope_theta": 250000, "sliding_window": None},
         ),
         ("phi-3-small-8k", _PHI_3_SMALL),
-        ("phi-3.5-moe", _MOE | _longrope(factors.PHI_3_5_MOE_SHORT, factors.PHI_3_5_MOE_LONG, **_SCALES)),
+        (
+            "phi-3.5-moe",
+            _MOE | _longrope(factors.PHI_3_5_MOE_SHORT, factors.PHI_3_5_MOE_LONG, **_SCALES),
+        ),
     ],
 )
 def test_entries_are_what_the_published_configurations_say(name, values):
@@ -248,7 +252,7 @@ def test_entries_are_what_the_published_configurations_say(name, values):
 
 @pytest.mark.parametrize("entry", EVERY, ids=lambda entry: entry.name)
 def test_a_published_format_holds_every_entry_exactly(entry: Entry):
-    form = format_for(entry.config)
+    form = architecture_for(entry.config)
     again = from_huggingface(to_huggingface(entry.config, form), Path("config.json"))
     assert meaning(again) == meaning(entry.config)
     architectures = {
@@ -289,124 +293,3 @@ def test_a_wrong_name_gets_one_line_with_the_nearest_right_one(wrong, right):
     assert "\n" not in str(told.value)
     with pytest.raises(UserError, match="model list"):
         find("llama")
-
-
-def test_build_draws_the_same_weights_for_the_same_seed():
-    first, again, other = build(TINY, seed=1), build(TINY, seed=1), build(TINY, seed=2)
-    for name, tensor in first.state_dict().items():
-        assert torch.equal(tensor, again.state_dict()[name])
-    assert not torch.equal(first.embed.weight, other.embed.weight)
-    assert first.lm_head.weight is first.embed.weight
-    assert first.embed.weight.std().item() == pytest.approx(TINY.initial_std, rel=0.1)
-    assert torch.equal(first.norm.weight, torch.ones(TINY.width))
-
-
-def test_build_in_bf16_computes_in_bf16_and_gives_logits():
-    model = build("tinystories-1m", dtype=torch.bfloat16)
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
-    with torch.inference_mode():
-        logits = model(torch.arange(5)[None])
-    assert logits.shape == (1, 5, 50_257)
-    assert logits.isfinite().all()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_saved_is_loaded_again_by_folder_and_by_name(tmp_path, monkeypatch, dtype):
-    model = build("tinystories-1m", dtype=dtype)
-    save(model, tmp_path / "tinystories-1m")
-    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path))
-    for again in (load(tmp_path / "tinystories-1m"), load("tinystories-1m")):
-        assert again.compute == dtype
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(again.state_dict()[name], tensor)
-    assert load("tinystories-1m", dtype=torch.float32).embed.weight.dtype == torch.float32
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured on Linux")
-def test_build_never_holds_a_second_copy():
-    program = """
-import torch
-from hornbook.machine import peak_memory, reset_peak_memory
-from hornbook.model import build, factors, load, save
-from hornbook.model.cache import SLACK, KVCache
-from hornbook.model.config import ModelConfig
-config = ModelConfig(vocabulary=60_000, layers=4, width=1024, heads=8, mlp_width=4096, tied_embeddings=False)
-build(config.model_copy(update={"layers": 1, "vocabulary": 100}), dtype=torch.bfloat16)
-reset_peak_memory()
-before = peak_memory()
-build(config, dtype=torch.bfloat16)
-print((peak_memory() - before) / (2 * config.parameters()))
-"""
-    environment = os.environ | {"PYTHONPATH": str(Path(hornbook.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert float(done.stdout) < 1.15
-
-
-def test_a_folder_is_itself_and_a_name_is_looked_up(tmp_path, monkeypatch):
-    monkeypatch.delenv("HORNBOOK_MODELS", raising=False)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    assert locate(tmp_path) == tmp_path
-    with pytest.raises(UserError, match="download microsoft/phi-2 "):
-        locate("phi-2")
-    with pytest.raises(UserError, match="never published"):
-        locate("phi-1-small")
-    cached = tmp_path / "hub" / "models--microsoft--phi-2"
-    snapshot = cached / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text("abc")
-    assert locate("phi-2") == snapshot
-    mine = tmp_path / "mine" / "phi-2"
-    mine.mkdir(parents=True)
-    (mine / "config.json").write_text("{}")
-    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "mine"))
-    assert locate("microsoft/phi-2") == mine
-
-
-def test_window_layers_hold_only_their_window():
-    mini = find("phi-3-mini-4k").config
-    assert cache_bytes(mini, 1000) == 1000 * mini.cache_bytes_per_token()
-    assert cache_bytes(mini, 4096) == 2047 * mini.cache_bytes_per_token()
-    stories = find("tinystories-1m").config  # every second of eight layers
-    assert cache_bytes(stories, 2048) == (2048 + 256) * stories.cache_bytes_per_token() // 2
-
-
-@pytest.mark.parametrize("name", ["tinystories-1m", "phi-1-small"])
-def test_cache_bytes_are_those_of_the_cache(name):
-    config = find(name).config
-    kv_cache = KVCache(config, 1, config.context, torch.device("cpu"), torch.bfloat16)
-    made = sum(2 * (layer.keys.numel() + layer.values.numel()) for layer in kv_cache.layers)
-    windows = sum(config.kind(layer) == "window" for layer in range(config.layers))
-    room = windows * (SLACK - 1) * config.cache_bytes_per_token() // config.layers
-    assert made == cache_bytes(config, config.context) + room
-
-
-def test_bytes_at_each_precision():
-    mini = costs(find("phi-3-mini-4k").config)
-    assert (mini.fp32, mini.bf16, mini.int8) == (4 * 3_821_079_552, 2 * 3_821_079_552, 3_821_079_552)
-    norms = 65 * 3072
-    assert mini.four_bit == (3_821_079_552 - norms) * 4.5 / 8 + 4 * norms
-    assert costs(TINY.model_copy(update={"width": 24})).four_bit is None
-
-
-def test_four_bit_bytes_are_those_of_a_quantized_model():
-    from hornbook.quantize.quantize import quantize_matrix
-
-    model = build(TINY)
-    for name, module in list(model.named_modules()):
-        if name == "embed" or (isinstance(module, torch.nn.Linear) and name != "lm_head"):
-            quantize_matrix(model, name)
-    tensors = {name: t for name, t in model.state_dict().items() if not name.startswith("lm_head.")}
-    assert sum(t.numel() * t.element_size() for t in tensors.values()) == costs(TINY).four_bit
-
-
-def test_words():
-    assert attention_in_words(find("tinystories-1m").config) == "full/window 256"
-    assert attention_in_words(find("phi-3-mini-4k").config) == "window 2,047"
-    assert attention_in_words(find("phi-3-small-8k").config) == "sparse/full"
-    assert attention_in_words(find("phi-3-mini-128k").config) == "LongRoPE ×32"
-    small = describe(find("phi-3-small-8k").config)
-    assert "16 nearest" in small["attention"]
-    assert small["biases"] == "queries, keys and values, attention's output, MLP"
-    assert "2 for each token" in describe(find("phi-3.5-moe").config)["mlp"]

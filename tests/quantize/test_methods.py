@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
-from hornbook.model.four_bit import GROUP, dense, pack
+from hornbook.model.formats.four_bit import GROUP, dense, pack
 from hornbook.quantize.methods import METHODS, best_scales, gptq, round_to, rtn
 from hornbook.quantize.quantize import QuantizeSettings
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hornbook.model import checkpoint
-from hornbook.model.four_bit import FourBit
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.four_bit import FourBit
 from hornbook.progress import Progress
 from hornbook.quantize import quantize as module
 from hornbook.quantize.quantize import QuantizeSettings, quantize

@@ -15,7 +15,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.manifest import SCRATCH
-from hornbook.model.tokenizer import PAD, Tokenizer
+from hornbook.model.tokenizers import PAD, Tokenizer
 from hornbook.progress import Progress
 from hornbook.tokens import encode as encoding
 from hornbook.tokens import shards

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hornbook import recipe
-from hornbook.model import four_bit
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import four_bit
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.tokens import train_tokenizer
 from hornbook.tokens.settings import SMALLEST_VOCABULARY
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.model.tokenizer import END, PAD, Tokenizer
+from hornbook.model.tokenizers import END, PAD, Tokenizer
 from hornbook.train.sft import pack_conversations
 
 

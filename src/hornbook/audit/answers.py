@@ -11,7 +11,7 @@ from hornbook.evaluate.problems import complete
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 _ENTRY = "hornbook_checks"

@@ -16,7 +16,7 @@ from hornbook.progress import Progress
 from hornbook.seeds import derive, stream
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 SHARE = 0.2

@@ -17,7 +17,7 @@ from hornbook.progress import Progress
 from hornbook.seeds import stream
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 THRESHOLDS = (0.95, 0.9, 0.85, 0.8)  # phi-1's

@@ -254,8 +254,8 @@ def _ask(
 ) -> dict[str, Any]:
     from hornbook.audit.model import audit_model
     from hornbook.corpus.leaks.benchmarks import Benchmarks, load_benchmarks, say_left_out
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     fresh = load_benchmarks(unseen) if unseen is not None else Benchmarks()
     say_left_out(fresh.left_out, progress)

@@ -123,7 +123,7 @@ def _settings(kind: type[AnySettings], overrides: Sequence[str] | None, given: d
 
 def _documents(folder: Path, text: Path, length: int, seed: int, **most: int) -> LongDocuments:
     from hornbook.longrope.documents import long_documents, of_files
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
 
     return long_documents(of_files(text, held_out=0.0, seed=seed), Tokenizer(folder), length, seed=seed, **most)
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from hornbook.commands.places import model_folder
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.families import read_config
+from hornbook.model.formats.architectures import read_config
 from hornbook.model.registry import Entry, entries, find
 from hornbook.model.summary import Costs, attention_in_words, costs, describe
 from hornbook.report.wording import count, size

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hornbook.errors import UserError
-from hornbook.model.lifecycle import locate
+from hornbook.model import locate
 from hornbook.stages.shared import final_model
 
 MODEL = Annotated[

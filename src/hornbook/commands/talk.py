@@ -15,7 +15,7 @@ from hornbook.errors import UserError
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 console = Console()
@@ -30,8 +30,8 @@ MAX_TOKENS = Annotated[int, typer.Option(min=1, help="Longest answer in tokens."
 def _open(folder: Path) -> tuple[Transformer, Tokenizer]:
     """A model and its tokenizer, on the GPU where there is one; the precision is that of the stored weights."""
     from hornbook import machine
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     return checkpoint.load(folder, device=machine.choose().device), Tokenizer(folder)
 
@@ -46,8 +46,7 @@ def generate(
     seed: SEED = 0,
 ) -> None:
     """Complete a text; the answer streams to standard output."""
-    from hornbook.inference.generate import stream
-    from hornbook.inference.sample import Sampling
+    from hornbook.inference.generate import Sampling, stream
 
     loaded, tokenizer = _open(model_folder(model))
     text = sys.stdin.read() if prompt == "-" else prompt
@@ -74,7 +73,7 @@ def chat(
 ) -> None:
     """Talk with a model in the terminal. /new starts over, /quit or Ctrl-D leaves, Ctrl-C stops an answer."""
     from hornbook.inference.conversation import Conversation
-    from hornbook.inference.sample import Sampling
+    from hornbook.inference.generate import Sampling
 
     folder = model_folder(model)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

@@ -13,7 +13,7 @@ from hornbook.progress import Progress
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 Items = TypeVar("Items")

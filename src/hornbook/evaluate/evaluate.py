@@ -73,8 +73,8 @@ def _ask(
     progress: Progress,
     allow_unisolated: bool,
 ) -> dict[str, Any]:
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     subject = Subject(name, checkpoint.load(folder), Tokenizer(folder), settings, progress, allow_unisolated)
     scores: dict[str, Any] = {}

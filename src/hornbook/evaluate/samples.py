@@ -15,7 +15,7 @@ from hornbook.seeds import derive
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 
@@ -43,8 +43,8 @@ def samples(
 
     A model whose file is there is not asked again. Returns the losses by model, and how many samples there are.
     """
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import PAD, Tokenizer
 
     losses = {}
     for name, folder in models.items():
@@ -66,8 +66,7 @@ def _written(
     model: Transformer, tokenizer: Tokenizer, settings: SamplesSettings, seed: int, name: str, progress: Progress
 ) -> list[dict[str, str]]:
     """All continuations in one batch, each with the prompt that it goes on from."""
-    from hornbook.inference.generate import generate
-    from hornbook.inference.sample import Sampling
+    from hornbook.inference.generate import Sampling, generate
 
     prompts = [prompt for prompt in settings.prompts for _ in range(settings.each)]
     sampling = Sampling(

@@ -43,7 +43,7 @@ def rounded(losses: dict[str, float]) -> dict[str, float]:
 
 
 def _run(subject: Subject, folder: Path) -> Result:
-    from hornbook.model.tokenizer import PAD
+    from hornbook.model.tokenizers import PAD
 
     return Result(rounded(validation_loss(subject.model, folder, subject.tokenizer.control(PAD))))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hornbook.errors import UserError
-from hornbook.inference.generate import stream
-from hornbook.inference.sample import Sampling
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.inference.generate import Sampling, stream
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
 

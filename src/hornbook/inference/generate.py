@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from hornbook.inference.sample import Sampling, choose
 from hornbook.model.cache import KVCache
 from hornbook.model.transformer import Transformer
+from hornbook.settings import Settings
 
 # Prompts are read this many tokens at a time: memory grows with the part, not with the square of a long prompt.
 PREFILL = 512
+
+
+class Sampling(Settings):
+    """How the next token is chosen. Temperature 0 is greedy: the most likely token, always."""
+
+    temperature: float = Field(0.0, ge=0)
+    top_k: int = Field(0, ge=0, description="keep only the k most likely tokens; 0 keeps all")
+    top_p: float = Field(1.0, gt=0, le=1, description="keep the smallest set of tokens with this much probability")
+    seed: int = 0
 
 
 @torch.inference_mode()
@@ -88,3 +98,22 @@ def _steps(
             kv_cache.keep(rows)
             chosen = chosen[rows]
         ids, unread = chosen[:, None], None
+
+
+def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """logits: (batch, vocabulary) -> ids (batch,).
+
+    Top-k first, then top-p on what is left (Holtzman et al. 2019, arXiv:1904.09751), as in transformers.
+    """
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    logits = logits / sampling.temperature
+    if 0 < sampling.top_k < logits.shape[-1]:
+        least = logits.topk(sampling.top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if sampling.top_p < 1:
+        ordered, order = logits.sort(descending=True)
+        before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+        ordered = ordered.masked_fill(before >= sampling.top_p, -torch.inf)
+        logits = torch.full_like(logits, -torch.inf).scatter(-1, order, ordered)
+    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from hornbook.model import checkpoint
-from hornbook.model.formats.families import START_TOKENS
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.architectures import START_TOKENS
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
 

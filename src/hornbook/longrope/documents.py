@@ -14,7 +14,7 @@ from hornbook.corpus import formats, sources
 from hornbook.corpus.settings import ReadSettings, Source
 from hornbook.documents import is_held_out, read_rows
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.seeds import stream
 
 BATCH = 256

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hornbook.longrope.documents import LongDocuments
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
     Table = NDArray[np.integer[Any]]
@@ -54,7 +54,7 @@ def extend(
     same weights to the last bit. Raises UserError where `base` has no factors, or where the rows do not fill one batch.
     """
     from hornbook.longrope import checkpoints
-    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.tokenizers import PAD, Tokenizer
     from hornbook.train.loop import mean, train
 
     tokenizer, machine = Tokenizer(base), choose(settings.precision, settings.compile)
@@ -100,7 +100,7 @@ def _objective(
 ) -> LongAndShort:
     """Which long and short rows come when."""
     from hornbook.longrope import retrieval
-    from hornbook.model.tokenizer import PAD
+    from hornbook.model.tokenizers import PAD
     from hornbook.tokens.mixture import schedule
 
     context, pad = model.config.context, tokenizer.control(PAD)
@@ -132,7 +132,7 @@ def _objective(
 
 def _packed(documents: Sequence[Sequence[int]], row: int, tokenizer: Tokenizer) -> Table:
     """The documents in rows of `row` ids, each ended by the end of text."""
-    from hornbook.model.tokenizer import PAD
+    from hornbook.model.tokenizers import PAD
     from hornbook.tokens.pack import fill, pack
 
     sequences = [[*ids, tokenizer.end_of_text] for ids in documents]

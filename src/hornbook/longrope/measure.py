@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hornbook.longrope.documents import LongDocuments
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 # Names of what is compared, in the order of the report.
@@ -70,7 +70,7 @@ def measure(
     """
     from hornbook.evaluate.validation import validation_loss
     from hornbook.longrope.perplexity import configured
-    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.tokenizers import PAD, Tokenizer
 
     if len(documents.held_out) < 2:
         raise UserError(

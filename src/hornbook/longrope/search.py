@@ -40,7 +40,7 @@ def search(
     """
     from hornbook.longrope import checkpoints
     from hornbook.longrope.perplexity import mean_loss
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
 
     tokenizer, machine = Tokenizer(base), choose()
     model = checkpoints.load(base, machine.compute).to(machine.device)

@@ -1,5 +1,116 @@
-"""The phi family: one transformer, its parts, and its checkpoints on disk."""
+"""The phi family: build, load and save its models, by name or by folder.
 
-from hornbook.model.lifecycle import build, load, save
+The model is on one page, transformer.py; formats/ is what a model folder looks like on disk.
+"""
 
-__all__ = ["build", "load", "save"]
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hornbook.errors import UserError
+from hornbook.model.config import ModelConfig
+from hornbook.model.registry import Entry, find
+from hornbook.seeds import derive
+
+if TYPE_CHECKING:
+    import torch
+
+    from hornbook.model.tokenizers import Tokenizer
+    from hornbook.model.transformer import Transformer
+
+__all__ = ["build", "load", "locate", "save"]
+
+
+def build(
+    model: str | ModelConfig, device: str = "cpu", dtype: torch.dtype | None = None, *, seed: int = 0
+) -> Transformer:
+    """A model with fresh random weights: `model` is a name of `hornbook model list` or a configuration.
+
+    Weights are drawn in place, in `dtype` (fp32 unless given), so that no second copy ever exists; activations have
+    the same dtype. On the device "meta" the model has shapes and no memory.
+    """
+    import torch
+
+    from hornbook.model.transformer import blank
+
+    config = find(model).config if isinstance(model, str) else model
+    dtype = dtype or torch.float32
+    built = blank(config).to(dtype)
+    built.compute = dtype
+    if device != "meta":
+        built.to_empty(device=device)
+        if config.tied_embeddings:  # to_empty gives each of the two matrices memory of its own
+            built.lm_head.weight = built.embed.weight
+        built.initialise(torch.Generator(device).manual_seed(derive(seed, "build")))
+    return built.eval()
+
+
+def load(
+    model: str | Path,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    compute: torch.dtype | None = None,
+) -> Transformer:
+    """A model from its folder, or, for a name of `hornbook model list`, from where `locate` finds it.
+
+    dtype: of the weights, as they are stored unless given. compute: of the activations. Raises UserError with one line.
+    """
+    from hornbook.model.formats import checkpoint
+
+    return checkpoint.load(locate(model), device=device, dtype=dtype, compute=compute)
+
+
+def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None) -> None:
+    """Write a folder that `load` and `transformers` read; with a tokenizer it is a whole checkpoint."""
+    from hornbook.model.formats import checkpoint
+
+    checkpoint.save(model, folder, tokenizer)
+
+
+def locate(model: str | Path) -> Path:
+    """The folder of a model on this machine; nothing is ever downloaded.
+
+    A folder is itself. A name is looked up in the folder that the variable HORNBOOK_MODELS names, then in the Hugging
+    Face cache. Raises UserError that says how to bring the model in, or offers the nearest name.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    entry = find(str(model))
+    for folder in _places(entry):
+        if (folder / "config.json").is_file():
+            return folder
+    if entry.published is None:
+        raise UserError(f"{entry.name} was never published; hornbook.model.build makes one with random weights")
+    raise UserError(
+        f"{entry.name} is not on this machine: download {entry.published} from the Hugging Face hub and give its "
+        "folder, or put it into the folder that the variable HORNBOOK_MODELS names"
+    )
+
+
+def _places(entry: Entry) -> list[Path]:
+    """Folders that may hold a model, best first."""
+    found: list[Path] = []
+    published = entry.published or ""
+    models = _folder("HORNBOOK_MODELS")
+    if models is not None:
+        found += [models / entry.name, models / published.rpartition("/")[2], models / published]
+    cached = _hub_cache() / f"models--{published.replace('/', '--')}"
+    if published and (cached / "refs" / "main").is_file():
+        found.append(cached / "snapshots" / (cached / "refs" / "main").read_text(encoding="utf-8").strip())
+    return found
+
+
+def _hub_cache() -> Path:
+    """Where the hub's own tools keep what they download, by the variables they read."""
+    cache = _folder("HF_HUB_CACHE")
+    home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    return cache or home / "hub"
+
+
+def _folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, None where it is not set."""
+    value = os.environ.get(variable)
+    return Path(value).expanduser() if value else None

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from hornbook.errors import UserError, nearest
-from hornbook.model import factors
+from hornbook.model import longrope_factors as factors
 from hornbook.model.config import BlockSparse, Experts, LongRope, ModelConfig
 from hornbook.model.formats.phi3_small import published_dummies
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hornbook.model.config import AttentionKind, ModelConfig
 
-GROUP = 32  # columns that share a scale in Hornbook's 4-bit format (hornbook.model.four_bit)
+GROUP = 32  # columns that share a scale in Hornbook's 4-bit format (hornbook.model.formats.four_bit)
 
 
 @dataclass(frozen=True)

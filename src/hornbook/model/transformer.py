@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from hornbook.model.blocksparse.attend import attend
+from hornbook.model.blocksparse import attend
 from hornbook.model.cache import KVCache, LayerCache
 from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
@@ -280,3 +282,20 @@ class Transformer(nn.Module):
         for start in range(0, kv_cache.filled, CHUNK):
             self.hidden(kv_cache.ids[rows, start : min(start + CHUNK, kv_cache.filled)], again)
         kv_cache.adopt(rows, again)
+
+
+def blank(config: ModelConfig) -> Transformer:
+    """A model of shapes alone: on the meta device, without memory and without weights."""
+    with torch.device("meta"), _NoDrawing():
+        return Transformer(config)
+
+
+class _NoDrawing(TorchFunctionMode):
+    """Leaves parameters as they are where a module would draw them, which torch does slowly without memory."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **(kwargs or {}))

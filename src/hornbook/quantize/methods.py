@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hornbook.model.four_bit import GROUP
+from hornbook.model.formats.four_bit import GROUP
 
 LEVELS = (-8, 7)
 # A scale is tried as a share of the one that takes the largest weight to level 8. Smaller ones clip the largest weights

@@ -1,6 +1,6 @@
 """The quantize stage: a trained checkpoint becomes one of fewer bits a weight.
 
-A method (`methods.py`) decides how weights are rounded, a format (`hornbook.model.four_bit`) how they are stored.
+A method (`methods.py`) decides how weights are rounded, a format (`hornbook.model.formats.four_bit`) how they lie.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def quantize(
     import torch
     from torch import nn
 
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Linear
     from hornbook.quantize.methods import METHODS
 
@@ -84,8 +84,8 @@ def quantize_matrix(model: Transformer, name: str, method: str = "rtn", gram: Te
     """Swap one matrix of `model`, a linear map or an embedding, for its 4-bit form. gram: see `methods.Method`."""
     from torch import nn
 
-    from hornbook.model import checkpoint
-    from hornbook.model.four_bit import as_four_bit, pack
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.formats.four_bit import as_four_bit, pack
     from hornbook.quantize.methods import METHODS
 
     module = model.get_submodule(name)

@@ -31,7 +31,7 @@ def longrope_stages(recipe: Recipe) -> list[Stage]:
 
     def documents(work: Work, **most: int) -> LongDocuments:
         from hornbook.longrope.documents import long_documents, of_corpus
-        from hornbook.model.tokenizer import Tokenizer
+        from hornbook.model.tokenizers import Tokenizer
 
         tokenizer, corpus = Tokenizer(work.inputs["tokens"] / "tokenizer"), work.inputs["clean"]
         texts = of_corpus(

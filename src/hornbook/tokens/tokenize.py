@@ -19,7 +19,7 @@ from hornbook.tokens.selection import Entry, by_ingredient, split, texts, tokeni
 from hornbook.tokens.settings import Phase, TokensSettings
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.encode import EncodedDocuments
 
 _EXAMPLE = 300  # characters of a document that are shown cut into tokens
@@ -43,7 +43,7 @@ def tokenize(
 
     Rows are `context` tokens and one more. Raises UserError where an ingredient finds no documents.
     """
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens import train_tokenizer
     from hornbook.tokens.encode import EncodedDocuments
 
@@ -174,7 +174,7 @@ def _write_shard(
     progress: Progress,
 ) -> dict[str, Any]:
     """Pack the documents and write one shard; returns its figures."""
-    from hornbook.model.tokenizer import PAD
+    from hornbook.model.tokenizers import PAD
     from hornbook.tokens import pack
     from hornbook.tokens.encode import Subset
     from hornbook.tokens.shards import write_blocks

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from hornbook.files import write_json, write_text
-from hornbook.model.tokenizer import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER
+from hornbook.model.tokenizers import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER
 
 CONTROL_TOKENS = (END_OF_TEXT, ASSISTANT, SYSTEM, END, USER, PAD)
 

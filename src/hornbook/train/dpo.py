@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 
@@ -59,8 +59,8 @@ def dpo(
     """
     import torch
 
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
 
@@ -113,7 +113,7 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
     """
     import numpy as np
 
-    from hornbook.model.tokenizer import END, PAD
+    from hornbook.model.tokenizers import END, PAD
 
     pad, end, end_turn = tokenizer.control(PAD), tokenizer.end_of_text, tokenizer.control(END)
     chosen: list[tuple[list[int], list[bool]]] = []

@@ -45,8 +45,8 @@ def pretrain(
     import torch
 
     from hornbook.machine import choose
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import PAD, Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.loop import mean, train
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from hornbook.model.tokenizer import Message, Tokenizer
+    from hornbook.model.tokenizers import Message, Tokenizer
     from hornbook.model.transformer import Transformer
 
 
@@ -48,8 +48,8 @@ def sft(
     """
     import torch
 
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import PAD, Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import PAD, Tokenizer
     from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
 
@@ -87,7 +87,7 @@ def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
     """
     import torch
 
-    from hornbook.model.tokenizer import ASSISTANT, END, SYSTEM, USER
+    from hornbook.model.tokenizers import ASSISTANT, END, SYSTEM, USER
 
     vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
     newline = tokenizer.encode("\n")[0]

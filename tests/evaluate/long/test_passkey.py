@@ -14,7 +14,7 @@ from hornbook.evaluate.long.haystack import Haystack
 from hornbook.evaluate.long.passkey import CODE, PasskeyForm, passkey, passkey_prompt
 from hornbook.evaluate.long.prose import prose
 from hornbook.evaluate.long.question import Prompter
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 
 
 @given(length=st.integers(100, 3000), depth=st.floats(0, 100), seed=st.integers(0, 2**40))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from hornbook.evaluate.long.question import Prompter
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 
 
 def test_completion_and_chat(pieces: Any) -> None:

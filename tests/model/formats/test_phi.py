@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hornbook.model import checkpoint
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.families import from_huggingface
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.architectures import from_huggingface
 
 SHAPE: dict[str, Any] = {
     "norm": "layer",

@@ -9,9 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hornbook.model import checkpoint
-from hornbook.model.formats import phi3_small
-from hornbook.model.formats.families import from_huggingface
+from hornbook.model.formats import checkpoint, phi3_small
+from hornbook.model.formats.architectures import from_huggingface
 
 SHAPE: dict[str, Any] = {
     "norm": "layer",

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from hornbook.model import checkpoint
-from hornbook.model.formats.families import format_for
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.transformer import Transformer
 
 VOCABULARY = 400
@@ -116,7 +116,7 @@ class Parity:
         for logits in (ours(ids), theirs(ids).logits):
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets).backward()
         wanted = {name: p.grad for name, p in theirs.named_parameters()}
-        layout = format_for(ours.config).layout(ours.config)
+        layout = architecture_for(ours.config).layout(ours.config)
         compared = 0
         for name, parameter in ours.named_parameters():
             parts = next(way for way in layout[name] if all(part.theirs in wanted for part in way))

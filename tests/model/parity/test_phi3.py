@@ -90,7 +90,7 @@ def test_greedy_text(shape: dict[str, Any], make_checkpoint: Any) -> None:
     from transformers import AutoModelForCausalLM
 
     from hornbook.inference.generate import generate
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
 
     model, folder = make_checkpoint(seed=10, **shape)
     tokenizer = Tokenizer(folder)
@@ -142,7 +142,7 @@ def test_reads_bf16(parity: Any, tmp_path: Path) -> None:
     """What is stored in bf16 stays so unless asked, and computes what transformers computes in bf16, nearly."""
     from transformers import AutoModelForCausalLM, Phi3ForCausalLM
 
-    from hornbook.model import checkpoint
+    from hornbook.model.formats import checkpoint
 
     torch.manual_seed(1)
     Phi3ForCausalLM(their_config()).bfloat16().save_pretrained(tmp_path)

@@ -105,7 +105,7 @@ def test_experts_that_lie_stacked(parity: Any) -> None:
     """As transformers holds them in memory, and writes them where it is told not to take its own conversion back."""
     from safetensors.torch import save_file
 
-    from hornbook.model import checkpoint
+    from hornbook.model.formats import checkpoint
 
     ours, theirs = parity.pair(12)
     folder = next(parity.folder.iterdir())

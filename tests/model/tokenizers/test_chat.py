@@ -17,8 +17,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import BPE
 
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.tokenizers import tiktoken
+from hornbook.model.tokenizers import Tokenizer, tiktoken
 from hornbook.model.tokenizers.alphabet import CHARACTERS, unspell
 from hornbook.model.tokenizers.templates import FORMATS
 

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import models, pre_tokenizers
 
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import END, END_OF_TEXT, Tokenizer
+from hornbook.model.tokenizers import END, END_OF_TEXT, Tokenizer
 from hornbook.model.tokenizers.templates import FORMATS, recognise
 
 QUESTION = [{"role": "user", "content": "Hi"}]

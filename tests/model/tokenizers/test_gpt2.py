@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import ByteLevelBPETokenizer
 
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.tokenizers.gpt2 import CODEGEN
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"

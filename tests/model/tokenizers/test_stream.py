@@ -15,8 +15,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders
 from tokenizers.models import BPE, WordPiece
 
-from hornbook.model.tokenizer import Tokenizer
-from hornbook.model.tokenizers import stream
+from hornbook.model.tokenizers import Tokenizer, stream
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
 CHARACTERS = "a🏳️‍🌈漢b\u0301é\n  \U0010ffff"

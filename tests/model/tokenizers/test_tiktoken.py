@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import BPE
 
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.tokenizers import tiktoken as ours
 from hornbook.model.tokenizers.alphabet import CHARACTERS, spell, unspell
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Vocabulary(Protocol):
-    """What is needed of a tokenizer; `hornbook.model.tokenizer.Tokenizer` has it."""
+    """What is needed of a tokenizer; `hornbook.model.tokenizers.Tokenizer` has it."""
 
     @property
     def template(self) -> str | None:

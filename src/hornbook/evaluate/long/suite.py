@@ -22,7 +22,7 @@ from hornbook.files import digest_file, digest_value, write_json, write_text
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 RESULTS, HEATMAP = "long.json", "long.svg"
@@ -35,8 +35,8 @@ def run_long_suite(model_folder: Path, settings: LongSettings, progress: Progres
 
     A cell that `into` holds, made by the same model with the same settings, is read and not asked again.
     """
-    from hornbook.model import checkpoint
-    from hornbook.model.tokenizer import Tokenizer
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
 
     device = machine.choose().device
     tokenizer = Tokenizer(model_folder)

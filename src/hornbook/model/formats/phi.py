@@ -10,9 +10,8 @@ import math
 from typing import Any
 
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, each, stacked
-from hornbook.model.formats.published import Published, dimensions
+from hornbook.model.formats.published import Published, dimensions, rotary
 
 MODEL_TYPES: tuple[str, ...] = ("phi", "phi-msft", "mixformer-sequential")
 ARCHITECTURE = "PhiForCausalLM"
@@ -37,15 +36,15 @@ def read(file: Published) -> ModelConfig:
 def _read(file: Published) -> ModelConfig:
     file.must("hidden_act", "gelu_new", "gelu_pytorch_tanh")
     file.must("qk_layernorm", False)
-    turned = rope.read(file, theta=10_000.0, share=0.5)
+    rope = file.rope(theta=10_000.0, share=0.5)
     context = file.need("max_position_embeddings")
     original = file.get("original_max_position_embeddings")
-    original = original or turned.scaling.get("original_max_position_embeddings", context)
+    original = original or rope.scaling.get("original_max_position_embeddings", context)
     return file.build(
         **file.dimensions(),
-        rope_theta=turned.theta,
-        rotary_share=turned.share,
-        longrope=rope.longrope(file, turned, original, rope.one_scale(file, turned, original)),
+        rope_theta=rope.theta,
+        rotary_share=rope.share,
+        longrope=file.longrope(rope, original, file.one_scale(rope, original)),
         norm_epsilon=file.need("layer_norm_eps"),
         **_SWITCHES,
     )
@@ -78,7 +77,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
     """The config.json of `config`, as far as this format holds it."""
     return {
         **dimensions(config),
-        **rope.write(config),
+        **rotary(config),
         **({"original_max_position_embeddings": config.longrope.original} if config.longrope else {}),
         "layer_norm_eps": config.norm_epsilon,
         "hidden_act": "gelu_new",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, each, one, stacked
-from hornbook.model.formats.published import Published, dimensions
+from hornbook.model.formats.published import Published, dimensions, rotary
 
 MODEL_TYPES: tuple[str, ...] = ("phi3",)
 ARCHITECTURE = "Phi3ForCausalLM"
@@ -18,14 +17,14 @@ def read(file: Published) -> ModelConfig:
     file.must("hidden_act", "silu")
     for key in ("attention_bias", "mlp_bias", "lm_head_bias"):
         file.must(key, False)
-    turned = rope.read(file, theta=10_000.0)
+    rope = file.rope(theta=10_000.0)
     original = file.get("original_max_position_embeddings")
-    original = original or turned.scaling.get("original_max_position_embeddings", 4096)
+    original = original or rope.scaling.get("original_max_position_embeddings", 4096)
     return file.build(
         **file.dimensions(),
-        rope_theta=turned.theta,
-        rotary_share=turned.share,
-        longrope=rope.longrope(file, turned, original, rope.one_scale(file, turned, original)),
+        rope_theta=rope.theta,
+        rotary_share=rope.share,
+        longrope=file.longrope(rope, original, file.one_scale(rope, original)),
         norm_epsilon=file.need("rms_norm_eps"),
         sliding_window=file.get("sliding_window"),
     )
@@ -36,7 +35,7 @@ def write(config: ModelConfig) -> dict[str, Any]:
     return {
         **dimensions(config),
         "original_max_position_embeddings": config.longrope.original if config.longrope else config.context,
-        **rope.write(config),
+        **rotary(config),
         "rms_norm_eps": config.norm_epsilon,
         "sliding_window": config.sliding_window if config.kind(0) == "window" else None,
         "hidden_act": "silu",

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hornbook.model.config import BlockSparse, ModelConfig
-from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, Part, Parts, each, rows
-from hornbook.model.formats.published import Published
+from hornbook.model.formats.published import Published, Rope
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,11 +33,11 @@ def read(file: Published) -> ModelConfig:
     file.must("rope_position_scale", 1.0)
     width, heads = file.shape("hidden_size", "num_attention_heads")
     vocabulary = file.positive("vocab_size")
-    turned = rope.read(file, theta=10_000.0)
-    if turned.share != 1:
-        file.refuse(f"partial_rotary_factor {turned.share!r} is not supported; 1.0 is")
-    original = turned.scaling.get("original_max_position_embeddings") or file.get("original_max_position_embeddings")
-    if turned.scaling and not original:
+    rope = file.rope(theta=10_000.0)
+    if rope.share != 1:
+        file.refuse(f"partial_rotary_factor {rope.share!r} is not supported; 1.0 is")
+    original = rope.scaling.get("original_max_position_embeddings") or file.get("original_max_position_embeddings")
+    if rope.scaling and not original:
         file.refuse("the rope key 'original_max_position_embeddings' is missing")
     return file.build(
         vocabulary=vocabulary,
@@ -53,7 +52,7 @@ def read(file: Published) -> ModelConfig:
         activation="gegelu",
         gegelu_limit=file.get("gegelu_limit", float("inf")),
         rope_theta=file.get("rope_embedding_base", 1_000_000.0),
-        longrope=rope.longrope(file, turned, original, _scales(file, turned)),
+        longrope=file.longrope(rope, original, _scales(file, rope)),
         attention=_attention(file),
         blocksparse={
             "block": file.get("blocksparse_block_size", 64),
@@ -95,9 +94,9 @@ def _attention_scale(file: Published, size: float) -> float | None:
     return float(file.number("mup_attn_multiplier", 1.0) / size)
 
 
-def _scales(file: Published, turned: rope.Rope) -> tuple[Any, Any]:
+def _scales(file: Published, rope: Rope) -> tuple[Any, Any]:
     """1 for short sequences and by formula for long ones, unless a positive number is given."""
-    given = [turned.scaling.get(key, -1) for key in ("short_mscale", "long_mscale")]
+    given = [rope.scaling.get(key, -1) for key in ("short_mscale", "long_mscale")]
     for value in given:
         if isinstance(value, bool) or not isinstance(value, int | float):
             file.refuse(f"the rope scale {value!r} is no number")

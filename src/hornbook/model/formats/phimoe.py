@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import rope
 from hornbook.model.formats.layout import Layout, Part, Parts, View, each, one, stacked
-from hornbook.model.formats.published import Published, dimensions
+from hornbook.model.formats.published import Published, Rope, dimensions, rotary
 
 MODEL_TYPES: tuple[str, ...] = ("phimoe",)
 ARCHITECTURE = "PhimoeForCausalLM"
@@ -22,17 +21,17 @@ def read(file: Published) -> ModelConfig:
     """The configuration that a config.json describes."""
     file.must("hidden_act", "silu")
     file.must("num_experts_per_tok", 2)
-    turned = rope.read(file, theta=1_000_000.0)
-    if turned.share != 1:
-        file.refuse(f"partial_rotary_factor {turned.share!r} is not supported; 1.0 is")
+    rope = file.rope(theta=1_000_000.0)
+    if rope.share != 1:
+        file.refuse(f"partial_rotary_factor {rope.share!r} is not supported; 1.0 is")
     bias = file.get("attention_bias", False)
     return file.build(
         **file.dimensions(),
         norm="layer",
         norm_epsilon=file.need("rms_norm_eps"),
         experts={"count": file.get("num_local_experts", 16), "jitter": file.get("router_jitter_noise", 0.01)},
-        rope_theta=turned.theta,
-        longrope=rope.longrope(file, turned, _original(file, turned), _scales(file, turned)),
+        rope_theta=rope.theta,
+        longrope=file.longrope(rope, _original(file, rope), _scales(file, rope)),
         sliding_window=file.get("sliding_window"),
         qkv_bias=bias,
         out_bias=bias,
@@ -40,38 +39,38 @@ def read(file: Published) -> ModelConfig:
     )
 
 
-def _original(file: Published, turned: rope.Rope) -> Any:
+def _original(file: Published, rope: Rope) -> Any:
     key = "original_max_position_embeddings"
-    return turned.scaling.get(key) or (file.need(key) if turned.scaling else None)
+    return rope.scaling.get(key) or (file.need(key) if rope.scaling else None)
 
 
-def _scales(file: Published, turned: rope.Rope) -> tuple[Any, Any]:
-    if not turned.scaling:
+def _scales(file: Published, rope: Rope) -> tuple[Any, Any]:
+    if not rope.scaling:
         return None, None
     for key in ("short_mscale", "long_mscale"):
-        if key not in turned.scaling:
+        if key not in rope.scaling:
             file.refuse(f"the rope key {key!r} is missing")
-    return turned.scaling["short_mscale"], turned.scaling["long_mscale"]
+    return rope.scaling["short_mscale"], rope.scaling["long_mscale"]
 
 
 def write(config: ModelConfig) -> dict[str, Any]:
     """The config.json of `config`, as far as this format holds it."""
-    rotary = rope.write(config)
-    del rotary["partial_rotary_factor"]
+    rope = rotary(config)
+    del rope["partial_rotary_factor"]
     if config.longrope is not None:
         short, long = config.longrope.scales(config.context)
         original = config.longrope.original
-        rotary["rope_scaling"].pop("attention_factor", None)
-        rotary["rope_scaling"] |= {
+        rope["rope_scaling"].pop("attention_factor", None)
+        rope["rope_scaling"] |= {
             "short_mscale": short,
             "long_mscale": long,
             "original_max_position_embeddings": original,
         }
-        rotary["original_max_position_embeddings"] = original
+        rope["original_max_position_embeddings"] = original
     experts = {} if config.experts is None else config.experts.model_dump()
     return {
         **dimensions(config),
-        **rotary,
+        **rope,
         "rms_norm_eps": config.norm_epsilon,
         "sliding_window": config.sliding_window if config.kind(0) == "window" else None,
         "num_local_experts": experts.get("count"),

@@ -1,8 +1,13 @@
-"""A published config.json while it is read: what is missing, of the wrong kind, or not supported gets one line."""
+"""A published config.json while it is read: what is missing, of the wrong kind, or not supported gets one line.
+
+Rotary positions are read as older and newer versions of transformers write them.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Never
 
@@ -11,6 +16,21 @@ from pydantic import ValidationError
 from hornbook.errors import UserError
 from hornbook.model.config import LongRope, ModelConfig
 from hornbook.settings import where_and_what
+
+_ROPE_KEYS = {
+    *("type", "rope_type", "rope_theta", "partial_rotary_factor", "factor", "attention_factor"),
+    *("short_factor", "long_factor", "short_mscale", "long_mscale", "original_max_position_embeddings"),
+}
+
+
+@dataclass(frozen=True)
+class Rope:
+    """The rotary fields of a config.json."""
+
+    theta: Any
+    share: Any
+    scaling: dict[str, Any]
+    """What is left for LongRoPE; empty where positions are plain."""
 
 
 class Published:
@@ -85,17 +105,57 @@ class Published:
             "tied_embeddings": self.get("tie_word_embeddings", False),
         }
 
+    def rope(self, theta: float, share: float = 1.0) -> Rope:
+        """The rotary fields: `rope_theta` and `rope_scaling` of older files, `rope_parameters` of newer ones.
+
+        theta, share: the format's defaults. Raises UserError for a kind of scaling that is not LongRoPE.
+        """
+        fields = self.mapping("rope_scaling") | self.mapping("rope_parameters")
+        kind = fields.get("rope_type", fields.get("type", "default"))
+        if kind not in ("default", "longrope", "su"):
+            self.refuse(f"rope type {kind!r} is not supported; plain rotary positions and 'longrope' are")
+        unknown = sorted(set(fields) - _ROPE_KEYS)
+        if unknown:
+            self.refuse(f"the rope key {unknown[0]!r} is not supported")
+        return Rope(
+            fields.get("rope_theta", self.get("rope_theta", theta)),
+            fields.get("partial_rotary_factor", self.get("partial_rotary_factor", share)),
+            fields if kind != "default" else {},
+        )
+
+    def longrope(self, rope: Rope, original: Any, scales: tuple[Any, Any]) -> LongRope | None:
+        """LongRoPE's factors, None where positions are plain. scales: of cosine and sine, short and long."""
+        if not rope.scaling:
+            return None
+        for key in ("short_factor", "long_factor"):
+            if not isinstance(rope.scaling.get(key), list):
+                self.refuse(f"the rope type 'longrope' needs {key}, a list of numbers")
+        try:
+            return LongRope(
+                original=original,
+                short=rope.scaling["short_factor"],
+                long=rope.scaling["long_factor"],
+                short_scale=scales[0],
+                long_scale=scales[1],
+            )
+        except ValidationError as error:
+            self._invalid(error)
+
+    def one_scale(self, rope: Rope, original: Any) -> tuple[Any, Any]:
+        """Both scales as transformers knows them: `attention_factor`, or the formula over `factor` if one is given."""
+        for key in ("short_mscale", "long_mscale"):
+            if key in rope.scaling:
+                self.refuse(f"the rope key {key!r} is not supported by this model_type; 'attention_factor' is")
+        scale = rope.scaling.get("attention_factor")
+        factor = rope.scaling.get("factor")
+        if scale is None and isinstance(factor, int | float) and isinstance(original, int) and original > 1:
+            scale = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+        return scale, scale
+
     def build(self, **fields: Any) -> ModelConfig:
         """The configuration of these fields. Raises UserError with the first that is not valid."""
         try:
             return ModelConfig(**fields)
-        except ValidationError as error:
-            self._invalid(error)
-
-    def longrope(self, **fields: Any) -> LongRope:
-        """The LongRoPE settings of these fields. Raises UserError with the first that is not valid."""
-        try:
-            return LongRope(**fields)
         except ValidationError as error:
             self._invalid(error)
 
@@ -117,3 +177,22 @@ def dimensions(config: ModelConfig) -> dict[str, Any]:
         "initializer_range": config.initial_std,
         "tie_word_embeddings": config.tied_embeddings,
     }
+
+
+def rotary(config: ModelConfig) -> dict[str, Any]:
+    """The rotary keys that transformers reads, of any version: theta, share, and LongRoPE's factors."""
+    values: dict[str, Any] = {
+        "rope_theta": config.rope_theta,
+        "partial_rotary_factor": config.rotary_share,
+        "rope_scaling": None,
+    }
+    rope = config.longrope
+    if rope is not None:
+        values["rope_scaling"] = {
+            "type": "longrope",
+            "short_factor": list(rope.short),
+            "long_factor": list(rope.long),
+        }
+        if rope.short_scale is not None:
+            values["rope_scaling"]["attention_factor"] = rope.short_scale
+    return values

@@ -1,1 +1,148 @@
-"""How folders of every phi model become one fast tokenizer, and what it does with conversations and streams."""
+"""A checkpoint's tokenizer: text to ids and back, and conversations to ids.
+
+Text from people and documents is always plain text: `<|end|>` typed by a user is seven characters, never a control
+token. Only a chat template can place control tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as FastTokenizer
+
+from hornbook.errors import UserError
+from hornbook.files import write_bytes, write_json, write_text
+from hornbook.model.tokenizers import chat as chats
+from hornbook.model.tokenizers import folder as folders
+from hornbook.model.tokenizers import stream as streams
+from hornbook.model.tokenizers.chat import Message
+from hornbook.model.tokenizers.folder import FILES
+
+__all__ = ["ASSISTANT", "END", "END_OF_TEXT", "FILES", "PAD", "SYSTEM", "USER", "Message", "Tokenizer"]
+
+# The control tokens of Hornbook's own tokenizers; the first five are phi-3's.
+END_OF_TEXT, ASSISTANT, SYSTEM, END, USER = "<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"
+PAD = "<|pad|>"
+
+
+class Tokenizer:
+    """Load with `Tokenizer(folder)`: any `tokenizer.json`, GPT-2's vocab.json and merges.txt, or cl100k_base.tiktoken.
+
+    `template` is the chat template, or None for a model that knows no turns; `stops` are the ids that end a generation.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        loaded = folders.read(folder)
+        self.folder = folder
+        self.template = loaded.template
+        self.stops = loaded.stops
+        self._fast = loaded.fast
+        self._control = loaded.control
+        self._names = loaded.names
+        self._prefix_once = loaded.prefix_once
+
+    @property
+    def size(self) -> int:
+        """Number of ids, control tokens included."""
+        return int(self._fast.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text; nothing in it is taken for a control token. Half a surrogate pair becomes U+FFFD."""
+        try:
+            return self._fast.encode(text, add_special_tokens=False).ids
+        except TypeError:
+            return self._fast.encode(_mended(text), add_special_tokens=False).ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many plain texts, in parallel."""
+        try:
+            encodings = self._fast.encode_batch_fast(texts, add_special_tokens=False)
+        except TypeError:
+            encodings = self._fast.encode_batch_fast([_mended(text) for text in texts], add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids; control tokens are left out."""
+        return str(self._fast.decode(list(ids), skip_special_tokens=True))
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """Text as ids arrive, never half a character; see `tokenizers.stream` for how it compares with `decode`."""
+        return streams.stream(self._fast, ids)
+
+    def control(self, name: str) -> int:
+        """Id of a control token such as `<|end|>`."""
+        token = self._fast.token_to_id(name)
+        if token is None:
+            raise UserError(f"the tokenizer in {self.folder} has no token {name}")
+        return int(token)
+
+    @property
+    def end_of_text(self) -> int:
+        """Id that ends a document."""
+        return self.control(self._names.get("eos_token", END_OF_TEXT))
+
+    def chat(self, messages: Sequence[Message], *, answer: bool = True) -> list[int]:
+        """Ids of a conversation in the model's template; with `answer`, up to where the assistant begins to speak."""
+        return self.chat_with_mask(messages, answer=answer)[0]
+
+    def chat_with_mask(self, messages: Sequence[Message], *, answer: bool = False) -> tuple[list[int], list[bool]]:
+        """Ids of a conversation, and which of them the assistant writes (its words and the token that ends them)."""
+        if self.template is None:
+            raise UserError(f"the tokenizer in {self.folder} has no chat template; use `hornbook generate` instead")
+        variables: dict[str, Any] = {"add_generation_prompt": answer, **self._names}
+        where = f"the chat template in {self.folder}"
+        pieces = chats.render(self.template, messages, variables, where)
+        return chats.encode(pieces, self._control, self._encode_run)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files into `folder`, so that `Tokenizer` and transformers' AutoTokenizer read them."""
+        present = [name for name in FILES if (self.folder / name).is_file()]
+        if "tokenizer.json" in present:
+            for name in present:
+                write_bytes(folder / name, (self.folder / name).read_bytes())
+            return
+        write_text(folder / "tokenizer.json", self._fast.to_str())
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **self._names}
+        if self.template is not None:
+            config["chat_template"] = self.template
+            write_text(folder / "chat_template.jinja", self.template)
+        write_json(folder / "tokenizer_config.json", config)
+
+    def _encode_run(self, text: str, first: bool) -> Encoding:
+        """Plain text of a conversation; `first` when no control token is in front of it."""
+        fast = self._fast if first else self._inside
+        try:
+            return fast.encode(text, add_special_tokens=False)
+        except TypeError:
+            return fast.encode(_mended(text), add_special_tokens=False)
+
+    @cached_property
+    def _inside(self) -> FastTokenizer:
+        """The tokenizer for text behind a control token: without the space that SentencePiece puts before a text."""
+        state = json.loads(self._fast.to_str())
+        cutting = _replaced(state["pre_tokenizer"], "prepend_scheme", "first", "never")
+        normal = _replaced(state["normalizer"], "prepend", "▁", "") if self._prefix_once else state["normalizer"]
+        if (cutting, normal) == (state["pre_tokenizer"], state["normalizer"]):
+            return self._fast
+        inside = FastTokenizer.from_str(json.dumps(state | {"pre_tokenizer": cutting, "normalizer": normal}))
+        inside.encode_special_tokens = True
+        return inside
+
+
+def _mended(text: str) -> str:
+    """Text with U+FFFD in the place of halves of surrogate pairs, which UTF-8 cannot hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _replaced(part: Any, key: str, value: str, instead: str) -> Any:
+    """A part of tokenizer.json with a setting replaced wherever it has that value."""
+    if isinstance(part, list):
+        return [_replaced(item, key, value, instead) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {k: instead if (k, v) == (key, value) else _replaced(v, key, value, instead) for k, v in part.items()}

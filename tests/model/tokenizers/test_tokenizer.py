@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hornbook.errors import UserError
-from hornbook.model.tokenizer import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER, Tokenizer
+from hornbook.model.tokenizers import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER, Tokenizer
 
 SPECIALS = (END_OF_TEXT, ASSISTANT, SYSTEM, END, USER, PAD)
 CONVERSATION = [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from hornbook.model.four_bit import GROUP, FourBitEmbedding, FourBitLinear, as_four_bit, dense, pack, unpack
+from hornbook.model.formats.four_bit import GROUP, FourBitEmbedding, FourBitLinear, as_four_bit, dense, pack, unpack
 
 
 @given(

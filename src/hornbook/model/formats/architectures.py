@@ -1,4 +1,4 @@
-"""Every format, which one a config.json is in, and which one holds a configuration exactly."""
+"""Every architecture whose folders are read and written: which one a config.json is of, and which one holds a model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from hornbook.model.formats.published import Published
 START_TOKENS = "hornbook_start_tokens"
 
 
-class Format(Protocol):
-    """What each family's module offers."""
+class Architecture(Protocol):
+    """What the module of each architecture offers."""
 
     MODEL_TYPES: tuple[str, ...]
     """Values of `model_type` that it reads; the first is the one it writes."""
@@ -35,7 +35,8 @@ class Format(Protocol):
         """Where each of our tensors lies."""
 
 
-FORMATS: tuple[Format, ...] = (phi3, phi, gpt_neo, phimoe, phi3_small)
+# A new architecture is a module beside this one and a word here. The first that holds a model is how it is written.
+ARCHITECTURES: tuple[Architecture, ...] = (phi3, phi, gpt_neo, phimoe, phi3_small)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -55,37 +56,37 @@ def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     """The configuration that a config.json's `values` describe; `where` it lies is told in errors."""
     if values.get("quantization_config") is not None:
         raise UserError(f"{where}: quantization_config is not supported; give the folder of the unquantized model")
-    config = format_of(values, where).read(Published(values, where))
+    config = architecture_of(values, where).read(Published(values, where))
     if values.get(START_TOKENS) and config.longrope is not None:
         longrope = config.longrope.model_copy(update={"start_tokens": int(values[START_TOKENS])})
         config = config.model_copy(update={"longrope": longrope})
     return config
 
 
-def format_of(values: Mapping[str, Any], where: Path) -> Format:
-    """The format of a config.json, by its model_type."""
+def architecture_of(values: Mapping[str, Any], where: Path) -> Architecture:
+    """The architecture of a config.json, by its model_type."""
     kind = values.get("model_type")
-    for one in FORMATS:
+    for one in ARCHITECTURES:
         if kind in one.MODEL_TYPES:
             return one
-    known = ", ".join(name for one in FORMATS for name in one.MODEL_TYPES)
+    known = ", ".join(name for one in ARCHITECTURES for name in one.MODEL_TYPES)
     raise UserError(f"{where}: model_type is {kind!r}; supported are {known}")
 
 
-def to_huggingface(config: ModelConfig, form: Format) -> dict[str, Any]:
-    """The config.json of `config` in one format, model_type and architecture included."""
+def to_huggingface(config: ModelConfig, form: Architecture) -> dict[str, Any]:
+    """The config.json of `config` in one architecture's format, model_type and architecture included."""
     values = {"architectures": [form.ARCHITECTURE], "model_type": form.MODEL_TYPES[0], **form.write(config)}
     if config.longrope is not None and config.longrope.start_tokens:
         values[START_TOKENS] = config.longrope.start_tokens
     return values
 
 
-def format_for(config: ModelConfig) -> Format:
-    """The format that holds `config` exactly: reading what it writes gives the same model.
+def architecture_for(config: ModelConfig) -> Architecture:
+    """The architecture whose format holds `config` exactly: reading what it writes gives the same model.
 
     Raises UserError that names the switches that the nearest format would lose.
     """
-    lost = [(_lost(config, one), one) for one in FORMATS]
+    lost = [(_lost(config, one), one) for one in ARCHITECTURES]
     for switches, one in lost:
         if not switches:
             return one
@@ -96,7 +97,7 @@ def format_for(config: ModelConfig) -> Format:
     )
 
 
-def _lost(config: ModelConfig, form: Format) -> list[str]:
+def _lost(config: ModelConfig, form: Architecture) -> list[str]:
     """Fields of `config` that one format does not hold."""
     try:
         again = from_huggingface(to_huggingface(config, form), Path("config.json"))

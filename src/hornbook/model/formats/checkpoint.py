@@ -1,4 +1,4 @@
-"""Checkpoints on disk: Hugging Face folders, in the published format of each model's family, and the way back."""
+"""Checkpoints on disk: Hugging Face folders, in the published format of each model's architecture, and the way back."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
-from hornbook.model import weights
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.families import format_for, format_of, from_huggingface, read_values, to_huggingface
+from hornbook.model.formats import weights
+from hornbook.model.formats.architectures import (
+    architecture_for,
+    architecture_of,
+    from_huggingface,
+    read_values,
+    to_huggingface,
+)
+from hornbook.model.formats.four_bit import GROUP, FourBit, FourBitLinear, as_four_bit
 from hornbook.model.formats.layout import Layout, Parts, one
-from hornbook.model.four_bit import GROUP, FourBit, FourBitLinear, as_four_bit
-from hornbook.model.tokenizer import END, PAD, Tokenizer
-from hornbook.model.transformer import Transformer
-from hornbook.model.weights import Stored, Written
+from hornbook.model.formats.weights import Stored, Written
+from hornbook.model.tokenizers import END, PAD, Tokenizer
+from hornbook.model.transformer import Transformer, blank
 
 # Buffers that old checkpoints hold beside the weights: masks and frequencies, which follow from the configuration.
 _NO_WEIGHTS = re.compile(r"\.attn\.attention\.(bias|masked_bias)$|\.rotary_emb\.\w+$")
 # An output matrix, which some writers store although it is the embedding.
 _HEAD = re.compile(r"^(lm_head|lm_head\.linear|layers\.\d+\.linear)\.weight$")
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-
-
-def expressible(config: ModelConfig) -> str:
-    """The model_type of the published format that holds `config` exactly: what `save` will write.
-
-    Raises UserError that names the switches that no format holds; call it before training such a model.
-    """
-    return format_for(config).MODEL_TYPES[0]
 
 
 # ---- loading
@@ -57,7 +54,7 @@ def load(
     if config.layers > len(stored):  # before a model of so many layers is laid out
         raise UserError(f"{folder / 'config.json'} asks for {config.layers} layers, there are {len(stored)} tensors")
     model = blank(config)
-    layout = format_of(values, folder / "config.json").layout(config)
+    layout = architecture_of(values, folder / "config.json").layout(config)
     _quantized(model, values, layout, folder)
     names = [name for name in model.state_dict() if not _tied(model, name)]
     parts = {name: _chosen(_stored_names(name, layout), stored, folder) for name in names}
@@ -70,23 +67,6 @@ def load(
         _tie(model)
     model.compute = compute or dtype or model.norm.weight.dtype
     return model.to(device).eval()
-
-
-class _NoDrawing(TorchFunctionMode):
-    """Leaves parameters as they are where a module would draw them, which torch does slowly without memory."""
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if getattr(function, "__module__", None) == "torch.nn.init":
-            return args[0] if args else (kwargs or {})["tensor"]
-        return function(*args, **(kwargs or {}))
-
-
-def blank(config: ModelConfig) -> Transformer:
-    """A model of shapes alone: on the meta device, without memory and without weights."""
-    with torch.device("meta"), _NoDrawing():
-        return Transformer(config)
 
 
 def _tied(model: Transformer, name: str) -> bool:
@@ -201,13 +181,13 @@ def replace(model: Transformer, name: str, module: FourBit) -> None:
 def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None, *, shard: int = weights.SHARD) -> None:
     """Write a Hugging Face folder: weights and configuration; with a tokenizer also its files and generation settings.
 
-    The format is the published one of the model's family. Weights of more than `shard` bytes are cut into several
+    The format is the published one of the model's architecture. Weights of more than `shard` bytes are cut into several
     files. Raises UserError where no published format holds the model exactly.
     """
-    form = format_for(model.config)
-    layout = form.layout(model.config)
+    architecture = architecture_for(model.config)
+    layout = architecture.layout(model.config)
     weights.save(_written(model, layout), folder, shard)
-    values = to_huggingface(model.config, form) | {
+    values = to_huggingface(model.config, architecture) | {
         "use_cache": True,
         "torch_dtype": str(model.norm.weight.dtype).removeprefix("torch."),
         **_specials(tokenizer),

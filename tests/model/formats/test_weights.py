@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
-from hornbook.model import weights
-from hornbook.model.weights import Written
+from hornbook.model.formats import weights
+from hornbook.model.formats.weights import Written
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8, torch.bool]
 

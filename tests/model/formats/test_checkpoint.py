@@ -16,10 +16,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
-from hornbook.model import checkpoint
 from hornbook.model.config import ModelConfig
-from hornbook.model.four_bit import GROUP, FourBitEmbedding, FourBitLinear
-from hornbook.model.tokenizer import Tokenizer
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.architectures import architecture_for
+from hornbook.model.formats.four_bit import GROUP, FourBitEmbedding, FourBitLinear
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.model.transformer import blank
 from hornbook.quantize.quantize import quantize_matrix
 
 IDS = torch.tensor([[1, 2, 3, 250, 399, 7]])
@@ -292,19 +294,19 @@ def test_a_loaded_model_trains(make_checkpoint: Any) -> None:
 def test_what_no_format_holds_is_refused_before_anything_is_written(make_model: Any, tmp_path: Path) -> None:
     model = make_model(qkv_bias=True)
     with pytest.raises(UserError, match="qkv_bias = True"):
-        checkpoint.expressible(model.config)
+        architecture_for(model.config)
     with pytest.raises(UserError, match="qkv_bias = True"):
         checkpoint.save(model, tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    assert checkpoint.expressible(make_model().config) == "phi3"
+    assert architecture_for(make_model().config).MODEL_TYPES[0] == "phi3"
 
 
 def test_a_blank_model_has_no_memory(make_model: Any) -> None:
     model = make_model(kv_heads=2)
-    blank = checkpoint.blank(model.config)
-    assert {parameter.device.type for parameter in blank.parameters()} == {"meta"}
+    empty = blank(model.config)
+    assert {parameter.device.type for parameter in empty.parameters()} == {"meta"}
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    assert {name: tensor.shape for name, tensor in blank.state_dict().items()} == shapes
+    assert {name: tensor.shape for name, tensor in empty.state_dict().items()} == shapes
 
 
 MEASURE = """
@@ -312,7 +314,8 @@ import sys
 from pathlib import Path
 import torch
 from hornbook import machine
-from hornbook.model import checkpoint
+from hornbook.model.formats import checkpoint
+from hornbook.model.formats.architectures import architecture_for
 
 def resident():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -338,7 +341,7 @@ def test_loading_holds_no_second_copy(make_model: Any, tmp_path: Path) -> None:
     """Peak memory of a process that loads and uses 130 MB of weights, stored in bf16, in several files."""
     small, fused, apart = folders = [tmp_path / name for name in ("small", "fused", "apart")]
     shape = {"vocabulary": 8000, "layers": 4, "width": 1024, "heads": 128, "kv_heads": 32, "mlp_width": 3072}
-    model = checkpoint.blank(ModelConfig(tied_embeddings=False, **shape)).bfloat16().to_empty(device="cpu")
+    model = blank(ModelConfig(tied_embeddings=False, **shape)).bfloat16().to_empty(device="cpu")
     for parameter in model.parameters():
         torch.nn.init.ones_(parameter)
     checkpoint.save(make_model().bfloat16(), small)

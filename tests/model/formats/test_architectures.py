@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.errors import UserError
-from hornbook.model.checkpoint import blank
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import families
-from hornbook.model.formats.families import (
-    FORMATS,
-    format_for,
+from hornbook.model.formats import architectures
+from hornbook.model.formats.architectures import (
+    ARCHITECTURES,
+    architecture_for,
     from_huggingface,
     meaning,
     read_config,
     to_huggingface,
 )
+from hornbook.model.formats.checkpoint import blank
 from hornbook.model.registry import entries
 
 WHERE = Path("somewhere/config.json")
@@ -80,7 +80,7 @@ def small(**changes: Any) -> ModelConfig:
 @pytest.mark.parametrize(("kind", "changes"), HELD, ids=[f"{kind}-{index}" for index, (kind, _) in enumerate(HELD)])
 def test_what_is_written_reads_as_the_same_model(kind: str, changes: dict[str, Any]) -> None:
     config = small(**changes)
-    form = format_for(config)
+    form = architecture_for(config)
     assert form.MODEL_TYPES[0] == kind
     values = json.loads(json.dumps(to_huggingface(config, form)))
     again = from_huggingface(values, WHERE)
@@ -96,7 +96,7 @@ def test_what_is_written_reads_as_the_same_model(kind: str, changes: dict[str, A
 @pytest.mark.parametrize("name", list(entries()))
 def test_every_published_model_has_its_format(name: str) -> None:
     config = entries()[name].config
-    form = format_for(config)
+    form = architecture_for(config)
     kinds = {
         "tinystories": "gpt_neo",
         "phi-1": "phi",
@@ -130,7 +130,7 @@ LOST: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "told"), LOST, ids=[told for _, told in LOST])
 def test_what_no_format_holds_is_named(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match="no published checkpoint format holds this model") as caught:
-        format_for(small(**changes))
+        architecture_for(small(**changes))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
@@ -140,7 +140,7 @@ def published(kind: str, **changes: Any) -> dict[str, Any]:
     """The config.json of a small model of a kind, with some keys changed; those set to `...` are left out."""
     changes_of_kind = next(one for held, one in HELD if held == kind)
     config = small(**changes_of_kind)
-    values = to_huggingface(config, format_for(config)) | changes
+    values = to_huggingface(config, architecture_for(config)) | changes
     return {key: value for key, value in values.items() if value is not ...}
 
 
@@ -210,7 +210,7 @@ JUNK = st.recursive(
 )
 
 
-@pytest.mark.parametrize("kind", [form.MODEL_TYPES[0] for form in FORMATS])
+@pytest.mark.parametrize("kind", [form.MODEL_TYPES[0] for form in ARCHITECTURES])
 @given(data=st.data())
 def test_any_value_of_any_key_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     values = published(kind) | {"rope_parameters": None}
@@ -264,6 +264,6 @@ def test_reading_a_configuration_needs_no_torch() -> None:
     import subprocess
     import sys
 
-    code = f"import sys; sys.path[:0] = {sys.path!r}; import {families.__name__}; print('torch' in sys.modules)"
+    code = f"import sys; sys.path[:0] = {sys.path!r}; import {architectures.__name__}; print('torch' in sys.modules)"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "False"

@@ -1,0 +1,89 @@
+"""Building, loading and saving by name, and how a name becomes a folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import hornbook.model
+from hornbook.errors import UserError
+from hornbook.model import build, load, locate, save
+from hornbook.model.config import ModelConfig
+
+TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, mlp_width=64, context=64)
+
+
+def test_build_draws_the_same_weights_for_the_same_seed():
+    first, again, other = build(TINY, seed=1), build(TINY, seed=1), build(TINY, seed=2)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+    assert not torch.equal(first.embed.weight, other.embed.weight)
+    assert first.lm_head.weight is first.embed.weight
+    assert first.embed.weight.std().item() == pytest.approx(TINY.initial_std, rel=0.1)
+    assert torch.equal(first.norm.weight, torch.ones(TINY.width))
+
+
+def test_build_in_bf16_computes_in_bf16_and_gives_logits():
+    model = build("tinystories-1m", dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    with torch.inference_mode():
+        logits = model(torch.arange(5)[None])
+    assert logits.shape == (1, 5, 50_257)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_saved_is_loaded_again_by_folder_and_by_name(tmp_path, monkeypatch, dtype):
+    model = build("tinystories-1m", dtype=dtype)
+    save(model, tmp_path / "tinystories-1m")
+    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path))
+    for again in (load(tmp_path / "tinystories-1m"), load("tinystories-1m")):
+        assert again.compute == dtype
+        for name, tensor in model.state_dict().items():
+            assert torch.equal(again.state_dict()[name], tensor)
+    assert load("tinystories-1m", dtype=torch.float32).embed.weight.dtype == torch.float32
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured on Linux")
+def test_build_never_holds_a_second_copy():
+    program = """
+import torch
+from hornbook.machine import peak_memory, reset_peak_memory
+from hornbook.model import build, load, longrope_factors, save
+from hornbook.model.cache import SLACK, KVCache
+from hornbook.model.config import ModelConfig
+config = ModelConfig(vocabulary=60_000, layers=4, width=1024, heads=8, mlp_width=4096, tied_embeddings=False)
+build(config.model_copy(update={"layers": 1, "vocabulary": 100}), dtype=torch.bfloat16)
+reset_peak_memory()
+before = peak_memory()
+build(config, dtype=torch.bfloat16)
+print((peak_memory() - before) / (2 * config.parameters()))
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(hornbook.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert float(done.stdout) < 1.15
+
+
+def test_a_folder_is_itself_and_a_name_is_looked_up(tmp_path, monkeypatch):
+    monkeypatch.delenv("HORNBOOK_MODELS", raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert locate(tmp_path) == tmp_path
+    with pytest.raises(UserError, match="download microsoft/phi-2 "):
+        locate("phi-2")
+    with pytest.raises(UserError, match="never published"):
+        locate("phi-1-small")
+    cached = tmp_path / "hub" / "models--microsoft--phi-2"
+    snapshot = cached / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    assert locate("phi-2") == snapshot
+    mine = tmp_path / "mine" / "phi-2"
+    mine.mkdir(parents=True)
+    (mine / "config.json").write_text("{}")
+    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "mine"))
+    assert locate("microsoft/phi-2") == mine
