@@ -1,4 +1,8 @@
-"""What this machine can do, and what is chosen because of it."""
+"""What this machine can do, and what is chosen because of it.
+
+Two environment variables overrule what is found, so that one machine computes as another would: `HORNBOOK_BF16`, whether
+the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there is a compiler; 1 for yes, 0 for no.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hornbook.errors import UserError
+
 if TYPE_CHECKING:
     import torch
+
+BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
 
 
 @dataclass(frozen=True)
@@ -37,21 +45,41 @@ def choose(precision: str = "auto", compile_model: bool | None = None) -> Choice
     device = "cuda" if torch.cuda.is_available() else "cpu"
     native = native_bf16(device)
     wanted = {"auto": native, "bf16": True, "fp32": False}[precision]
-    compiler = has_compiler() if device == "cpu" else True
+    compiler = has_compiler() if device == "cpu" else _told(COMPILE) is not False
     compiled = compiler if compile_model is None else compile_model and compiler
     reasons = [
         f"{'bf16' if wanted else 'fp32'} ({'asked for' if precision != 'auto' else _bf16_reason(native)})",
-        "compiled" if compiled else "not compiled" + ("" if compiler else " (no C++ compiler found)"),
+        "compiled" if compiled else "not compiled" + ("" if compiler else f" ({_no_compiler()})"),
     ]
     return Choice(device, torch.bfloat16 if wanted else torch.float32, compiled, f"{device}, {', '.join(reasons)}")
 
 
 def _bf16_reason(native: bool) -> str:
+    if _told(BF16) is not None:
+        return f"{BF16}={os.environ[BF16]}"
     return "the processor multiplies it natively" if native else "the processor has no bf16 arithmetic"
 
 
+def _no_compiler() -> str:
+    return "no C++ compiler found" if _told(COMPILE) is None else f"{COMPILE}={os.environ[COMPILE]}"
+
+
+def _told(variable: str) -> bool | None:
+    """What an environment variable says, None where it is not set. Raises UserError where it is neither 0 nor 1."""
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise UserError(f"the environment variable {variable} is {value!r}; it should be 0 or 1")
+    return value == "1" if value else None
+
+
 def native_bf16(device: str) -> bool:
-    """Whether bf16 products run in hardware: every recent GPU; CPUs with AVX512-BF16, AMX or Arm's BF16 extension."""
+    """Whether bf16 products run in hardware: every recent GPU; CPUs with AVX512-BF16, AMX or Arm's BF16 extension.
+
+    `HORNBOOK_BF16` overrules, for every device.
+    """
+    told = _told(BF16)
+    if told is not None:
+        return told
     if device != "cpu":
         import torch
 
@@ -64,9 +92,15 @@ def native_bf16(device: str) -> bool:
 
 
 def has_compiler() -> bool:
-    """Whether torch.compile can build CPU code: a C++ compiler and Python's headers, on Linux or macOS."""
+    """Whether torch.compile can build CPU code: a C++ compiler and Python's headers, on Linux or macOS.
+
+    `HORNBOOK_COMPILE` overrules.
+    """
     import sysconfig
 
+    told = _told(COMPILE)
+    if told is not None:
+        return told
     if sys.platform == "win32":
         return False
     compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
