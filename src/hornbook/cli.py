@@ -325,9 +325,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
 
 
 def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
+    from hornbook.evaluate.long.display import long_table
     from hornbook.evaluate.long.settings import from_options
     from hornbook.evaluate.long.suite import run_long_suite
-    from hornbook.evaluate.long.table import long_table
     from hornbook.progress import Progress
 
     into = options.pop("into") or Path("long-contexts") / re.sub(r"[^\w.-]+", "-", model).strip("-.")

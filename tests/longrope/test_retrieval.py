@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.evaluate.long.passkey import passkey_prompt
-from hornbook.evaluate.long.question import Prompter
+from hornbook.evaluate.long.prompt import Prompter
 from hornbook.longrope import retrieval
 from hornbook.longrope.retrieval import FORM
 from hornbook.model.tokenizers import Tokenizer

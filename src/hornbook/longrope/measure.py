@@ -209,10 +209,9 @@ def _passkeys(
     label: str,
 ) -> list[dict[str, float]]:
     """How many of the numbers hidden in held-out text are found, for each depth and length."""
-    from hornbook.evaluate.long.fit import TooShortError
     from hornbook.evaluate.long.haystack import Haystack
     from hornbook.evaluate.long.passkey import passkey
-    from hornbook.evaluate.long.question import Prompter
+    from hornbook.evaluate.long.prompt import Prompter, TooShortError
     from hornbook.inference.generate import generate
     from hornbook.longrope.perplexity import configured
     from hornbook.longrope.retrieval import FORM

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.question import Prompter, Question
+from hornbook.evaluate.long.prompt import Prompter, Question
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.suite import gather
+from hornbook.evaluate.long.tasks import Materials
 
 
 class Pieces:
@@ -49,9 +49,9 @@ def pieces() -> Pieces:
 
 
 @pytest.fixture(scope="session")
-def exercise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def question_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Houses and their colours: 400 questions, each with a paragraph of its own."""
-    path = tmp_path_factory.mktemp("exercises") / "houses.jsonl"
+    path = tmp_path_factory.mktemp("questions") / "houses.jsonl"
     rows = [
         {
             "question": f"What is the colour of house {index}?",
@@ -65,8 +65,8 @@ def exercise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def materials(pieces: Pieces, exercise_file: Path) -> Materials:
-    return gather(LongSettings(questions=exercise_file), Prompter(pieces))
+def materials(pieces: Pieces, question_file: Path) -> Materials:
+    return gather(LongSettings(questions=question_file), Prompter(pieces))
 
 
 def _needles(text: str) -> str:

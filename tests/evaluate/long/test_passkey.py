@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.evaluate.long.fit import TooShortError
 from hornbook.evaluate.long.haystack import Haystack
 from hornbook.evaluate.long.passkey import CODE, PasskeyForm, passkey, passkey_prompt
-from hornbook.evaluate.long.prose import prose
-from hornbook.evaluate.long.question import Prompter
+from hornbook.evaluate.long.prompt import Prompter, TooShortError
+from hornbook.evaluate.long.synthetic import prose
 from hornbook.model.tokenizers import Tokenizer
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hornbook import cli
 from hornbook.evaluate.long import suite
-from hornbook.evaluate.long.question import Prompter, Question
+from hornbook.evaluate.long.prompt import Prompter, Question
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.suite import HEATMAP, RESULTS, identity, run_suite
 from hornbook.evaluate.long.tasks import TASKS
@@ -23,12 +23,12 @@ Answerer = Callable[[Sequence[Question]], list[str]]
 def no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than all else; one test draws."""
     if request.node.name != "test_the_command_from_end_to_end":
-        monkeypatch.setattr(suite, "svg", lambda figures: "<svg/>" if figures["cells"] else "")
+        monkeypatch.setattr(suite, "svg", lambda figures: "<svg/>" if figures["grid"] else "")
 
 
 @pytest.fixture
-def settings(exercise_file: Path) -> LongSettings:
-    return LongSettings(lengths=(700, 2100), samples=1, depths=(0, 60), questions=exercise_file)
+def settings(question_file: Path) -> LongSettings:
+    return LongSettings(lengths=(700, 2100), samples=1, depths=(0, 60), questions=question_file)
 
 
 def run(answer: Answerer, pieces: Any, settings: LongSettings, into: Path, name: str = "model") -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_who_does_not_read_it_finds_nothing(
 ) -> None:
     figures = run(parrot, pieces, settings, tmp_path)
     assert {cell["score"] for row in figures["tasks"].values() for cell in row.values()} == {0.0}
-    assert all(cell["interval"][0] == 0 < cell["interval"][1] for cell in figures["cells"])
+    assert all(result["interval"][0] == 0 < result["interval"][1] for result in figures["grid"])
 
 
 def test_an_interrupted_run_goes_on(oracle: Answerer, pieces: Any, settings: LongSettings, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_an_interrupted_run_goes_on(oracle: Answerer, pieces: Any, settings: Lon
     assert not (tmp_path / "one" / RESULTS).exists()
     figures = run(counting, pieces, settings, tmp_path / "one")
     assert figures == run(oracle, pieces, settings, tmp_path / "two")
-    assert len(asked) == len(set(asked)) == sum(cell["n"] for cell in figures["cells"])
+    assert len(asked) == len(set(asked)) == sum(result["n"] for result in figures["grid"])
     assert done > 10
     for path in sorted((tmp_path / "two").rglob("*.*")):
         assert path.read_bytes() == (tmp_path / "one" / path.relative_to(tmp_path / "two")).read_bytes()
@@ -172,7 +172,7 @@ def test_the_command_from_end_to_end(
     assert figures["tasks"]["passkey"]["1024"]["n"] == figures["tasks"]["multikey"]["1024"]["n"] == 1
     assert figures["asked"] == "in chat"
     assert ">passkey<" in (tmp_path / "out" / HEATMAP).read_text()
-    answers = json.loads((tmp_path / "out" / "cells" / "passkey-1024-50.json").read_text())["result"]["answers"]
+    answers = json.loads((tmp_path / "out" / "grid" / "passkey-1024-50.json").read_text())["result"]["answers"]
     assert [(len(one["expected"]), 1000 < one["tokens"] <= 1024) for one in answers] == [(1, True)]
 
     monkeypatch.setattr(suite, "answered", lambda *_: pytest.fail("it was asked before"))

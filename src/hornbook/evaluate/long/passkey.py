@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from hornbook.evaluate.long.fit import fit
 from hornbook.evaluate.long.haystack import Haystack, Unit, hide
-from hornbook.evaluate.long.prose import noise
-from hornbook.evaluate.long.question import Prompter, Question, Vocabulary
-from hornbook.evaluate.long.values import distinct, number
+from hornbook.evaluate.long.prompt import Prompter, Question, Vocabulary, fit
+from hornbook.evaluate.long.synthetic import distinct, noise, number
 from hornbook.seeds import stream
 from hornbook.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The suite: every task at every length and depth, resumable cell by cell."""
+"""The suite: every task at every length and depth, resumable point by point."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook import machine
 from hornbook.errors import UserError
-from hornbook.evaluate.long import exercises
-from hornbook.evaluate.long.cells import Answerer, Cell, answered, cells, questions, store, stored
-from hornbook.evaluate.long.figures import summary
-from hornbook.evaluate.long.fit import TooShortError
+from hornbook.evaluate.long import question_answering
+from hornbook.evaluate.long.display import svg
+from hornbook.evaluate.long.grid import Answerer, Point, answered, grid, lacks, questions, summary
 from hornbook.evaluate.long.haystack import read_text
-from hornbook.evaluate.long.heatmap import svg
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.prose import noise, prose
-from hornbook.evaluate.long.question import Prompter, Question
+from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError
 from hornbook.evaluate.long.settings import LongSettings
+from hornbook.evaluate.long.synthetic import noise, prose
+from hornbook.evaluate.long.tasks import TASKS, Materials
+from hornbook.evaluate.resume import done_before, store
 from hornbook.files import digest_file, digest_value, write_json, write_text
 from hornbook.progress import Progress
 
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 RESULTS, HEATMAP = "long.json", "long.svg"
-_FORMAT = 1  # of a cell's prompts; another one makes the results on disk void
+_FORMAT = 1  # of a point's prompts; another one makes the results on disk void
 _MADE_UP = 1_000_000  # characters of made-up sentences: more than 128K tokens
 
 
 def run_long_suite(model_folder: Path, settings: LongSettings, progress: Progress, into: Path) -> dict[str, Any]:
-    """Test a checkpoint; writes `into/long.json`, `into/long.svg` and `into/cells/`, and returns the figures.
+    """Test a checkpoint; writes `into/long.json`, `into/long.svg` and `into/grid/`, and returns the figures.
 
-    A cell that `into` holds, made by the same model with the same settings, is read and not asked again.
+    A point of the grid that `into` holds, made by the same model with the same settings, is read and not asked again.
     """
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
@@ -71,25 +70,25 @@ def run_suite(
     lengths = settings.lengths_for(context)
     materials = gather(settings, prompter)
     made_from = _key(settings, materials, identity)
-    plan = cells(settings, lengths)
+    plan = grid(settings, lengths)
     results, skipped = [], _not_asked(settings)
-    with progress.task("long contexts", sum(cell.samples for cell in plan)) as bar:
-        for cell in plan:
-            path, key = into / "cells" / f"{cell.name}.json", digest_value([made_from, cell.name, cell.samples])
-            result = stored(path, key)
+    with progress.task("long contexts", sum(point.samples for point in plan)) as bar:
+        for point in plan:
+            path, key = into / "grid" / f"{point.name}.json", digest_value([made_from, point.name, point.samples])
+            result = done_before(path, key)
             if result is None:
-                at_once = max(1, settings.tokens_at_once // cell.length)
+                at_once = max(1, settings.tokens_at_once // point.length)
                 try:
-                    result = answered(cell, questions(cell, materials, settings.seed), answer, at_once)
+                    result = answered(point, questions(point, materials, settings.seed), answer, at_once)
                 except TooShortError as error:
-                    if not any((one["task"], one["length"]) == (cell.task, cell.length) for one in skipped):
-                        skipped.append({"task": cell.task, "length": cell.length, "why": str(error)})
+                    if not any((one["task"], one["length"]) == (point.task, point.length) for one in skipped):
+                        skipped.append({"task": point.task, "length": point.length, "why": str(error)})
                 else:
-                    store(path, key, result)
+                    store(path, result, key)
             if result is not None:
                 results.append({name: value for name, value in result.items() if name != "answers"})
-                bar.note(_in_words(cell, result))
-            bar.advance(cell.samples)
+                bar.note(_in_words(point, result))
+            bar.advance(point.samples)
     figures = {
         **(about or {}),
         "suite": "long",
@@ -97,7 +96,7 @@ def run_suite(
         "asked": "in chat" if prompter.chat else "as completion",
         "text": materials.text.name,
         "settings": settings.model_dump(mode="json"),
-        "cells": results,
+        "grid": results,
         "skipped": skipped,
         **summary(results),
     }
@@ -118,7 +117,7 @@ def gather(settings: LongSettings, prompter: Prompter) -> Materials:
         text,
         settings.passkey,
         read_text(settings.passkey_text) if settings.passkey_text else repeated,
-        exercises.load(settings.questions) if settings.questions else (),
+        question_answering.load(settings.questions) if settings.questions else (),
     )
 
 
@@ -144,7 +143,7 @@ def _ask(model: Transformer, tokenizer: Tokenizer) -> Answerer:
 
 
 def _key(settings: LongSettings, materials: Materials, identity: str) -> str:
-    """Changes with everything that a cell's result depends on, but not with which cells are asked for."""
+    """Changes with everything that a point's result depends on, but not with which points are asked for."""
     haystacks = (materials.noise, materials.text, materials.passkey_haystack)
     return digest_value(
         {
@@ -160,11 +159,13 @@ def _key(settings: LongSettings, materials: Materials, identity: str) -> str:
 
 
 def _not_asked(settings: LongSettings) -> list[dict[str, Any]]:
-    if settings.questions is None and "reading" in (settings.tasks or ("reading",)):
-        return [{"task": "reading", "length": None, "why": "it needs --questions, a JSONL file"}]
-    return []
+    return [
+        {"task": name, "length": None, "why": f"it needs --{missing}, a JSONL file"}
+        for name in TASKS
+        if name in (settings.tasks or TASKS) and (missing := lacks(settings, name))
+    ]
 
 
-def _in_words(cell: Cell, result: dict[str, Any]) -> str:
-    depth = "" if cell.depth is None else f", depth {cell.depth:g}%"
-    return f"{cell.task} at {cell.length:,}{depth}: {result['score']:.0%}"
+def _in_words(point: Point, result: dict[str, Any]) -> str:
+    depth = "" if point.depth is None else f", depth {point.depth:g}%"
+    return f"{point.task} at {point.length:,}{depth}: {result['score']:.0%}"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import string
 
-from hornbook.evaluate.long.fit import fit
-from hornbook.evaluate.long.haystack import Filler, hide, split
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.question import Question
-from hornbook.evaluate.long.values import distinct, letters, number
+from hornbook.evaluate.long.haystack import Filler, Haystack, hide, split
+from hornbook.evaluate.long.prompt import Prompter, Question, fit
+from hornbook.evaluate.long.synthetic import distinct, letters, number
 from hornbook.seeds import stream
 
 HOPS = 4
@@ -17,22 +15,22 @@ ROOM = 64
 WITH_EXAMPLE = 1024  # from this length on an example comes first
 
 
-def variables(materials: Materials, length: int, seed: int) -> Question:
-    """A chain of four hops hidden in noise, in order; a right answer names all five variables.
+def variable_tracking(prompter: Prompter, haystack: Haystack, length: int, seed: int) -> Question:
+    """A chain of four hops hidden in the haystack, in order; a right answer names all five variables.
 
     Prompts of 1,024 tokens and more begin with a short example, as RULER's do.
     """
     source = stream(seed, "variables", length)
-    filler = materials.noise.draw(source, length)
+    filler = haystack.draw(source, length)
     values = distinct(lambda: number(source, 5), 2, absent=filler.lowered)
-    example = _example(materials, source, values[1]) if length >= WITH_EXAMPLE else ""
+    example = _example(haystack, source, values[1]) if length >= WITH_EXAMPLE else ""
     names = _names(source, 5, absent=filler.lowered)
     needles = _chain(source, names, values[0])
 
     def build(count: int) -> Question:
         text = example + _text(hide(filler, count, needles)[0], values[0])
         begins = _begins(values[0])
-        return Question(materials.prompter.ids(text, begins), f"{text}\n{begins}", tuple(names), ROOM)
+        return Question(prompter.ids(text, begins), f"{text}\n{begins}", tuple(names), ROOM)
 
     return fit(build, length, len(filler.words))
 
@@ -48,9 +46,9 @@ def _chain(source: random.Random, names: list[str], value: str) -> list[tuple[fl
     return [(depth, f"VAR {name} = {what}.") for depth, name, what in zip(depths, names, right, strict=True)]
 
 
-def _example(materials: Materials, source: random.Random, value: str) -> str:
+def _example(haystack: Haystack, source: random.Random, value: str) -> str:
     """A worked example, with names of three letters."""
-    filler = Filler(split(materials.noise.text)[:60])
+    filler = Filler(split(haystack.text)[:60])
     names = _names(source, 3, absent=filler.lowered)
     hay, _ = hide(filler, len(filler.words), _chain(source, names, value))
     return f"{_text(hay, value)}\n{_begins(value)} {' '.join(names)}\n\n"

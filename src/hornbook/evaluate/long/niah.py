@@ -1,16 +1,13 @@
-"""Needles in a haystack: keys with values, hidden in text or among others of their kind (RULER's NIAH tasks)."""
+"""A needle in a haystack: keys with values, hidden in text or among others of their kind (RULER's NIAH tasks)."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal
 
-from hornbook.evaluate.long.fit import fit
-from hornbook.evaluate.long.haystack import hide
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.question import Question
-from hornbook.evaluate.long.values import Kind, of_kind
+from hornbook.evaluate.long.haystack import Haystack, hide
+from hornbook.evaluate.long.prompt import Prompter, Question, fit
+from hornbook.evaluate.long.synthetic import Kind, of_kind
 from hornbook.seeds import stream
 
 _SHORTEST_NEEDLE = 10  # tokens; no tokenizer writes one in fewer
@@ -18,9 +15,8 @@ _SHORTEST_NEEDLE = 10  # tokens; no tokenizer writes one in fewer
 
 @dataclass(frozen=True)
 class Needles:
-    """What is hidden where, and how much of it is asked for."""
+    """What is hidden, and how much of it is asked for; `room`: tokens of the longest answer."""
 
-    haystack: Literal["noise", "text", "needles"]
     room: int
     key_kind: Kind = "word"
     value_kind: Kind = "number"
@@ -34,15 +30,18 @@ class Needles:
         return {"number": "magic number", "word": "magic word", "uuid": "magic id"}[self.value_kind]
 
 
-def needle(kind: Needles, materials: Materials, length: int, depth: float | None, seed: int) -> Question:
+def needle(
+    kind: Needles, prompter: Prompter, haystack: Haystack | None, length: int, depth: float | None, seed: int
+) -> Question:
     """A question for the values of one key or several; a single needle lies at `depth`, others anywhere.
 
-    Raises TooShortError when not even the needles fit into `length` tokens.
+    Without a haystack it is made of other needles. Raises TooShortError when not even the needles fit into `length`
+    tokens.
     """
     source = stream(seed, "needles", length, "any" if depth is None else f"{depth:g}")
-    if kind.haystack == "needles":
-        return _among_needles(kind, materials, length, source)
-    filler = (materials.noise if kind.haystack == "noise" else materials.text).draw(source, length)
+    if haystack is None:
+        return _among_needles(kind, prompter, length, source)
+    filler = haystack.draw(source, length)
     keys = of_kind(kind.key_kind, source, kind.keys, absent=filler.lowered)
     values = of_kind(kind.value_kind, source, kind.keys * kind.values, absent=filler.lowered, known=keys)
     lines = [_line(kind, keys[index // kind.values], value) for index, value in enumerate(values)]
@@ -54,12 +53,13 @@ def needle(kind: Needles, materials: Materials, length: int, depth: float | None
 
     def build(count: int) -> Question:
         hay, places = hide(filler, count, list(zip(depths, lines, strict=True)))
-        return _ask(kind, materials, hay, asked, expected, places[0] if len(lines) == 1 else None)
+        single = len(lines) == 1
+        return _ask(kind, prompter, hay, asked, expected, places[0] if single else None, single=single)
 
     return fit(build, length, len(filler.words))
 
 
-def _among_needles(kind: Needles, materials: Materials, length: int, source: random.Random) -> Question:
+def _among_needles(kind: Needles, prompter: Prompter, length: int, source: random.Random) -> Question:
     """A needle whose haystack is made of other needles, a line each."""
     most = length // _SHORTEST_NEEDLE
     keys = of_kind(kind.key_kind, source, most + 1, absent="")
@@ -71,7 +71,7 @@ def _among_needles(kind: Needles, materials: Materials, length: int, source: ran
         place = int(share * (count + 1))
         hay = "\n".join([*lines[1 : place + 1], lines[0], *lines[place + 1 : count + 1]])
         depth = 100 * place / count if count else 0.0
-        return _ask(kind, materials, hay, keys[:1], tuple(values[:1]), depth)
+        return _ask(kind, prompter, hay, keys[:1], tuple(values[:1]), depth, single=False)
 
     return fit(build, length, most)
 
@@ -81,11 +81,17 @@ def _line(kind: Needles, key: str, value: str) -> str:
 
 
 def _ask(
-    kind: Needles, materials: Materials, hay: str, asked: list[str], expected: tuple[str, ...], depth: float | None
+    kind: Needles,
+    prompter: Prompter,
+    hay: str,
+    asked: list[str],
+    expected: tuple[str, ...],
+    depth: float | None,
+    *,
+    single: bool,
 ) -> Question:
     several = len(expected) > 1
-    one = kind.haystack != "needles" and kind.keys * kind.values == 1
-    hidden, them = (f"a {kind.what}", "it") if one else (f"some {kind.what}s", "them")
+    hidden, them = (f"a {kind.what}", "it") if single else (f"some {kind.what}s", "them")
     what = kind.what + ("s" if several else "")
     names = " and ".join([", ".join(asked[:-1]), asked[-1]]) if len(asked) > 1 else asked[0]
     text = (
@@ -93,5 +99,5 @@ def _ask(
         f"{f'What are all the {what}' if several else f'What is the {what}'} for {names} in the text above?"
     )
     begins = f"In the text above the {what} for {names} {'are' if several else 'is'}"
-    ids = materials.prompter.ids(text, begins)
+    ids = prompter.ids(text, begins)
     return Question(ids, f"{text}\n{begins}", expected, kind.room, depth)

@@ -5,13 +5,13 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.variables import HOPS, variables
+from hornbook.evaluate.long.tasks import Materials
+from hornbook.evaluate.long.variable_tracking import HOPS, variable_tracking
 
 
 @given(length=st.integers(400, 3000), seed=st.integers(0, 2**40))
 def test_one_chain_in_order(materials: Materials, length: int, seed: int) -> None:
-    question = variables(materials, length, seed)
+    question = variable_tracking(materials.prompter, materials.noise, length, seed)
     asked = question.text[question.text.rindex("Variables are given") :]
     chain = re.findall(r"VAR (\w+) = (\w+ ?\w*)\.", asked)
     names = [name for name, _ in chain]

@@ -5,7 +5,17 @@ import uuid
 
 import pytest
 
-from hornbook.evaluate.long.values import ADJECTIVES, NOUNS, distinct, letters, number, of_kind, unique_id
+from hornbook.evaluate.long.synthetic import (
+    ADJECTIVES,
+    NOUNS,
+    distinct,
+    letters,
+    noise,
+    number,
+    of_kind,
+    prose,
+    unique_id,
+)
 
 
 def test_no_pair_lies_within_another() -> None:
@@ -29,3 +39,19 @@ def test_values_that_the_text_holds_are_not_drawn() -> None:
     assert sorted(found) == ["B", "C"]
     with pytest.raises(ValueError, match="2 different values"):
         distinct(lambda: letters(source, 1, "AB"), 2, absent="a", known=())
+
+
+def test_the_same_for_a_seed_and_varied() -> None:
+    one = prose(1, 20_000)
+    assert one.text == prose(1, 20_000).text
+    assert one.text != prose(2, 20_000).text
+    assert len(one.text) >= 20_000
+    sentences = one.text.replace("\n\n", " ").split(". ")
+    assert len(set(sentences)) > 0.99 * len(sentences)
+
+
+def test_nothing_in_it_looks_like_a_needle() -> None:
+    for text in (prose(0, 50_000).text, noise().text):
+        assert not any(character.isdigit() or character in "-=_" for character in text)
+        assert "magic" not in text
+        assert "VAR" not in text

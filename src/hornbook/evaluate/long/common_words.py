@@ -1,21 +1,18 @@
-"""Words to be counted: which are the most common of a long list? (RULER's two aggregation tasks)"""
+"""Common words: which ten does a long list hold most often? (RULER's common words extraction)"""
 
 from __future__ import annotations
 
-import math
 import random
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hornbook.evaluate.long.fit import TooShortError, fit
-from hornbook.evaluate.long.materials import Materials
-from hornbook.evaluate.long.question import Question
-from hornbook.evaluate.long.values import ADJECTIVES, NOUNS, distinct, letters, pair
+from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError, fit
+from hornbook.evaluate.long.synthetic import ADJECTIVES, NOUNS, distinct, pair
 from hornbook.seeds import derive, stream
 
 COMMON = 10
-COMMON_ROOM = 128
-FREQUENT_ROOM = 64
+ROOM = 128
+_BEGINS = "The ten words that come most often are:"
 _SHORTEST_ENTRY = 4  # tokens of "1. quiet-lantern" at the very least
 _MOST_PAIRS = len(ADJECTIVES) * len(NOUNS) * 9 // 10
 
@@ -33,7 +30,7 @@ class _Form:
 _FORMS = (_Form(8192, 30, 3, (10, 3, 30)), _Form(2048, 10, 1, (3, 1, 10)), _Form(0, 3, 1, None))
 
 
-def common_words(materials: Materials, length: int, seed: int) -> Question:
+def common_words(prompter: Prompter, length: int, seed: int) -> Question:
     """A numbered list in which ten words come many times and all others seldom; a right answer names the ten.
 
     The ten come 30 times and the others 3 times, after a worked example, as in RULER. Short lists have no room for
@@ -43,11 +40,11 @@ def common_words(materials: Materials, length: int, seed: int) -> Question:
     forms = [form for form in _FORMS if form.shortest <= length]
     for form in forms[:-1]:
         with suppress(TooShortError):
-            return _common_words(form, materials, length, seed)
-    return _common_words(forms[-1], materials, length, seed)
+            return _common_words(form, prompter, length, seed)
+    return _common_words(forms[-1], prompter, length, seed)
 
 
-def _common_words(form: _Form, materials: Materials, length: int, seed: int) -> Question:
+def _common_words(form: _Form, prompter: Prompter, length: int, seed: int) -> Question:
     source = stream(seed, "common words", length)
     often, seldom = form.often, form.seldom
     most = min(length // (_SHORTEST_ENTRY * seldom), _MOST_PAIRS)
@@ -58,14 +55,9 @@ def _common_words(form: _Form, materials: Materials, length: int, seed: int) -> 
     def build(count: int) -> Question:
         order = random.Random(derive(seed, "order of common words", length, count))
         text = example + _list_text(_numbered(order, common * often + others[:count] * seldom))
-        return Question(
-            materials.prompter.ids(text, _LIST_BEGINS), f"{text}\n{_LIST_BEGINS}", tuple(common), COMMON_ROOM
-        )
+        return Question(prompter.ids(text, _BEGINS), f"{text}\n{_BEGINS}", tuple(common), ROOM)
 
     return fit(build, length, most)
-
-
-_LIST_BEGINS = "The ten words that come most often are:"
 
 
 def _list_text(entries: str) -> str:
@@ -86,37 +78,4 @@ def _example(often: int, seldom: int, others: int, source: random.Random, known:
     words = distinct(lambda: pair(source), COMMON + others, known=frozenset(known))
     entries = _numbered(source, words[:COMMON] * often + words[COMMON:] * seldom)
     answer = " ".join(f"{place}. {word}" for place, word in enumerate(words[:COMMON], 1))
-    return f"{_list_text(entries)}\n{_LIST_BEGINS} {answer}\n\n"
-
-
-_CODE_BEGINS = "The three words that come most often in the coded text are:"
-
-
-def frequent_words(materials: Materials, length: int, seed: int) -> Question:
-    """Made-up words whose frequencies fall as 1/rank^2 (Zipf, exponent 2); a right answer names three.
-
-    The most frequent "word" of all is a row of dots that does not count, as in RULER.
-    """
-    source = stream(seed, "frequent words", length)
-    words = ["...", *distinct(lambda: letters(source, 6), max(length // 50, 8))]
-
-    def build(count: int) -> Question:
-        drawn = [word for word, often in zip(words, frequencies(count, len(words)), strict=True) for _ in range(often)]
-        random.Random(derive(seed, "order of frequent words", length, count)).shuffle(drawn)
-        text = (
-            "Here is a text in code. Count how often each word of it comes; the dots do not count.\n\n"
-            f"{' '.join(drawn)}\n\nWhich three words come most often in the coded text above? Name only the words."
-        )
-        expected = tuple(words[1:4])
-        return Question(materials.prompter.ids(text, _CODE_BEGINS), f"{text}\n{_CODE_BEGINS}", expected, FREQUENT_ROOM)
-
-    return fit(build, length, length, least=1)
-
-
-def frequencies(total: int, ranks: int) -> list[int]:
-    """How often each rank comes among about `total` words; ranks 2 to 4 come more often than every later one."""
-    share = 6 / math.pi**2  # 1 / zeta(2)
-    counts = [int(total * share / rank**2) for rank in range(1, ranks + 1)]
-    for rank in (3, 2, 1):
-        counts[rank] = max(counts[rank], counts[rank + 1] + 1)
-    return counts
+    return f"{_list_text(entries)}\n{_BEGINS} {answer}\n\n"
