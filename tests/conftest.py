@@ -50,6 +50,25 @@ def some_text(seed: int, lines: int = 400) -> str:
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Real data, which this repository does not hold: `real_data("tokenizers/gpt2_vocab.json")`.
+
+    The variable HORNBOOK_TEST_DATA names its folder; without it tests that need such data are skipped, and what lacks
+    in that folder is a failure.
+    """
+    root = os.environ.get("HORNBOOK_TEST_DATA")
+
+    def find(name: str) -> Path:
+        if not root:
+            pytest.skip("needs real data: HORNBOOK_TEST_DATA names no folder")
+        path = Path(root).absolute() / name
+        assert path.exists(), f"HORNBOOK_TEST_DATA: {path} is not there"
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer of 380 ids, saved; do not write to it."""
     from hornbook.tokens import train_tokenizer

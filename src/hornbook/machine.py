@@ -1,7 +1,7 @@
 """What this machine can do, and what is chosen because of it.
 
-Two environment variables overrule what is found, so that one machine computes as another would: `HORNBOOK_BF16`, whether
-the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there is a compiler; 1 for yes, 0 for no.
+Two environment variables overrule what is found, so that one machine computes as another would: `HORNBOOK_BF16`,
+whether the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there is a compiler; 1 for yes, 0 for no.
 """
 
 from __future__ import annotations

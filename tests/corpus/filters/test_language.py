@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from hornbook.corpus.filters import language as languages
 from hornbook.corpus.filters.language import language
 from hornbook.errors import UserError
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "benchmarks" / "mgsm"
 TEXTS = {
     "en": "The children went down to the river because the evening was still warm.",
     "de": "Die Kinder gingen hinunter zum Fluss, weil der Abend noch warm war.",
@@ -54,10 +54,8 @@ def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("code", ["bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh"])
-def test_problems_in_eleven_languages(code: str) -> None:
+def test_problems_in_eleven_languages(code: str, real_data: Callable[[str], Path]) -> None:
     pytest.importorskip("py3langid")
-    file = DATA / f"mgsm_{code}.tsv"
-    if not file.is_file():
-        pytest.skip(f"../shared/data/benchmarks/mgsm/{file.name} is not here")
+    file = real_data(f"benchmarks/mgsm/mgsm_{code}.tsv")
     problems = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()[:40]]
     assert sum(language(problem, "a.tsv")[0] == code for problem in problems) >= 39

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ from hypothesis import strategies as st
 
 from hornbook.corpus.leaks.benchmarks import load_benchmarks, say_left_out
 from hornbook.errors import UserError
-
-MGSM = Path(__file__).resolve().parents[4] / "shared/data/benchmarks/mgsm"
 
 HUMANEVAL = {
     "task_id": "HumanEval/0", "prompt": 'def f(x):\n    """Double x."""\n', "canonical_solution": "    return 2 * x\n",
@@ -173,9 +172,8 @@ def test_any_bytes_are_used_or_named(tmp_path_factory: pytest.TempPathFactory, c
     assert len(found) == 2 or found.left_out
 
 
-@pytest.mark.skipif(not MGSM.is_dir(), reason="needs ../shared/data")
-def test_mgsm() -> None:
-    found = load_benchmarks(MGSM)
+def test_mgsm(real_data: Callable[[str], Path]) -> None:
+    found = load_benchmarks(real_data("benchmarks/mgsm"))
     assert [(len(one.items), one.kind) for one in found] == [(250, "mathematics")] * 11
     assert all(
         item.answer.replace(",", "").replace(".", "").lstrip("-").isdigit() for one in found for item in one.items

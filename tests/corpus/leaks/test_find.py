@@ -17,7 +17,6 @@ import pytest
 from hornbook.corpus.leaks.benchmarks import Benchmark, Item, load_benchmarks
 from hornbook.corpus.leaks.find import Finder, around
 
-REAL = Path(__file__).parents[3].parent / "shared" / "data"
 KINDS = ("verbatim", "reformatted", "renamed", "changed numbers", "translated comments")
 
 
@@ -131,18 +130,17 @@ def test_around_finds_the_place() -> None:
     assert around("short", "anything") == "short"
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real data (../shared/data) is not here")
-def test_real_documents_hold_only_what_is_really_there() -> None:
+def test_real_documents_hold_only_what_is_really_there(real_data: Callable[[str], Path]) -> None:
     """Textbooks hold no problem of HumanEval, MBPP or GSM8K; a library of algorithms holds some functions of MBPP."""
     names = ("HumanEval.jsonl.gz", "mbpp.jsonl.gz", "gsm8k_test.jsonl.gz")
-    benchmarks = [one for name in names for one in load_benchmarks(REAL / "benchmarks" / name)]
+    benchmarks = [one for name in names for one in load_benchmarks(real_data(f"benchmarks/{name}"))]
     finder = Finder(benchmarks)
     books = [
         json.loads(line)["text"]
-        for file in sorted((REAL / "textbooks").glob("*.gz"))[::6]
+        for file in sorted(real_data("textbooks").glob("*.gz"))[::6]
         for line in gzip.decompress(file.read_bytes()).decode().splitlines()[:70]
     ]
-    with tarfile.open(REAL / "code" / "thealgorithms_python.tar.gz") as archive:
+    with tarfile.open(real_data("code/thealgorithms_python.tar.gz")) as archive:
         members = [member for member in archive.getmembers() if member.name.endswith(".py")]
         programs = [archive.extractfile(member).read().decode() for member in members[::3]]  # type: ignore[union-attr]
     assert len(books) + len(programs) >= 700

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from hornbook.corpus.sources import Found
 
 pytest.importorskip("trafilatura")
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "web" / "warc"
 SENTENCE = "A hornbook was a child's first textbook: one page, printed large, on a wooden board with a handle. "
 PAGE = f"<html><body><nav>Menu Home</nav><article><h1>Hornbooks</h1><p>{SENTENCE * 6}</p></article></body></html>"
 
@@ -99,9 +99,8 @@ def test_an_empty_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), [("clueweb-quirk.warc.gz", 29), ("warcfile.warc.gz", 16)])
-def test_archives_of_the_web(name: str, expected: int) -> None:
-    if not (DATA / name).is_file():
-        pytest.skip(f"../shared/data/web/warc/{name} is not here")
-    found = list(documents(Found(DATA / name, name), Source(name="s", path="."), ReadSettings()))
+def test_archives_of_the_web(name: str, expected: int, real_data: Callable[[str], Path]) -> None:
+    archive = real_data(f"web/warc/{name}")
+    found = list(documents(Found(archive, name), Source(name="s", path="."), ReadSettings()))
     assert len(texts(found)) == len(found) == expected
     assert "�" not in "".join(texts(found)[:5])

@@ -13,7 +13,6 @@ from hornbook.corpus.reading.inflate import Gap
 from hornbook.corpus.reading.warc import Damage, Oversize, Record, parse, records
 from hornbook.corpus.sources import Found
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "web" / "warc"
 MAXIMUM = 100_000
 
 
@@ -157,10 +156,8 @@ def test_a_gap_parts_records() -> None:
         ("whirlwind.warc.wet.gz", 2),
     ],
 )
-def test_archives_of_the_web(name: str, expected: int) -> None:
-    if not (DATA / name).is_file():
-        pytest.skip(f"../shared/data/web/warc/{name} is not here")
-    found = list(records(Found(DATA / name, name), 8_000_000))
+def test_archives_of_the_web(name: str, expected: int, real_data: Callable[[str], Path]) -> None:
+    found = list(records(Found(real_data(f"web/warc/{name}"), name), 8_000_000))
     assert sum(isinstance(item, Record) for item in found) == expected
     assert (name == "clipped.warc.gz") == any(isinstance(item, Damage) for item in found)
 

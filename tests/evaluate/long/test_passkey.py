@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,8 @@ def test_chat(pieces: Any) -> None:
     assert len(question.prompt) + question.room <= 300
 
 
-def _phi_3_mini() -> Path | None:
-    root = Path(__file__).parents[3]
-    places = (
-        folder / "shared" / "data" / "tokenizers" / "phi-3-mini.tokenizer.json.gz" for folder in (root, root.parent)
-    )
-    return next((path for path in places if path.is_file()), None)
-
-
-@pytest.mark.skipif(_phi_3_mini() is None, reason="phi-3-mini's tokenizer is not here")
-def test_128k_tokens_of_phi_3_mini_take_seconds(tmp_path: Path) -> None:
-    found = _phi_3_mini()
-    assert found is not None
+def test_128k_tokens_of_phi_3_mini_take_seconds(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    found = real_data("tokenizers/phi-3-mini.tokenizer.json.gz")
     (tmp_path / "tokenizer.json").write_bytes(gzip.decompress(found.read_bytes()))
     tokenizer = Tokenizer(tmp_path)
     haystack = prose(1, 1_000_000)

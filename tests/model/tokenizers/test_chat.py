@@ -21,7 +21,6 @@ from hornbook.model.tokenizers import Tokenizer, tiktoken
 from hornbook.model.tokenizers.alphabet import CHARACTERS, unspell
 from hornbook.model.tokenizers.templates import FORMATS
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
 TEXT = "def add(a, b):\n    return a + b\n\n\nThe sum is what it is; the words say so.\n\n" * 4 + "naïve 漢字 🙂\n"
 KINDS = ("hornbook", "sentencepiece", "cl100k", "phi-3-mini")
 
@@ -81,11 +80,15 @@ def cl100k(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(FORMATS["phi-3-small-8k"].template or "")
 
 
-def phi3_mini(folder: Path) -> None:
-    if not (DATA / "phi-3-mini.tokenizer.json.gz").is_file():
-        pytest.skip("../shared/data/tokenizers/phi-3-mini.tokenizer.json.gz is not here")
-    (folder / "tokenizer.json").write_bytes(gzip.decompress((DATA / "phi-3-mini.tokenizer.json.gz").read_bytes()))
-    (folder / "tokenizer_config.json").write_bytes((DATA / "phi-3-mini.tokenizer_config.json").read_bytes())
+@pytest.fixture(scope="session")
+def phi3_mini(real_data: Callable[[str], Path]) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        tokenizer = real_data("tokenizers/phi-3-mini.tokenizer.json.gz").read_bytes()
+        (folder / "tokenizer.json").write_bytes(gzip.decompress(tokenizer))
+        config = real_data("tokenizers/phi-3-mini.tokenizer_config.json").read_bytes()
+        (folder / "tokenizer_config.json").write_bytes(config)
+
+    return write
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -94,7 +97,10 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "hornbook":
         return request.getfixturevalue("tokenizer_folder")
     folder = tmp_path_factory.mktemp(request.param)
-    {"sentencepiece": sentencepiece, "cl100k": cl100k, "phi-3-mini": phi3_mini}[request.param](folder)
+    if request.param == "phi-3-mini":
+        request.getfixturevalue("phi3_mini")(folder)
+    else:
+        {"sentencepiece": sentencepiece, "cl100k": cl100k}[request.param](folder)
     return folder
 
 
@@ -207,7 +213,7 @@ def test_the_newline_after_a_role_survives(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode([tokenizer.encode("x")[-1], newline]).endswith("\n")
 
 
-def test_phi3_minis_ids(tmp_path: Path) -> None:
+def test_phi3_minis_ids(tmp_path: Path, phi3_mini: Callable[[Path], None]) -> None:
     """32010 is followed by 13, the newline, as the model's card spells it and as its slow tokenizer has it."""
     phi3_mini(tmp_path)
     tokenizer = Tokenizer(tmp_path)
@@ -220,7 +226,7 @@ def test_phi3_minis_ids(tmp_path: Path) -> None:
     assert Tokenizer(tmp_path).stops == {32000, 32001, 32007}
 
 
-def test_phi3_mini_as_transformers_has_it(tmp_path: Path) -> None:
+def test_phi3_mini_as_transformers_has_it(tmp_path: Path, phi3_mini: Callable[[Path], None]) -> None:
     """transformers with `rstrip` turned off, which is what eats the newline there."""
     phi3_mini(tmp_path)
     ours = Tokenizer(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from hornbook.errors import UserError
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.tokenizers.gpt2 import CODEGEN
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
 ANY_TEXT = st.lists(
     st.integers(1, 70).map(lambda n: " " * n)
     | st.integers(1, 25).map(lambda n: "\t" * n)
@@ -43,12 +43,10 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (DATA / "gpt2_vocab.json").is_file():
-        pytest.skip("../shared/data/tokenizers/gpt2_vocab.json is not here")
+def real(tmp_path_factory: pytest.TempPathFactory, real_data: Callable[[str], Path]) -> Path:
     folder = tmp_path_factory.mktemp("codegen")
-    shutil.copy(DATA / "gpt2_vocab.json", folder / "vocab.json")
-    shutil.copy(DATA / "gpt2_merges.txt", folder / "merges.txt")
+    shutil.copy(real_data("tokenizers/gpt2_vocab.json"), folder / "vocab.json")
+    shutil.copy(real_data("tokenizers/gpt2_merges.txt"), folder / "merges.txt")
     return folder
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from tokenizers.models import BPE, WordPiece
 
 from hornbook.model.tokenizers import Tokenizer, stream
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
 CHARACTERS = "a🏳️‍🌈漢b\u0301é\n  \U0010ffff"
 
 
@@ -138,15 +138,15 @@ def test_a_character_comes_when_its_last_byte_does(byte_level: Tokenizer, text: 
 
 
 @pytest.fixture(scope="module", params=["phi-3-mini", "phi-3-small"])
-def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    if not (DATA / "cl100k_base.tiktoken").is_file():
-        pytest.skip("../shared/data/tokenizers is not here")
+def published(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, real_data: Callable[[str], Path]
+) -> Tokenizer:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "phi-3-mini":
-        data = (DATA / "phi-3-mini.tokenizer.json.gz").read_bytes()
+        data = real_data("tokenizers/phi-3-mini.tokenizer.json.gz").read_bytes()
         (folder / "tokenizer.json").write_bytes(gzip.decompress(data))
     else:
-        shutil.copy(DATA / "cl100k_base.tiktoken", folder)
+        shutil.copy(real_data("tokenizers/cl100k_base.tiktoken"), folder)
     return Tokenizer(folder)
 
 

@@ -7,6 +7,7 @@ import itertools
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,6 @@ from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.tokenizers import tiktoken as ours
 from hornbook.model.tokenizers.alphabet import CHARACTERS, spell, unspell
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
 # As OpenAI publishes it, possessive and ignoring case; ours is spelled for another engine.
 PUBLISHED = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
@@ -151,12 +151,10 @@ def test_a_taken_id_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def phi3_small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    if not (DATA / "cl100k_base.tiktoken").is_file():
-        pytest.skip("../shared/data/tokenizers/cl100k_base.tiktoken is not here")
+def phi3_small(tmp_path_factory: pytest.TempPathFactory, real_data: Callable[[str], Path]) -> Tokenizer:
     folder = tmp_path_factory.mktemp("phi-3-small")
-    shutil.copy(DATA / "cl100k_base.tiktoken", folder)
-    shutil.copy(DATA / "phi-3-small.tokenizer_config.json", folder / "tokenizer_config.json")
+    shutil.copy(real_data("tokenizers/cl100k_base.tiktoken"), folder)
+    shutil.copy(real_data("tokenizers/phi-3-small.tokenizer_config.json"), folder / "tokenizer_config.json")
     return Tokenizer(folder)
 
 
@@ -182,9 +180,9 @@ def adversarial(count: int, ranks: dict[bytes, int]) -> list[str]:
     return [one(number % 5) for number in range(count)]
 
 
-def test_phi3_smalls_tokenizer_equals_tiktoken(phi3_small: Tokenizer) -> None:
+def test_phi3_smalls_tokenizer_equals_tiktoken(phi3_small: Tokenizer, real_data: Callable[[str], Path]) -> None:
     library = pytest.importorskip("tiktoken")
-    ranks = ours.read_ranks(DATA / "cl100k_base.tiktoken")
+    ranks = ours.read_ranks(real_data("tokenizers/cl100k_base.tiktoken"))
     theirs = library.Encoding("cl100k_base", pat_str=PUBLISHED, mergeable_ranks=ranks, special_tokens={})
     texts = adversarial(10_000, ranks)
     for text, ids in zip(texts, phi3_small.encode_many(texts), strict=True):
