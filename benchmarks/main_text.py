@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.reading.html import main_text
+from hornbook.corpus.read.html import main_text
 from hornbook.machine import describe
 
 SHINGLE = 4

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.agreement import agreement, calibration
-from hornbook.corpus.classifier import Features, learn
-from hornbook.corpus.settings import GradeSettings
+from hornbook.corpus.grade.agreement import agreement, calibration
+from hornbook.corpus.grade.classifier import Features, learn
+from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.seeds import stream
 
 SEED = 1

@@ -9,7 +9,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSettings, ReadSettings, Source
+from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.filter.settings import FilterSettings
+from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.samples import SamplesSettings

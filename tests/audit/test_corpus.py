@@ -9,7 +9,7 @@ import pytest
 
 from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
 from hornbook.audit.page import page
-from hornbook.corpus.leaks.benchmarks import Benchmark, Benchmarks, Item
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, Item
 from hornbook.errors import UserError
 from hornbook.manifest import Manifest
 from hornbook.progress import Progress

@@ -11,7 +11,7 @@ import pytest
 from hornbook.audit.answers import checked
 from hornbook.audit.model import THRESHOLDS, Asking, audit_model, similarity, split
 from hornbook.audit.page import page
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 

@@ -120,7 +120,7 @@ def test_names_of_sources(path: str, name: str, rest: str) -> None:
 
 def test_an_interrupted_reading_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hornbook.corpus import read as reading
-    from hornbook.corpus.items import portions
+    from hornbook.corpus.read import portions
 
     monkeypatch.setattr(reading, "portions", lambda items: portions(items, 10))
     opened: list[str] = []

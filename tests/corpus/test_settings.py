@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hornbook.corpus.settings import CleanSettings, FilterSettings, GradeSettings, ReadSettings, Source
+from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.filter.settings import FilterSettings
+from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.corpus.read.settings import ReadSettings, Source
 
 
 def test_defaults_are_valid() -> None:
@@ -35,7 +38,7 @@ def test_nonsense_is_refused(kind: type, values: dict[str, object]) -> None:
 
 def test_settings_load_nothing_heavy() -> None:
     heavy = ("daft", "pyarrow", "sklearn", "numpy", "torch")
-    code = f"import sys, hornbook.corpus.settings; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, hornbook.corpus.clean.settings, hornbook.corpus.filter.settings, hornbook.corpus.grade.settings, hornbook.corpus.read.settings; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

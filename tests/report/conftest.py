@@ -120,7 +120,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "read": 13,
         "removed": {"contamination": 1, "near duplicate": 2},
         "sources": {"library": {"read": 13, "documents": 10, "contamination": 1, "near duplicate": 2}},
-        "talks": {"conversations": {"kept": 1, "removed": 0}},
+        "fine_tuning": {"conversations": {"kept": 1, "removed": 0}},
         "examples": {
             "contamination": [{**_text("leak"), "reason": "contamination", "kept": "double-0", "kept_text": "# leak"}]
         },

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hornbook.corpus.agreement import calibration as measured
+from hornbook.corpus.grade.agreement import calibration as measured
 from hornbook.report import calibration
 from hornbook.report.report import report
 

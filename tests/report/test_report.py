@@ -135,7 +135,7 @@ def test_stages_without_figures(make_run, figures, tmp_path):
 
 
 def test_nothing_removed_and_no_examples(make_run, figures, tmp_path):
-    figures["clean"].update(removed={}, examples={}, sources={}, talks={})
+    figures["clean"].update(removed={}, examples={}, sources={}, fine_tuning={})
     figures["grade"].update(examples={"best": [], "worst": []}, agreement={}, histogram={}, grades={})
     page = Page(written(make_run(figures), tmp_path / "out"))
     assert "Nothing was dropped here." in page.words

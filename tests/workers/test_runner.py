@@ -32,7 +32,6 @@ class Counts:
         return [Grade(min(5, text.count("lesson")), "counted") for text in texts]
 
 def main(root, processes):
-    from hornbook.corpus import items
     from hornbook.workers import runner
     from hornbook.workers import work as workers
     runner.choose(workers=processes)
@@ -41,12 +40,15 @@ def main(root, processes):
     from hornbook.corpus.clean import clean
     from hornbook.corpus.filter import filter_corpus
     from hornbook.corpus.grade import grade
-    from hornbook.corpus.settings import (
-        CleanSettings, FilterSettings, GradeSettings, PrivacySettings, ReadSettings, Source)
+    from hornbook.corpus.clean.settings import CleanSettings
+    from hornbook.corpus.filter.settings import FilterSettings, PrivacySettings
+    from hornbook.corpus.grade.settings import GradeSettings
+    from hornbook.corpus.read.settings import ReadSettings, Source
     from hornbook.progress import Progress
     quiet = Progress()
     os.chdir(root)  # relative paths must mean the same to every worker
-    reading.portions = lambda found: items.portions(found, 8_000)
+    portions = reading.portions
+    reading.portions = lambda found: portions(found, 8_000)
     pathlib.Path("texts").mkdir()
     for number, text in enumerate(texts()):
         pathlib.Path(f"texts/{number:03d}.txt").write_text(text)

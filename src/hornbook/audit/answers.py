@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hornbook.audit.likelihood import log_likelihoods
-from hornbook.corpus.leaks.benchmarks import Item
+from hornbook.corpus.decontaminate.benchmarks import Item
 from hornbook.evaluate.problems import complete
 from hornbook.progress import Progress
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hornbook import manifest
-from hornbook.corpus.leaks.benchmarks import Benchmark, Benchmarks, say_left_out
-from hornbook.corpus.leaks.find import Finder, Limits
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, say_left_out
+from hornbook.corpus.decontaminate.finder import Finder, Limits
 from hornbook.documents import DOCUMENTS, is_corpus, read_batches
 from hornbook.errors import UserError
 from hornbook.progress import Progress

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.audit.answers import answered
 from hornbook.audit.likelihood import compare, log_likelihoods, min_k, perturbed
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
-from hornbook.corpus.leaks.find import Finder, Limits
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
+from hornbook.corpus.decontaminate.finder import Finder, Limits
 from hornbook.documents import read_batches
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.progress import Progress

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hornbook.audit.model import Asking
     from hornbook.audit.rephrasings.embeddings import Embeddings
     from hornbook.audit.rephrasings.nearest import Embedder
-    from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+    from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 
 console = Console()
 
@@ -94,7 +94,7 @@ def audit(  # noqa: PLR0913 (one for each option)
     """Look for benchmarks in a corpus; ask a model about the part it may have seen and the rest. Writes a page."""
     from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
     from hornbook.audit.model import Asking
-    from hornbook.corpus.leaks.benchmarks import load_benchmarks, say_left_out
+    from hornbook.corpus.decontaminate.benchmarks import load_benchmarks, say_left_out
 
     if not dry_run:
         _free(into)
@@ -253,7 +253,7 @@ def _ask(
     progress: Progress,
 ) -> dict[str, Any]:
     from hornbook.audit.model import audit_model
-    from hornbook.corpus.leaks.benchmarks import Benchmarks, load_benchmarks, say_left_out
+    from hornbook.corpus.decontaminate.benchmarks import Benchmarks, load_benchmarks, say_left_out
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
 

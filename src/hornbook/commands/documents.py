@@ -11,7 +11,9 @@ from rich.console import Console
 
 from hornbook.commands import corpora
 from hornbook.commands.stopping import stoppable
-from hornbook.corpus.settings import CleanSettings, FilterSettings, ReadSettings, Source
+from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.filter.settings import FilterSettings
+from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.progress import ConsoleProgress, Progress
@@ -49,7 +51,7 @@ def read(
 ) -> None:
     """Make a corpus of files of any kind: text, Markdown, code, HTML, WARC, JSON lines, CSV, parquet, packed or not."""
     from hornbook.corpus.read import read as room
-    from hornbook.corpus.sources import fingerprint
+    from hornbook.corpus.read.sources import fingerprint
 
     corpora.choose_runner(runner, workers)
     settings = parsed(ReadSettings, changes or [], "read")
@@ -128,7 +130,7 @@ def clean(
 ) -> None:
     """Drop exact and near duplicates, and what a model will be measured with. Several corpora become one."""
     from hornbook.corpus.clean import clean as room
-    from hornbook.corpus.leaks.benchmarks import fingerprint
+    from hornbook.corpus.decontaminate.benchmarks import fingerprint
 
     corpora.choose_runner(runner, workers)
     settings = parsed(CleanSettings, changes or [], "clean")

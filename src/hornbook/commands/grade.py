@@ -11,7 +11,7 @@ from rich.console import Console
 from hornbook.commands import corpora
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS, client_settings
-from hornbook.corpus.settings import GradeSettings
+from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
@@ -68,7 +68,7 @@ def grade(  # noqa: PLR0913 (one for each option)
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
-    from hornbook.corpus.sample import choose
+    from hornbook.corpus.grade.sampling import choose
     from hornbook.documents import read_rows
     from hornbook.teacher.client.budget import estimate, show
 

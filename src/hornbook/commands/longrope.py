@@ -130,8 +130,8 @@ def _documents(folder: Path, text: Path, length: int, seed: int, **most: int) ->
 
 def _run(work: Callable[[], dict[str, Any]], into: Path, text: Path, depends: Sequence[Any]) -> dict[str, Any]:
     """Do the work upon what an interrupted run of the very same command left in `into`, and clear that away after."""
-    from hornbook.corpus.settings import Source
-    from hornbook.corpus.sources import fingerprint
+    from hornbook.corpus.read.settings import Source
+    from hornbook.corpus.read.sources import fingerprint
 
     scratch = into / SCRATCH
     key = digest_value([*depends, fingerprint([Source(name="text", path=str(text.absolute()))], Path())])

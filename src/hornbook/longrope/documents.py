@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hornbook.corpus import formats, sources
-from hornbook.corpus.settings import ReadSettings, Source
+from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import Unreadable, find
 from hornbook.documents import is_held_out, read_rows
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import Tokenizer
@@ -48,11 +49,11 @@ def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Text]:
     """The documents of a file or of the files in a folder, each whole: .txt .md .py .rst .jsonl .jsonl.gz .parquet."""
     source = Source(name="text", path=str(path.absolute()), split=False)
     settings = ReadSettings()
-    for found in sources.find(source, Path()):
-        if isinstance(found, sources.Unreadable):
+    for found in find(source, Path()):
+        if isinstance(found, Unreadable):
             continue
-        for document in formats.documents(found, source, settings):
-            if isinstance(document, formats.Raw):
+        for document in documents(found, source, settings):
+            if isinstance(document, Raw):
                 text = "".join(document.blocks)
                 if text.strip():
                     yield Text(document.path, text, is_held_out(document.path, held_out, seed))

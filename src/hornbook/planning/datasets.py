@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hornbook.corpus.reading.hub import HubDataset
+from hornbook.corpus.read.hub import HubDataset
 
 
 @dataclass(frozen=True)

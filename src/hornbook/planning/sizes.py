@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hornbook.corpus.settings import Source
+from hornbook.corpus.read.settings import Source
 from hornbook.planning.datasets import Told, told
 from hornbook.planning.teaching import WRITE_ANSWER, expected_tokens
 from hornbook.recipe import Recipe
@@ -59,9 +59,9 @@ def _exercise_characters(recipe: Recipe, ratio: float) -> float:
 
 
 def _source(recipe: Recipe, index: int, base: Path, ratio: float) -> Size:
-    from hornbook.corpus.reading.hub import HubDataset
-    from hornbook.corpus.reading.remote import is_address
-    from hornbook.corpus.sources import DOCUMENTATION, Found, documentation, find
+    from hornbook.corpus.read.hub import HubDataset
+    from hornbook.corpus.read.remote import is_address
+    from hornbook.corpus.read.sources import DOCUMENTATION, Found, documentation, find
 
     source = recipe.sources[index]
     if source.path.startswith(PREFIX):

@@ -47,7 +47,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
             "kept": figures.get("documents"),
         },
         "earlier": _earlier(run),
-        "talks": figures.get("talks") or {},
+        "fine_tuning": figures.get("fine_tuning") or {},
         "settings": run.settings("clean"),
         "examples": [
             {"reason": reason, "beside": BESIDE.get(reason, "beside"), "rows": [_example(row) for row in rows]}

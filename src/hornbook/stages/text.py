@@ -21,7 +21,7 @@ def read_stage(recipe: Recipe, base: Path) -> Stage:
         return read(sources, recipe.read, base=base, into=work.into, progress=work.progress)
 
     def outside() -> Any:
-        from hornbook.corpus.sources import fingerprint
+        from hornbook.corpus.read.sources import fingerprint
 
         return fingerprint(sources, base)
 
@@ -126,13 +126,13 @@ def clean_stage(recipe: Recipe, base: Path) -> Stage:
     against = [base / Path(path).expanduser() for path in recipe.clean.against]
 
     def outside() -> Any:
-        from hornbook.corpus.leaks.benchmarks import fingerprint
+        from hornbook.corpus.decontaminate.benchmarks import fingerprint
 
         return [fingerprint(path) for path in against] or None
 
     def run(work: Work) -> dict[str, Any]:
         from hornbook.corpus.clean import clean
-        from hornbook.corpus.talks import clean_talks
+        from hornbook.corpus.decontaminate import decontaminate_conversations
 
         corpora = [*(work.inputs[name] for name in real), *(work.inputs["texts"] / name for name in written)]
         if "write" not in work.inputs:
@@ -141,8 +141,9 @@ def clean_stage(recipe: Recipe, base: Path) -> Stage:
         problems = exercises / "problems.jsonl"
         corpora.append(exercises)
         figures = clean(corpora, problems, recipe.clean, into=work.into, progress=work.progress, against=against)
-        talks = (exercises / "conversations.jsonl", exercises / "preferences.jsonl")
-        return figures | {"talks": clean_talks(talks, problems, recipe.clean, into=work.into)}
+        files = (exercises / "conversations.jsonl", exercises / "preferences.jsonl")
+        told = decontaminate_conversations(files, problems, recipe.clean, into=work.into)
+        return figures | {"fine_tuning": told}
 
     settings = recipe.clean.model_dump(mode="json")
     return Stage("clean", "duplicates and leaked problems out", inputs, settings, ("corpus", "documents"), run, outside)

@@ -13,7 +13,7 @@ import pytest
 from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
 from tests.teacher.client.server import Act, Call, Server
 
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 
 MakeCorpus = Callable[..., Path]
 

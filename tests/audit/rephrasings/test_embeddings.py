@@ -12,7 +12,7 @@ from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
 
 from hornbook.audit.rephrasings.embeddings import TOGETHER, Embeddings
 from hornbook.audit.rephrasings.nearest import candidates
-from hornbook.corpus.leaks.benchmarks import Benchmark
+from hornbook.corpus.decontaminate.benchmarks import Benchmark
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.teacher.client.budget import BudgetError

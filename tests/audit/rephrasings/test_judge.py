@@ -12,7 +12,7 @@ from tests.teacher.client.server import Act, Call, status
 from hornbook.audit.rephrasings.judge import NOT_ASKED, LlmJudge, request
 from hornbook.audit.rephrasings.nearest import Pair
 from hornbook.audit.rephrasings.passages import Passage
-from hornbook.corpus.leaks.benchmarks import Item
+from hornbook.corpus.decontaminate.benchmarks import Item
 from hornbook.errors import UserError
 from hornbook.teacher.client.client import Client
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, Endpoint

@@ -16,7 +16,7 @@ from hornbook.audit.rephrasings import nearest
 from hornbook.audit.rephrasings.nearest import candidates
 from hornbook.audit.rephrasings.passages import STEP
 from hornbook.audit.rephrasings.vectors import Vectors
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.progress import Progress
 
 

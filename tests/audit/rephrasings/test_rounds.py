@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hornbook.audit.rephrasings.nearest import Pair
 from hornbook.audit.rephrasings.passages import Passage
 from hornbook.audit.rephrasings.rounds import Opinion, Verdict, in_rounds, verdict_of
-from hornbook.corpus.leaks.benchmarks import Item
+from hornbook.corpus.decontaminate.benchmarks import Item
 
 
 def pair(item: str, document: str, near: float) -> Pair:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hornbook.audit.rephrasings.nearest import Pair
 from hornbook.audit.rephrasings.rounds import Judge, Judged, in_rounds, verdict_of
-from hornbook.corpus.leaks.benchmarks import Benchmark, Item
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 
 SHOWN = 20  # hits of a benchmark that the page shows
 _CHARACTERS = 1_600

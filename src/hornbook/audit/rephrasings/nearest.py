@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hornbook.audit.rephrasings.passages import CHARACTERS, Passage, passages
-from hornbook.corpus.leaks.benchmarks import Item
+from hornbook.corpus.decontaminate.benchmarks import Item
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:

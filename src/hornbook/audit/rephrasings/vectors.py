@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hornbook.corpus.hashing import counts
+from hornbook.corpus.grade.feature_hashing import counts
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,73 @@
+"""The third stage: no text twice, none almost twice, and none that the model will be measured with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hornbook.corpus.clean.duplicates import exact_duplicates, near_duplicates
+from hornbook.corpus.clean.index import DocumentIndex, index_documents
+from hornbook.corpus.clean.removals import REASONS, Removal, Removals
+from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.clean.writing import EXAMPLE_CHARACTERS, write
+from hornbook.corpus.decontaminate import CONTAMINATED, EvaluationFiles, EvaluationSets, contaminated
+from hornbook.documents import corpus_schema, shards
+from hornbook.machine import release_memory
+from hornbook.progress import Progress
+
+
+def clean(
+    corpora: Sequence[Path],
+    problems: Path | None,
+    settings: CleanSettings,
+    *,
+    into: Path,
+    progress: Progress,
+    against: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Merge `corpora` into one, without duplicates and without the `problems` (.jsonl: id, prompt, solution), if any,
+    and the benchmarks in the folders `against`.
+
+    First exact duplicates go (equal normalised texts), then near duplicates, then what holds a problem. Of duplicates
+    the one with the highest score stays, then the one with the smallest id. Columns that only some corpora have
+    survive, null elsewhere. `documents/` and `removed/` are ordered by the hash of the normalised text and do not
+    depend on the order of rows, files or corpora. Every pass works in portions; what an interrupted call finished is
+    not done again. Returns the figures: counts by source and by reason, and examples. Raises UserError for something
+    that isn't a corpus, columns that don't fit together, or unusable problems.
+    """
+    schema = corpus_schema(corpora)
+    evaluation = EvaluationSets(EvaluationFiles(problems, tuple(against), settings))
+    index = index_documents(shards(*corpora), settings, into=into, progress=progress)
+    removals = exact_duplicates(index)
+    removals |= near_duplicates(index, removals, settings, into=into, progress=progress)
+    release_memory()  # sets of shingles, before several workers hold texts
+    leaks = contaminated(index.shards, removals, evaluation, into=into, progress=progress)
+    removals |= {number: Removal(CONTAMINATED, name) for number, name in leaks.items()}
+    examples = write(index, removals, schema, settings, into=into, progress=progress)
+    for row in examples[CONTAMINATED]:
+        row["kept_text"] = evaluation.texts[row["kept"]][:EXAMPLE_CHARACTERS]
+    return {
+        **_figures(index, removals),
+        "problems": len(evaluation.texts),
+        "benchmarks_left_out": evaluation.left_out,
+        "examples": examples,
+    }
+
+
+def _figures(index: DocumentIndex, removals: Removals) -> dict[str, Any]:
+    """How many documents there were, are and were removed, in all and by source."""
+    names = ("read", "documents", "characters", *REASONS)
+    sources = {source: dict.fromkeys(names, 0) for source in sorted(set(index.sources))}
+    for number, (source, characters) in enumerate(zip(index.sources, index.characters.tolist(), strict=True)):
+        counts = sources[source]
+        counts["read"] += 1
+        if number in removals:
+            counts[removals[number].reason] += 1
+        else:
+            counts["documents"] += 1
+            counts["characters"] += characters
+    totals = {name: sum(counts[name] for counts in sources.values()) for name in ("read", "documents", "characters")}
+    removed = Counter(removal.reason for removal in removals.values())
+    return {**totals, "sources": sources, "removed": {reason: removed[reason] for reason in REASONS}}

@@ -1,0 +1,159 @@
+"""Decontamination: what a model will be measured with is kept out of what it learns from.
+
+The run's own problems are found by runs of words (`ngram_overlap`); benchmarks that others published (`benchmarks`)
+by runs of words, by runs of letters for mathematics, and by the shape of code (`finder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hornbook.corpus.decontaminate.benchmarks import load_benchmarks, say_left_out
+from hornbook.corpus.decontaminate.finder import Finder
+from hornbook.corpus.decontaminate.ngram_overlap import Detector, load_problems
+from hornbook.corpus.decontaminate.settings import DecontaminationSettings
+from hornbook.documents import Shard
+from hornbook.files import digest_value, read_jsonl, write_jsonl
+from hornbook.manifest import SCRATCH
+from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import done_here, work_through
+
+CONTAMINATED = "contamination"  # the reason in `removed/`
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """Where that is which no document may hold: the run's own problems, and folders of benchmarks."""
+
+    problems: Path | None
+    benchmarks: tuple[Path, ...]
+    settings: DecontaminationSettings
+
+
+class EvaluationSets:
+    """Finds problems and items of benchmarks in documents, and knows their texts by the names it gives them.
+
+    `left_out`: for each file of the benchmarks of which something can't be used, why.
+    """
+
+    def __init__(self, files: EvaluationFiles) -> None:
+        """Raises UserError for unusable problems or benchmarks."""
+        self.files = files
+        own = load_problems(files.problems) if files.problems else []
+        loaded = [load_benchmarks(path) for path in files.benchmarks]
+        self._benchmarks = [one for some in loaded for one in some]
+        self.left_out = {place: reason for some in loaded for place, reason in some.left_out.items()}
+        self.texts = {problem.id: problem.text for problem in own}
+        self.texts |= {f"{item.benchmark}/{item.id}": item.text for one in self._benchmarks for item in one.items}
+        self._detector = Detector(own, ngram=files.settings.ngram, match=files.settings.match) if own else None
+        self._finder: Finder | None = None
+
+    @property
+    def digest(self) -> str:
+        """Tells these texts, and what counts as holding them, from any others."""
+        return digest_value([self.texts, self.files.settings.ngram, self.files.settings.match])
+
+    def prepare(self, progress: Progress) -> None:
+        """Make ready to look for benchmarks, which can take a minute."""
+        if self._benchmarks and self._finder is None:
+            total = sum(len(one.items) for one in self._benchmarks)
+            with progress.task("prepare benchmarks", total=total) as task:
+                self._finder = Finder(self._benchmarks, task=task)
+
+    def find(self, texts: Sequence[str]) -> list[str | None]:
+        """For each text the name of what it holds, or None: a problem of the run's own first."""
+        found: list[str | None] = [None] * len(texts)
+        if self._detector is not None:
+            found = [leak.problem.id if leak is not None else None for leak in self._detector.find(texts)]
+        if self._benchmarks:
+            self._finder = self._finder or Finder(self._benchmarks)
+            for number, hits in enumerate(self._finder.find(texts)):
+                if hits and found[number] is None:
+                    best = max(hits, key=lambda hit: hit.share)
+                    found[number] = f"{best.item.benchmark}/{best.item.id}"
+        return found
+
+
+def contaminated(
+    stored: Sequence[Shard], skip: Container[int], sets: EvaluationSets, *, into: Path, progress: Progress
+) -> dict[int, str]:
+    """The documents of a corpus, but for those to `skip`, that hold something of `sets`: by number the name of it.
+
+    Works in portions, in the scratch folder of `into`.
+    """
+    if not sets.texts:
+        return {}
+    digest = sets.digest
+    portions = []
+    for number, shard in enumerate(stored):
+        rows = [row for row in range(shard.rows) if shard.first + row not in skip]
+        work = partial(_search_shard, shard, rows, sets.files, digest)
+        portions.append(Portion.over(shard, into / SCRATCH / f"leaks-{number:05d}", work, digest, rows))
+    say_left_out(sets.left_out, progress)
+    if done_here(portions):  # workers prepare for themselves
+        sets.prepare(progress)
+        _ready.clear()
+        _ready[digest] = sets
+    try:
+        found = work_through(portions, "look for problems", progress)
+    finally:
+        _ready.clear()
+    return {shard.first + row: name for shard, leaks in zip(stored, found, strict=True) for row, name in leaks}
+
+
+def decontaminate_conversations(
+    files: Iterable[Path], problems: Path, settings: DecontaminationSettings, *, into: Path
+) -> dict[str, Any]:
+    """Copy each .jsonl to `into` without the rows that hold one of the `problems`; those go to `into/removed/`.
+
+    A row has `messages` or a `prompt`, and perhaps `chosen`. Returns how many rows of each file were kept and removed.
+    """
+    detector = Detector(load_problems(problems), ngram=settings.ngram, match=settings.match)
+    figures = {}
+    for path in files:
+        rows = list(read_jsonl(path))
+        leaks = detector.find([_all_said(row) for row in rows])
+        kept = [row for row, leak in zip(rows, leaks, strict=True) if leak is None]
+        removed = [
+            {**row, "reason": CONTAMINATED, "problem": leak.problem.id, "share": leak.share}
+            for row, leak in zip(rows, leaks, strict=True)
+            if leak is not None
+        ]
+        write_jsonl(into / path.name, kept)
+        write_jsonl(into / "removed" / path.name, removed)
+        figures[path.stem] = {"kept": len(kept), "removed": len(removed)}
+    return figures
+
+
+# One for all portions of a process, by a digest that tells problems that have changed from these.
+_ready: dict[str, EvaluationSets] = {}
+
+
+def _search_shard(
+    shard: Shard, rows: Sequence[int], files: EvaluationFiles, digest: str, folder: Path, advance: Advance
+) -> list[tuple[int, str]]:
+    """Of these rows of a file those that hold something, each with its name."""
+    if digest not in _ready:
+        _ready.clear()
+        _ready[digest] = EvaluationSets(files)
+    sets, wanted = _ready[digest], set(rows)
+    leaks: list[tuple[int, str]] = []
+    first = 0
+    for batch in shard.batches(["text"]):
+        here = [row for row in range(first, first + batch.num_rows) if row in wanted]
+        texts = [batch["text"][row - first].as_py() for row in here]
+        leaks += [(row, held) for row, held in zip(here, sets.find(texts), strict=True) if held is not None]
+        first += batch.num_rows
+        advance(batch.num_rows)
+    return leaks
+
+
+def _all_said(row: dict[str, Any]) -> str:
+    """All that is said in a row; the rejected answer too, since it is a near copy of the chosen one."""
+    spoken = [message["content"] for message in row.get("messages", [])]
+    return "\n".join([*spoken, row.get("prompt", ""), row.get("chosen", ""), row.get("rejected", "")])

@@ -1,0 +1,164 @@
+"""The stage after reading: documents in the wrong language or against the rules go, what is private is masked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hornbook.corpus.filter.heuristics import Heuristics
+from hornbook.corpus.filter.language import identify_language
+from hornbook.corpus.filter.language_shares import SHARE_FULL, cap
+from hornbook.corpus.filter.privacy import mask
+from hornbook.corpus.filter.settings import FilterSettings, LanguageSettings
+from hornbook.documents import CorpusWriter, Row, Shard, corpus_schema, document_id, merge, shards
+from hornbook.errors import UserError
+from hornbook.manifest import SCRATCH
+from hornbook.progress import Progress
+from hornbook.workers.portion import Advance, Portion
+from hornbook.workers.work import work_through
+
+WRONG_LANGUAGE = "language not wanted"
+UNSURE_LANGUAGE = "language unsure"
+
+_BATCH = 500  # documents judged at once
+
+
+def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progress: Progress) -> dict[str, Any]:
+    """Filter the documents of `corpus` into the corpus `into`; what is dropped lies in `removed/` with the reason.
+
+    Columns are kept; `language` and `language_score` are added where languages matter, and `original`, the id that a
+    document was read under, where its text may change. Each file of the corpus is a portion: what an interrupted call
+    finished is not done again. Returns the figures: documents and characters, how many documents were dropped for each
+    reason, lines taken out by each rule, what was masked by kind, characters of each language. Raises UserError when
+    no document is left.
+    """
+    schema = _schema(corpus, settings)
+    parts = [
+        Portion.over(
+            shard,
+            into / SCRATCH / f"filter-{number:05d}",
+            partial(_filter_shard, shard, schema, settings),
+            settings.model_dump(mode="json"),
+        )
+        for number, shard in enumerate(shards(corpus))
+    ]
+    figures = work_through(parts, "filter documents", progress)
+    kept = [part.folder for part in parts]
+    totals = _together(figures)
+    if settings.language.shares:
+        kept, dropped = cap(kept, schema, totals["languages"], settings.language.shares, into, progress)
+        totals = _without(totals, dropped)
+    if totals["documents"] == 0:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(totals["removed"].items()))
+        raise UserError(f"the filters leave no document of {corpus}: {reasons or 'there was none'}")
+    merge(kept, into)
+    return totals
+
+
+def _schema(corpus: Path, settings: FilterSettings) -> Any:
+    """The columns of the corpus, and those that are added."""
+    import pyarrow as pa
+
+    schema = corpus_schema([corpus])
+    added = []
+    if settings.language.active:
+        added += [("language", pa.string()), ("language_score", pa.float64())]
+    if _may_change(settings):
+        added.append(("original", pa.string()))
+    for name, kind in added:
+        schema = schema if name in schema.names else schema.append(pa.field(name, kind))
+    return schema
+
+
+def _may_change(settings: FilterSettings) -> bool:
+    return bool(settings.privacy.mask or settings.heuristics.rules)
+
+
+def _filter_shard(
+    shard: Shard, schema: Any, settings: FilterSettings, folder: Path, advance: Advance
+) -> dict[str, Any]:
+    """Filter one file of a corpus into a corpus of its own. Returns its figures."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("removed", "lines", "masked", "languages")}
+    plain: Counter[str] = Counter(read=0, documents=0, characters=0)
+    heuristics = Heuristics(settings.heuristics)
+    with CorpusWriter(folder, schema) as filtered:
+        for batch in shard.batches(rows=_BATCH):
+            rows = batch.to_pylist()
+            plain["read"] += len(rows)
+            for row, reason in _judged(rows, settings, heuristics, counts):
+                if reason is not None:
+                    counts["removed"][reason] += 1
+                    filtered.drop(row, reason)
+                    continue
+                plain["documents"] += 1
+                plain["characters"] += len(row["text"])
+                if settings.language.active:
+                    counts["languages"][row["language"]] += len(row["text"])
+                filtered.keep(row)
+            advance(len(rows))
+    return {**plain, **{name: dict(sorted(counted.items())) for name, counted in counts.items()}}
+
+
+def _judged(
+    rows: Sequence[Row], settings: FilterSettings, heuristics: Heuristics, counts: Mapping[str, Counter[str]]
+) -> Iterator[tuple[Row, str | None]]:
+    """The rows as they are to be kept, or as they were with the reason why they are dropped, in order."""
+    reasons: list[str | None] = [None] * len(rows)
+    if settings.language.active:
+        for number, row in enumerate(rows):
+            row["language"], row["language_score"] = identify_language(row["text"], row.get("path") or "")
+            reasons[number] = _against_language(row, settings.language)
+    left = [number for number, reason in enumerate(reasons) if reason is None]
+    texts = {number: rows[number]["text"] for number in left}
+    if settings.heuristics.rules:
+        known = [rows[number].get("language") for number in left]
+        for number, verdict in zip(left, heuristics.judge(list(texts.values()), known), strict=True):
+            reasons[number], texts[number] = verdict.broken, verdict.text
+            if verdict.broken is None:
+                counts["lines"].update(verdict.lines)
+    for number, (row, reason) in enumerate(zip(rows, reasons, strict=True)):
+        if reason is None and _may_change(settings):
+            text, masked = mask(texts[number], settings.privacy.mask)
+            counts["masked"].update(masked)
+            row["original"] = row.get("original") or row["id"]
+            if text != row["text"]:
+                row["id"], row["text"] = document_id(text), text
+        yield row, reason
+
+
+def _against_language(row: Row, settings: LanguageSettings) -> str | None:
+    """Why a document's language drops it, if it does."""
+    if settings.keep and row["language"] not in settings.keep:
+        return WRONG_LANGUAGE
+    return UNSURE_LANGUAGE if row["language_score"] < settings.minimum_score else None
+
+
+def _together(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sum of several portions' figures."""
+    totals: dict[str, Any] = {}
+    for name in figures[0]:
+        if isinstance(figures[0][name], dict):
+            counted: Counter[str] = Counter()
+            for one in figures:
+                counted.update(one[name])
+            totals[name] = dict(sorted(counted.items()))
+        else:
+            totals[name] = sum(one[name] for one in figures)
+    return totals
+
+
+def _without(totals: dict[str, Any], dropped: Counter[str]) -> dict[str, Any]:
+    """The figures after documents were dropped for their languages' shares."""
+    documents = dropped.pop("", 0)
+    languages = {name: count - dropped[name] for name, count in totals["languages"].items()}
+    removed = {**totals["removed"], **({SHARE_FULL: documents} if documents else {})}
+    return {
+        **totals,
+        "documents": totals["documents"] - documents,
+        "characters": totals["characters"] - dropped.total(),
+        "languages": {name: count for name, count in languages.items() if count},
+        "removed": dict(sorted(removed.items())),
+    }

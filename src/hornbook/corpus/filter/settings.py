@@ -1,0 +1,81 @@
+"""What can be set about filtering documents. Free of heavy imports: every recipe loads this."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hornbook.corpus.filter.rules import RULES, SETS
+from hornbook.errors import nearest
+from hornbook.settings import Settings
+
+Private = Literal["secret", "email", "ip", "card", "phone"]
+
+
+class LanguageSettings(Settings):
+    """Which languages documents may have. Codes are ISO 639-1 where there is one; source code is `code`."""
+
+    identify: bool = Field(False, description="add the columns language and language_score")
+    keep: tuple[str, ...] = Field((), description="keep only these languages; unset: all")
+    minimum_score: float = Field(0.0, ge=0, le=1, description="documents whose language is less sure are dropped")
+    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description='at most these shares of the characters; "*" stands for all languages not named, together'
+    )
+
+    @model_validator(mode="after")
+    def _codes(self) -> Self:
+        for name in (*self.keep, *self.shares):
+            if re.fullmatch(r"[a-z]{2,3}|code|und|\*", name) is None:
+                raise ValueError(
+                    f"there is no language {name!r}: they go by codes such as en, de, zh; source code: code"
+                )
+        return self
+
+    @property
+    def active(self) -> bool:
+        """Whether documents need a language."""
+        return bool(self.identify or self.keep or self.minimum_score or self.shares)
+
+
+class PrivacySettings(Settings):
+    """What of people is masked."""
+
+    mask: tuple[Private, ...] = Field((), description="email, ip, phone, card, secret")
+
+
+class HeuristicSettings(Settings):
+    """Which rules documents must pass; `hornbook.corpus.filter.rules` names them all, with their limits."""
+
+    rules: tuple[str, ...] = Field((), description='rules, or whole sets: "gopher", "c4", "fineweb"')
+    without: tuple[str, ...] = Field((), description="rules of those sets that are left out")
+    limits: dict[str, float] = Field({}, description="other limits than the published ones, by rule")
+    bad_words: tuple[str, ...] = Field((), description="what c4.bad_words looks for; it comes with none of its own")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in (*self.rules, *self.without, *self.limits):
+            if name not in RULES and (name not in SETS or name in self.limits):
+                raise ValueError(f"there is no rule {name!r}{nearest(name, [*RULES, *SETS])}")
+        for name in self.limits:
+            if RULES[name].limit is None:
+                raise ValueError(f"the rule {name!r} has no limit to set")
+        if self.limits and not self.rules:
+            raise ValueError("limits are of rules that are on, and rules names none")
+        if "c4.bad_words" in self.rules and not self.bad_words:
+            raise ValueError("c4.bad_words comes with no words of its own: list them in bad_words")
+        return self
+
+
+class FilterSettings(Settings):
+    """What happens to documents before anything grades them. Unset, nothing does."""
+
+    language: LanguageSettings = LanguageSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    heuristics: HeuristicSettings = HeuristicSettings()
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is filtered at all."""
+        return bool(self.language.active or self.privacy.mask or self.heuristics.rules)

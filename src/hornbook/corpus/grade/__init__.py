@@ -1,0 +1,174 @@
+"""The second stage: a teacher grades a sample, a classifier learns it and scores every document."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook.corpus.grade.agreement import agreement, calibration
+from hornbook.corpus.grade.classifier import GRADES, Classifier, Features, learn
+from hornbook.corpus.grade.sampling import choose
+from hornbook.corpus.grade.scoring import LOW, score_corpus
+from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.documents import Row, read_rows
+from hornbook.errors import UserError
+from hornbook.files import write_bytes, write_json
+from hornbook.progress import Progress
+from hornbook.teacher.interface import Grade, Grader
+
+_EXAMPLE_CHARACTERS = 1_200
+
+
+@dataclass(frozen=True)
+class _Graded:
+    """A document of the sample. Of its text, `text` is what the classifier and the report need."""
+
+    id: str
+    source: str
+    path: str
+    text: str
+    grade: Grade
+    held_out: bool
+
+
+def grade(
+    corpus: Path, grader: Grader, settings: GradeSettings, *, seed: int, into: Path, progress: Progress
+) -> dict[str, Any]:
+    """Give every document of `corpus` a `score`: the grade (0-5) its teacher is expected to give.
+
+    Writes `documents/` with the added column, `removed/` with what the settings say is not worth keeping,
+    `grades.parquet` with the teacher's own grades, `classifier/`, and `examples.json` with the histogram of scores and
+    the worst and best documents of the sample. Returns the figures; agreement and calibration are measured on held-out
+    grades. Raises UserError when the teacher graded too few documents to learn from.
+    """
+    rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
+    graded, failed = _ask(corpus, choose(rows, settings.sample, seed=seed), grader, settings, progress)
+    lesson = [item for item in graded if not item.held_out]
+    test = [item for item in graded if item.held_out]
+    if not lesson or not test:
+        raise UserError(
+            f"{grader.name} graded {len(graded)} of {len(graded) + failed} sampled documents, too few to learn from"
+        )
+    classifier = learn(
+        [item.text for item in lesson],
+        [item.grade.score for item in lesson],
+        Features(settings.characters, settings.features),
+        settings.regularisation,
+    )
+    classifier.save(into / "classifier")
+    texts = [item.text for item in graded]
+    predicted = [float(score) for score in classifier.score(texts)]
+    _write_grades(graded, predicted, into / "grades.parquet")
+    scored, cutoff = score_corpus(corpus, into / "classifier", settings, into=into, progress=progress)
+    examples = _examples(graded, predicted, settings.examples)
+    write_json(into / "examples.json", {"histogram": scored["histogram"], **examples})
+    return {
+        **scored,
+        "removed": {LOW: scored["documents"] - scored["kept"]},
+        "minimum_score": cutoff.minimum,
+        "grader": grader.name,
+        "graded": len(graded),
+        "failed": failed,
+        "held_out": len(test),
+        "threshold": settings.threshold,
+        "cuts": [round(float(cut), 4) for cut in classifier.cut],
+        "grades": _count_grades([item.grade.score for item in graded]),
+        **_measured(test, classifier, settings.threshold, seed),
+        "examples": examples,
+    }
+
+
+def _measured(test: Sequence[_Graded], classifier: Classifier, threshold: int, seed: int) -> dict[str, Any]:
+    """How well the classifier agrees with the teacher, and how far its probabilities can be trusted."""
+    true = [item.grade.score for item in test]
+    texts = [item.text for item in test]
+    certain = [float(chance) for chance in classifier.at_least(texts)[:, threshold - 1]]
+    return {
+        "agreement": agreement(true, classifier.grades(texts, threshold).tolist(), threshold, seed=seed),
+        "calibration": calibration(certain, [score >= threshold for score in true]),
+    }
+
+
+def _ask(
+    corpus: Path, sample: Sequence[str], grader: Grader, settings: GradeSettings, progress: Progress
+) -> tuple[list[_Graded], int]:
+    """Have the sample graded. Returns the graded documents in the sample's order, and how many grades failed."""
+    place = {identity: number for number, identity in enumerate(sample)}
+    kept_back = math.ceil(len(sample) * settings.held_out)
+    characters = max(settings.characters, _EXAMPLE_CHARACTERS)
+    graded: list[_Graded] = []
+    with progress.task(f"grade with {grader.name}", total=len(sample)) as task:
+        for rows in _sampled(corpus, place, settings.batch):
+            for row, answer in zip(rows, grader.grade([row["text"] for row in rows]), strict=True):
+                if answer is not None:
+                    held_out = place[row["id"]] < kept_back
+                    text, path = row["text"][:characters], row["path"] or ""
+                    graded.append(_Graded(row["id"], row["source"], path, text, answer, held_out))
+            task.advance(len(rows))
+    return sorted(graded, key=lambda item: place[item.id]), len(sample) - len(graded)
+
+
+def _sampled(corpus: Path, sample: Container[str], batch: int) -> Iterator[list[Row]]:
+    """The documents of the sample in batches, each text once."""
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for row in read_rows(corpus, ["id", "text", "source", "path"]):
+        if row["id"] in sample and row["id"] not in seen:
+            seen.add(row["id"])
+            rows.append(row)
+        if len(rows) == batch:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _write_grades(graded: Sequence[_Graded], predicted: Sequence[float], path: Path) -> None:
+    """The teacher's grades with the classifier's scores beside them, ordered by source and path."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "id": item.id,
+            "source": item.source,
+            "path": item.path,
+            "score": item.grade.score,
+            "reason": item.grade.reason,
+            "split": "held out" if item.held_out else "train",
+            "predicted": score,
+        }
+        for item, score in zip(graded, predicted, strict=True)
+    ]
+    rows.sort(key=lambda row: (row["source"], row["path"], row["id"]))
+    whole = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), whole, compression="zstd")
+    write_bytes(path, whole.getvalue().to_pybytes())
+
+
+def _examples(graded: Sequence[_Graded], predicted: Sequence[float], count: int) -> dict[str, list[Row]]:
+    """The documents of the sample that the teacher liked least and most; chance decides among equals."""
+    rows: list[Row] = [
+        {
+            "id": item.id,
+            "source": item.source,
+            "path": item.path,
+            "score": item.grade.score,
+            "predicted": score,
+            "reason": item.grade.reason,
+            "text": item.text[:_EXAMPLE_CHARACTERS],
+        }
+        for item, score in zip(graded, predicted, strict=True)
+    ]
+    worst = sorted(rows, key=lambda row: int(row["score"]))[:count]
+    best = sorted(rows, key=lambda row: -int(row["score"]))[:count]
+    return {"worst": worst, "best": best}
+
+
+def _count_grades(scores: Sequence[int]) -> dict[str, int]:
+    counted = Counter(scores)
+    return {str(score): counted[score] for score in range(GRADES)}

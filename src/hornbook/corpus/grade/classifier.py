@@ -1,0 +1,177 @@
+"""A small, fast imitation of the teacher: weighted words and word pairs, a few statistics, linear models.
+
+One logistic regression for each grade k tells how likely a text is worth k or more (Frank and Hall 2001), so that what
+is known of the order of grades is used. Their confidence is then put right on texts that they did not learn from
+(Platt 1999). On the same texts is chosen from which score on a text counts as worth k, where F1 is highest, and learned
+which grade the five confidences together speak for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hornbook.corpus.grade.feature_hashing import counts
+from hornbook.corpus.grade.ordinal import GRADES, bounded, cuts, learn_levels, learn_names, probabilities
+from hornbook.corpus.grade.statistics import STATISTICS, statistics
+from hornbook.errors import UserError
+from hornbook.files import read_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_WEIGHTS = "classifier.safetensors"
+_CONFIGURATION = "classifier.json"
+_VERSION = 2
+# What a statistic one deviation from its mean weighs beside the row of words, which has length 1: cross-validated on
+# graded web pages (which need no statistics) and graded library code (which does).
+_STATISTICS_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Features:
+    """How a text becomes a row of numbers: words and pairs of its first `characters`, hashed into `columns` columns."""
+
+    characters: int
+    columns: int
+
+    def rows(self, texts: Sequence[str]) -> tuple[Any, NDArray[np.float64]]:
+        """Logarithmic counts of words, sparse (texts, columns); and statistics (texts, len(STATISTICS))."""
+        import numpy as np
+
+        beginnings = [text[: self.characters] for text in texts]
+        words = counts(beginnings, self.columns)
+        words.data = np.log1p(words.data)
+        figures = np.array([statistics(text) for text in beginnings])
+        return words, figures.reshape(len(texts), len(STATISTICS))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Grades texts as its teacher would.
+
+    rarity: (columns,) float32, what each column counts (inverse document frequency); mean and deviation:
+    (len(STATISTICS),), by which statistics are standardised. For each grade k from 1 to 5: weights: (5, columns +
+    len(STATISTICS)) float32 and bias: (5,) of "worth k or more", infinite where the teacher always or never said so;
+    cut: (5,), the score from which a text counts as worth k. names: (6, 5) and name_bias: (6,), which grade the five
+    logits speak for, minus infinity for grades that the teacher never gave.
+    """
+
+    features: Features
+    rarity: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    cut: NDArray[np.float64]
+    names: NDArray[np.float64]
+    name_bias: NDArray[np.float64]
+
+    def at_least(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The probabilities that a text is worth 1, 2, 3, 4, 5 or more: (texts, 5)."""
+        return probabilities(self._logits(texts))
+
+    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The expected grade, from 0 to 5, rounded to four digits: (texts,)."""
+        import numpy as np
+
+        if not texts:
+            return np.zeros(0)
+        return self._scores(self._logits(texts))
+
+    def grades(self, texts: Sequence[str], threshold: int) -> NDArray[np.int64]:
+        """The whole grade of each text: (texts,). At least `threshold` just where the score reaches its cut."""
+        import numpy as np
+
+        logits = self._logits(texts)
+        worth = self._scores(logits) >= self.cut[threshold - 1]
+        likely = bounded(logits) @ self.names.T + self.name_bias
+        fitting = (np.arange(GRADES) >= threshold) == worth[:, None]
+        named = np.where(fitting, likely, -np.inf)
+        nearest = np.where(worth, threshold, threshold - 1)  # where the teacher never gave a fitting grade
+        return np.where(np.isfinite(named).any(axis=1), named.argmax(axis=1), nearest)
+
+    def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        import numpy as np
+
+        words, figures = self.features.rows(texts)
+        inputs = _inputs(words, figures, self.rarity, self.mean, self.deviation)
+        return np.asarray(inputs @ self.weights.T + self.bias, dtype=np.float64)
+
+    def _scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        import numpy as np
+
+        return np.asarray(probabilities(logits).sum(axis=1).round(4), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the weights as safetensors and the rest as JSON."""
+        from safetensors.numpy import save
+
+        arrays: dict[str, NDArray[Any]] = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name != "features"
+        }
+        write_bytes(folder / _WEIGHTS, save(arrays))
+        write_json(
+            folder / _CONFIGURATION,
+            {
+                "version": _VERSION,
+                "characters": self.features.characters,
+                "columns": self.features.columns,
+                "statistics": list(STATISTICS),
+            },
+        )
+
+
+def load(folder: Path) -> Classifier:
+    """A saved classifier. Raises UserError when it is missing, damaged, or made by code with other features."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    configuration = read_json(folder / _CONFIGURATION)
+    if configuration.get("statistics") != list(STATISTICS) or configuration.get("version") != _VERSION:
+        raise UserError(f"{folder} was made by another version of Hornbook: grade again to make it new")
+    try:
+        arrays = load_file(folder / _WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{folder / _WEIGHTS} can't be read: {error}") from None
+    return Classifier(Features(configuration["characters"], configuration["columns"]), **arrays)
+
+
+def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regularisation: float) -> Classifier:
+    """Learn from `grades` (0-5) of `texts`: the same classifier every time."""
+    import numpy as np
+
+    words, figures = features.rows(texts)
+    occurs = np.bincount(words.indices, minlength=features.columns)
+    rarity = (np.log((1 + len(texts)) / (1 + occurs)) + 1).astype(np.float32)
+    mean, deviation = figures.mean(axis=0), figures.std(axis=0)
+    deviation[deviation < 1e-9] = 1.0
+    inputs = _inputs(words, figures, rarity, mean, deviation)
+    given = np.asarray(grades)
+    weights, bias, unseen = learn_levels(inputs, given, regularisation)
+    cut = cuts(probabilities(unseen).sum(axis=1), given)
+    return Classifier(features, rarity, mean, deviation, weights, bias, cut, *learn_names(unseen, given))
+
+
+def _inputs(
+    words: Any,
+    figures: NDArray[np.float64],
+    rarity: NDArray[np.float32],
+    mean: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+) -> Any:
+    """What the linear models read, CSR: words as rows of length 1, and statistics, clipped so that none can shout."""
+    import numpy as np
+    from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
+    from sklearn.preprocessing import normalize
+
+    weighted = words.copy()
+    weighted.data *= rarity[weighted.indices]
+    standard = np.clip((figures - mean) / deviation, -4, 4) * _STATISTICS_WEIGHT
+    return hstack([normalize(weighted), csr_matrix(standard)], format="csr")
+
+
+__all__ = ["GRADES", "Classifier", "Features", "learn", "load"]

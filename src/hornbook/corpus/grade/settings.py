@@ -1,0 +1,32 @@
+"""What can be set about grading documents. Free of heavy imports: every recipe loads this."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from hornbook.settings import Settings
+
+
+class GradeSettings(Settings):
+    """How a teacher's grades become a score for every document."""
+
+    sample: int = Field(1_500, ge=1, description="documents that the teacher grades")
+    held_out: float = Field(0.2, gt=0, lt=1, description="share of the grades kept back to measure the classifier")
+    threshold: int = Field(3, ge=1, le=5, description="the grade from which a document counts as educational")
+    batch: int = Field(64, ge=1, description="documents handed to the teacher at once")
+    examples: int = Field(5, ge=0, description="worst and best documents kept for the report")
+    characters: int = Field(4_000, ge=100, description="the classifier reads this much of a document's beginning")
+    features: int = Field(2**14, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
+    regularisation: float = Field(30.0, gt=0, description="logistic regression's C: larger trusts the sample more")
+    drop: bool = Field(False, description="drop documents below the threshold; else all stay, with their scores")
+    share: float | None = Field(
+        None, gt=0, le=1, description="keep this share of the documents, the best, drop the rest"
+    )
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.drop and self.share is not None:
+            raise ValueError("drop (by the threshold) and share are two ways to keep documents: set one of them")
+        return self

@@ -1,0 +1,90 @@
+"""Datasets of the Hugging Face hub by name, row by row, through the `datasets` library."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.errors import UserError
+
+PREFIX = "hf:"
+_NAME = re.compile(r"hf:(?P<name>[^#@]+)(?:#(?P<config>[^#@]+))?(?:@(?P<split>[^#@]+))?")
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What a dataset says of itself before it is read: nothing."""
+
+    st_size: int = 0
+    st_mtime_ns: int = 0
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """One split of one dataset."""
+
+    name: str
+    config: str | None
+    split: str
+
+    def stat(self) -> _Size:
+        """A size of 0, since it is not known; see `Path.stat`."""
+        return _Size()
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Refused: a dataset has rows, no bytes."""
+        raise OSError(None, f"{self.name} is a dataset, not a file")
+
+
+def dataset(path: str) -> HubDataset | None:
+    """The dataset that `hf:NAME`, `hf:NAME@SPLIT` or `hf:NAME#CONFIG@SPLIT` means; None if it is malformed."""
+    found = _NAME.fullmatch(path)
+    return HubDataset(found["name"], found["config"], found["split"] or "train") if found else None
+
+
+def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) -> Iterator[Raw | Bad]:
+    """The documents of a dataset, numbered by row from 1, as they come over the network.
+
+    Raises UserError where the library is not installed, or the hub, the dataset or the split can't be had.
+    """
+    stream = iter(_stream(chosen, source))
+    number = 0
+    while True:
+        try:
+            row = next(stream, None)
+        except Exception as error:  # whatever the network and a dozen libraries under this one raise
+            yield Bad(path, "unreadable", f"after row {number}: {_line(error)}")
+            return
+        if row is None:
+            break
+        number += 1
+        name = text_column(source.column, row)
+        if name is None:
+            yield Bad(f"{path}:{number}", "no text", f"no column {source.column or 'text or content'}")
+        elif isinstance(row[name], str) and len(row[name]) > settings.maximum_line:
+            yield Bad(f"{path}:{number}", "too long", f"more than {settings.maximum_line:,} characters")
+        else:
+            yield checked(row[name], f"{path}:{number}")
+    if number == 0:
+        yield Bad(path, "empty")
+
+
+def _stream(chosen: HubDataset, source: Source) -> Any:
+    where = f"source {source.name!r}: {source.path}"
+    try:
+        datasets = importlib.import_module("datasets")
+    except ImportError:
+        raise UserError(f"{where} needs the datasets library: pip install 'hornbook[hub]'") from None
+    try:
+        return datasets.load_dataset(chosen.name, chosen.config, split=chosen.split, streaming=True)
+    except Exception as error:  # as above
+        raise UserError(f"{where} cannot be had: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n", 1)[0]

@@ -1,0 +1,44 @@
+"""What can be set about reading documents. Free of heavy imports: every recipe loads this."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from hornbook.settings import Settings
+
+Extractor = Literal["trafilatura", "resiliparse"]
+
+
+class Source(Settings):
+    """One place that documents come from.
+
+    `path` is a file, a folder, an address (`s3://`, `gs://`, `https://`, with wildcards or without), a dataset of the
+    Hugging Face hub (`hf:NAME`, `hf:NAME#CONFIG@SPLIT`), `python:source` (the running interpreter's own standard
+    library) or `python:documentation` (its built-in help topics). Relative paths are relative to the recipe's folder.
+    """
+
+    name: str = Field(min_length=1, description="what the documents' `source` column says")
+    path: str = Field(min_length=1, description="a file, a folder, an address, hf:NAME, python:source, ...")
+    split: bool = Field(True, description="cut long documents into chunks; false keeps each whole")
+    column: str | None = Field(
+        None, description="column of .jsonl and .parquet that holds the text; unset: text or content"
+    )
+    share: float = Field(
+        1.0, gt=0, le=1, description="read only this share of the documents, chosen by their paths' hash"
+    )
+
+
+class ReadSettings(Settings):
+    """How raw files become documents."""
+
+    maximum_characters: int = Field(8_000, ge=200, description="longer documents are cut into chunks of at most this")
+    maximum_line: int = Field(
+        8_000_000,
+        ge=1_000,
+        description="bytes: a longer line, page or record, or with split = false a longer file, is left out unread",
+    )
+    main_text: Extractor = Field(
+        "trafilatura", description="what finds the main text of web pages; resiliparse is faster and less exact"
+    )

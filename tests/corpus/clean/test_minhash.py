@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import random
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.corpus.clean.minhash import band_keys, candidate_groups, deduplicate, jaccard, shingles
+from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.ngrams import WordHashes
+
+SETTINGS = CleanSettings()
+WORDS = [f"w{number}" for number in range(2_000)]
+
+
+def drop(texts: list[str], rank: list[int] | None = None, settings: CleanSettings = SETTINGS) -> dict[int, int]:
+    hashes = WordHashes()
+    sets = {number: shingles(text, settings.shingle, hashes) for number, text in enumerate(texts)}
+    groups = candidate_groups(band_keys(texts, settings), range(len(texts)))
+    return deduplicate(groups, sets, rank or list(range(len(texts))), settings.similarity)
+
+
+def text(seed: int, length: int = 200) -> list[str]:
+    return random.Random(seed).choices(WORDS, k=length)
+
+
+def changed(words: list[str], count: int) -> list[str]:
+    """`words` with `count` of them, evenly spread, replaced."""
+    step = len(words) // count if count else len(words) + 1
+    return [f"new{place}" if place % step == step - 1 else word for place, word in enumerate(words)]
+
+
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_jaccard(one: set[int], other: set[int]) -> None:
+    arrays = [np.array(sorted(numbers), dtype=np.uint64) for numbers in (one, other)]
+    expected = len(one & other) / len(one | other) if one | other else 0
+    assert jaccard(*arrays) == pytest.approx(expected)
+
+
+def test_near_duplicates_are_found_and_others_left() -> None:
+    original = text(1)
+    texts = [original, changed(original, 2), changed(original, 20), text(2), text(3)]
+    assert drop([" ".join(words) for words in texts]) == {1: 0}
+
+
+def test_the_better_rank_stays() -> None:
+    texts = [" ".join(text(1)), " ".join(changed(text(1), 2)), " ".join(text(2))]
+    assert drop(texts, rank=[2, 0, 1]) == {0: 1}
+
+
+def test_layout_does_not_matter_but_operators_and_case_do() -> None:
+    words = text(1, 60)
+    assert drop([" ".join(words), "\n\t".join(words)]) == {1: 0}
+    short = "def f ( a , b ) : return a - b"
+    assert drop([short, short.replace("-", "+")]) == {}
+    assert drop([short, short.replace("a", "A")]) == {}
+
+
+def test_what_is_like_through_others_is_one_group() -> None:
+    first = text(1, 120)
+    second = changed(first, 3)
+    third = [f"more{place}" if place % 40 == 20 else word for place, word in enumerate(second)]
+    hashes = WordHashes()
+    sets = [shingles(" ".join(words), 5, hashes) for words in (first, second, third)]
+    assert jaccard(sets[0], sets[1]) >= 0.7 <= jaccard(sets[1], sets[2])
+    assert jaccard(sets[0], sets[2]) < 0.7
+    groups = [[0, 1], [1, 2]]
+    assert deduplicate(groups, dict(enumerate(sets)), [0, 1, 2], 0.7) == {1: 0, 2: 0}
+
+
+def test_a_shared_band_alone_is_not_enough() -> None:
+    hashes = WordHashes()
+    sets = {number: shingles(" ".join(text(number)), 5, hashes) for number in range(3)}
+    assert deduplicate([[0, 1, 2]], sets, [0, 1, 2], 0.7) == {}
+
+
+def test_the_result_does_not_depend_on_the_order_of_groups() -> None:
+    chance = random.Random(0)
+    texts = [" ".join(changed(text(number % 12), number // 12)) for number in range(60)]
+    hashes = WordHashes()
+    sets = {number: shingles(one, 5, hashes) for number, one in enumerate(texts)}
+    groups = candidate_groups(band_keys(texts, SETTINGS), range(60))
+    rank = chance.sample(range(60), 60)
+    expected = deduplicate(groups, sets, rank, 0.7)
+    assert expected
+    for _ in range(5):
+        shuffled = [chance.sample(group, len(group)) for group in chance.sample(groups, len(groups))]
+        assert deduplicate(shuffled, sets, rank, 0.7) == expected
+
+
+def test_candidates_share_a_key_and_keys_above_two_to_the_63_stay_whole() -> None:
+    top = 2**64 - 1
+    keys = np.array([[top], [top - 1], [top], [top - 2], [2**63], [2**63 + 1]], dtype=np.uint64)
+    assert candidate_groups(keys, range(6)) == [[0, 2]]
+    assert candidate_groups(keys, [0, 1, 3, 4, 5]) == []
+    assert candidate_groups(keys, []) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.data())
+def test_candidates_are_those_of_comparing_all(keys: list[tuple[int, int]], data: st.DataObject) -> None:
+    """Keys of two bands; a band's number is part of its keys, as in `band_keys`."""
+    asked = sorted(data.draw(st.sets(st.integers(0, len(keys) - 1)))) if keys else []
+    banded = np.array([[one, 100 + other] for one, other in keys], dtype=np.uint64).reshape(-1, 2)
+    expected = []
+    for band in range(2):
+        for key in {keys[row][band] for row in asked}:
+            rows = [row for row in asked if keys[row][band] == key]
+            if len(rows) > 1:
+                expected.append(rows)
+    assert candidate_groups(banded, asked) == sorted(expected)
+
+
+def test_thousands_of_equal_documents_take_no_time() -> None:
+    started = time.monotonic()
+    array = np.arange(50, dtype=np.uint64)
+    dropped = deduplicate([list(range(20_000))] * 3, dict.fromkeys(range(20_000), array), range(20_000), 0.7)
+    assert dropped == dict.fromkeys(range(1, 20_000), 0)
+    assert time.monotonic() - started < 20  # comparing all pairs would take hours
+
+
+def test_recall_of_the_bands() -> None:
+    """At a similarity of 0.85, 16 bands of 8 rows find 1 - (1 - 0.85^8)^16 = 99% of the pairs."""
+    texts = []
+    for number in range(150):
+        words = text(number, 1_000)
+        texts += [" ".join(words), " ".join(changed(words, 16))]
+    assert 140 <= len(drop(texts)) <= 150

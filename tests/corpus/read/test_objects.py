@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import Found
+
+SOURCE = Source(name="s", path=".")
+
+
+def read(file: Path, source: Source = SOURCE, maximum: int = 3_000_000) -> list[tuple[str, str]]:
+    found = documents(Found(file, file.name), source, ReadSettings(maximum_line=maximum))
+    return [(item.path, "".join(item.blocks) if isinstance(item, Raw) else f"!{item.reason}") for item in found]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'[{"text": "one"}, {"content": "two"}]', ["one", "two"]),
+        (b'\xef\xbb\xbf [ {"text": "[one]"}\n,{"text":"{two"}]\n', ["[one]", "{two"]),
+        (b'{"text": "one", "more": [1, 2]}', ["one"]),
+        (b'{"text": "one"}\n{"text": "two"}\n', ["one", "two"]),
+        (b'[{"text": "one"}, 3, {"body": ""}, {"text": " "}]', ["one", "!broken JSON", "!no text", "!only whitespace"]),
+        (b'[{"text": "one"} {"text": "two"}]', ["one", "!broken JSON"]),
+        (b'[{"text": "one"}] more', ["one", "!broken JSON"]),
+        (b'[{"text": "one"}, {"text": "two', ["one", "!broken JSON"]),
+        (b'[{"text": "one"},]', ["one", "!broken JSON"]),
+        (b'{"text": "caf\xe9"}', ["!invalid UTF-8"]),
+        (b"[" + b"[" * 100_000, ["!broken JSON"]),
+        (b"[]", ["!empty"]),
+        (b" \n", ["!empty"]),
+    ],
+)
+def test_what_json_holds(tmp_path: Path, content: bytes, expected: list[str]) -> None:
+    for name, packed in (
+        ("a.json", content),
+        ("a.json.gz", gzip.compress(content)),
+        ("a.json.zst", pa.Codec("zstd").compress(content, asbytes=True)),
+    ):
+        (tmp_path / name).write_bytes(packed)
+        found = read(tmp_path / name)
+        assert [text for _, text in found] == expected
+        for number, (path, text) in enumerate(found, start=1):
+            assert path in ((f"{name}:{number}",) if text[:1] != "!" else (f"{name}:{number}", name))
+
+
+def test_objects_over_the_ends_of_blocks(tmp_path: Path) -> None:
+    texts = [f"{number} " + 'long \\ "text" ☃ ' * (number % 7) * 9_000 for number in range(30)]
+    (tmp_path / "a.json").write_text(json.dumps([{"text": text} for text in texts]))
+    assert [text for _, text in read(tmp_path / "a.json")] == texts
+    (tmp_path / "b.json").write_text(json.dumps([{"text": "x"}, {"text": texts[6] * 8}]))
+    assert [text for _, text in read(tmp_path / "b.json")] == ["x", "!too long"]
+
+
+def test_a_column_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"text": "no", "body": "yes"}]')
+    assert read(tmp_path / "a.json", Source(name="s", path=".", column="body")) == [("a.json:1", "yes")]
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=3), st.text() | st.floats(allow_nan=False)), max_size=4),
+    st.integers(0, 60),
+)
+def test_any_array_whole_or_cut(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]], cut: int
+) -> None:
+    file = tmp_path_factory.mktemp("json") / "a.json"
+    rows = [{**row, "text": f"row {number}"} for number, row in enumerate(rows)]
+    file.write_text(json.dumps(rows))
+    assert [text for _, text in read(file)] == ([row["text"] for row in rows] or ["!empty"])
+    whole = file.read_bytes()
+    file.write_bytes(whole[: min(cut, len(whole) - 1)])
+    assert [text for _, text in read(file)][-1].startswith("!")
+
+
+def test_memory_does_not_grow_with_an_array(tmp_path: Path, peak: Callable[[str, Path], int]) -> None:
+    row = json.dumps({"text": "word " * 2_000})
+    with (tmp_path / "a.json").open("w") as stream:
+        stream.write("[" + row)
+        for _ in range(6_000):
+            stream.write("," + row)
+        stream.write("]")
+    used = peak(
+        "assert sum(1 for _ in hornbook.corpus.read.formats.documents(found, hornbook.corpus.read.settings.Source(name='s', "
+        "path='.'), hornbook.corpus.read.settings.ReadSettings())) == 6_001",
+        tmp_path / "a.json",
+    )
+    assert used < 30_000_000

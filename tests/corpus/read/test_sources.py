@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from hornbook.corpus.read.settings import Source
+from hornbook.corpus.read.sources import Found, Unreadable, documentation, find, fingerprint, look_through, suffix
+from hornbook.errors import UserError
+
+
+def paths(source: Source, base: Path) -> list[str]:
+    return [item.path for item in find(source, base)]
+
+
+def test_a_folder_is_walked_in_order_without_hidden_and_foreign_files(tmp_path: Path) -> None:
+    for name in ("b.md", "a/z.PY", "a.txt", "a/.hidden/x.md", ".x.txt", "c.jsonl.gz", "d.gz", "e.bin", "f.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert paths(Source(name="s", path="."), tmp_path) == ["a.txt", "a/z.PY", "b.md", "c.jsonl.gz", "f.parquet"]
+
+
+def test_files_of_other_kinds_are_counted_by_their_endings(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.PNG", "sub/c.png", "d.tar.gz", "e.gz", "Makefile", ".hidden.bin", "v1.2.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found, strange = look_through(Source(name="s", path="."), tmp_path)
+    assert [item.path for item in found] == ["a.txt"]
+    assert strange == {".png": 2, ".tar.gz": 1, ".gz": 1, "without ending": 1, ".bin": 1}
+    assert not look_through(Source(name="s", path="python:source"), tmp_path)[1]
+
+
+def test_a_single_file_and_an_absolute_path(tmp_path: Path) -> None:
+    (tmp_path / "one.md").write_text("x")
+    assert paths(Source(name="s", path=str(tmp_path / "one.md")), Path("/nowhere")) == ["one.md"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nothing", "nothing does not exist"),
+        ("empty", "holds no"),
+        ("x.bin", "is none of"),
+        ("python:sauce", "python:source"),
+    ],
+)
+def test_a_useless_source_is_named(tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "empty/.hidden").mkdir(parents=True)
+    (tmp_path / "empty/.hidden/a.txt").write_text("x")
+    (tmp_path / "x.bin").write_text("x")
+    with pytest.raises(UserError, match=message) as caught:
+        find(Source(name="mine", path=path), tmp_path)
+    assert "'mine'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_links_and_strange_files_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("x")
+    (tmp_path / "linked.txt").symlink_to(tmp_path / "good.txt")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.txt")
+    found = find(Source(name="s", path="."), tmp_path)
+    assert found == [
+        Unreadable("gone.txt", "dangling link"),
+        Found(tmp_path / "good.txt", "good.txt"),
+        Found(tmp_path / "linked.txt", "linked.txt"),
+        Unreadable("pipe.txt", "not a regular file"),
+    ]
+
+
+def test_a_folder_that_may_not_be_entered_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "good.txt").write_text("x")
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find(Source(name="s", path="."), tmp_path)[0] == Unreadable("closed", "unreadable: Permission denied")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8_are_spelled_out(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.txt", "w") as file:  # noqa: PTH123
+        file.write("x")
+    (item,) = find(Source(name="s", path="."), tmp_path)
+    assert item.path == "caf\\xe9.txt"
+    assert isinstance(item, Found)
+    assert item.file.read_text() == "x"
+
+
+def test_the_standard_library() -> None:
+    found = paths(Source(name="library", path="python:source"), Path("/nowhere"))
+    assert {"json/decoder.py", "textwrap.py", "collections/__init__.py"} <= set(found)
+    assert len(found) > 300
+    assert all(path.endswith(".py") for path in found)
+    assert not [path for path in found if "site-packages" in path or path.startswith("pydoc_data/")]
+    assert not [path for path in found if "/data/" in path or "/encoded_modules/" in path]
+
+
+def test_the_documentation() -> None:
+    topics = dict(documentation())
+    assert "statement" in topics["if"]
+    assert list(topics) == sorted(topics)
+
+
+@pytest.mark.parametrize("topics", [None, ["a", "b"], {"if": 3}])
+def test_documentation_in_another_layout_is_none(monkeypatch: pytest.MonkeyPatch, topics: object) -> None:
+    module = types.ModuleType("pydoc_data.topics")
+    if topics is not None:
+        module.topics = topics  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", module)
+    assert list(documentation()) == []
+
+
+def test_documentation_that_is_absent_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    assert list(documentation()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jsonl.gz", ".jsonl.gz"),
+        ("A.MD", ".md"),
+        ("a.gz", ""),
+        ("py", ""),
+        ("a.warc.gz", ".warc.gz"),
+        ("a.HTML", ".html"),
+        ("a.rs.zst", ".rs.zst"),
+        ("a.parquet.gz", ""),
+        ("a.json.zst", ".json.zst"),
+        ("a.TSV", ".tsv"),
+    ],
+)
+def test_suffix(name: str, expected: str) -> None:
+    assert suffix(name) == expected
+
+
+def test_a_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.txt").write_text("x")
+    sources = [Source(name="mine", path="data"), Source(name="topics", path="python:documentation")]
+    before = fingerprint(sources, tmp_path)
+    assert fingerprint(sources, tmp_path) == before
+    (tmp_path / "data/b.txt").write_text("y")
+    after = fingerprint(sources, tmp_path)
+    assert after["mine"] != before["mine"]
+    assert after["topics"] == before["topics"]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import Found
+
+TABLE = pa.table({"id": list(range(300)), "text": [f"row {number} " * 40 for number in range(300)]})
+
+
+def write(file: Path, table: Any, indexed: bool) -> None:
+    make = pa.ipc.new_file if indexed else pa.ipc.new_stream
+    with file.open("wb") as stream, make(stream, table.schema) as writer:
+        writer.write_table(table, max_chunksize=100)
+
+
+def read(file: Path) -> list[tuple[str, str]]:
+    found = documents(Found(file, file.name), Source(name="s", path="."), ReadSettings())
+    return [(item.path, "".join(item.blocks) if isinstance(item, Raw) else f"!{item.reason}") for item in found]
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_arrow_files(tmp_path: Path, indexed: bool) -> None:
+    write(tmp_path / "a.arrow", TABLE, indexed)
+    expected = [(f"a.arrow:{n + 1}", text) for n, text in enumerate(TABLE["text"].to_pylist())]
+    assert read(tmp_path / "a.arrow") == expected
+
+
+def test_arrow_files_that_break_off_or_hold_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.arrow"
+    write(file, TABLE, False)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    found = read(file)
+    assert found[-1] == ("a.arrow", "!corrupt arrow")
+    assert len(found) == 101
+    file.write_bytes(b"nonsense")
+    assert read(file) == [("a.arrow", "!corrupt arrow")]
+    write(file, pa.table({"text": pa.array([], pa.string())}), False)
+    assert read(file) == [("a.arrow", "!empty")]
+    write(file, pa.table({"body": ["x"]}), False)
+    assert read(file) == [("a.arrow", "!no text")]
+
+
+def test_a_large_row_group_is_not_held(tmp_path: Path, peak: Callable[..., int]) -> None:
+    rows = pa.table({"text": [f"{number} " * 200 for number in range(60_000)]})
+    pq.write_table(rows, tmp_path / "a.parquet", row_group_size=60_000, compression="none", use_dictionary=False)
+    assert (tmp_path / "a.parquet").stat().st_size > 60_000_000
+    code = (
+        "from hornbook.corpus.read.formats import documents\nfrom hornbook.corpus.read.settings import ReadSettings, Source\n"
+        "assert sum(1 for _ in documents(found, Source(name='s', path='.'), ReadSettings())) == 60_000"
+    )
+    assert peak(code, tmp_path / "a.parquet") < 60_000_000
