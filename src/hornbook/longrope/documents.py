@@ -22,7 +22,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Text:
+class Document:
     """A document before it becomes ids. held_out: no training may read it."""
 
     id: str
@@ -32,7 +32,7 @@ class Text:
 
 def of_corpus(
     corpus: Path, names: Sequence[str], minimum_score: float, *, held_out: float, seed: int
-) -> Iterator[Text]:
+) -> Iterator[Document]:
     """A corpus folder's documents of these sources; those that are held out, whatever their score.
 
     held_out, seed: the tokens stage's, so that the documents which it kept for the validation loss are kept here too.
@@ -40,12 +40,12 @@ def of_corpus(
     for row in read_rows(corpus, ["id", "text", "source", "score"]):
         if row["source"] not in names:
             continue
-        kept_back, score = is_held_out(row["id"], held_out, seed), row.get("score")
-        if kept_back or score is None or score >= minimum_score:
-            yield Text(row["id"], row["text"], kept_back)
+        held, score = is_held_out(row["id"], held_out, seed), row.get("score")
+        if held or score is None or score >= minimum_score:
+            yield Document(row["id"], row["text"], held)
 
 
-def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Text]:
+def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Document]:
     """The documents of a file or of the files in a folder, each whole: .txt .md .py .rst .jsonl .jsonl.gz .parquet."""
     source = Source(name="text", path=str(path.absolute()), split=False)
     settings = ReadSettings()
@@ -56,7 +56,7 @@ def of_files(path: Path, *, held_out: float, seed: int) -> Iterator[Text]:
             if isinstance(document, Raw):
                 text = "".join(document.blocks)
                 if text.strip():
-                    yield Text(document.path, text, is_held_out(document.path, held_out, seed))
+                    yield Document(document.path, text, is_held_out(document.path, held_out, seed))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class LongDocuments:
 
 
 def long_documents(
-    texts: Iterable[Text],
+    texts: Iterable[Document],
     tokenizer: Tokenizer,
     length: int,
     *,

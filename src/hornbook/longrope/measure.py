@@ -83,7 +83,7 @@ def measure(
     rows = documents.rows(settings.documents, held_out=True)
     lengths = _lengths(rope.original, documents.length)
     losses = _token_losses(subjects, rows, lengths, settings.batch_tokens, progress)
-    keys = {
+    passkeys = {
         name: _passkeys(subjects[name], tokenizer, documents, lengths, settings, seed, progress, name)
         for name in ("none", "extended")
         if settings.passkeys
@@ -104,7 +104,7 @@ def measure(
             name: _gain(losses["search"][lengths[-1]], losses[name][lengths[-1]])
             for name in ("none", "pi", "ntk", "yarn")
         },
-        "passkeys": keys,
+        "passkeys": passkeys,
         "short": {name: {source: round(loss, 4) for source, loss in losses.items()} for name, losses in short.items()},
     }
     write_json(into / "measured.json", figures)
