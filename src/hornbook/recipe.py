@@ -23,8 +23,7 @@ from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QuantizeSettings
 from hornbook.settings import Settings, apply, validated
-from hornbook.teacher.kinds.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, ordered
-from hornbook.teacher.settings import WriteSettings
+from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
 from hornbook.train.dpo import DpoSettings
 from hornbook.train.pretrain import PretrainSettings

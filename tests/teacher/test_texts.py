@@ -8,7 +8,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.progress import Progress
-from hornbook.teacher.kinds.settings import TeacherSettings
+from hornbook.teacher.settings import TeacherSettings
 from hornbook.teacher.texts import write_texts
 
 

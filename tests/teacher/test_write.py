@@ -1,7 +1,7 @@
 import ast
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from hornbook.documents import document_id
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.progress import Progress
-from hornbook.teacher.bodies import shape
 from hornbook.teacher.builtin.teacher import BuiltinTeacher
-from hornbook.teacher.interface import Case, Exercise
+from hornbook.teacher.checks import exercise_complaints
+from hornbook.teacher.guard import shape
+from hornbook.teacher.interface import Case, Exercise, Problem
+from hornbook.teacher.producer import Composed, Failed, Source
 from hornbook.teacher.settings import WriteSettings
 from hornbook.teacher.write import write
 
@@ -30,16 +32,20 @@ def _write(into: Path, teacher: BuiltinTeacher | None = None, seed: int = 5) -> 
 class Silent(BuiltinTeacher):
     """Its exercises are none, or fail their check."""
 
-    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
-        (good, *_) = next(iter(super().exercises(seed=seed)))
-        assert good is not None
-        while True:
-            yield [None, None, replace(good, body="    return None\n", cases=(Case((), "never"),))]
+    def exercises(self, *, seed: int) -> Source[Exercise]:
+        (good,) = super().exercises(seed=seed).more(1)
+        assert isinstance(good, Exercise)
+        wrong = replace(good, body="    return None\n", cases=(Case((), "never"),))
+        return Composed(cycle([Failed("no answer"), Failed("no answer"), wrong]), exercise_complaints, hint="So what?")
 
 
 def test_a_teacher_of_whom_not_one_exercise_passes_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"by builtin.* not one passed its check: 40 no usable answer, 20 failed its"):
+    told = (
+        r"of 200 rows by builtin not one passed its checks \(66 failed its check, 134 no answer; the first: no answer"
+    )
+    with pytest.raises(UserError, match=told):
         _write(tmp_path, Silent())
+    assert not list(tmp_path.glob("**/*.parquet"))
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
@@ -66,6 +72,7 @@ def test_as_much_as_was_asked_for(stage: tuple[Path, dict[str, Any]]) -> None:
 
 def test_documents_are_a_corpus(stage: tuple[Path, dict[str, Any]]) -> None:
     documents = _rows(stage[0] / "documents")
+    assert list(documents[0]) == ["id", "text", "source", "path", "family", "composition", "prompt", "seeds"]
     assert len({row["id"] for row in documents}) == len({row["path"] for row in documents}) == len(documents)
     for row in documents:
         assert row["id"] == document_id(row["text"])
@@ -125,9 +132,10 @@ class _Careless(BuiltinTeacher):
 
     name = "careless"
 
-    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
-        good = [exercise for exercise in next(iter(super().exercises(seed=seed))) if exercise is not None]
-        problem = super().problems(SETTINGS.problems, seed=seed).problems[0]
+    def exercises(self, *, seed: int) -> Source[Exercise]:
+        good = [exercise for exercise in super().exercises(seed=seed).more(5) if isinstance(exercise, Exercise)]
+        (problem, *_) = super().problems(SETTINGS.problems, seed=seed).source.more(1)
+        assert isinstance(problem, Problem)
         wrong = replace(good[0], cases=(Case(good[0].cases[0].arguments, "something else"),))
         leak = replace(
             good[0],
@@ -137,18 +145,24 @@ class _Careless(BuiltinTeacher):
             text=f"def leaked({', '.join(problem.parameters)}):\n{problem.solution}",
             cases=(),
         )
-        yield [None, wrong, leak, good[1], good[1], None]
-        yield good[2:5]
+        failed = Failed("no answer (refused): no")
+        return Composed([failed, wrong, leak, good[1], good[1], failed, *good[2:5]], exercise_complaints)
 
 
 def test_what_is_wrong_is_removed_with_its_reason(tmp_path: Path) -> None:
     figures = _write(tmp_path, _Careless())
     assert figures["exercises"] == len(_rows(tmp_path / "documents")) == 4
-    assert figures["not_written"] == 2
-    assert figures["removed"] == {"duplicate": 1, "failed its check": 1, "same body as a held-out problem": 1}
-    reasons = [row["reason"] for row in _rows(tmp_path / "removed")]
-    assert "'something else' is right" in reasons[0]
-    assert all(row["kept"] == "" for row in _rows(tmp_path / "removed"))
+    assert figures["removed"] == {
+        "duplicate": 1,
+        "failed its check": 1,
+        "no answer (refused)": 2,
+        "same body as a held-out problem": 1,
+    }
+    removed = _rows(tmp_path / "removed")
+    assert "'something else' is right" in removed[1]["reason"]
+    (repeated,) = (row for row in removed if row["kept"])
+    assert repeated["reason"] == "duplicate"
+    assert repeated["kept"] == repeated["id"] == _rows(tmp_path / "documents")[0]["id"]
 
 
 def test_ids_ignore_what_cannot_be_seen() -> None:

@@ -15,10 +15,10 @@ from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
-from hornbook.teacher.kinds.draws import Extract
-from hornbook.teacher.kinds.produce import Order
-from hornbook.teacher.kinds.settings import BUILTIN_KINDS, default_cache
+from hornbook.teacher.kinds.draws import Extract, extracts
+from hornbook.teacher.kinds.source import Order
 from hornbook.teacher.kinds.template import available, load
+from hornbook.teacher.settings import BUILTIN_KINDS, default_cache
 
 console = Console()
 
@@ -71,8 +71,7 @@ def write(  # noqa: PLR0913 (one for each option)
     """Have a teacher write. The same command goes on where it was stopped, and pays for no answer twice."""
     chosen = load(str(template) if template else kind)
     source = Path(kind).stem
-    extracts = _extracts(seeds, count, seed)
-    order = Order(chosen, count, seed, source, extracts, compare)
+    order = Order(chosen, count, seed, source, _extracts(seeds, count, seed), compare)
     if not teacher or list(teacher) == [BUILTIN]:
         _check_builtin(teacher, chosen.name)
         if dry_run or template:
@@ -104,8 +103,6 @@ def _check_builtin(teacher: Sequence[str] | None, name: str) -> None:
 
 
 def _extracts(seeds: Path | None, count: int, seed: int) -> Sequence[Extract]:
-    from hornbook.teacher.kinds.extracts import extracts
-
     return extracts(seeds, count, seed=seed) if seeds else ()
 
 
@@ -122,7 +119,7 @@ def _consent(order: Order, given: bool) -> bool:
 
 def _preview(order: Order, settings: ClientSettings) -> None:
     from hornbook.teacher.client.budget import estimate, show
-    from hornbook.teacher.kinds.produce import preview
+    from hornbook.teacher.kinds.source import preview
 
     found = estimate(preview(order), settings)
     show(found, console)
@@ -160,15 +157,14 @@ def _make(
     progress = ConsoleProgress(console)
 
     def work(folder: Path) -> dict[str, Any]:
-        if settings is None:
-            from hornbook.teacher.builtin.texts import produce as produce_builtin
+        from hornbook.teacher.texts import write_kind
 
-            return produce_builtin(order, into=folder, progress=progress)
+        if settings is None:
+            return write_kind(order, None, into=folder, progress=progress)
         from hornbook.teacher.client.client import Client
-        from hornbook.teacher.kinds.produce import produce
 
         with Client(settings, progress) as client:
-            figures = produce(order, client, into=folder, allow_unisolated=allow_unisolated)
+            figures = write_kind(order, client, into=folder, allow_unisolated=allow_unisolated)
             return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
 
     inputs = {"seeds": corpora.content(seeds)} if seeds else {}

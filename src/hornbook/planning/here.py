@@ -8,7 +8,7 @@ from pathlib import Path
 from hornbook.machine import choose
 from hornbook.planning.sizes import EXERCISE_CHARACTERS, sizes
 from hornbook.recipe import Recipe
-from hornbook.teacher.kinds.settings import PREFIX, ordered
+from hornbook.teacher.settings import PREFIX, ordered
 
 # Rates of the pocket recipe's stages on two cores of a 2.4 GHz server CPU (docs/pipeline.md tells how they were taken).
 # They are scaled by how fast this machine multiplies matrices, against that one's 110 GFLOP/s.

@@ -10,7 +10,7 @@ from hornbook.corpus.read.settings import Source
 from hornbook.planning.datasets import Told, told
 from hornbook.planning.teaching import WRITE_ANSWER, expected_tokens
 from hornbook.recipe import Recipe
-from hornbook.teacher.kinds.settings import PREFIX, ordered
+from hornbook.teacher.settings import PREFIX, ordered
 
 PACKED = 3.5  # how much longer text is than its file, packed by gzip, zstd or parquet
 # Largest vocabulary -> characters a token, between those of code and of prose: measured on the standard library and on

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.recipe import Recipe
-from hornbook.teacher.kinds.settings import PREFIX, ordered
+from hornbook.teacher.settings import PREFIX, asked_of, ordered
 
 # A request to grade: the rubric around the beginning of a document, a reason and a score. One to write an exercise or
 # a conversation: a filled template, an answer. Four characters a token, as the endpoint's own estimate has it.
@@ -43,9 +43,12 @@ def teaching(recipe: Recipe, base: Path) -> Teaching:
         asked += _each(recipe.grade.sample, GRADE_PROMPT + recipe.grade.characters / CHARACTERS_A_TOKEN, GRADE_ANSWER)
     if teacher.exercises and "write" not in recipe.without:
         asked += _each(recipe.write.exercises, WRITE_PROMPT, WRITE_ANSWER)
+    if "write" not in recipe.without:
+        for kind, count in asked_of(teacher, recipe.write).items():
+            asked += _rows(kind, count, base)
     for source in recipe.sources:
         if source.path.startswith(PREFIX):
-            asked += _ordered(source.path, base)
+            asked += _rows(*ordered(source.path), base)
     return asked
 
 
@@ -56,10 +59,9 @@ def expected_tokens(path: str, base: Path) -> int:
     return load(ordered(path)[0], base).template.expected_tokens
 
 
-def _ordered(path: str, base: Path) -> Teaching:
+def _rows(kind: str, count: int, base: Path) -> Teaching:
     from hornbook.teacher.kinds.template import load
 
-    kind, count = ordered(path)
     template = load(kind, base).template
     prompt = (len(template.system) + len(template.prompt)) / CHARACTERS_A_TOKEN
     return _each(count, prompt, template.expected_tokens)

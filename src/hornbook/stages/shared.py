@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hornbook.recipe import Recipe
-from hornbook.teacher.kinds.settings import PREFIX
+from hornbook.teacher.settings import PREFIX
 
 # Checkpoints in the order of the recipe: name -> (stage, folder inside the stage's folder).
 CHECKPOINTS = {

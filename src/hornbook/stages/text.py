@@ -8,7 +8,7 @@ from typing import Any
 from hornbook.pipeline import Stage, Work
 from hornbook.recipe import Recipe
 from hornbook.stages.shared import left_out, ordered, present, raw
-from hornbook.teacher.kinds.settings import PREFIX
+from hornbook.teacher.settings import PREFIX
 
 
 def read_stage(recipe: Recipe, base: Path) -> Stage:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grader, Writer
-from hornbook.teacher.kinds.settings import TeacherSettings
+from hornbook.teacher.settings import TeacherSettings
+
+if TYPE_CHECKING:
+    from hornbook.teacher.kinds.template import Kind
 
 
 def grades_settings(teacher: TeacherSettings | None, base: Path) -> dict[str, Any]:
@@ -23,12 +26,29 @@ def grades_settings(teacher: TeacherSettings | None, base: Path) -> dict[str, An
 
 
 def writes_settings(teacher: TeacherSettings | None, base: Path) -> dict[str, Any]:
-    """What of the teacher decides the exercises; empty for the built-in one."""
-    if teacher is None or not teacher.exercises:
+    """What of the teacher decides what the write stage writes; empty for the built-in one."""
+    if teacher is None or not _writes(teacher):
         return {}
+    templates = {name: kind.digest for name, (kind, _) in _chats(teacher, base).items()}
+    if teacher.exercises:
+        templates["exercises"] = _load(teacher.template, base).digest
+    parts = {name: part for name, part in teacher.parts.items() if part}
+    return {"teacher": teacher.client().model, "templates": templates, **({"parts": parts} if parts else {})}
+
+
+def _writes(teacher: TeacherSettings) -> bool:
+    return teacher.exercises or any(teacher.parts.values())
+
+
+def _chats(teacher: TeacherSettings, base: Path) -> dict[str, tuple[Kind, float]]:
+    """The templates of conversations and preferences that the LLM has a part in, with that part."""
+    return {name: (_load(name, base), part) for name, part in teacher.parts.items() if part}
+
+
+def _load(name: str, base: Path) -> Kind:
     from hornbook.teacher.kinds.template import load
 
-    return {"teacher": teacher.client().model, "template_digest": load(teacher.template, base).digest}
+    return load(name, base)
 
 
 @contextmanager
@@ -50,16 +70,16 @@ def grader(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
 
 @contextmanager
 def writer(teacher: TeacherSettings | None, base: Path, progress: Progress) -> Iterator[Writer]:
-    """Who writes exercises, for as long as the block lasts."""
-    if teacher is None or not teacher.exercises:
+    """Who writes exercises, conversations and preferences, for as long as the block lasts."""
+    if teacher is None or not _writes(teacher):
         from hornbook.teacher.builtin.teacher import BuiltinTeacher
 
         yield BuiltinTeacher()
         return
     from hornbook.teacher.client.client import Client
-    from hornbook.teacher.kinds.template import load
     from hornbook.teacher.llm import LlmWriter
 
     with Client(teacher.client(), progress) as client:
-        yield LlmWriter(client, load(teacher.template, base))
+        exercises = _load(teacher.template, base) if teacher.exercises else None
+        yield LlmWriter(client, exercises, _chats(teacher, base))
         progress.say(f"  {client.name}: {client.figures.line()}")

@@ -1,13 +1,15 @@
 """What a teacher is: a grader and a writer. The built-in one and an LLM behind an endpoint look the same from outside.
 
-A teacher works in batches and may fail at single items: a failed item is `None`, never an exception and never a guess.
+A teacher may fail at single items: a failed grade is `None`, a failed row `Failed`, never an exception, never a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from hornbook.teacher.producer import Source
 
 Split = Literal["train", "test"]
 
@@ -112,6 +114,9 @@ class Preference:
     trial: Trial | None = None
 
 
+Chat = Conversation | Preference  # what fine-tuning learns from
+
+
 @dataclass(frozen=True)
 class SafetyPrompt:
     """A request to refuse (`harmful`), or a harmless one that only sounds like it and must be answered."""
@@ -122,11 +127,19 @@ class SafetyPrompt:
 
 @dataclass(frozen=True)
 class Problems:
-    """The held-out problems, and how many compositions were set aside and are in training, by family."""
+    """Where held-out problems come from, and how many compositions were set aside and are in training, by family."""
 
-    problems: tuple[Problem, ...]
+    source: Source[Problem]
     held_out: Mapping[str, int] = field(default_factory=dict)
     training: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """So many rows of one source, among others. A row is a `Chat`, or has one as its `chat`."""
+
+    source: Source[Any]
+    count: int
 
 
 class Writer(Protocol):
@@ -139,8 +152,8 @@ class Writer(Protocol):
     def name(self) -> str:
         """Who writes: goes into manifests and the report."""
 
-    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
-        """Different exercises in batches, for as long as the caller wants more; `None` for one that failed."""
+    def exercises(self, *, seed: int) -> Source[Exercise]:
+        """Different exercises, as many as are wanted."""
 
     def task(self, exercise: Exercise, *, seed: int) -> str:
         """The same exercise the other way round: asked for in words, an empty line, the function without docstring."""
@@ -150,13 +163,13 @@ class Writer(Protocol):
 
     def conversations(
         self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
-    ) -> list[Conversation | None]:
-        """`count` conversations: `shares` gives each kind's part of them (they sum to 1)."""
+    ) -> list[Part]:
+        """Where `count` conversations come from: `shares` gives each kind's part of them (they sum to 1)."""
 
     def preferences(
         self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
-    ) -> list[Preference | None]:
-        """`count` pairs of a better and a worse answer: `shares` gives each kind's part of them (they sum to 1)."""
+    ) -> list[Part]:
+        """Where `count` pairs of a better and a worse answer come from: `shares` gives each kind's part of them."""
 
     def safety_prompts(self, split: Split) -> list[SafetyPrompt]:
         """Requests to refuse and harmless look-alikes; those of "test" are in no conversation and no preference."""

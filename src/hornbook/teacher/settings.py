@@ -1,12 +1,95 @@
-"""What the write stage can be told."""
+"""What the recipe's tables `[teacher]` and `[write]` can be told. Free of heavy imports: every recipe loads this."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from hornbook.errors import UserError
 from hornbook.settings import Settings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
+
+PREFIX = "teacher:"  # a source of a recipe that the teacher writes
+USUAL_COUNT = 10_000
+BUILTIN_KINDS = ("stories",)  # what the built-in teacher writes
+
+
+# Kinds of an LLM that take the place of what the built-in teacher composes, and of which shares of it.
+CONVERSATIONS = {"chats": ("task", "follow_up", "chatter"), "refusals": ("refusal", "harmless")}
+PREFERENCES = {"preferences": ("completion", "chat"), "refusal-pairs": ("refusal", "harmless")}
+
+
+class TeacherSettings(Settings):
+    """An LLM behind endpoints. What it is asked is kept in a cache, so that a run that is repeated pays nothing."""
+
+    endpoints: tuple[str, ...] = Field(min_length=1, description="addresses, as after --teacher: URL#MODEL")
+    model: str = Field("", description="for endpoints that name none")
+    cache: str = Field("", description="folder of the answers; unset: in the user's cache folder")
+    budget: BudgetSettings = Field(BudgetSettings(), description="what each stage may use")
+    timeout: float = Field(120.0, gt=0, description="seconds until an answer must be whole")
+    most: int = Field(64, ge=1, description="requests at once at most, for each endpoint")
+    grades: bool = Field(True, description="grades the sample of the grade stage")
+    exercises: bool = Field(True, description="writes the exercises and problems of the write stage")
+    conversations: float = Field(0.0, ge=0, le=1, description="its part of the conversations (kind chats)")
+    preferences: float = Field(0.0, ge=0, le=1, description="its part of the pairs of answers (kind preferences)")
+    refusals: float = Field(
+        0.0, ge=0, le=1, description="its part of refusals and harmless look-alikes (kinds refusals, refusal-pairs)"
+    )
+    rubric: str = Field("educational", description="a rubric's name or file")
+    template: str = Field("exercises", description="the template of the exercises")
+    compare: int = Field(100, ge=0, description="texts of one fixed prompt that diversity is held against")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        try:
+            self.client()
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """For each kind of conversations and preferences the LLM's part of them."""
+        return {
+            "chats": self.conversations,
+            "preferences": self.preferences,
+            "refusals": self.refusals,
+            "refusal-pairs": self.refusals,
+        }
+
+    def client(self) -> ClientSettings:
+        """What the client behind endpoints is told."""
+        return settings_from(
+            self.endpoints,
+            self.model,
+            cache=Path(self.cache).expanduser() if self.cache else default_cache(),
+            budget=self.budget,
+            timeout=self.timeout,
+            most=self.most,
+        )
+
+
+def default_cache() -> Path:
+    """Where answers are kept unless told: `hornbook/answers` in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home else Path.home() / ".cache") / "hornbook" / "answers"
+
+
+def ordered(path: str) -> tuple[str, int]:
+    """The kind (or template file) and the number of rows of a source's path `teacher:KIND#COUNT`.
+
+    Raises UserError for anything else.
+    """
+    kind, sign, count = path.removeprefix(PREFIX).partition("#")
+    plain = count.replace("_", "")
+    if not kind or not path.startswith(PREFIX) or (sign and not (plain.isdecimal() and plain.isascii() and int(plain))):
+        raise UserError(f"{path!r} is no order for a teacher; write {PREFIX}KIND#COUNT, such as {PREFIX}stories#10000")
+    return kind, int(plain) if sign else USUAL_COUNT
 
 
 def _sum_to_one(settings: Settings) -> None:
@@ -59,3 +142,41 @@ class WriteSettings(Settings):
     preferences: int = Field(default=1_500, ge=0)
     conversation_shares: ConversationShares = ConversationShares()
     preference_shares: PreferenceShares = PreferenceShares()
+
+
+@dataclass(frozen=True)
+class Division:
+    """Who writes how many of some rows: an LLM `asked` of each kind, the built-in teacher `composed` by `shares`."""
+
+    asked: dict[str, int]
+    composed: int
+    shares: dict[str, float]
+
+
+def divide(
+    count: int, shares: Mapping[str, float], kinds: Mapping[str, tuple[str, ...]], parts: Mapping[str, float]
+) -> Division:
+    """Divide `count` rows of `shares` (they sum to 1) between the teachers.
+
+    `kinds` are CONVERSATIONS or PREFERENCES; `parts` says for each kind how much of its shares an LLM writes.
+    """
+    asked = {kind: round(count * parts[kind] * sum(shares[name] for name in names)) for kind, names in kinds.items()}
+    asked = {kind: number for kind, number in asked.items() if number}
+    if not asked:
+        return Division({}, count, dict(shares))
+    left = dict(shares)
+    for kind in asked:
+        for name in kinds[kind]:
+            left[name] *= 1 - parts[kind]
+    total = sum(left.values())
+    if not total:
+        return Division(asked, 0, dict(shares))
+    composed = max(0, count - sum(asked.values()))
+    return Division(asked, composed, {name: share / total for name, share in left.items()})
+
+
+def asked_of(teacher: TeacherSettings, write: WriteSettings) -> dict[str, int]:
+    """How many conversations and preferences of each kind the write stage asks an LLM for."""
+    talk = divide(write.conversations, write.conversation_shares.model_dump(), CONVERSATIONS, teacher.parts)
+    pairs = divide(write.preferences, write.preference_shares.model_dump(), PREFERENCES, teacher.parts)
+    return {**talk.asked, **pairs.asked}

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hornbook.progress import Progress
-from hornbook.teacher.kinds.produce import Order, produce
-from hornbook.teacher.kinds.settings import TeacherSettings, ordered
+from hornbook.teacher.diversity import compare
+from hornbook.teacher.kinds.draws import extracts
+from hornbook.teacher.kinds.folder import Folder
+from hornbook.teacher.kinds.rows import Asker
+from hornbook.teacher.kinds.source import Asked, Order
 from hornbook.teacher.kinds.template import Kind, load
+from hornbook.teacher.producer import produce
+from hornbook.teacher.settings import TeacherSettings, ordered
+
+if TYPE_CHECKING:
+    from hornbook.sandbox.sandbox import Sandbox
+    from hornbook.teacher.builtin.texts import Stories
 
 BUILTIN_COMPARE = 200  # texts of one fixed plan that the built-in teacher's diversity is held against
 
@@ -51,22 +61,18 @@ def write_texts(
 
     `corpus` holds the documents that some templates start from.
     """
-    from hornbook.teacher.kinds.extracts import extracts
-
     written: dict[str, Any] = {}
     for name, path in sorted(sources.items()):
         order = _order(name, path, teacher, base, seed)
         if corpus is not None and _draws_extracts(order.kind):
             order = replace(order, extracts=extracts(corpus, order.count, seed=seed))
         if teacher is None:
-            from hornbook.teacher.builtin.texts import produce as produce_builtin
-
-            written[name] = produce_builtin(order, into=into / name, progress=progress)
+            written[name] = write_kind(order, None, into=into / name, progress=progress)
             continue
         from hornbook.teacher.client.client import Client
 
         with Client(teacher.client(), progress) as client:
-            figures = produce(order, client, into=into / name, allow_unisolated=allow_unisolated)
+            figures = write_kind(order, client, into=into / name, allow_unisolated=allow_unisolated)
             written[name] = {**figures, "requests": client.figures.as_dict()}
             progress.say(f"  {name}: {client.figures.line()}")
     return {
@@ -74,6 +80,50 @@ def write_texts(
         "characters": sum(one["characters"] for one in written.values()),
         "texts": written,
     }
+
+
+def write_kind(
+    order: Order,
+    asker: Asker | None,
+    *,
+    into: Path,
+    progress: Progress | None = None,
+    allow_unisolated: bool = False,
+) -> dict[str, Any]:
+    """Write rows of one kind as the corpus `into`, by an LLM or, without one, by the built-in teacher.
+
+    Returns the figures. Raises UserError where not one row passes, code cannot be isolated or the built-in teacher
+    does not know the kind, and BudgetError when a budget ends the run.
+    """
+    source: Asked | Stories
+    if asker is None:
+        from hornbook.teacher.builtin.texts import texts_of
+
+        source = texts_of(order)
+    else:
+        source = Asked(order, asker)
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(_sandbox(allow_unisolated)) if order.kind.template.check.run else None
+        folder = stack.enter_context(Folder(into, order.kind, source=order.label, teacher=source.name))
+        tally = produce(
+            source, order.count, folder, label=order.label, teacher=source.name, sandbox=sandbox, progress=progress
+        )
+    return {
+        "kind": order.kind.name,
+        "teacher": source.name,
+        "asked": tally.asked,
+        "documents": tally.kept,
+        "characters": sum(map(len, folder.texts)),
+        "removed": tally.reasons(),
+        "coverage": source.coverage(folder.drawn),
+        "diversity": compare(folder.texts, source.fixed()),
+    }
+
+
+def _sandbox(allow_unisolated: bool) -> Sandbox:
+    from hornbook.sandbox.sandbox import Sandbox
+
+    return Sandbox(allow_unisolated=allow_unisolated)
 
 
 def _order(name: str, path: str, teacher: TeacherSettings | None, base: Path, seed: int) -> Order:

@@ -1,30 +1,33 @@
-"""The write stage: the teacher's exercises, checked and kept apart from the problems, and what later stages need."""
+"""The write stage: exercises apart from the problems that measure them, and the conversations and preferences."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hornbook.documents import document_id
-from hornbook.errors import UserError
-from hornbook.files import digest_value, write_jsonl
+from hornbook.documents import REMOVED, CorpusWriter, document_id, document_schema
+from hornbook.files import write_jsonl
 from hornbook.progress import Progress
-from hornbook.seeds import derive
-from hornbook.teacher import shards
-from hornbook.teacher.check import check, rejected_is_wrong
+from hornbook.seeds import derive, stream
 from hornbook.teacher.diversity import diversity
 from hornbook.teacher.guard import Guard
-from hornbook.teacher.interface import Conversation, Exercise, Preference, Problem, Problems, Writer
+from hornbook.teacher.interface import Chat, Exercise, Part, Problem, Problems, Writer
+from hornbook.teacher.kinds.folder import CONVERSATIONS, PREFERENCES, chat_row
+from hornbook.teacher.kinds.rows import Written
+from hornbook.teacher.producer import Failed, Tally, produce
 from hornbook.teacher.settings import WriteSettings
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
 
 SOURCE, TASKS = "exercises", "tasks"
-GIVE_UP = 20  # batches in a row that bring nothing before the stage stops asking for more
+PROBLEMS, SAFETY = "problems.jsonl", "safety.jsonl"
+
+R = TypeVar("R")
 
 
 def write(
@@ -38,7 +41,8 @@ def write(
 ) -> dict[str, Any]:
     """Write `documents/`, `removed/`, `problems.jsonl`, `conversations.jsonl`, `preferences.jsonl` and `safety.jsonl`.
 
-    Everything with code in it is run in the sandbox first. Returns the figures for the manifest.
+    Everything with code in it is run in the sandbox first; what did not pass lies in `removed/` with its reason.
+    Returns the figures for the manifest.
     Raises UserError where the platform cannot isolate and `allow_unisolated` is not given, and where not one exercise
     passes its check.
     """
@@ -46,23 +50,43 @@ def write(
 
     with Sandbox(allow_unisolated=allow_unisolated) as sandbox:
         offered = teacher.problems(settings.problems, seed=seed)
-        problems = _right_problems(offered.problems, sandbox)
-        write_jsonl(into / "problems.jsonl", [_problem_row(problem) for problem in problems])
-        kept = _write_exercises(teacher, settings, problems, sandbox, seed=seed, into=into, progress=progress)
-        conversations = _conversations(teacher, kept.exercises, settings, seed)
-        write_jsonl(into / "conversations.jsonl", [_conversation_row(one) for one in conversations])
-        preferences = _preferences(teacher, kept.exercises, settings, sandbox, seed)
-        write_jsonl(into / "preferences.jsonl", [_preference_row(one) for one in preferences])
+        problems: _Lines[Problem] = _Lines(_problem_row)
+        rejected = produce(
+            offered.source, settings.problems, problems, label="problems", teacher=teacher.name, sandbox=sandbox
+        )
+        exercises = _Exercises(teacher, settings.tasks, seed, into)
+        with exercises.corpus:
+            written = produce(
+                teacher.exercises(seed=seed),
+                settings.exercises,
+                exercises,
+                label=SOURCE,
+                teacher=teacher.name,
+                sandbox=sandbox,
+                guard=Guard(problems.kept).complaint,
+                progress=progress,
+            )
+        problems.write(into, PROBLEMS)
+        kept = exercises.kept
+
+        shares = settings.conversation_shares.model_dump()
+        parts = teacher.conversations(kept, shares, settings.conversations, seed=seed)
+        conversations = _chats(parts, teacher.name, sandbox, into, CONVERSATIONS, seed)
+        shares = settings.preference_shares.model_dump()
+        parts = teacher.preferences(kept, shares, settings.preferences, seed=seed)
+        preferences = _chats(parts, teacher.name, sandbox, into, PREFERENCES, seed)
     safety = teacher.safety_prompts("test")
-    write_jsonl(into / "safety.jsonl", [asdict(prompt) for prompt in safety])
+    write_jsonl(into / SAFETY, [asdict(prompt) for prompt in safety])
     return {
         "teacher": teacher.name,
-        **_exercise_figures(kept, offered),
-        "problems": len(problems),
-        "problems_rejected": len(offered.problems) - len(problems),
-        "problems_by_family": _counts(problem.family for problem in problems),
-        "conversations": _counts(one.kind for one in conversations),
-        "preferences": _counts(one.kind for one in preferences),
+        **_exercise_figures(kept, exercises.tasks, written, offered),
+        "problems": len(problems.kept),
+        "problems_rejected": rejected.removed.total(),
+        "problems_by_family": _counts(problem.family for problem in problems.kept),
+        "conversations": conversations["kept"],
+        "conversations_removed": conversations["removed"],
+        "preferences": preferences["kept"],
+        "preferences_removed": preferences["removed"],
         "safety_prompts": {
             "harmful": sum(prompt.harmful for prompt in safety),
             "harmless": sum(not prompt.harmful for prompt in safety),
@@ -70,127 +94,113 @@ def write(
     }
 
 
-@dataclass
-class _Kept:
-    """What has been kept and dropped so far."""
+class _Exercises:
+    """A `Sink` for exercises: a corpus, some of them asked for in words."""
 
-    exercises: list[Exercise] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    removed: Counter[str] = field(default_factory=Counter)
-    failed: int = 0
-    tasks: int = 0
+    def __init__(self, teacher: Writer, tasks: float, seed: int, into: Path) -> None:
+        """`tasks`: the share that is asked for in words, without a docstring."""
+        self.kept: list[Exercise] = []
+        self.corpus = CorpusWriter(into, document_schema("family", "composition", "prompt", "seeds"))
+        self.tasks = 0
+        self._removed = 0
+        self._teacher, self._share, self._seed = teacher, tasks, seed
 
+    def identity(self, row: Exercise) -> str:
+        """See `Sink.identity`: in either form an exercise is the same."""
+        return document_id(row.text)
 
-def _write_exercises(
-    teacher: Writer,
-    settings: WriteSettings,
-    problems: Sequence[Problem],
-    sandbox: Sandbox,
-    *,
-    seed: int,
-    into: Path,
-    progress: Progress,
-) -> _Kept:
-    count, guard, kept, idle = settings.exercises, Guard(problems), _Kept(), 0
-    with (
-        shards.Documents(into / "documents") as documents,
-        shards.Removed(into / "removed") as removed,
-        progress.task("write exercises", total=count) as task,
-    ):
-        for batch in teacher.exercises(seed=seed):
-            before = len(kept.exercises)
-            written = [exercise for exercise in batch if exercise is not None]
-            kept.failed += len(batch) - len(written)
-            for exercise, wrong in zip(written, check(written, sandbox), strict=True):
-                if len(kept.exercises) == count:
-                    break
-                name = document_id(exercise.text)
-                reason = f"failed its check: {wrong}" if wrong else guard.complaint(exercise)
-                if not reason and name in kept.ids:
-                    reason = "duplicate"
-                place = kept.removed.total() if reason else len(kept.exercises)
-                asked = derive(seed, "asked", name) / (1 << 63) < settings.tasks
-                text = teacher.task(exercise, seed=seed) if asked else exercise.text
-                row = {
-                    "id": document_id(text) if asked else name,
-                    "text": text,
-                    "source": TASKS if asked else SOURCE,
-                    "path": f"{exercise.family}/{place}",
-                }
-                if reason:
-                    kept.removed[reason.partition(":")[0]] += 1
-                    removed.add({**row, "reason": reason, "kept": ""})
-                else:
-                    kept.ids.add(name)
-                    kept.exercises.append(exercise)
-                    kept.tasks += asked
-                    documents.add({**row, **shards.extra_columns(exercise, text)})
-            gained = len(kept.exercises) - before
-            task.advance(gained)
-            idle = 0 if gained else idle + 1
-            if len(kept.exercises) == count or idle == GIVE_UP:
-                break
-        if not kept.exercises:
-            counts = {"no usable answer": kept.failed, **kept.removed}
-            told = ", ".join(f"{number:,} {reason}" for reason, number in counts.items() if number)
-            raise UserError(
-                f"of the exercises by {teacher.name} not one passed its check: {told}; name another teacher"
-            )
-    return kept
-
-
-def _right_problems(problems: Sequence[Problem], sandbox: Sandbox) -> list[Problem]:
-    """The problems whose own solutions pass their cases."""
-    as_exercises = [
-        Exercise(
-            name=problem.name,
-            parameters=problem.parameters,
-            docstring="",
-            phrase="",
-            body=problem.solution,
-            text=problem.prompt + problem.solution,
-            family=problem.family,
-            composition=problem.composition,
-            cases=problem.cases,
-            seeds=problem.seeds,
+    def keep(self, row: Exercise) -> str:
+        """See `Sink.keep`. What was sampled stays beside each; its prompt is all before the body."""
+        document = self._document(row, len(self.kept))
+        self.kept.append(row)
+        self.tasks += document["source"] == TASKS
+        self.corpus.keep(
+            {
+                **document,
+                "family": row.family,
+                "composition": row.composition,
+                "prompt": document["text"].removesuffix(row.body),
+                "seeds": json.dumps(dict(row.seeds), sort_keys=True, ensure_ascii=False),
+            }
         )
-        for problem in problems
-    ]
-    return [problem for problem, wrong in zip(problems, check(as_exercises, sandbox), strict=True) if not wrong]
+        return document["id"]
+
+    def drop(self, row: Exercise | Failed, reason: str, kept: str) -> None:
+        """See `Sink.drop`."""
+        if isinstance(row, Failed):
+            empty = {"id": document_id(""), "text": "", "source": SOURCE, "path": f"{SOURCE}/{row.number}"}
+            self.corpus.drop(empty, reason)
+        else:
+            self.corpus.drop(self._document(row, self._removed), reason, kept)
+        self._removed += 1
+
+    def _document(self, row: Exercise, place: int) -> dict[str, str]:
+        name = document_id(row.text)
+        asked = derive(self._seed, "asked", name) / (1 << 63) < self._share
+        text = self._teacher.task(row, seed=self._seed) if asked else row.text
+        return {
+            "id": document_id(text) if asked else name,
+            "text": text,
+            "source": TASKS if asked else SOURCE,
+            "path": f"{row.family}/{place}",
+        }
 
 
-def _conversations(
-    teacher: Writer, exercises: Sequence[Exercise], settings: WriteSettings, seed: int
-) -> list[Conversation]:
-    shares = settings.conversation_shares.model_dump()
-    offered = teacher.conversations(exercises, shares, settings.conversations, seed=seed)
-    return [one for one in offered if one is not None]
+class _Lines(Generic[R]):
+    """A `Sink` for the rows of a .jsonl file, and those of the file in `removed/` of the same name."""
+
+    def __init__(self, row_of: Callable[[R], dict[str, Any]], identity: Callable[[R], str] = lambda row: "") -> None:
+        self.kept: list[R] = []
+        self._rows: list[dict[str, Any]] = []
+        self._removed: list[dict[str, Any]] = []
+        self._row_of, self._identity = row_of, identity
+
+    def identity(self, row: R) -> str:
+        """See `Sink.identity`."""
+        return self._identity(row)
+
+    def keep(self, row: R) -> str:
+        """See `Sink.keep`."""
+        self.kept.append(row)
+        self._rows.append(self._row_of(row))
+        return str(self._rows[-1]["id"])
+
+    def drop(self, row: R | Failed, reason: str, kept: str) -> None:
+        """See `Sink.drop`."""
+        was = {"number": row.number} if isinstance(row, Failed) else self._row_of(row)
+        self._removed.append({**was, "reason": reason, "kept": kept})
+
+    def write(self, into: Path, name: str, *, shuffle: int | None = None) -> None:
+        """Write both files; the kept rows in an order of this seed where one is given."""
+        if shuffle is not None:
+            stream(shuffle, "mixed", name).shuffle(self._rows)
+        write_jsonl(into / name, self._rows)
+        write_jsonl(into / REMOVED / name, self._removed)
 
 
-def _preferences(
-    teacher: Writer, exercises: Sequence[Exercise], settings: WriteSettings, sandbox: Sandbox, seed: int
-) -> list[Preference]:
-    """The preferences whose rejected bodies are wrong indeed. A tenth more is asked for than is wanted."""
-    wanted = settings.preferences
-    shares = settings.preference_shares.model_dump()
-    offered = teacher.preferences(exercises, shares, wanted + wanted // 10, seed=seed)
-    made = [one for one in offered if one is not None]
-    return [one for one, wrong in zip(made, rejected_is_wrong(made, sandbox), strict=True) if wrong][:wanted]
+def _chats(
+    parts: Sequence[Part], teacher: str, sandbox: Sandbox, into: Path, name: str, seed: int
+) -> dict[str, dict[str, int]]:
+    """Have conversations or preferences written, part by part, as the file `name`; counts by kind and by reason."""
+    lines: _Lines[Chat | Written] = _Lines(lambda row: chat_row(_chat(row)), _identity)
+    removed: Counter[str] = Counter()
+    for part in parts:
+        label = name.removesuffix(".jsonl")
+        removed += produce(part.source, part.count, lines, label=label, teacher=teacher, sandbox=sandbox).removed
+    lines.write(into, name, shuffle=seed if len(parts) > 1 else None)
+    return {"kept": _counts(_chat(row).kind for row in lines.kept), "removed": dict(sorted(removed.items()))}
 
 
-def _messages(messages: Sequence[Any]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
+def _chat(row: Chat | Written) -> Chat:
+    if not isinstance(row, Written):
+        return row
+    assert row.chat is not None, "what asks for chats asks with a template of them"
+    return row.chat
 
 
-def _conversation_row(one: Conversation) -> dict[str, Any]:
-    row = {"messages": _messages(one.messages), "kind": one.kind}
-    return {"id": digest_value(row)[:32], **row}
-
-
-def _preference_row(one: Preference) -> dict[str, Any]:
-    asked = {"messages": _messages(one.messages)} if one.messages else {"prompt": one.prompt}
-    row = {**asked, "chosen": one.chosen, "rejected": one.rejected, "kind": one.kind}
-    return {"id": digest_value(row)[:32], **row}
+def _identity(row: Chat | Written) -> str:
+    """What an LLM says twice is a repeat; small talk is composed again and again."""
+    return document_id(row.text) if isinstance(row, Written) else ""
 
 
 def _problem_row(problem: Problem) -> dict[str, Any]:
@@ -198,15 +208,14 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
     return {**asdict(problem), "cases": [repr((case.arguments, case.expected)) for case in problem.cases]}
 
 
-def _counts(names: Any) -> dict[str, int]:
+def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _exercise_figures(kept: _Kept, offered: Problems) -> dict[str, Any]:
-    exercises = kept.exercises
+def _exercise_figures(exercises: Sequence[Exercise], tasks: int, written: Tally, offered: Problems) -> dict[str, Any]:
     return {
         "exercises": len(exercises),
-        "tasks": kept.tasks,
+        "tasks": tasks,
         "exercises_by_family": _counts(exercise.family for exercise in exercises),
         "characters": sum(len(exercise.text) for exercise in exercises),
         "families": len({exercise.family for exercise in exercises}),
@@ -214,7 +223,7 @@ def _exercise_figures(kept: _Kept, offered: Problems) -> dict[str, Any]:
         "training_compositions_by_family": dict(sorted(offered.training.items())),
         "held_out_compositions_by_family": dict(sorted(offered.held_out.items())),
         "function_names": len({exercise.name for exercise in exercises}),
-        "removed": dict(sorted(kept.removed.items())),
-        "not_written": kept.failed,
+        "asked": written.asked,
+        "removed": written.reasons(),
         "diversity": diversity([exercise.text for exercise in exercises]),
     }

@@ -1,10 +1,13 @@
 import ast
 import itertools
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hornbook.teacher.builtin import chatter, safety
-from hornbook.teacher.builtin.conversations import LONGEST, LONGEST_FOLLOW_UP, code, conversations, question
+from hornbook.teacher.builtin.conversations import LONGEST, LONGEST_FOLLOW_UP, code, conversations, kinds_for, question
 from hornbook.teacher.builtin.exercises.draw import exercise
 from hornbook.teacher.builtin.exercises.writing import drawings
 from hornbook.teacher.interface import Conversation, Exercise
@@ -78,3 +81,12 @@ def test_small_talk_leaves_no_slot_open() -> None:
     for topic in chatter.TOPICS:
         for seed in range(40):
             assert not any("{" in text for text in chatter.exchange(topic, Random(seed)))
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 300))
+def test_shares_are_kept_to_the_nearest_whole(weights: list[int], count: int) -> None:
+    shares = {f"kind{number}": weight / sum(weights) for number, weight in enumerate(weights)}
+    kinds = kinds_for(shares, count, Random(1))
+    assert len(kinds) == count
+    for kind, share in shares.items():
+        assert abs(kinds.count(kind) - share * count) <= 1

@@ -8,7 +8,7 @@ from hornbook.teacher.builtin import safety
 from hornbook.teacher.builtin.exercises.draw import exercise
 from hornbook.teacher.builtin.exercises.writing import drawings
 from hornbook.teacher.builtin.preferences import preferences
-from hornbook.teacher.check import rejected_is_wrong
+from hornbook.teacher.checks import rejected_is_wrong
 from hornbook.teacher.interface import Preference
 from hornbook.teacher.settings import PreferenceShares
 

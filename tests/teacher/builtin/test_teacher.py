@@ -1,5 +1,5 @@
-from hornbook.teacher.builtin.teacher import BATCH, BuiltinTeacher
-from hornbook.teacher.interface import Grader, Writer
+from hornbook.teacher.builtin.teacher import BuiltinTeacher
+from hornbook.teacher.interface import Exercise, Grader, Writer
 
 
 def test_it_is_a_grader_and_a_writer() -> None:
@@ -15,14 +15,14 @@ def test_grades_are_one_a_text_in_order() -> None:
     assert grades[0] == grades[2] != grades[1]
 
 
-def test_exercises_come_in_batches_and_all_different() -> None:
-    batches = BuiltinTeacher().exercises(seed=1)
-    made = [*next(batches), *next(batches)]
-    assert len({exercise.text for exercise in made if exercise is not None}) == 2 * BATCH
+def test_exercises_come_as_many_as_are_wanted_and_all_different() -> None:
+    source = BuiltinTeacher().exercises(seed=1)
+    made = [*source.more(1_000), *source.more(1_000)]
+    assert len({exercise.text for exercise in made if isinstance(exercise, Exercise)}) == 2_000
 
 
 def test_problems_say_how_much_is_held_out() -> None:
     offered = BuiltinTeacher().problems(5, seed=1)
-    assert len(offered.problems) == 5
+    assert len(list(offered.source.more(9))) == 5
     assert offered.held_out.keys() == offered.training.keys()
     assert 0.1 < sum(offered.held_out.values()) / sum(offered.training.values()) < 0.2

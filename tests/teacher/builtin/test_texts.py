@@ -9,15 +9,15 @@ import pytest
 from hornbook.errors import UserError
 from hornbook.manifest import outputs
 from hornbook.progress import Progress
-from hornbook.teacher.builtin.texts import produce
-from hornbook.teacher.kinds.produce import Order
+from hornbook.teacher.kinds.source import Order
 from hornbook.teacher.kinds.template import load
+from hornbook.teacher.texts import write_kind
 
 
 def test_a_corpus_of_stories(tmp_path: Path) -> None:
     order = Order(load("stories"), 60, source="tales", compare=20)
-    figures = produce(order, into=tmp_path / "a", progress=Progress())
-    produce(order, into=tmp_path / "b", progress=Progress())
+    figures = write_kind(order, None, into=tmp_path / "a", progress=Progress())
+    write_kind(order, None, into=tmp_path / "b", progress=Progress())
     assert outputs(tmp_path / "a") == outputs(tmp_path / "b")
     rows = pq.read_table(tmp_path / "a" / "documents").to_pylist()
     assert figures["documents"] == len(rows) == 60
@@ -29,4 +29,4 @@ def test_a_corpus_of_stories(tmp_path: Path) -> None:
 
 def test_only_what_it_can(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the built-in teacher writes stories; for textbooks name an LLM"):
-        produce(Order(load("textbooks"), 1), into=tmp_path, progress=Progress())
+        write_kind(Order(load("textbooks"), 1), None, into=tmp_path, progress=Progress())

@@ -6,7 +6,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.teacher.client.schema import check_schema
-from hornbook.teacher.kinds.produce import Order, preview
+from hornbook.teacher.kinds.source import Order, preview
 from hornbook.teacher.kinds.template import available, load
 
 KINDS = [
@@ -15,6 +15,7 @@ KINDS = [
     "lessons",
     "mathematics",
     "preferences",
+    "refusal-pairs",
     "refusals",
     "stories",
     "story-instructions",

@@ -9,7 +9,6 @@ from hornbook.seeds import stream
 from hornbook.teacher.builtin import chatter, safety
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME
 from hornbook.teacher.builtin.exercises.phrasing import QUESTIONS
-from hornbook.teacher.builtin.sampling import kinds_for
 from hornbook.teacher.interface import Conversation, Exercise, Message
 
 # Characters of all turns together: about 110 tokens. Small talk takes more tokens a character than code does.
@@ -36,6 +35,18 @@ def turns(*contents: str) -> tuple[Message, ...]:
     return tuple(Message("assistant" if number % 2 else "user", content) for number, content in enumerate(contents))
 
 
+def kinds_for(shares: Mapping[str, float], count: int, random: Random) -> list[str]:
+    """`count` kinds in a random order, each as often as its share says (largest remainders are rounded up)."""
+    exact = {kind: share * count for kind, share in shares.items()}
+    whole = {kind: int(amount) for kind, amount in exact.items()}
+    by_remainder = sorted(exact, key=lambda kind: (whole[kind] - exact[kind], kind))
+    for kind in by_remainder[: count - sum(whole.values())]:
+        whole[kind] += 1
+    kinds = [kind for kind in shares for _ in range(whole[kind])]
+    random.shuffle(kinds)
+    return kinds
+
+
 def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
     if kind == "chatter":
         return chatter.any_exchange(random)
@@ -56,7 +67,7 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
 
 def conversations(
     exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, seed: int
-) -> list[Conversation | None]:
+) -> list[Conversation]:
     """See `Writer.conversations`. Kinds: task, follow_up, chatter, refusal, compliance, harmless.
 
     Without exercises left that are short enough, small talk takes their place.
@@ -65,7 +76,7 @@ def conversations(
     order = list(exercises)
     random.shuffle(order)
     left = iter(order)
-    made: list[Conversation | None] = []
+    made: list[Conversation] = []
     for kind in kinds_for(shares, count, random):
         made.append(Conversation(turns(*_contents(kind, left, random)), kind))
     return made

@@ -8,11 +8,10 @@ from random import Random
 from hornbook.sandbox.same import same
 from hornbook.seeds import stream
 from hornbook.teacher.builtin import safety
-from hornbook.teacher.builtin.conversations import LONGEST, code, question, turns
+from hornbook.teacher.builtin.conversations import LONGEST, code, kinds_for, question, turns
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions
 from hornbook.teacher.builtin.exercises.draw import body_text, draw
 from hornbook.teacher.builtin.exercises.mutants import mutants
-from hornbook.teacher.builtin.sampling import kinds_for
 from hornbook.teacher.interface import Exercise, Preference, Trial
 
 # Slips of the pen: what stands in a right body, and what a wrong one has in its place.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from hornbook.seeds import stream
 from hornbook.teacher.builtin import conversations, preferences, safety
@@ -12,17 +11,9 @@ from hornbook.teacher.builtin.exercises.catalogue import compositions
 from hornbook.teacher.builtin.exercises.draw import exercise
 from hornbook.teacher.builtin.exercises.splits import held_out
 from hornbook.teacher.builtin.rubric import grade
-from hornbook.teacher.interface import (
-    Conversation,
-    Exercise,
-    Grade,
-    Preference,
-    Problems,
-    SafetyPrompt,
-    Split,
-)
-
-BATCH = 1_000
+from hornbook.teacher.checks import chat_complaints, exercise_complaints, problem_complaints
+from hornbook.teacher.interface import Exercise, Grade, Part, Problems, SafetyPrompt, Split
+from hornbook.teacher.producer import Composed, Failed, Source
 
 
 class BuiltinTeacher:
@@ -34,11 +25,10 @@ class BuiltinTeacher:
         """See `Grader.grade`; the rubric never fails."""
         return [grade(text) for text in texts]
 
-    def exercises(self, *, seed: int) -> Iterator[Sequence[Exercise | None]]:
-        """See `Writer.exercises`; none fails, and there is no end of them."""
-        drawings = writing.drawings(seed)
-        while True:
-            yield [exercise(drawn) for drawn in itertools.islice(drawings, BATCH)]
+    def exercises(self, *, seed: int) -> Source[Exercise]:
+        """See `Writer.exercises`; there is no end of them."""
+        drawn = (exercise(drawn) for drawn in writing.drawings(seed))
+        return Composed(drawn, exercise_complaints, hint="Name another teacher")
 
     def task(self, exercise: Exercise, *, seed: int) -> str:
         """See `Writer.task`."""
@@ -49,22 +39,25 @@ class BuiltinTeacher:
         """See `Writer.problems`."""
         held = held_out(seed)
         return Problems(
-            problems=tuple(problems.problems(count, seed)),
+            source=Composed(problems.problems(count, seed), problem_complaints),
             held_out={family: len(keys) for family, keys in held.items()},
             training={family: len(keyed) - len(held[family]) for family, keyed in compositions().items()},
         )
 
     def conversations(
         self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
-    ) -> list[Conversation | None]:
+    ) -> list[Part]:
         """See `Writer.conversations`."""
-        return conversations.conversations(exercises, shares, count, seed)
+        made = conversations.conversations(exercises, shares, count, seed)
+        return [Part(Composed(made, chat_complaints), count)]
 
     def preferences(
         self, exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, *, seed: int
-    ) -> list[Preference | None]:
-        """See `Writer.preferences`."""
-        return preferences.preferences(exercises, shares, count, seed)
+    ) -> list[Part]:
+        """See `Writer.preferences`. A tenth more is composed than is wanted: some slips turn out to be none."""
+        made = preferences.preferences(exercises, shares, count + count // 10, seed)
+        rows = [Failed("no pair: no exercise is left that is short enough") if one is None else one for one in made]
+        return [Part(Composed(rows, chat_complaints), count)]
 
     def safety_prompts(self, split: Split) -> list[SafetyPrompt]:
         """See `Writer.safety_prompts`."""

@@ -1,24 +1,24 @@
-"""Texts of a kind by the built-in teacher, written as a corpus: stories."""
+"""What the built-in teacher writes as sources of text: stories."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
-from hornbook.progress import Progress
 from hornbook.teacher.builtin import stories, story_cast
 from hornbook.teacher.builtin.stories import Story
 from hornbook.teacher.builtin.story_plots import PLOTS
-from hornbook.teacher.diversity import compare
-from hornbook.teacher.kinds.answers import Written
 from hornbook.teacher.kinds.draws import Drawn
-from hornbook.teacher.kinds.produce import Order
-from hornbook.teacher.kinds.rows import Folder
-from hornbook.teacher.kinds.settings import BUILTIN_KINDS
+from hornbook.teacher.kinds.rows import Written
+from hornbook.teacher.kinds.source import Order
+from hornbook.teacher.producer import Composed, Failed, nothing_wrong
+from hornbook.teacher.settings import BUILTIN_KINDS
 
-NAME = "builtin"
+if TYPE_CHECKING:
+    from hornbook.sandbox.sandbox import Sandbox
+
+SEPARATOR = ", "  # of several values
 
 
 def check_kind(name: str) -> None:
@@ -30,46 +30,56 @@ def check_kind(name: str) -> None:
         )
 
 
-def produce(order: Order, *, into: Path, progress: Progress) -> dict[str, Any]:
-    """The built-in counterpart of `kinds.produce.produce`, with the same files and the same figures."""
+def texts_of(order: Order) -> Stories:
+    """The source of an order's rows. Raises UserError as `check_kind` does."""
     check_kind(order.kind.name)
-    source = order.source or order.kind.name
-    kept: list[Story] = []
-    with (
-        Folder(into, order.kind, source=source, teacher=NAME) as folder,
-        progress.task(f"write {source}", total=order.count) as task,
-    ):
-        for number, story in enumerate(stories.stories(order.count, seed=order.seed)):
-            kept.append(story)
-            folder.keep(Written(Drawn(number, _values(story)), {}, story.text, order.kind.name))
-            task.advance()
-    texts = [story.text for story in kept]
-    return {
-        "kind": order.kind.name,
-        "teacher": NAME,
-        "asked": len(texts),
-        "documents": len(texts),
-        "characters": sum(map(len, texts)),
-        "removed": {},
-        "coverage": _coverage(kept),
-        "diversity": compare(texts, stories.retold(min(order.compare, order.count), seed=order.seed)),
-    }
+    return Stories(order)
 
 
-def _values(story: Story) -> dict[str, str]:
-    return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in story.seeds.items()}
+class Stories:
+    """A `Source` of composed stories; each is right, and none is told twice."""
 
+    name = "builtin"
+    hint = ""
 
-def _coverage(kept: Sequence[Story]) -> dict[str, dict[str, int]]:
-    """How many of the words, plots and features have been used."""
-    nouns = {word for words in story_cast.NOUNS.values() for word in words}
-    adjectives = {word for words in (*story_cast.ADJECTIVES.values(), story_cast.OF_HEROES) for word in words}
-    possible = {
-        "verb": len(story_cast.VERBS),
-        "noun": len(nouns),
-        "adjective": len(adjectives),
-        "plot": len(PLOTS),
-    }
-    found = {name: {"used": len({str(one.seeds[name]) for one in kept}), "of": of} for name, of in possible.items()}
-    features = {feature for one in kept for feature in one.plan.features}
-    return {**found, "features": {"used": len(features), "of": len(stories.FEATURES)}}
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        told = enumerate(stories.stories(order.count, seed=order.seed))
+        self._rows = Composed(self._row(number, story) for number, story in told)
+
+    def more(self, count: int) -> Generator[Written | Failed, None, None]:
+        """See `Source.more`."""
+        yield from self._rows.more(count)
+
+    def complaints(self, rows: Sequence[Written], sandbox: Sandbox | None) -> Iterable[str]:
+        """See `Source.complaints`."""
+        return nothing_wrong(rows, sandbox)
+
+    def coverage(self, drawn: Sequence[Drawn]) -> dict[str, dict[str, int]]:
+        """How many of the words, plots and features these rows have used."""
+        nouns = {word for words in story_cast.NOUNS.values() for word in words}
+        adjectives = {word for words in (*story_cast.ADJECTIVES.values(), story_cast.OF_HEROES) for word in words}
+        possible = {
+            "verb": len(story_cast.VERBS),
+            "noun": len(nouns),
+            "adjective": len(adjectives),
+            "plot": len(PLOTS),
+        }
+        used = {name: {one.values[name] for one in drawn} for name in possible}
+        features = {feature for one in drawn for feature in one.values["features"].split(SEPARATOR) if feature}
+        return {
+            **{name: {"used": len(used[name]), "of": of} for name, of in possible.items()},
+            "features": {"used": len(features), "of": len(stories.FEATURES)},
+        }
+
+    def fixed(self) -> list[str]:
+        """Texts of one plan: what came of asking again and again with one fixed prompt."""
+        order = self._order
+        return stories.retold(min(order.compare, order.count), seed=order.seed)
+
+    def _row(self, number: int, story: Story) -> Written:
+        values = {
+            name: SEPARATOR.join(value) if isinstance(value, list) else str(value)
+            for name, value in story.seeds.items()
+        }
+        return Written(Drawn(number, values), {}, story.text, self._order.kind.name)

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from hornbook.seeds import derive, stream
 from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.kinds import lists
-from hornbook.teacher.kinds.asking import Asker, request_for
+from hornbook.teacher.kinds.rows import Asker, request_for
 from hornbook.teacher.kinds.template import Draw, Kind, load
 
 WAVE = 48  # topics that are expanded together; their narrower ones are taken in turn

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from hornbook.sandbox.same import same
 from hornbook.seeds import stream
 from hornbook.teacher.builtin.exercises import arguments
 from hornbook.teacher.builtin.exercises.catalogue import FAMILIES, compositions
 from hornbook.teacher.builtin.exercises.draw import LONGEST, Drawn, draw, exercise
 from hornbook.teacher.builtin.exercises.family import Family
 from hornbook.teacher.builtin.exercises.names import is_free
-from hornbook.teacher.check import same
 
 
 def _drawings(family: Family, count: int, name: str) -> list[Drawn]:

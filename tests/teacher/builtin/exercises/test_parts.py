@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hornbook.sandbox.same import same
 from hornbook.teacher.builtin.exercises import dictionary_families, number_parts, string_parts
 from hornbook.teacher.builtin.exercises.catalogue import FAMILIES
 from hornbook.teacher.builtin.exercises.parts import JOINS, ChangeWords, GroupWords, JoinWords, Part
-from hornbook.teacher.check import same
 
 ASCII = st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 LETTERS = st.text(alphabet="aeiouxstABE 12", max_size=8)

@@ -7,13 +7,12 @@ from collections import Counter
 
 import pytest
 
-from hornbook.teacher.bodies import shape
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions
 from hornbook.teacher.builtin.exercises.draw import LONGEST
 from hornbook.teacher.builtin.exercises.problems import problems
 from hornbook.teacher.builtin.exercises.splits import held_out, is_held_out
 from hornbook.teacher.builtin.exercises.writing import drawings
-from hornbook.teacher.guard import Guard
+from hornbook.teacher.guard import Guard, shape
 from hornbook.teacher.interface import Exercise
 
 
@@ -71,10 +70,12 @@ def _digest(hash_seed: str) -> str:
 import hashlib, itertools
 from hornbook.teacher.builtin.teacher import BuiltinTeacher
 teacher = BuiltinTeacher()
-exercises = list(next(iter(teacher.exercises(seed=3))))[:200]
-made = [exercises, teacher.problems(12, seed=3), teacher.safety_prompts("test")]
-made.append(teacher.conversations(exercises, {"task": 0.5, "refusal": 0.2, "chatter": 0.3}, 60, seed=3))
-made.append(teacher.preferences(exercises, {"completion": 0.5, "harmless": 0.5}, 40, seed=3))
+rows = lambda parts: [list(part.source.more(part.count)) for part in parts]
+exercises = list(teacher.exercises(seed=3).more(200))
+offered = teacher.problems(12, seed=3)
+made = [exercises, list(offered.source.more(12)), offered.held_out, teacher.safety_prompts("test")]
+made.append(rows(teacher.conversations(exercises, {"task": 0.5, "refusal": 0.2, "chatter": 0.3}, 60, seed=3)))
+made.append(rows(teacher.preferences(exercises, {"completion": 0.5, "harmless": 0.5}, 40, seed=3)))
 print(hashlib.sha256(repr(made).encode()).hexdigest())
 """
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}

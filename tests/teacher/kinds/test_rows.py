@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from hornbook.teacher.kinds.answers import written
 from hornbook.teacher.kinds.draws import Drawn
+from hornbook.teacher.kinds.rows import written
 from hornbook.teacher.kinds.template import load
 
 WORDS = {"verb": "run", "noun": "dog", "adjective": "red", "features": "a moral"}

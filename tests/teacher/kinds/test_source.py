@@ -16,8 +16,10 @@ from hornbook.sandbox.sandbox import isolation
 from hornbook.teacher.client.budget import BudgetError
 from hornbook.teacher.client.settings import BudgetSettings
 from hornbook.teacher.kinds.draws import Extract
-from hornbook.teacher.kinds.produce import HOPELESS, Order, preview, produce
+from hornbook.teacher.kinds.source import Order, preview
 from hornbook.teacher.kinds.template import available, load
+from hornbook.teacher.producer import HOPELESS
+from hornbook.teacher.texts import write_kind
 
 PAGES = [Extract(f"page{n}", f"Page {n} tells a lot. " * 40) for n in range(5)]
 UNISOLATED = not isolation().isolated
@@ -33,7 +35,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def test_each_kind_from_request_to_row(name: str, tmp_path: Path, start_teacher: Start, ask: Ask) -> None:
     teacher = start_teacher()
     order = Order(load(name), 6, extracts=PAGES)
-    figures = produce(order, ask(teacher), into=tmp_path / "out", allow_unisolated=UNISOLATED)
+    figures = write_kind(order, ask(teacher), into=tmp_path / "out", allow_unisolated=UNISOLATED)
     written = rows(tmp_path / "out" / "documents")
     assert figures["documents"] == len(written) == 6, figures["removed"]
     assert len({row["id"] for row in written}) == 6
@@ -54,13 +56,13 @@ def test_each_kind_from_request_to_row(name: str, tmp_path: Path, start_teacher:
 def test_again_is_free_and_the_same(tmp_path: Path, start_teacher: Start, ask: Ask) -> None:
     teacher = start_teacher()
     order = Order(load("textbooks"), 70, extracts=PAGES, compare=5)
-    produce(order, ask(teacher), into=tmp_path / "a")
+    write_kind(order, ask(teacher), into=tmp_path / "a")
     sent = len(teacher.requests)
-    produce(order, ask(teacher), into=tmp_path / "b")
+    write_kind(order, ask(teacher), into=tmp_path / "b")
     assert len(teacher.requests) == sent
     assert outputs(tmp_path / "a") == outputs(tmp_path / "b")
     more = Order(load("textbooks"), 80, extracts=PAGES, compare=5)
-    produce(more, ask(teacher), into=tmp_path / "c")
+    write_kind(more, ask(teacher), into=tmp_path / "c")
     assert len(teacher.requests) == sent + 10
 
 
@@ -72,7 +74,7 @@ def test_what_fails_is_made_up_for_and_kept_apart(tmp_path: Path, start_teacher:
         return {**said, "story": "Too short."} if len(verb) == 5 else said
 
     teacher = start_teacher(change)
-    figures = produce(Order(load("stories"), 30), ask(teacher), into=tmp_path)
+    figures = write_kind(Order(load("stories"), 30), ask(teacher), into=tmp_path)
     removed = rows(tmp_path / "removed")
     assert figures["documents"] == 30
     assert figures["removed"].keys() == {"no answer (invalid)", "too short"}
@@ -89,7 +91,7 @@ def test_rows_of_which_the_first_ones_failed_are_made_up_for(tmp_path: Path, sta
             failed.append(prompt)
         return {**said, "story": "Too short."} if prompt in failed else said
 
-    figures = produce(Order(load("stories"), 2), ask(start_teacher(change)), into=tmp_path)
+    figures = write_kind(Order(load("stories"), 2), ask(start_teacher(change)), into=tmp_path)
     assert (figures["documents"], figures["asked"], figures["removed"]) == (2, 8, {"too short": 6})
 
 
@@ -101,7 +103,7 @@ def test_nothing_that_passes_is_told_and_not_asked_for_ever(
     for again in (False, True):
         client = ask(teacher, window=20)
         with pytest.raises(UserError) as error:
-            produce(Order(load("stories"), count, source="tales", compare=2), client, into=tmp_path / "out")
+            write_kind(Order(load("stories"), count, source="tales", compare=2), client, into=tmp_path / "out")
         told = str(error.value)
         assert f"tales: of {most} rows by small not one passed its checks ({most} too short" in told
         assert "\n" not in told
@@ -114,7 +116,7 @@ def test_nothing_that_passes_is_told_and_not_asked_for_ever(
 
 def test_repeated_texts_are_dropped(tmp_path: Path, start_teacher: Start, ask: Ask) -> None:
     client = ask(start_teacher(lambda body, said: "The same lesson. " * 50))
-    figures = produce(Order(load("lessons"), 4, extracts=PAGES), client, into=tmp_path)
+    figures = write_kind(Order(load("lessons"), 4, extracts=PAGES), client, into=tmp_path)
     kept = rows(tmp_path / "documents")
     assert len(kept) == 1
     assert {row["kept"] for row in rows(tmp_path / "removed")} == {kept[0]["id"]}
@@ -126,7 +128,9 @@ def test_seeds_make_texts_differ(tmp_path: Path, start_teacher: Start, ask: Ask)
         prompt = body["messages"][-1]["content"]  # an answer that follows its prompt alone, as at a low temperature
         return {**said, "story": f"{prompt} {said['story'][:200]}"}
 
-    diversity = produce(Order(load("stories"), 20, compare=20), ask(start_teacher(change)), into=tmp_path)["diversity"]
+    diversity = write_kind(Order(load("stories"), 20, compare=20), ask(start_teacher(change)), into=tmp_path)[
+        "diversity"
+    ]
     assert diversity["drawn"]["texts"] == diversity["fixed"]["texts"] == 20
     assert diversity["drawn"]["distinct_3_grams"] > diversity["fixed"]["distinct_3_grams"]
     assert diversity["drawn"]["compression_ratio"] > diversity["fixed"]["compression_ratio"]
@@ -136,9 +140,9 @@ def test_a_budget_ends_it_and_the_rest_goes_on(tmp_path: Path, start_teacher: St
     teacher = start_teacher()
     order = Order(load("stories"), 20)
     with pytest.raises(BudgetError):
-        produce(order, ask(teacher, budget=BudgetSettings(requests=8)), into=tmp_path / "a")
+        write_kind(order, ask(teacher, budget=BudgetSettings(requests=8)), into=tmp_path / "a")
     assert len(teacher.requests) == 8
-    assert produce(order, ask(teacher), into=tmp_path / "b")["documents"] == 20
+    assert write_kind(order, ask(teacher), into=tmp_path / "b")["documents"] == 20
     assert len(teacher.requests) == 20
 
 
@@ -146,6 +150,6 @@ def test_the_preview_shows_what_will_be_asked(tmp_path: Path, start_teacher: Sta
     teacher = start_teacher()
     order = Order(load("stories"), 5)
     prompts = [request.messages[-1].content for request in preview(order)]
-    produce(order, ask(teacher), into=tmp_path)
+    write_kind(order, ask(teacher), into=tmp_path)
     assert sorted(body["messages"][-1]["content"] for body in teacher.requests) == sorted(prompts)
     assert len(list(preview(Order(load("textbooks"), 100)))) == 100

@@ -1,19 +1,21 @@
-"""What is wrong with a row: words that are missing, phrases that give a model away, code that does not work."""
+"""What is wrong with a row: its form, missing words, phrases that give a model away, code that does not work."""
 
 from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hornbook.teacher.check import complaint
-from hornbook.teacher.interface import Case
+from hornbook.sandbox.same import same
+from hornbook.teacher.interface import Case, Chat, Exercise, Preference, Problem
 from hornbook.teacher.kinds import lists
-from hornbook.teacher.kinds.answers import Written
+from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.kinds.template import Kind
+from hornbook.teacher.producer import UnusableError
 
 if TYPE_CHECKING:
+    from hornbook.sandbox.program import Outcome, Program
     from hornbook.sandbox.sandbox import Sandbox
 
 SOLUTION = "solution"
@@ -21,8 +23,94 @@ TOGETHER = 200  # programs that share a process of the sandbox
 CLOSE = 1e-6  # relative difference up to which two numbers of a word problem are the same
 
 
-class UnusableError(ValueError):
-    """Code or examples that cannot be run, and why."""
+def complaint(outcome: Outcome, cases: Sequence[Case]) -> str:
+    """Why the outcome is not what the cases ask for, in one line; empty when it is."""
+    if outcome.status != "ok":
+        return f"{outcome.status}: {outcome.message}".rstrip(": ")
+    if len(outcome.results) != len(cases):
+        return f"{len(outcome.results)} results for {len(cases)} calls"
+    for case, result in zip(cases, outcome.results, strict=True):
+        if result.error:
+            return f"{case.arguments!r} raised {result.error}"
+        if not same(result.value, case.expected):
+            return f"{case.arguments!r} gave {result.value!r} where {case.expected!r} is right"
+    return ""
+
+
+def _program(source: str, function: str, cases: Sequence[Case]) -> Program:
+    from hornbook.sandbox.program import Program
+
+    return Program(source=source, function=function, calls=tuple(case.arguments for case in cases))
+
+
+def check(exercises: Sequence[Exercise], sandbox: Sandbox) -> Iterator[str]:
+    """For each exercise in order, what is wrong with it when it is run; an empty string when nothing is."""
+    programs = [_program(exercise.text, exercise.name, exercise.cases) for exercise in exercises]
+    for exercise, outcome in zip(exercises, sandbox.run(programs, together=TOGETHER), strict=True):
+        yield complaint(outcome, exercise.cases)
+
+
+def rejected_is_wrong(preferences: Sequence[Preference], sandbox: Sandbox) -> list[bool]:
+    """For each preference whether its rejected answer fails a case; True for those that cannot be tried."""
+    tried = [preference.trial for preference in preferences if preference.trial is not None]
+    programs = [_program(trial.source, trial.function, trial.cases) for trial in tried]
+    outcomes = sandbox.run(programs, together=TOGETHER)
+    verdicts = iter([bool(complaint(outcome, trial.cases)) for trial, outcome in zip(tried, outcomes, strict=True)])
+    return [preference.trial is None or next(verdicts) for preference in preferences]
+
+
+def malformed(chat: Chat) -> str:
+    """What keeps a conversation or a preference from being learned from; empty where nothing does."""
+    roles = [message.role for message in chat.messages]
+    said = [message.content for message in chat.messages]
+    turns = roles[1:] if roles[:1] == ["system"] else list(roles)
+    alike = False
+    if isinstance(chat, Preference):
+        said += [*([] if roles else [chat.prompt]), chat.chosen, chat.rejected]
+        turns += ["assistant"] if roles else []
+        alike = chat.chosen.strip() == chat.rejected.strip()
+    if not said or not all(text.strip() for text in said):
+        return "empty"
+    if turns != ["user", "assistant"] * (len(turns) // 2):
+        return f"wrong turns: {', '.join(roles)}"
+    return "no difference: the two answers are the same" if alike else ""
+
+
+def chat_complaints(chats: Sequence[Chat], sandbox: Sandbox | None) -> list[str]:
+    """For each conversation or preference what is wrong with it. A rejected answer that can be tried must be wrong."""
+    found = [malformed(chat) for chat in chats]
+    pairs = {number: chat for number, chat in enumerate(chats) if isinstance(chat, Preference) and not found[number]}
+    if pairs:
+        assert sandbox is not None, "code is run in a sandbox"
+        for number, wrong in zip(pairs, rejected_is_wrong(list(pairs.values()), sandbox), strict=True):
+            found[number] = "" if wrong else "rejected answer is right"
+    return found
+
+
+def exercise_complaints(exercises: Sequence[Exercise], sandbox: Sandbox | None) -> list[str]:
+    """For each exercise what is wrong with it when it is run."""
+    assert sandbox is not None, "code is run in a sandbox"
+    return [f"failed its check: {wrong}" if wrong else "" for wrong in check(exercises, sandbox)]
+
+
+def problem_complaints(problems: Sequence[Problem], sandbox: Sandbox | None) -> list[str]:
+    """For each problem what is wrong with its own solution when it is run."""
+    solved = [
+        Exercise(
+            name=problem.name,
+            parameters=problem.parameters,
+            docstring="",
+            phrase="",
+            body=problem.solution,
+            text=problem.prompt + problem.solution,
+            family=problem.family,
+            composition=problem.composition,
+            cases=problem.cases,
+            seeds=problem.seeds,
+        )
+        for problem in problems
+    ]
+    return exercise_complaints(solved, sandbox)
 
 
 def complaints(kind: Kind, rows: Sequence[Written], sandbox: Sandbox | None) -> list[str]:
@@ -30,7 +118,7 @@ def complaints(kind: Kind, rows: Sequence[Written], sandbox: Sandbox | None) -> 
 
     A template that runs code needs a sandbox.
     """
-    found = [_of_text(kind, row) for row in rows]
+    found = [text_complaint(kind, row) for row in rows]
     if not kind.template.check.run:
         return found
     assert sandbox is not None, "code is run in a sandbox"
@@ -41,12 +129,12 @@ def complaints(kind: Kind, rows: Sequence[Written], sandbox: Sandbox | None) -> 
     return found
 
 
-def _of_text(kind: Kind, row: Written) -> str:
+def text_complaint(kind: Kind, row: Written) -> str:
+    """What is wrong with a row as it can be read, before anything is run; empty when nothing is."""
     check = kind.template.check
-    if not row.text or any(not message.content for message in row.messages):
-        return "empty"
-    if kind.template.text.form == "preference" and (not row.rejected or row.chosen == row.rejected):
-        return "no difference: the two answers are the same"
+    wrong = malformed(row.chat) if row.chat is not None else ""
+    if wrong or not row.text:
+        return wrong or "empty"
     if len(row.text) < check.least:
         return f"too short: {len(row.text)} characters"
     said = f"{row.text}\n{row.rejected}".casefold()
@@ -70,8 +158,6 @@ def _entry(kind: Kind, name: str, word: str) -> tuple[str, ...]:
 
 
 def _of_code(kind: Kind, rows: Sequence[Written], sandbox: Sandbox) -> list[str]:
-    from hornbook.sandbox.program import Program
-
     found = [""] * len(rows)
     programs, cases = {}, {}
     for number, row in enumerate(rows):
@@ -81,7 +167,7 @@ def _of_code(kind: Kind, rows: Sequence[Written], sandbox: Sandbox) -> list[str]
             found[number] = str(error)
             continue
         code = row.fields[kind.template.check.code]
-        programs[number] = Program(code, name, tuple(case.arguments for case in examples))
+        programs[number] = _program(code, name, examples)
         cases[number] = examples
     outcomes = sandbox.run(list(programs.values()), together=TOGETHER)
     for number, outcome in zip(programs, outcomes, strict=True):
