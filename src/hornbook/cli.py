@@ -121,7 +121,7 @@ def run(  # noqa: PLR0913 (one for each option)
 
 def _run(plan: list[pipeline.Stage], name: str, root: Path, until: str | None, force: list[str]) -> None:
     from hornbook.report.figures import collect, headline
-    from hornbook.report.table import score_table
+    from hornbook.report.terminal import score_table
 
     began = time.monotonic()
     console.print(f"[bold]{name}[/bold] → {root}", highlight=False)
@@ -254,8 +254,7 @@ def report(
 ) -> None:
     """Show a run's figures: what went in, the score table, where the report card is, or everything as JSON."""
     from hornbook.report.figures import collect, headline
-    from hornbook.report.mixture import mixture_table
-    from hornbook.report.table import score_table
+    from hornbook.report.terminal import mixture_table, score_table
 
     root = run_folder(run)
     figures = collect(root)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hornbook
-from hornbook.report import wording
-from hornbook.report.cleaning import marked, shortened
-from hornbook.report.report import FOLDER as REPORT
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from hornbook.report.report import environment
+from hornbook.report.wording import marked, shortened
 
 _WORD = re.compile(r"\w+")
 _RUN = re.compile(r"\w+|\W+")
@@ -28,7 +23,7 @@ def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str
     left_out = corpus["left_out"] if corpus is not None else {}
     rest = [row for row in rows if not row["leaked"] and row["name"] not in doubtful]
     return (
-        _environment()
+        environment(Path(__file__).parent)
         .get_template("audit.html")
         .render(
             what=what,
@@ -85,20 +80,3 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         left, right = marked(hit["excerpt"], hit["question"])
         hits.append({**hit, "document_text": shortened(left, 18, 900), "item_text": shortened(right, 18, 900)})
     return {**row, "hits": hits}
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, REPORT]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    for filter_ in (wording.count, wording.plural, wording.share, wording.decimal, wording.listed):
-        environment.filters[filter_.__name__] = filter_
-    return environment

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.report.checkpoints import change, checkpoints, in_order
-from hornbook.report.curves import curves
 from hornbook.report.run import Run
+from hornbook.report.sections.losses import curves
 
 
 def collect(run: Path) -> dict[str, Any]:

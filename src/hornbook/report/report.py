@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.files import write_text
-from hornbook.report import (
+from hornbook.report import overview, wording
+from hornbook.report.checkpoints import Checkpoint, checkpoints
+from hornbook.report.run import Run
+from hornbook.report.sections import (
     answers,
     chain,
     cleaning,
@@ -19,7 +22,6 @@ from hornbook.report import (
     grades,
     longrope,
     losses,
-    overview,
     refusals,
     reproduce,
     samples,
@@ -27,21 +29,18 @@ from hornbook.report import (
     sizes,
     texts,
     tokens,
-    wording,
 )
-from hornbook.report.checkpoints import Checkpoint, checkpoints
-from hornbook.report.run import Run
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 PAGE = "report.html"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: `view` gathers what NAME.html shows, or None where the run has nothing for it."""
+    """A part of the page: `view` gathers what `sections/NAME.html` shows, or None where the run has nothing for it."""
 
     name: str
     title: str
@@ -82,8 +81,7 @@ def render(name: str, description: str, run: Run) -> str:
     """The page as HTML."""
     models = checkpoints(run)
     views = [(section, section.view(run, models)) for section in SECTIONS]
-    environment = _environment()
-    template = environment.get_template("page.html")
+    template = environment().get_template("page.html")
     return template.render(
         name=name,
         description=description,
@@ -95,12 +93,12 @@ def render(name: str, description: str, run: Run) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    """Templates beside this file. Everything that comes from models or documents is escaped."""
+def environment(templates: Path = _FOLDER / "sections") -> Environment:
+    """Templates of a folder, and those beside this file. Everything that comes from models or documents is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+    made = Environment(
+        loader=FileSystemLoader([templates, _FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -117,8 +115,8 @@ def _environment() -> Environment:
         wording.short,
         wording.listed,
     ):
-        environment.filters[filter_.__name__] = filter_
-    return environment
+        made.filters[filter_.__name__] = filter_
+    return made
 
 
 def _version(run: Run) -> str:

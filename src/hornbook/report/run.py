@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook import manifest
+from hornbook.documents import rows_where
 from hornbook.files import read_json
 from hornbook.manifest import Manifest
 
@@ -52,3 +53,13 @@ class Run:
         """A file of a stage, or None where the stage did not write it."""
         found = self.folders[stage] / path if stage in self.folders else None
         return found if found is not None and found.is_file() else None
+
+    def documents(
+        self, stage: str, column: str, values: Collection[str], columns: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """The documents of a stage's corpus whose `column` has one of these values; none where the stage is missing.
+
+        Only their texts are read; columns that the corpus does not have are left out.
+        """
+        if stage in self.folders and values:
+            yield from rows_where(self.folders[stage], column, values, columns)

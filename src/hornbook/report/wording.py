@@ -1,8 +1,14 @@
-"""Numbers and texts as the page writes them."""
+"""Numbers and texts as the pages write them."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable
+
+Marked = list[tuple[str, bool]]
+
+_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def count(number: float) -> str:
@@ -65,3 +71,27 @@ def listed(items: Iterable[str]) -> str:
     """a, b and c."""
     words = list(items)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def shortened(runs: Marked, lines: int = 16, characters: int = 700) -> Marked:
+    """The beginning of a marked text; an ellipsis stands for the rest."""
+    kept: Marked = []
+    for text, same in runs:
+        part = "\n".join(text[:characters].split("\n")[:lines])
+        kept.append((part, same))
+        characters -= len(part)
+        lines -= part.count("\n")
+        if len(part) < len(text):
+            return [*kept, ("\n…", True)]
+    return kept
+
+
+def marked(left: str, right: str) -> tuple[Marked, Marked]:
+    """Both texts in runs, each with whether the other text has the same run in the same order."""
+    a, b = _PIECE.findall(left), _PIECE.findall(right)
+    sides: tuple[Marked, Marked] = ([], [])
+    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for side, pieces in zip(sides, (a[a0:a1], b[b0:b1]), strict=True):
+            if pieces:
+                side.append(("".join(pieces), tag == "equal"))
+    return sides

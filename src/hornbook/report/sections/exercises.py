@@ -8,7 +8,6 @@ from typing import Any
 
 from hornbook.files import read_jsonl
 from hornbook.report.checkpoints import Checkpoint
-from hornbook.report.documents import first_of_each
 from hornbook.report.run import Run
 from hornbook.report.wording import clip
 
@@ -34,10 +33,14 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
 
 
 def _samples(run: Run, families: Sequence[str]) -> list[dict[str, Any]]:
-    """An exercise from each of a few families, evenly spaced, with the seeds it was drawn from."""
+    """Of a few families, evenly spaced, the exercise with the smallest id, with the seeds it was drawn from."""
     step = max(1, len(families) // SAMPLES)
     chosen = list(families[::step][:SAMPLES])
-    rows = first_of_each(run, "write", "family", chosen, ["text", "family", "composition", "seeds"])
+    found: dict[str, dict[str, Any]] = {}
+    for row in run.documents("write", "family", chosen, ["id", "text", "family", "composition", "seeds"]):
+        if row["family"] not in found or row["id"] < found[row["family"]]["id"]:
+            found[row["family"]] = row
+    rows = [found[family] for family in chosen if family in found]
     return [{**row, "family": row["family"].replace("_", " "), "seeds": _pairs(row["seeds"])} for row in rows]
 
 

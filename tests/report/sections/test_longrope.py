@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hornbook.manifest import Manifest
-from hornbook.report import longrope
-from hornbook.report.report import _environment
+from hornbook.report.report import environment
 from hornbook.report.run import Run
+from hornbook.report.sections import longrope
 
 LENGTHS = [128, 256]
 PERPLEXITY = {
@@ -56,7 +56,7 @@ def run_of(figures: dict[str, Any]) -> Run:
 def page(figures: dict[str, Any]) -> str:
     view = longrope.view(run_of(figures), [])
     assert view is not None
-    return _environment().get_template("longrope.html").render(view=view)
+    return environment().get_template("longrope.html").render(view=view)
 
 
 def test_every_method_is_on_the_page_and_every_bar_is_judged() -> None:

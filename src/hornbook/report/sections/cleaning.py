@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
+from hornbook.report.wording import marked, shortened
 
 EXAMPLES = 2
 
@@ -18,10 +17,6 @@ BESIDE = {
     "near duplicate": "kept",
     "contamination": "held-out problem",
 }
-
-_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
-
-Marked = list[tuple[str, bool]]
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
@@ -75,27 +70,3 @@ def _chosen(figures: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
 def _example(row: dict[str, Any]) -> dict[str, Any]:
     left, right = marked(row["text"], row.get("kept_text", ""))
     return {**row, "dropped": shortened(left), "beside": shortened(right)}
-
-
-def shortened(runs: Marked, lines: int = 16, characters: int = 700) -> Marked:
-    """The beginning of a marked text; an ellipsis stands for the rest."""
-    kept: Marked = []
-    for text, same in runs:
-        part = "\n".join(text[:characters].split("\n")[:lines])
-        kept.append((part, same))
-        characters -= len(part)
-        lines -= part.count("\n")
-        if len(part) < len(text):
-            return [*kept, ("\n…", True)]
-    return kept
-
-
-def marked(left: str, right: str) -> tuple[Marked, Marked]:
-    """Both texts in runs, each with whether the other text has the same run in the same order."""
-    a, b = _PIECE.findall(left), _PIECE.findall(right)
-    sides: tuple[Marked, Marked] = ([], [])
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        for side, pieces in zip(sides, (a[a0:a1], b[b0:b1]), strict=True):
-            if pieces:
-                side.append(("".join(pieces), tag == "equal"))
-    return sides

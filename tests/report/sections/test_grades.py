@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hornbook.corpus.grade.agreement import calibration as measured
-from hornbook.report import calibration
 from hornbook.report.report import report
+from hornbook.report.sections.grades import calibration, cuts
 
 CLAIMED = [0.05] * 10 + [0.55] * 4 + [0.95] * 6
 TRUE = [False] * 9 + [True] + [True, True, False, False] + [True] * 6
@@ -19,26 +19,26 @@ def figures_of_grade(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_the_plot_tells_what_was_claimed_and_what_was_true() -> None:
-    view = calibration.view(measured(CLAIMED, TRUE), 3)
+    view = calibration(measured(CLAIMED, TRUE), 3)
     assert view is not None
     assert view["documents"] == 20
     assert view["error"] == pytest.approx((10 * 0.05 + 4 * 0.05 + 6 * 0.05) / 20, abs=1e-4)
     assert "of 10 documents claimed at 5% 10%; of 4 documents claimed at 55% 50%" in view["plot"]
     assert view["plot"].count("<svg") == 1
     assert not re.search(r"#0[0-9a-f]{5}\b", view["plot"])  # every colour is the page's
-    assert calibration.view(measured(CLAIMED, TRUE), 3) == view
+    assert calibration(measured(CLAIMED, TRUE), 3) == view
 
 
 @pytest.mark.parametrize("figures", [None, {"error": 0.0, "table": []}, measured([], [])])
 def test_nothing_was_measured(figures: dict[str, Any] | None) -> None:
-    assert calibration.view(figures, 3) is None
+    assert calibration(figures, 3) is None
 
 
 def test_cuts() -> None:
-    assert calibration.cuts([0.5, 1.5, 6.0]) == [
+    assert cuts([0.5, 1.5, 6.0]) == [
         {"grade": 1, "score": 0.5}, {"grade": 2, "score": 1.5}, {"grade": 3, "score": None},
     ]  # fmt: skip
-    assert calibration.cuts(None) == []
+    assert cuts(None) == []
 
 
 def test_the_page(make_run, figures, figures_of_grade, tmp_path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hornbook.report.checkpoints import TITLES, Checkpoint
-from hornbook.report.documents import by_id
 from hornbook.report.run import Run
 
 DOCUMENTS = 5  # shown of each part of a mixture
@@ -55,7 +54,8 @@ def _documents(run: Run) -> list[dict[str, Any]]:
             ids: list[str] = run.json("tokens", f"shards/{phase}-{index}.documents.json", [])
             listed.append((phase, part, ids))
     shown = {id_ for _, _, ids in listed for id_ in ids[:DOCUMENTS]}
-    found = by_id(run, "clean", shown, ["source", "path", "score", "text"])
+    columns = ["id", "source", "path", "score", "text"]
+    found = {row["id"]: row for row in run.documents("clean", "id", shown, columns)}
     return [
         {
             "phase": TITLES.get(phase, phase),

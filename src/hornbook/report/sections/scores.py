@@ -8,8 +8,8 @@ from math import exp
 from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint, why_wrong
-from hornbook.report.problems import Shown, answered, problems
 from hornbook.report.run import Run
+from hornbook.report.sections.answers import Shown, answered, problems
 from hornbook.report.story import EXERCISES, story
 
 # Kinds of answers from best to worst, as `why_wrong` names them; the first is a right one.

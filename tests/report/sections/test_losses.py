@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.report.curves import curves, smoothed, thinned
 from hornbook.report.run import Run
+from hornbook.report.sections.losses import curves, smoothed, thinned
 
 numbers = st.lists(st.floats(-1e6, 1e6), max_size=60)
 

@@ -1,7 +1,8 @@
-"""The score table, as the terminal shows it: at most 80 columns wide."""
+"""What the terminal shows of a run, at most 80 columns wide: the score table, and what went into pretraining."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
@@ -16,6 +17,7 @@ WIDTH = 80
 _GAP = 2
 _SCORES = ("after", *(column for one in BENCHMARKS for column in one.columns))  # what is left is for the losses
 _LONGEST = 12
+_NUMBERS = ("asked", "read", "tokens", "documents", "times")  # columns of the mixture
 
 
 def score_table(figures: dict[str, Any]) -> RenderableType:
@@ -63,3 +65,50 @@ def _legend(shown: list[str], sources: list[str]) -> str:
         rest = f", {len(sources) - len(shown)} more in the report" if len(shown) < len(sources) else ""
         lines.append(f"Right of that: loss on held-out text by source{rest}.")
     return "\n".join(lines)
+
+
+def mixture_table(figures: dict[str, Any]) -> Table | None:
+    """One row an ingredient: the share that was asked for and the one that was read; None before the tokens stage.
+
+    `figures` are those of `collect`. `times`: how often its documents were read.
+    """
+    phases = figures["stages"].get("tokens", {}).get("phases")
+    if not phases:
+        return None
+    trained = figures["stages"].get("pretrain", {}).get("mixture", {})
+    table = Table(
+        title="What went in", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    for column in ("phase", "sources", "which", *_NUMBERS):
+        table.add_column(column, justify="right" if column in _NUMBERS else "left")
+    for phase, asked in sorted(phases.items()):
+        for row in _mixture_rows(asked, trained.get(phase, [])):
+            table.add_row(TITLES.get(phase, phase), *row)
+    return table
+
+
+def _mixture_rows(asked: list[dict[str, Any]], read: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Rows without the phase. What training read is missing until it has run."""
+    total = sum(part["rows"] for part in read)
+    for index, part in enumerate(asked):
+        found = read[index] if index < len(read) and total else None
+        yield (
+            " + ".join(part["sources"]),
+            _which(part),
+            f"{part['share']:.1%}",
+            f"{found['rows'] / total:.1%}" if found else "",
+            f"{found.get('tokens', part['tokens']) if found else part['tokens']:,}",
+            f"{part['documents']:,}",
+            f"{found['epochs']:.2f}" if found else "",
+        )
+
+
+def _which(part: dict[str, Any]) -> str:
+    """What its documents had to be: `3.5 ≤ score ≤ 5, en`; empty where all could come in."""
+    least, most = part.get("minimum_score") or None, part.get("maximum_score")
+    words = []
+    if least is not None or most is not None:
+        words.append((f"{least:g} ≤ " if least is not None else "") + "score" + (f" ≤ {most:g}" if most else ""))
+    if part.get("languages"):
+        words.append(" ".join(part["languages"]).replace("!", "not "))
+    return ", ".join(words)
