@@ -22,8 +22,8 @@ from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 
 if TYPE_CHECKING:
     from hornbook.audit.model import Asking
-    from hornbook.audit.rephrasings.embeddings import Embeddings
-    from hornbook.audit.rephrasings.nearest import Embedder
+    from hornbook.audit.rephrasings.candidates import Embedder
+    from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
     from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 
 console = Console()
@@ -134,18 +134,18 @@ def _judge(
     corpus: Path, benchmarks: list[Benchmark], found: dict[str, Any], judging: _Judging, progress: Progress
 ) -> dict[str, Any] | None:
     """What is told in other words; None for a dry run, which shows what it would cost."""
-    from hornbook.audit.rephrasings.embeddings import Embeddings
-    from hornbook.audit.rephrasings.figures import left_over
-    from hornbook.audit.rephrasings.vectors import Vectors
+    from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
+    from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
+    from hornbook.audit.rephrasings.verdicts import left_over
 
     items = left_over(benchmarks, found)
     with stoppable(console):
         if judging.vectors is None:
-            return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
-        with Embeddings(judging.vectors) as embedder:
+            return _judge_by(TfidfEmbedder(), corpus, benchmarks, items, judging, progress)
+        with EndpointEmbedder(judging.vectors) as embedder:
             if judging.dry_run and _show_vectors(embedder, corpus, items):
                 console.print("The prompts below are found by shared words in their stead.", highlight=False)
-                return _judge_by(Vectors(), corpus, benchmarks, items, judging, progress)
+                return _judge_by(TfidfEmbedder(), corpus, benchmarks, items, judging, progress)
             return _judge_by(embedder, corpus, benchmarks, items, judging, progress)
 
 
@@ -157,10 +157,10 @@ def _judge_by(
     judging: _Judging,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    from hornbook.audit.rephrasings.embeddings import Embeddings
-    from hornbook.audit.rephrasings.figures import judge_all
+    from hornbook.audit.rephrasings.candidates import candidates
+    from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
     from hornbook.audit.rephrasings.judge import LlmJudge, request
-    from hornbook.audit.rephrasings.nearest import candidates
+    from hornbook.audit.rephrasings.verdicts import judge_all
     from hornbook.teacher.client.budget import estimate, show
     from hornbook.teacher.client.client import Client
 
@@ -168,15 +168,15 @@ def _judge_by(
     if judging.dry_run:
         show(estimate((request(pair) for some in pairs for pair in some), judging.judge), console)
         return None
-    spending = embedder.spending if isinstance(embedder, Embeddings) else None
-    settings = judging.judge if spending is None else judging.judge.model_copy(update={"budget": spending.left()})
+    spent = embedder.budget if isinstance(embedder, EndpointEmbedder) else None
+    settings = judging.judge if spent is None else judging.judge.model_copy(update={"budget": spent.left()})
     with Client(settings, progress) as client:
         judge = LlmJudge(client)
         rows = judge_all(benchmarks, pairs, judge)
     return {
         "judge": client.name,
         "vectors": embedder.name,
-        "vectors_cost": spending.as_dict() if spending is not None else None,
+        "vectors_cost": spent.as_dict() if spent is not None else None,
         "nearest": judging.nearest,
         "passages": passages,
         "ended": judge.ended,
@@ -186,10 +186,9 @@ def _judge_by(
     }
 
 
-def _show_vectors(embedder: Embeddings, corpus: Path, items: list[Item]) -> int:
+def _show_vectors(embedder: EndpointEmbedder, corpus: Path, items: list[Item]) -> int:
     """Print what the vectors would cost. Returns how many of them are not there yet."""
-    from hornbook.audit.rephrasings.nearest import sides
-    from hornbook.audit.rephrasings.passages import passages
+    from hornbook.audit.rephrasings.candidates import passages, sides
 
     texts = chain((one.text for one in passages(corpus)), (text for item in items for text in sides(item)))
     missing, tokens, money = embedder.cost(texts)

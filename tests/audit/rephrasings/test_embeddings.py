@@ -10,8 +10,8 @@ from tests.audit.rephrasings.conftest import noise
 from tests.audit.rephrasings.embedding_server import EmbeddingServer, Fault, serving
 from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
 
-from hornbook.audit.rephrasings.embeddings import TOGETHER, Embeddings
-from hornbook.audit.rephrasings.nearest import candidates
+from hornbook.audit.rephrasings.candidates import candidates
+from hornbook.audit.rephrasings.embeddings import TOGETHER, EndpointEmbedder
 from hornbook.corpus.decontaminate.benchmarks import Benchmark
 from hornbook.errors import UserError
 from hornbook.progress import Progress
@@ -20,15 +20,15 @@ from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, End
 
 TEXTS = noise(5 * TOGETHER)
 
-Make = Callable[..., Embeddings]
+Make = Callable[..., EndpointEmbedder]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def given(url: str, **rest: Any) -> Embeddings:
+    def given(url: str, **rest: Any) -> EndpointEmbedder:
         endpoint = Endpoint(base_url=url, model="meaning", price_in=1.0)
         quick: dict[str, Any] = {"cache": tmp_path / "cache", "backoff": 0.01, "longest_pause": 0.05}
-        return Embeddings(ClientSettings(endpoints=(endpoint,), **(quick | rest)))
+        return EndpointEmbedder(ClientSettings(endpoints=(endpoint,), **(quick | rest)))
 
     return given
 
@@ -40,7 +40,7 @@ def test_what_is_told_in_other_words_is_found(
     with serving(EmbeddingServer()) as server, make(server.url) as embed:
         found, _ = candidates(corpus, benchmark.items, embed, 1, Progress())
     assert [pair.passage.text for (pair,) in found] == list(WAYS["other words"])
-    assert {pair.near for (pair,) in found} == {1.0}
+    assert {pair.similarity for (pair,) in found} == {1.0}
 
 
 def test_rows_are_in_order_and_paid_for_once(make: Make) -> None:
@@ -49,7 +49,7 @@ def test_rows_are_in_order_and_paid_for_once(make: Make) -> None:
         with make(server.url) as embed:
             assert embed.cost(texts)[0] == len(set(texts))
             rows = embed(texts)
-            assert embed.spending.tokens == 3 * len(set(texts))
+            assert embed.budget.tokens == 3 * len(set(texts))
         assert rows[-2].argmax() == len(QUESTIONS) - 1
         assert np.allclose(np.linalg.norm(rows, axis=1), 1)
         with make(server.url, budget=BudgetSettings(requests=0)) as embed:
@@ -66,7 +66,7 @@ def test_faults_that_pass_are_waited_out(make: Make) -> None:
     server = EmbeddingServer(lambda number: faults[number] if number < len(faults) else None)
     with serving(server), make(server.url) as embed:
         assert len(embed(TEXTS)) == len(TEXTS)
-        assert embed.spending.requests == len(faults) + 5
+        assert embed.budget.requests == len(faults) + 5
     assert set(server.texts.values()) == {1}
 
 
@@ -103,7 +103,7 @@ def test_a_budget_ends_it_and_it_goes_on(budget: dict[str, float], make: Make) -
             for start in range(0, len(texts), TOGETHER):
                 embed(texts[start : start + TOGETHER])
         assert len(server.texts) == 2 * TOGETHER
-        assert min(value for value in embed.spending.left().model_dump().values() if value is not None) < 1_000
+        assert min(value for value in embed.budget.left().model_dump().values() if value is not None) < 1_000
         with make(server.url) as embed:
             embed(texts)
         assert set(server.texts.values()) == {1}

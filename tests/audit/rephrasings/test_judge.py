@@ -9,9 +9,8 @@ from tests.audit.rephrasings.conftest import JudgeServer, asked, noise
 from tests.audit.rephrasings.told_again import QUESTIONS, WAYS
 from tests.teacher.client.server import Act, Call, status
 
+from hornbook.audit.rephrasings.candidates import Pair, Passage
 from hornbook.audit.rephrasings.judge import NOT_ASKED, LlmJudge, request
-from hornbook.audit.rephrasings.nearest import Pair
-from hornbook.audit.rephrasings.passages import Passage
 from hornbook.corpus.decontaminate.benchmarks import Item
 from hornbook.errors import UserError
 from hornbook.teacher.client.client import Client

@@ -10,16 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from hornbook.audit.rephrasings.passages import CHARACTERS
-from hornbook.audit.rephrasings.spending import Spending
+from hornbook.audit.rephrasings.candidates import CHARACTERS
 from hornbook.errors import UserError
 from hornbook.files import digest_value
-from hornbook.teacher.client.budget import price
+from hornbook.teacher.client.budget import BudgetError, overdrawn, price
 from hornbook.teacher.client.cache import FILE, Cache
 from hornbook.teacher.client.messages import Reply, Usage, tokens_of
 from hornbook.teacher.client.protocol import BrokenError, BusyError, ExchangeError, UnreachableError, trouble_of
 from hornbook.teacher.client.rate_limiter import pause_before
-from hornbook.teacher.client.settings import ClientSettings
+from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +28,13 @@ TOGETHER = 64  # texts of one request
 AT_ONCE = 4  # requests
 
 
-class Embeddings:
+class EndpointEmbedder:
     """Asks one endpoint, named by the first of the settings. Use it in a `with` block."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.name = settings.model
         self._settings, self._endpoint = settings, settings.endpoints[0]
-        self.spending = Spending(settings.budget, self._endpoint.price_in)
+        self.budget = EmbeddingBudget(settings.budget, self._endpoint.price_in)
         self._lock = threading.Lock()
         self._answered = False
         self._widths: set[int] = set()
@@ -116,20 +115,20 @@ class Embeddings:
         estimated = sum(tokens_of(len(text)) for text in texts)
         settings = self._settings
         for tried in range(1, settings.retries + 2):
-            self.spending.set_aside(estimated)
+            self.budget.reserve(estimated)
             try:
                 rows, used = self._exchange(texts)
             except (BusyError, BrokenError) as trouble:
-                self.spending.settle(estimated, 0)
+                self.budget.settle(estimated, 0)
                 if tried > settings.retries:
                     raise UserError(self._complaint(trouble)) from None
                 pause = pause_before(tried, settings.backoff, settings.longest_pause, settings.seed, texts[0])
                 time.sleep(min(trouble.wait if trouble.wait is not None else pause, settings.patience))
             except ExchangeError as trouble:
-                self.spending.settle(estimated, 0)
+                self.budget.settle(estimated, 0)
                 raise UserError(self._complaint(trouble)) from None
             else:
-                self.spending.settle(estimated, estimated if used is None else used)
+                self.budget.settle(estimated, estimated if used is None else used)
                 self._keep(texts, rows)
                 return rows
         raise AssertionError("the last try returns or raises")
@@ -179,6 +178,52 @@ class Embeddings:
             f"{self._endpoint.base_url}/embeddings gave no vectors: {trouble.detail}; "
             "those that came are kept: the same command goes on from there"
         )
+
+
+class EmbeddingBudget:
+    """Counts requests, tokens and money from several threads. What a request may take is set aside before it goes."""
+
+    def __init__(self, budget: BudgetSettings, price_in: float) -> None:
+        """`price_in`: money for a million tokens."""
+        self._budget, self._price = budget, price_in
+        self._lock = threading.Lock()
+        self.requests, self.tokens = 0, 0
+
+    @property
+    def money(self) -> float:
+        """In the currency of the price."""
+        return price(Usage(self.tokens), self._price, 0.0)
+
+    def reserve(self, tokens: int) -> None:
+        """Count a request of so many tokens. Raises BudgetError where it would overdraw the budget."""
+        with self._lock:
+            money = price(Usage(self.tokens + tokens), self._price, 0.0)
+            reached = overdrawn(self._budget, self.requests + 1, self.tokens + tokens, money)
+            if reached:
+                raise BudgetError(
+                    f"the budget of {reached} is reached before all vectors are made; every one so far is kept: "
+                    "the same command goes on from there with a budget of its own"
+                )
+            self.requests += 1
+            self.tokens += tokens
+
+    def settle(self, tokens: int, used: int) -> None:
+        """Of what was set aside so much was used."""
+        with self._lock:
+            self.tokens += used - tokens
+
+    def left(self) -> BudgetSettings:
+        """What whoever asks next may use."""
+        budget = self._budget
+        return BudgetSettings(
+            requests=None if budget.requests is None else max(0, budget.requests - self.requests),
+            tokens=None if budget.tokens is None else max(0, budget.tokens - self.tokens),
+            money=None if budget.money is None else max(0.0, budget.money - self.money),
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """Everything for the figures."""
+        return {"requests": self.requests, "tokens": self.tokens, "money": round(self.money, 6)}
 
 
 def _read(content: bytes, count: int) -> tuple[list[NDArray[np.float32]], int | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hornbook.audit.rephrasings.nearest import Pair
-from hornbook.audit.rephrasings.rounds import Opinion, Verdict
+from hornbook.audit.rephrasings.candidates import Pair
+from hornbook.audit.rephrasings.verdicts import Opinion, Verdict
 from hornbook.errors import UserError
 from hornbook.teacher.client.budget import BudgetError
 from hornbook.teacher.client.cache import Cache

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from hornbook.audit.rephrasings.vectors import Vectors
+from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
 
 TEXTS = ["the red fox jumps", "a red fox that jumped", "unlike anything", "", "ab"]
 
 
 def test_rows_have_length_one_and_do_not_depend_on_the_batch() -> None:
-    vectors = Vectors()
+    vectors = TfidfEmbedder()
     vectors.learn([TEXTS[:2], TEXTS[2:]])
     whole = vectors(TEXTS)
     lengths = np.sqrt(whole.multiply(whole).sum(axis=1)).A1 if hasattr(whole, "A1") else None
@@ -20,7 +20,7 @@ def test_rows_have_length_one_and_do_not_depend_on_the_batch() -> None:
 
 
 def test_shared_words_and_parts_of_words_bring_near() -> None:
-    vectors = Vectors()
+    vectors = TfidfEmbedder()
     vectors.learn([TEXTS])
     near = (vectors(TEXTS) @ vectors(TEXTS).T).toarray()
     assert near[0, 1] > 0.2
@@ -29,6 +29,6 @@ def test_shared_words_and_parts_of_words_bring_near() -> None:
 
 def test_what_most_texts_hold_weighs_nothing() -> None:
     texts = [f"common phrase {number:03}{number:03}" for number in range(200)]
-    vectors = Vectors()
+    vectors = TfidfEmbedder()
     vectors.learn([texts])
     assert (vectors(["common phrase"]) @ vectors(texts).T).nnz == 0

@@ -22,7 +22,7 @@ _FEW = 10  # texts that may hold a feature, however few there are
 _BASE, _MIX = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 
 
-class Vectors:
+class TfidfEmbedder:
     """Inverse document frequencies of the hashed features that a text has (TF-IDF without counts), rows of length 1."""
 
     name = "TF-IDF of hashed words, pairs of words and runs of four characters"

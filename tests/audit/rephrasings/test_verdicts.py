@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hornbook.audit.rephrasings.nearest import Pair
-from hornbook.audit.rephrasings.passages import Passage
-from hornbook.audit.rephrasings.rounds import Opinion, Verdict, in_rounds, verdict_of
+from hornbook.audit.rephrasings.candidates import Pair, Passage
+from hornbook.audit.rephrasings.verdicts import Opinion, Verdict, judge_nearest_first, verdict_of
 from hornbook.corpus.decontaminate.benchmarks import Item
 
 
@@ -26,16 +25,18 @@ def test_the_nearest_first_and_a_leak_ends_an_item() -> None:
         asked.append([one.passage.document for one in pairs])
         return [Opinion("leak" if one.passage.document in "bd" else "clean", "") for one in pairs]
 
-    judged = in_rounds(CANDIDATES, judge)
+    judged = judge_nearest_first(CANDIDATES, judge)
     assert asked == [["d", "a"], ["b"], []]
     assert [[one.opinion.verdict for one in some] for some in judged] == [["clean", "leak"], [], ["leak"]]
-    assert in_rounds([], judge) == []
+    assert judge_nearest_first([], judge) == []
 
 
 def test_what_was_not_judged_is_unknown() -> None:
     def said(*verdicts: Verdict) -> Verdict:
         answers = iter(verdicts)
-        return verdict_of(in_rounds([CANDIDATES[0]], lambda pairs: [Opinion(next(answers), "") for _ in pairs])[0])
+        return verdict_of(
+            judge_nearest_first([CANDIDATES[0]], lambda pairs: [Opinion(next(answers), "") for _ in pairs])[0]
+        )
 
     assert said("clean", "clean", "clean") == "clean"
     assert said("clean", "unknown", "clean") == "unknown"

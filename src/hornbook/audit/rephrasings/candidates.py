@@ -1,4 +1,7 @@
-"""For each item of a benchmark the passages of a corpus that are most like it."""
+"""For each item of a benchmark its candidates: the passages of a corpus whose vectors are nearest.
+
+A passage is as much of a document as a question takes, so that a book is not one blurred text.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,30 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hornbook.audit.rephrasings.passages import CHARACTERS, Passage, passages
 from hornbook.corpus.decontaminate.benchmarks import Item
+from hornbook.documents import read_batches
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CHARACTERS = 1_200
+STEP = CHARACTERS // 2  # what is no longer than this lies whole in one passage at least
 _BATCH = 2_000  # passages
 _ROWS = 1_000  # items' texts that a batch is compared with at once
 _SPARE = 4  # kept for each one that is wanted: overlapping passages and copies are left out in the end
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a document, and where it begins: `start` in characters."""
+
+    document: str
+    source: str
+    path: str
+    start: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +43,7 @@ class Pair:
 
     item: Item
     passage: Passage
-    near: float
+    similarity: float
 
 
 class Embedder(Protocol):
@@ -55,7 +71,7 @@ def candidates(
     texts = [(number, text) for number, item in enumerate(items) for text in sides(item)]
     whole = [text for _, text in texts]
     embedder.learn(_counted(lambda: chain(_batches(corpus), _grouped(whole)), "weigh words", progress))
-    best = _Best([number for number, _ in texts], len(items), _SPARE * nearest)
+    best = _TopK([number for number, _ in texts], len(items), _SPARE * nearest)
     rows = [(start, embedder(whole[start : start + _ROWS])) for start in range(0, len(whole), _ROWS)]
     for batch in _counted(lambda: _batches(corpus), "find what is alike", progress):
         found = embedder(batch).T
@@ -65,6 +81,22 @@ def candidates(
     wanted = set(best.columns.tolist())
     chosen = {number: one for number, one in enumerate(passages(corpus)) if number in wanted}
     return [_apart(item, best.of(number), chosen, nearest) for number, item in enumerate(items)], best.seen
+
+
+def passages(corpus: Path) -> Iterator[Passage]:
+    """Every passage of every document, in the corpus's order."""
+    for batch in read_batches(corpus, ["id", "text", "source", "path"]):
+        for row in batch.to_pylist():
+            for start, text in windows(row["text"] or ""):
+                yield Passage(row["id"], row["source"], row.get("path") or "", start, text)
+
+
+def windows(text: str) -> Iterator[tuple[int, str]]:
+    """Overlapping parts of a text, each with its start; those of white space alone are left out."""
+    for start in range(0, max(1, len(text) - STEP), STEP):
+        part = text[start : start + CHARACTERS]
+        if not part.isspace() and part:
+            yield start, part
 
 
 def sides(item: Item) -> Iterable[str]:
@@ -92,10 +124,10 @@ def _counted(batches: Callable[[], Iterable[Sequence[str]]], label: str, progres
 def _apart(item: Item, found: Sequence[tuple[int, float]], chosen: dict[int, Passage], nearest: int) -> list[Pair]:
     """The first `nearest` passages of which none overlaps or equals another."""
     pairs: list[Pair] = []
-    for number, near in found:
+    for number, similarity in found:
         passage = chosen[number]
         if len(pairs) < nearest and not any(_same(passage, other.passage) for other in pairs):
-            pairs.append(Pair(item, passage, round(near, 4)))
+            pairs.append(Pair(item, passage, round(similarity, 4)))
     return pairs
 
 
@@ -105,7 +137,7 @@ def _same(one: Passage, other: Passage) -> bool:
     return one.text == other.text
 
 
-class _Best:
+class _TopK:
     """The columns with the highest values of each row, though columns come in batches; of equal values the first."""
 
     def __init__(self, owners: Sequence[int], items: int, keep: int) -> None:
