@@ -20,6 +20,7 @@ from hornbook.files import read_toml
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for
+from hornbook.model.formats.quantization import find as find_quantization
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QuantizeSettings
 from hornbook.settings import Settings, apply, validated
@@ -32,7 +33,6 @@ from hornbook.train.sft import SftSettings
 BUILT_IN = Path(__file__).parent / "recipes"
 
 # Equal to what the rooms say that own them; importing those would load torch and slow down every command.
-QUANTIZATION_GROUP = 32  # model.four_bit
 
 
 Optional = Literal["grade", "write", "sft", "dpo", "evaluate", "quantize"]
@@ -147,10 +147,11 @@ class Recipe(Settings):
                 f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
                 f"{SMALLEST_VOCABULARY} ids"
             )
+        form = find_quantization(self.quantize.format)
         for name, columns in (("width", self.model.width), ("mlp_width", self.model.mlp_width)):
-            if columns % QUANTIZATION_GROUP:
+            if not form.fits(columns):
                 raise ValueError(
-                    f"model.{name} is {columns}, not a multiple of {QUANTIZATION_GROUP}: 4-bit weights come in groups"
+                    f"model.{name} is {columns}, not a multiple of {form.group}: {form.bits}-bit weights come in groups"
                 )
         if self.longrope is not None and self.longrope.context <= self.model.context:
             raise ValueError(

@@ -34,8 +34,8 @@ def test_bytes_at_each_precision():
     mini = costs(find("phi-3-mini-4k").config)
     assert (mini.fp32, mini.bf16, mini.int8) == (4 * 3_821_079_552, 2 * 3_821_079_552, 3_821_079_552)
     norms = 65 * 3072
-    assert mini.four_bit == (3_821_079_552 - norms) * 4.5 / 8 + 4 * norms
-    assert costs(TINY.model_copy(update={"width": 24})).four_bit is None
+    assert mini.quantized["4bit"] == (3_821_079_552 - norms) * 4.5 / 8 + 4 * norms
+    assert costs(TINY.model_copy(update={"width": 24})).quantized["4bit"] is None
 
 
 def test_four_bit_bytes_are_those_of_a_quantized_model():
@@ -46,7 +46,7 @@ def test_four_bit_bytes_are_those_of_a_quantized_model():
         if name == "embed" or (isinstance(module, torch.nn.Linear) and name != "lm_head"):
             quantize_matrix(model, name)
     tensors = {name: t for name, t in model.state_dict().items() if not name.startswith("lm_head.")}
-    assert sum(t.numel() * t.element_size() for t in tensors.values()) == costs(TINY).four_bit
+    assert sum(t.numel() * t.element_size() for t in tensors.values()) == costs(TINY).quantized["4bit"]
 
 
 def test_words():

@@ -21,7 +21,7 @@ def rows(seed: int, count: int = 40) -> np.ndarray:
 
 def run(source: Path, into: Path, **settings: Any) -> dict[str, Any]:
     return quantize(
-        source, rows(1), QuantizeSettings(**{"embeddings": "4bit", **settings}), into=into, progress=Progress()
+        source, rows(1), QuantizeSettings(**{"embeddings": "quantized", **settings}), into=into, progress=Progress()
     )
 
 

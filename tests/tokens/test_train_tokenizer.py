@@ -11,8 +11,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hornbook import recipe
-from hornbook.model.formats import four_bit
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.tokens import train_tokenizer
 from hornbook.tokens.settings import SMALLEST_VOCABULARY
@@ -64,7 +62,6 @@ def test_a_small_text_makes_a_small_vocabulary(tmp_path: Path) -> None:
     least = len(train_tokenizer.CONTROL_TOKENS) + 256
     assert least <= trained.get_vocab_size() <= least + 1
     assert train_tokenizer.train([], 300).get_vocab_size() == least == SMALLEST_VOCABULARY
-    assert recipe.QUANTIZATION_GROUP == four_bit.GROUP
 
 
 def test_the_same_bytes_in_every_process(tokenizer_folder: Path, tmp_path: Path) -> None:

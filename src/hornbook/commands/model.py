@@ -16,21 +16,14 @@ from hornbook.commands.places import model_folder
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import read_config
-from hornbook.model.registry import Entry, entries, find
+from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
+from hornbook.model.registry import FAMILIES, Entry, entries, find
 from hornbook.model.summary import Costs, attention_in_words, costs, describe
 from hornbook.report.wording import count, size
 
 console = Console()
 app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
 
-# The list's headings: a family's title, and what its models have in common.
-FAMILIES = {
-    "TinyStories": ("TinyStories", "GPT-Neo: learned positions, layer norm, GELU"),
-    "phi": ("phi-1, phi-1.5, phi-2", "attention beside MLP; rotary, layer norm, GELU"),
-    "phi-3": ("phi-3, phi-4", "attention, then MLP; rotary, RMS norm, SwiGLU"),
-    "phi-3-small": ("phi-3-small", "block-sparse and full layers in turn, layer norm, GEGELU, muP"),
-    "phi-3.5-moe": ("Mixture of experts", "phi-3 with experts, layer norm and biases"),
-}
 # Heading, width in characters, and whether its cells are numbers.
 COLUMNS = (
     ("name", 17, False),
@@ -67,7 +60,7 @@ def _family_table(members: list[Entry], heading: bool) -> Table:
             _short(cost.parameters),
             _context(config.context),
             size(cost.bf16),
-            _size(cost.four_bit),
+            _size(cost.quantized[FOUR_BIT.name]),
             attention_in_words(config),
         )
     return table
@@ -116,16 +109,18 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> Table:
         parameters += f", of which {count(cost.active_parameters)} work on a token"
     table.add_row("parameters", parameters)
     table.add_row("bytes", f"fp32 {size(cost.fp32)}, bf16 {size(cost.bf16)}, int8 {size(cost.int8)}")
-    table.add_row("in 4 bits", _four_bit_in_words(cost))
+    for quantization in QUANTIZATIONS:
+        table.add_row(f"in {quantization.title}", _quantized_in_words(quantization, cost.quantized[quantization.name]))
     table.add_row("cache in bf16", _cache_in_words(config, cost))
     table.add_row("operations", f"{_flops(cost.flops_per_token)} for the last of {cost.length:,} tokens, forward pass")
     return table
 
 
-def _four_bit_in_words(cost: Costs) -> str:
-    if cost.four_bit is None:
-        return "– (its rows cannot be cut into groups of 32)"
-    return f"{size(cost.four_bit)} (Hornbook's format: matrices at 4.5 bits a weight, biases and norms in fp32)"
+def _quantized_in_words(quantization: Quantization, number: int | None) -> str:
+    if number is None:
+        return f"– (its rows cannot be cut into groups of {quantization.group})"
+    bits = f"{quantization.bits_per_weight:g}"
+    return f"{size(number)} (Hornbook's format: matrices at {bits} bits a weight, biases and norms in fp32)"
 
 
 def _cache_in_words(config: ModelConfig, cost: Costs) -> str:
@@ -148,7 +143,7 @@ def _as_values(name: str, entry: Entry | None, config: ModelConfig, cost: Costs)
         "architecture": describe(config),
         "parameters": values["parameters"],
         "active_parameters": values["active_parameters"],
-        "bytes": {key: values[key] for key in ("fp32", "bf16", "int8", "four_bit")},
+        "bytes": {**{key: values[key] for key in ("fp32", "bf16", "int8")}, **cost.quantized},
         "cache_bytes": {"per_token": values["cache_per_token"], "at_context": values["cache_at_context"]},
         "flops_per_token": values["flops_per_token"],
         "length": values["length"],

@@ -15,6 +15,16 @@ Family = Literal["TinyStories", "phi", "phi-3", "phi-3-small", "phi-3.5-moe"]
 TokenizerKind = Literal["gpt2", "codegen", "phi-3", "cl100k", "o200k"]
 
 
+# Each family's title, and what its models have in common.
+FAMILIES: dict[Family, tuple[str, str]] = {
+    "TinyStories": ("TinyStories", "GPT-Neo: learned positions, layer norm, GELU"),
+    "phi": ("phi-1, phi-1.5, phi-2", "attention beside MLP; rotary, layer norm, GELU"),
+    "phi-3": ("phi-3, phi-4", "attention, then MLP; rotary, RMS norm, SwiGLU"),
+    "phi-3-small": ("phi-3-small", "block-sparse and full layers in turn, layer norm, GEGELU, muP"),
+    "phi-3.5-moe": ("Mixture of experts", "phi-3 with experts, layer norm and biases"),
+}
+
+
 @dataclass(frozen=True)
 class Entry:
     """One model: its shape, what it is called elsewhere, and what it is.

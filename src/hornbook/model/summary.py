@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hornbook.model.config import AttentionKind, ModelConfig
-
-GROUP = 32  # columns that share a scale in Hornbook's 4-bit format (hornbook.model.formats.four_bit)
+from hornbook.model.formats import quantization
+from hornbook.model.formats.quantization import Quantization
 
 
 @dataclass(frozen=True)
 class Costs:
     """Sizes in bytes, counts, and operations.
 
-    four_bit is None where a matrix's rows cannot be cut into groups of 32. int8 counts a byte a weight, scales left
-    out. cache: keys and values in 16 bits; `cache_per_token` is what a further token adds before any window is full.
-    flops_per_token: of one token's forward pass at the end of a sequence of `length` tokens.
+    int8 counts a byte a weight, scales left out. quantized: by the name of each format, None where a matrix's rows
+    cannot be cut into its groups. cache: keys and values in 16 bits; `cache_per_token` is what a further token adds
+    before any window is full. flops_per_token: of one token's forward pass at the end of `length` tokens.
     """
 
     parameters: int
@@ -23,7 +23,7 @@ class Costs:
     fp32: int
     bf16: int
     int8: int
-    four_bit: int | None
+    quantized: dict[str, int | None]
     cache_per_token: int
     cache_at_context: int
     length: int
@@ -40,7 +40,7 @@ def costs(config: ModelConfig, length: int | None = None) -> Costs:
         fp32=4 * total,
         bf16=2 * total,
         int8=total,
-        four_bit=_four_bit_bytes(config),
+        quantized={one.name: quantized_bytes(config, one) for one in quantization.QUANTIZATIONS},
         cache_per_token=config.cache_bytes_per_token(),
         cache_at_context=cache_bytes(config, config.context),
         length=length,
@@ -59,7 +59,7 @@ def _held(config: ModelConfig, kind: AttentionKind, length: int) -> int:
 
 
 def matrix_weights(config: ModelConfig) -> int:
-    """Weights that quantizing to 4 bits touches: all but norms, biases, routers and learned positions."""
+    """Weights that quantizing touches: all but norms, biases, routers and learned positions."""
     switched = {"qkv_bias": False, "out_bias": False, "mlp_bias": False, "lm_head_bias": False}
     norm = config.width * (2 if config.norm == "layer" else 1)
     norms = 1 + config.layers * (1 if config.block == "parallel" else 2)
@@ -68,12 +68,12 @@ def matrix_weights(config: ModelConfig) -> int:
     return config.model_copy(update=switched).parameters() - norms * norm - routers - positions
 
 
-def _four_bit_bytes(config: ModelConfig) -> int | None:
-    """Hornbook's 4-bit format: half a byte a weight, an fp16 scale for each 32, and the rest in fp32."""
-    if config.width % GROUP or config.mlp_width % GROUP:
+def quantized_bytes(config: ModelConfig, form: Quantization) -> int | None:
+    """Bytes with every matrix quantized, the rest in fp32; None where rows cannot be cut into groups."""
+    if not (form.fits(config.width) and form.fits(config.mlp_width)):
         return None
     matrices = matrix_weights(config)
-    return matrices // 2 + 2 * (matrices // GROUP) + 4 * (config.parameters() - matrices)
+    return form.bytes(matrices) + 4 * (config.parameters() - matrices)
 
 
 def attention_in_words(config: ModelConfig) -> str:

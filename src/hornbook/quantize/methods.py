@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hornbook.model.formats.four_bit import GROUP
+from hornbook.model.formats.quantization import FOUR_BIT, Quantization
 
-LEVELS = (-8, 7)
-# A scale is tried as a share of the one that takes the largest weight to level 8. Smaller ones clip the largest weights
-# and round all others more finely; larger ones take it to level 7, 6, ... 1, and so keep every group exactly that
-# already lies on a grid of 4 bits.
-SHARES = tuple(1.0 - 0.025 * step for step in range(21)) + tuple(8.0 / level for level in range(7, 0, -1))
 DAMPING = 0.01  # of the Gram matrix, as a share of its mean diagonal: the paper's
 
 
@@ -26,46 +21,47 @@ DAMPING = 0.01  # of the Gram matrix, as a share of its mean diagonal: the paper
 class Method:
     """How a matrix is rounded.
 
-    round: from weights (rows, columns) and, where the method is `calibrated`, the sum of x xᵀ (columns, columns) over
-    the inputs x that the matrix sees, to levels (rows, columns) in -8..7 and scales (rows, columns / 32) in fp16.
+    round: from weights (rows, columns), the sum of x xᵀ (columns, columns) over the inputs x that the matrix sees, used
+    where the method is `calibrated`, and a format, to the format's levels (rows, columns), -8..7 in 4 bits, and scales
+    (rows, columns / group) in fp16.
     """
 
-    round: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+    round: Callable[[Tensor, Tensor | None, Quantization], tuple[Tensor, Tensor]]
     calibrated: bool
 
 
-def rtn(weight: Tensor, gram: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def rtn(weight: Tensor, gram: Tensor | None = None, quantization: Quantization = FOUR_BIT) -> tuple[Tensor, Tensor]:
     """Round to the nearest level; inputs do not matter. See `Method`."""
     columns = weight.shape[1]
-    return _round(weight, torch.eye(columns, dtype=torch.float64))
+    return _round(weight, torch.eye(columns, dtype=torch.float64), quantization)
 
 
-def gptq(weight: Tensor, gram: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def gptq(weight: Tensor, gram: Tensor | None = None, quantization: Quantization = FOUR_BIT) -> tuple[Tensor, Tensor]:
     """Round column by column, making up for each error in the columns that follow. See `Method`.
 
     Without inputs nothing can be made up for: it is rtn.
     """
     if gram is None:
-        return rtn(weight)
-    return _round(weight, _inverse_factor(gram.double(), DAMPING))
+        return rtn(weight, None, quantization)
+    return _round(weight, _inverse_factor(gram.double(), DAMPING), quantization)
 
 
 METHODS: dict[str, Method] = {"gptq": Method(gptq, calibrated=True), "rtn": Method(rtn, calibrated=False)}
 
 
-def _round(weight: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
+def _round(weight: Tensor, inverse: Tensor, quantization: Quantization) -> tuple[Tensor, Tensor]:
     """GPTQ's loop; inverse: the upper Cholesky factor of the inverse Gram matrix, the identity for no compensation."""
     left = weight.double().clone()
-    rows, columns = left.shape
+    (rows, columns), group = left.shape, quantization.group
     levels = torch.zeros_like(left)
-    scales = torch.zeros(rows, columns // GROUP, dtype=torch.float64)
-    for start in range(0, columns, GROUP):
-        end = start + GROUP
-        scale = best_scales(left[:, start:end])
-        scales[:, start // GROUP] = scale
-        errors = torch.zeros(rows, GROUP, dtype=torch.float64)
+    scales = torch.zeros(rows, columns // group, dtype=torch.float64)
+    for start in range(0, columns, group):
+        end = start + group
+        scale = best_scales(left[:, start:end], quantization)
+        scales[:, start // group] = scale
+        errors = torch.zeros(rows, group, dtype=torch.float64)
         for column in range(start, end):
-            levels[:, column] = round_to(left[:, column : column + 1], scale)[:, 0]
+            levels[:, column] = round_to(left[:, column : column + 1], scale, quantization)[:, 0]
             error = (left[:, column] - levels[:, column] * scale) / inverse[column, column]
             left[:, column + 1 : end] -= error[:, None] * inverse[column, column + 1 : end]
             errors[:, column - start] = error
@@ -73,24 +69,31 @@ def _round(weight: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
     return levels, scales.half()
 
 
-def best_scales(group: Tensor) -> Tensor:
-    """Scales (rows,) of one group (rows, 32) with the least squared error, as fp16 can hold them."""
+def best_scales(group: Tensor, quantization: Quantization = FOUR_BIT) -> Tensor:
+    """Scales (rows,) of one group (rows, group) with the least squared error, as fp16 can hold them.
+
+    A scale is tried as a share of the one that takes the largest weight to the least level. Smaller ones clip the
+    largest weights and round all others more finely; larger ones take it to level 7, 6, ... 1, and so keep every group
+    exactly that already lies on the grid.
+    """
+    lowest = float(quantization.levels[0])
+    shares = [1.0 - 0.025 * step for step in range(21)] + [-lowest / level for level in range(7, 0, -1)]
     largest = group.abs().amax(-1)
     best = torch.full_like(largest, torch.inf)
     scales = torch.zeros_like(largest)
-    for share in SHARES:
-        for sign in (1.0, -1.0):  # -8 has no counterpart: the sign decides on which side the extra level lies
-            tried = (sign * largest * share / -LEVELS[0]).half().to(group.dtype)
-            error = (round_to(group, tried) * tried[:, None] - group).square().sum(-1)
+    for share in shares:
+        for sign in (1.0, -1.0):  # the least level has no counterpart: the sign decides on which side it lies
+            tried = (sign * largest * share / -lowest).half().to(group.dtype)
+            error = (round_to(group, tried, quantization) * tried[:, None] - group).square().sum(-1)
             better = error < best
             best, scales = torch.where(better, error, best), torch.where(better, tried, scales)
     return scales
 
 
-def round_to(weights: Tensor, scales: Tensor) -> Tensor:
+def round_to(weights: Tensor, scales: Tensor, quantization: Quantization = FOUR_BIT) -> Tensor:
     """Nearest levels (rows, columns) for weights (rows, columns) and scales (rows,); 0 where the scale is 0."""
     safe = torch.where(scales == 0, torch.ones_like(scales), scales)
-    return torch.where(scales[:, None] == 0, 0, (weights / safe[:, None]).round().clamp(*LEVELS))
+    return torch.where(scales[:, None] == 0, 0, (weights / safe[:, None]).round().clamp(*quantization.levels))
 
 
 def _inverse_factor(gram: Tensor, damping: float) -> Tensor:

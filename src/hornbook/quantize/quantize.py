@@ -1,6 +1,6 @@
 """The quantize stage: a trained checkpoint becomes one of fewer bits a weight.
 
-A method (`methods.py`) decides how weights are rounded, a format (`hornbook.model.formats.four_bit`) how they lie.
+A method (`methods.py`) decides how weights are rounded, a format (`model/formats/quantization.py`) how they are stored.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hornbook.errors import UserError
+from hornbook.model.formats import quantization
+from hornbook.model.formats.quantization import FOUR_BIT, Quantization
 from hornbook.progress import Progress
 from hornbook.settings import Settings
 
@@ -23,15 +25,24 @@ if TYPE_CHECKING:
 
 
 class QuantizeSettings(Settings):
-    """4 bits a weight in groups of 32."""
+    """How weights are rounded, and how they are stored: 4 bits a weight in groups of 32, unless told otherwise."""
 
+    format: str = Field(FOUR_BIT.name, description="how weights are stored: 4bit is 4 bits in groups of 32")
     method: Literal["gptq", "rtn"] = Field(
         "gptq", description="gptq makes up for errors as calibration rows weigh them, rtn rounds to the nearest value"
     )
-    embeddings: Literal["4bit", "half"] = Field("half", description="the embedding in 4 bits too, or in fp16")
+    embeddings: Literal["quantized", "half"] = Field("half", description="the embedding in the format too, or in fp16")
     calibration_rows: int = Field(
         256, ge=0, description="training rows that gptq weighs errors by; without any it is rtn"
     )
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return quantization.find(value).name
+        except UserError as error:
+            raise ValueError(str(error)) from None
 
 
 def quantize(
@@ -49,6 +60,7 @@ def quantize(
     from hornbook.model.transformer import Linear
     from hornbook.quantize.methods import METHODS
 
+    form = quantization.find(settings.format)
     model = checkpoint.load(source)
     if model.config.experts is not None:
         raise UserError(f"{source}: quantizing a model with experts is not supported")
@@ -56,8 +68,8 @@ def quantize(
     count = settings.calibration_rows if METHODS[settings.method].calibrated else 0
     ids = torch.from_numpy(rows[:count, : model.config.context])
     with torch.no_grad(), progress.task("quantizing", len(model.blocks)) as bar:
-        if settings.embeddings == "4bit":
-            quantize_matrix(model, "embed")
+        if settings.embeddings == "quantized":
+            quantize_matrix(model, "embed", form)
         else:
             for module in model.children():
                 if isinstance(module, nn.Linear | nn.Embedding):
@@ -65,10 +77,10 @@ def quantize(
         for index, block in enumerate(model.blocks):
             for name in [name for name, module in block.named_modules() if isinstance(module, Linear)]:
                 gram = _gram(model, block.get_submodule(name), ids) if len(ids) else None
-                quantize_matrix(model, f"blocks.{index}.{name}", settings.method, gram)
+                quantize_matrix(model, f"blocks.{index}.{name}", form, settings.method, gram)
             bar.advance()
-        if settings.embeddings == "4bit" and not model.config.tied_embeddings:
-            quantize_matrix(model, "lm_head")
+        if settings.embeddings == "quantized" and not model.config.tied_embeddings:
+            quantize_matrix(model, "lm_head", form)
     tied = ("lm_head.",) if model.config.tied_embeddings else ()
     after = sum(t.numel() * t.element_size() for name, t in model.state_dict().items() if not name.startswith(tied))
     checkpoint.save(model, into / "model", Tokenizer(source))
@@ -80,21 +92,20 @@ def quantize(
     }
 
 
-def quantize_matrix(model: Transformer, name: str, method: str = "rtn", gram: Tensor | None = None) -> None:
-    """Swap one matrix of `model`, a linear map or an embedding, for its 4-bit form. gram: see `methods.Method`."""
+def quantize_matrix(
+    model: Transformer, name: str, form: Quantization = FOUR_BIT, method: str = "rtn", gram: Tensor | None = None
+) -> None:
+    """Swap one matrix of `model`, a linear map or an embedding, for its quantized form. gram: see `methods.Method`."""
     from torch import nn
 
-    from hornbook.model.formats import checkpoint
-    from hornbook.model.formats.four_bit import as_four_bit, pack
+    from hornbook.model.formats.quantized import empty, replace
     from hornbook.quantize.methods import METHODS
 
     module = model.get_submodule(name)
     assert isinstance(module, nn.Linear | nn.Embedding)
-    replacement = as_four_bit(module)
-    levels, scales = METHODS[method].round(module.weight, gram)
-    replacement.packed.copy_(pack(levels))
-    replacement.scales.copy_(scales)
-    checkpoint.replace(model, name, replacement)
+    layer = empty(module, form)
+    layer.store(*METHODS[method].round(module.weight, gram, form))
+    replace(model, name, layer)
 
 
 def _gram(model: Transformer, module: nn.Module, ids: Tensor, batch: int = 32) -> Tensor:

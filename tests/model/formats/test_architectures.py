@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import architectures
+from hornbook.model.formats import architectures, checkpoint
 from hornbook.model.formats.architectures import (
     ARCHITECTURES,
     architecture_for,
@@ -21,8 +23,10 @@ from hornbook.model.formats.architectures import (
     read_config,
     to_huggingface,
 )
-from hornbook.model.formats.checkpoint import blank
+from hornbook.model.formats.layout import Layout, one
+from hornbook.model.formats.published import dimensions
 from hornbook.model.registry import entries
+from hornbook.model.transformer import blank
 
 WHERE = Path("somewhere/config.json")
 LONG: dict[str, Any] = {"original": 32, "short": (1.0, 1.5, 2.0, 2.5), "long": (2.0, 3.0, 4.0, 5.0)}
@@ -267,3 +271,29 @@ def test_reading_a_configuration_needs_no_torch() -> None:
     code = f"import sys; sys.path[:0] = {sys.path!r}; import {architectures.__name__}; print('torch' in sys.modules)"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "False"
+
+
+def test_a_new_architecture_is_one_word_beside_its_module(
+    make_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown with one that is phi-3 with biases under its own names, which no published format holds."""
+
+    def layout(config: ModelConfig) -> Layout:
+        return {name: [one(f"toy.{name}")] for name, _ in blank(config).named_parameters()}
+
+    toy = SimpleNamespace(
+        MODEL_TYPES=("toy",),
+        ARCHITECTURE="ToyForCausalLM",
+        read=lambda file: file.build(**file.dimensions(), qkv_bias=True),
+        write=dimensions,
+        layout=layout,
+    )
+    model = make_model(qkv_bias=True)
+    with pytest.raises(UserError, match="qkv_bias"):
+        architecture_for(model.config)
+    monkeypatch.setattr(architectures, "ARCHITECTURES", (*ARCHITECTURES, toy))
+    checkpoint.save(model, tmp_path)
+    again = checkpoint.load(tmp_path)
+    assert meaning(again.config) == meaning(model.config)
+    ids = torch.tensor([[1, 2, 3]])
+    assert torch.equal(again(ids), model(ids))

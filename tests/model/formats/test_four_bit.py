@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from hornbook.model.formats.four_bit import GROUP, FourBitEmbedding, FourBitLinear, as_four_bit, dense, pack, unpack
+from hornbook.model.formats.four_bit import GROUP, FourBitEmbedding, FourBitLinear, dense, pack, unpack
+from hornbook.model.formats.quantization import FOUR_BIT
+from hornbook.model.formats.quantized import empty
 
 
 @given(
@@ -58,7 +60,7 @@ def test_dense_equals_a_literal_loop(stored: tuple[torch.Tensor, torch.Tensor]) 
 def test_linear_and_embedding_use_these_weights(stored: tuple[torch.Tensor, torch.Tensor]) -> None:
     packed, scales = stored
     weights = literal(packed.numpy(), scales.numpy())
-    linear, table = as_four_bit(nn.Linear(96, 6, bias=False)), as_four_bit(nn.Embedding(6, 96))
+    linear, table = empty(nn.Linear(96, 6, bias=False), FOUR_BIT), empty(nn.Embedding(6, 96), FOUR_BIT)
     assert isinstance(linear, FourBitLinear)
     assert isinstance(table, FourBitEmbedding)
     for module in (linear, table):

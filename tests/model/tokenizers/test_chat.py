@@ -19,7 +19,7 @@ from tokenizers.models import BPE
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import Tokenizer, tiktoken
 from hornbook.model.tokenizers.alphabet import CHARACTERS, unspell
-from hornbook.model.tokenizers.templates import FORMATS
+from hornbook.model.tokenizers.templates import CHAT_FORMATS
 
 TEXT = "def add(a, b):\n    return a + b\n\n\nThe sum is what it is; the words say so.\n\n" * 4 + "naïve 漢字 🙂\n"
 KINDS = ("hornbook", "sentencepiece", "cl100k", "phi-3-mini")
@@ -56,7 +56,7 @@ def sentencepiece(folder: Path) -> None:
     fast.add_tokens(PHI3_TOKENS)
     fast.save(str(folder / "tokenizer.json"))
     config = {"bos_token": "<s>", "eos_token": "<|endoftext|>", "legacy": False, "tokenizer_class": "LlamaTokenizer"}
-    config["chat_template"] = FORMATS["phi-3-mini-4k"].template
+    config["chat_template"] = CHAT_FORMATS["phi-3-mini-4k"].template
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
@@ -77,7 +77,7 @@ def cl100k(folder: Path) -> None:
     names = ("endoftext", "system", "user", "assistant", "end")
     control = {size + 2 * n: f"<|{name}|>" for n, name in enumerate(names)}
     tiktoken.load(folder / "small.tiktoken", control, size + 16).save(str(folder / "tokenizer.json"))
-    (folder / "chat_template.jinja").write_text(FORMATS["phi-3-small-8k"].template or "")
+    (folder / "chat_template.jinja").write_text(CHAT_FORMATS["phi-3-small-8k"].template or "")
 
 
 @pytest.fixture(scope="session")
@@ -273,7 +273,7 @@ def test_a_template_may_leave_out_empty_messages(tokenizer_folder: Path, tmp_pat
 
 def test_what_follows_the_assistants_words_in_a_run_ends_its_turn(tokenizer_folder: Path, tmp_path: Path) -> None:
     """phi-2's format has no control tokens: the newline ends the answer."""
-    tokenizer = with_template(tokenizer_folder, tmp_path, FORMATS["phi-2"].template or "")
+    tokenizer = with_template(tokenizer_folder, tmp_path, CHAT_FORMATS["phi-2"].template or "")
     ids, mask = tokenizer.chat_with_mask(spoken("Hi", "Yes", "Bye"))
     assert tokenizer.decode(ids) == "Instruct: Hi\nOutput: Yes\nInstruct: Bye\n"
     assert tokenizer.decode([t for t, written in zip(ids, mask, strict=True) if written]).strip(" ") == "Yes\n"

@@ -14,7 +14,7 @@ from tokenizers import models, pre_tokenizers
 
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import END, END_OF_TEXT, Tokenizer
-from hornbook.model.tokenizers.templates import FORMATS, recognise
+from hornbook.model.tokenizers.templates import CHAT_FORMATS, recognise
 
 QUESTION = [{"role": "user", "content": "Hi"}]
 SHORT = "{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}"
@@ -155,13 +155,13 @@ def test_a_known_tokenizer_without_a_template_gets_its_models(
     """generation_config.json names one stop, as phi-4's does; the others are known."""
     write(tmp_path, "generation_config.json", {"eos_token_id": max(stops)})
     tokenizer = Tokenizer(with_control(tmp_path, control))
-    assert tokenizer.template == FORMATS[name].template
+    assert tokenizer.template == CHAT_FORMATS[name].template
     assert tokenizer.stops == stops
 
 
 def test_phi2_is_told_by_its_width() -> None:
     nothing = {}.get
-    assert recognise(nothing, {"model_type": "phi", "hidden_size": 2560}) == FORMATS["phi-2"]
+    assert recognise(nothing, {"model_type": "phi", "hidden_size": 2560}) == CHAT_FORMATS["phi-2"]
     assert recognise(nothing, {"model_type": "phi", "hidden_size": 2048}).template is None
     assert recognise(nothing, {}).template is None
 

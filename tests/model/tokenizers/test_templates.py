@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import Environment
 
-from hornbook.model.tokenizers.templates import FORMATS
+from hornbook.model.tokenizers.templates import CHAT_FORMATS
 
 TALK = [
     {"role": "system", "content": "S"},
@@ -19,14 +19,16 @@ SMALL_NAMES = ["phi-3-small-8k", "phi-3-small-128k"]
 
 
 def spelled(name: str, answer: bool) -> str:
-    return Environment().from_string(FORMATS[name].template or "").render(messages=TALK, add_generation_prompt=answer)
+    return (
+        Environment().from_string(CHAT_FORMATS[name].template or "").render(messages=TALK, add_generation_prompt=answer)
+    )
 
 
 @pytest.mark.parametrize("name", PHI3_NAMES)
 def test_phi3(name: str) -> None:
     assert spelled(name, True) == PHI3 + "<|assistant|>\n"
     assert spelled(name, False) == PHI3 + "<|endoftext|>"
-    assert FORMATS[name].stops == ("<|endoftext|>", "<|end|>")
+    assert CHAT_FORMATS[name].stops == ("<|endoftext|>", "<|end|>")
 
 
 @pytest.mark.parametrize("name", SMALL_NAMES)
@@ -39,7 +41,7 @@ def test_phi4() -> None:
     expected = "".join(f"<|im_start|>{m['role']}<|im_sep|>{m['content']}<|im_end|>" for m in TALK)
     assert spelled("phi-4", True) == expected + "<|im_start|>assistant<|im_sep|>"
     assert spelled("phi-4", False) == expected
-    assert FORMATS["phi-4"].stops == ("<|endoftext|>", "<|im_end|>")
+    assert CHAT_FORMATS["phi-4"].stops == ("<|endoftext|>", "<|im_end|>")
 
 
 def test_phi4_mini() -> None:
@@ -53,11 +55,11 @@ def test_phi2_is_plain_text() -> None:
 
 @pytest.mark.parametrize("name", ["tinystories-1m", "tinystories-33m", "phi-1-small", "phi-1", "phi-1.5"])
 def test_models_that_know_no_turns(name: str) -> None:
-    assert FORMATS[name].template is None
-    assert FORMATS[name].stops == ("<|endoftext|>",)
+    assert CHAT_FORMATS[name].template is None
+    assert CHAT_FORMATS[name].stops == ("<|endoftext|>",)
 
 
 def test_every_model_that_has_a_name_has_a_format() -> None:
     from hornbook.model import registry
 
-    assert set(FORMATS) == set(registry.names())
+    assert set(CHAT_FORMATS) == set(registry.names())

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
-from hornbook.model.config import ModelConfig
-from hornbook.model.formats import weights
+from hornbook.model.formats import quantization, weights
 from hornbook.model.formats.architectures import (
     architecture_for,
     architecture_of,
@@ -21,16 +20,14 @@ from hornbook.model.formats.architectures import (
     read_values,
     to_huggingface,
 )
-from hornbook.model.formats.four_bit import GROUP, FourBit, FourBitLinear, as_four_bit
 from hornbook.model.formats.layout import Layout, Parts, one
+from hornbook.model.formats.quantized import QuantizedLayer, empty, replace
 from hornbook.model.formats.weights import Stored, Written
 from hornbook.model.tokenizers import END, PAD, Tokenizer
 from hornbook.model.transformer import Transformer, blank
 
 # Buffers that old checkpoints hold beside the weights: masks and frequencies, which follow from the configuration.
 _NO_WEIGHTS = re.compile(r"\.attn\.attention\.(bias|masked_bias)$|\.rotary_emb\.\w+$")
-# An output matrix, which some writers store although it is the embedding.
-_HEAD = re.compile(r"^(lm_head|lm_head\.linear|layers\.\d+\.linear)\.weight$")
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -42,7 +39,7 @@ def load(
 ) -> Transformer:
     """Load a checkpoint folder of any supported family: ours, transformers', or the original repositories'.
 
-    dtype: of the weights, each as it is stored unless given; 4-bit matrices stay what they are. compute: of the
+    dtype: of the weights, each as it is stored unless given; quantized ones stay what they are. compute: of the
     activations, `dtype` or that of the stored norms unless given. Weights that need no change stay in the pages of the
     file, which are read when they are used. Raises UserError that names what is missing or damaged.
     """
@@ -54,12 +51,17 @@ def load(
     if config.layers > len(stored):  # before a model of so many layers is laid out
         raise UserError(f"{folder / 'config.json'} asks for {config.layers} layers, there are {len(stored)} tensors")
     model = blank(config)
-    layout = architecture_of(values, folder / "config.json").layout(config)
-    _quantized(model, values, layout, folder)
+    architecture = architecture_of(values, folder / "config.json")
+    layout = architecture.layout(config)
+    _quantized(model, values, layout, folder / "config.json")
     names = [name for name in model.state_dict() if not _tied(model, name)]
     parts = {name: _chosen(_stored_names(name, layout), stored, folder) for name in names}
-    _refuse_unknown(stored, {part.theirs for way in parts.values() for part in way}, config, folder)
-    # A 4-bit matrix keeps its numbers as they are: only what the layout lists is converted.
+    known = {part.theirs for way in parts.values() for part in way}
+    if config.tied_embeddings:  # some writers store the output matrix although it is the embedding
+        untied = architecture.layout(config.model_copy(update={"tied_embeddings": False}))
+        known |= {part.theirs for way in untied["lm_head.weight"] for part in way}
+    _refuse_unknown(stored, known, folder)
+    # A quantized matrix keeps its numbers as they are: only what the layout lists is converted.
     meta = model.state_dict()
     state = {name: _read(meta[name], way, stored, dtype if name in layout else None) for name, way in parts.items()}
     model.load_state_dict(state, strict=False, assign=True)
@@ -71,12 +73,12 @@ def load(
 
 def _tied(model: Transformer, name: str) -> bool:
     """Whether a tensor is the embedding once more."""
-    return model.config.tied_embeddings and name in ("lm_head.weight", "lm_head.packed", "lm_head.scales")
+    return model.config.tied_embeddings and name.startswith("lm_head.") and name != "lm_head.bias"
 
 
 def _tie(model: Transformer) -> None:
     """Make the output matrix the embedding again, after the embedding got other memory."""
-    if isinstance(model.embed, FourBit):
+    if isinstance(model.embed, QuantizedLayer):
         replace(model, "embed", model.embed)
     else:
         model.lm_head.weight = model.embed.weight
@@ -86,13 +88,12 @@ def _stored_names(name: str, layout: Layout) -> list[Parts]:
     """The ways in which one of our tensors may be stored."""
     if name in layout:
         return layout[name]
-    module, _, leaf = name.rpartition(".")  # of a 4-bit matrix
+    module, _, leaf = name.rpartition(".")  # of a quantized matrix
     return [one(f"{_stored_module(module, layout)}.{leaf}")]
 
 
 def _stored_module(module: str, layout: Layout) -> str:
-    """The stored name of a 4-bit matrix: the published one, or ours where the published matrix is several or ordered
-    otherwise."""
+    """The stored name of a quantized matrix: the published one, or ours where that is several or ordered otherwise."""
     first = layout[f"{module}.weight"][0]
     return first[0].theirs.removesuffix(".weight") if len(first) == 1 and first[0].same else module
 
@@ -130,11 +131,9 @@ def _check(name: str, stored: Stored, shape: tuple[int, ...], target: Tensor) ->
         raise UserError(f"{stored.file}: {name} holds numbers of the dtype {stored.dtype}, which are no weights")
 
 
-def _refuse_unknown(stored: Mapping[str, Stored], used: set[str], config: ModelConfig, folder: Path) -> None:
+def _refuse_unknown(stored: Mapping[str, Stored], known: set[str], folder: Path) -> None:
     """Refuse a folder with tensors that the model has no place for."""
-    unknown = sorted(name for name in stored if name not in used and not _NO_WEIGHTS.search(name))
-    if config.tied_embeddings:
-        unknown = [name for name in unknown if not _HEAD.search(name)]
+    unknown = sorted(name for name in stored if name not in known and not _NO_WEIGHTS.search(name))
     if unknown:
         raise UserError(f"{_where(stored, folder)} holds {len(unknown)} unknown tensors, {unknown[0]} among them")
 
@@ -145,34 +144,23 @@ def _where(stored: Mapping[str, Stored], folder: Path) -> Path:
     return files.pop() if len(files) == 1 else folder
 
 
-# ---- 4-bit matrices
-
-
-def _quantized(model: Transformer, values: Mapping[str, Any], layout: Layout, folder: Path) -> None:
-    """Swap the matrices that config.json lists as quantized for their empty 4-bit form."""
-    listed = values.get("hornbook_quantization")
-    names = listed.get("modules", []) if isinstance(listed, dict) else []
+def _quantized(model: Transformer, values: Mapping[str, Any], layout: Layout, where: Path) -> None:
+    """Swap the matrices that config.json, which lies at `where`, lists as quantized for their empty layers."""
+    found = quantization.listed(values, where)
+    if found is None:
+        return
+    form, names = found
     matrices = {
         _stored_module(name, layout): (name, module)
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | nn.Embedding) and f"{name}.weight" in layout
     }
-    for listed_name in names:
-        if listed_name not in matrices:
-            where = folder / "config.json"
-            raise UserError(f"{where} lists {listed_name} as quantized; the model has no such matrix")
-        name, module = matrices[listed_name]
+    for listed in names:
+        if listed not in matrices:
+            raise UserError(f"{where} lists {listed} as quantized; the model has no such matrix")
+        name, module = matrices[listed]
         with torch.device("meta"):
-            replace(model, name, as_four_bit(module))
-
-
-def replace(model: Transformer, name: str, module: FourBit) -> None:
-    """Put a 4-bit module in the place of `name`; an embedding that is tied becomes the output matrix too."""
-    model.set_submodule(name, module)
-    if name == "embed" and model.config.tied_embeddings:
-        head = FourBitLinear(model.config.vocabulary, model.config.width, model.lm_head.bias)
-        head.packed, head.scales = module.packed, module.scales
-        model.set_submodule("lm_head", head)
+            replace(model, name, empty(module, form))
 
 
 # ---- saving
@@ -192,16 +180,23 @@ def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None, *
         "torch_dtype": str(model.norm.weight.dtype).removeprefix("torch."),
         **_specials(tokenizer),
     }
-    quantized = [
-        _stored_module(name, layout)
-        for name, module in model.named_modules()
-        if isinstance(module, FourBit) and not _tied(model, f"{name}.packed")
-    ]
-    if quantized:
-        values["hornbook_quantization"] = {"bits": 4, "group": GROUP, "modules": sorted(quantized)}
+    values |= _quantization(model, layout)
     write_json(folder / "config.json", values)
     if tokenizer is not None:
         _save_tokenizer(tokenizer, folder)
+
+
+def _quantization(model: Transformer, layout: Layout) -> dict[str, Any]:
+    """The keys of config.json that tell which matrices are quantized; empty where none is."""
+    layers = {
+        _stored_module(name, layout): module
+        for name, module in model.named_modules()
+        if isinstance(module, QuantizedLayer) and not _tied(model, f"{name}.weight")
+    }
+    forms = {layer.quantization for layer in layers.values()}
+    if len(forms) > 1:
+        raise ValueError(f"one folder holds one format, not {len(forms)}")
+    return quantization.described(forms.pop(), layers) if forms else {}
 
 
 def _written(model: Transformer, layout: Layout) -> dict[str, Written]:

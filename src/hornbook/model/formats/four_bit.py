@@ -1,7 +1,8 @@
 """Matrices in 4 bits: how they lie in memory and in a checkpoint, and how they multiply.
 
-Each row is cut into groups of 32 weights. A group stores one fp16 scale and 32 integers q in -8..7, two to a byte
-(the even column in the low nibble, both shifted by 8), and stands for the weights `scale * q`: 4.5 bits a weight.
+Each row is cut into groups of 32 weights (`quantization.FOUR_BIT`). A group stores one fp16 scale and 32 integers q in
+-8..7, two to a byte (the even column in the low nibble, both shifted by 8), and stands for the weights `scale * q`: 4.5
+bits a weight.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUP = 32
+from hornbook.model.formats.quantization import FOUR_BIT
+from hornbook.model.formats.quantized import QuantizedLayer
+
+GROUP = FOUR_BIT.group
 
 
 def pack(integers: Tensor) -> Tensor:
@@ -32,9 +36,10 @@ def dense(packed: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     return (groups * scales.to(dtype)[..., None]).flatten(-2)
 
 
-class FourBit(nn.Module):
-    """The storage that quantized layers share."""
+class FourBit(QuantizedLayer):
+    """The storage that linear map and embedding share."""
 
+    quantization = FOUR_BIT
     packed: Tensor
     scales: Tensor
 
@@ -44,6 +49,11 @@ class FourBit(nn.Module):
             raise ValueError(f"{columns} columns cannot be cut into groups of {GROUP}")
         self.register_buffer("packed", torch.zeros(rows, columns // 2, dtype=torch.uint8))
         self.register_buffer("scales", torch.zeros(rows, columns // GROUP, dtype=torch.float16))
+
+    def store(self, levels: Tensor, scales: Tensor) -> None:
+        """Take the weights scale * level. levels: (rows, columns) in -8..7; scales: (rows, columns / 32)."""
+        self.packed.copy_(pack(levels))
+        self.scales.copy_(scales)
 
 
 class FourBitLinear(FourBit):
@@ -65,13 +75,3 @@ class FourBitEmbedding(FourBit):
     def forward(self, ids: Tensor) -> Tensor:
         """ids: (...) -> (..., columns) in fp32."""
         return dense(self.packed[ids], self.scales[ids], torch.float32)
-
-
-def as_four_bit(module: nn.Linear | nn.Embedding) -> FourBitLinear | FourBitEmbedding:
-    """An empty 4-bit module with the shape of a linear map, whose bias it takes over, or of an embedding."""
-    rows, columns = module.weight.shape
-    return (
-        FourBitEmbedding(rows, columns)
-        if isinstance(module, nn.Embedding)
-        else FourBitLinear(rows, columns, module.bias)
-    )

@@ -59,7 +59,7 @@ UNKNOWN = ChatFormat(None, ("<|endoftext|>", "<|end|>", "<|im_end|>"))
 _PHI3_FORMAT = ChatFormat(_PHI3, ("<|endoftext|>", "<|end|>"))
 _NO_CHAT = ChatFormat(None, ("<|endoftext|>",))
 
-FORMATS: dict[str, ChatFormat] = {
+CHAT_FORMATS: dict[str, ChatFormat] = {
     **{f"tinystories-{size}": _NO_CHAT for size in ("1m", "3m", "8m", "28m", "33m")},
     "phi-1-small": _NO_CHAT,
     "phi-1": _NO_CHAT,
@@ -93,7 +93,7 @@ def recognise(control: Callable[[str], int | None], model: dict[str, object]) ->
     """
     for (token, at), name in _KNOWN_BY.items():
         if control(token) == at:
-            return FORMATS[name]
+            return CHAT_FORMATS[name]
     if model.get("model_type") == "phi" and model.get("hidden_size") == 2560:
-        return FORMATS["phi-2"]
+        return CHAT_FORMATS["phi-2"]
     return UNKNOWN
