@@ -71,8 +71,8 @@ def test_infinity_is_a_literal() -> None:
     assert answers.literal("[1e999, -1e999]").value == [math.inf, -math.inf]
 
 
-def answer(*records: tuple[int, str], fate: int = wire.FINISHED, status: int = 0, tail: bytes = b"") -> bytes:
-    return wire.FATE.pack(fate, status) + b"".join(wire.record(kind, text) for kind, text in records) + tail
+def answer(*records: tuple[int, str], ending: int = wire.FINISHED, status: int = 0, tail: bytes = b"") -> bytes:
+    return wire.ENDING.pack(ending, status) + b"".join(wire.record(kind, text) for kind, text in records) + tail
 
 
 def test_a_whole_answer() -> None:
@@ -106,7 +106,7 @@ def test_answers_that_make_no_sense(data: bytes) -> None:
 
 @given(data=st.binary(max_size=80), calls=st.lists(st.integers(0, 3), min_size=1, max_size=3))
 def test_any_bytes_give_outcomes(data: bytes, calls: list[int]) -> None:
-    found: Any = answers.outcomes(wire.FATE.pack(wire.FINISHED, 0) + data, calls)
+    found: Any = answers.outcomes(wire.ENDING.pack(wire.FINISHED, 0) + data, calls)
     assert found is None or len(found) == len(calls)
 
 
@@ -117,7 +117,7 @@ def test_a_group_with_a_failure_is_run_again(kind: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fate", "status", "expected"),
+    ("ending", "status", "expected"),
     [
         (wire.TIMEOUT, 9, "timeout"),
         (wire.FINISHED, 24, "timeout"),  # SIGXCPU
@@ -126,7 +126,7 @@ def test_a_group_with_a_failure_is_run_again(kind: int) -> None:
         (wire.FINISHED, 0, "died"),
     ],
 )
-def test_fates(fate: int, status: int, expected: str) -> None:
-    (outcome,) = answers.outcomes(answer(fate=fate, status=status), [1]) or []
+def test_endings(ending: int, status: int, expected: str) -> None:
+    (outcome,) = answers.outcomes(answer(ending=ending, status=status), [1]) or []
     assert outcome.status == expected
     assert outcome.message

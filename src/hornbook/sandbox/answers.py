@@ -40,18 +40,18 @@ def outcomes(answer: bytes, calls: list[int]) -> list[Outcome] | None:
 
     None when the answer of a group of several is not perfect in every way: then each is to be run alone.
     """
-    fate, status = wire.FATE.unpack_from(answer)
-    found = _parse(answer[wire.FATE.size :], calls) if fate == wire.FINISHED else None
+    ending, status = wire.ENDING.unpack_from(answer)
+    found = _parse(answer[wire.ENDING.size :], calls) if ending == wire.FINISHED else None
     if found is not None and (len(calls) == 1 or all(outcome.status in ("ok", "error") for outcome in found)):
         return found
-    return None if len(calls) > 1 else [_failure(fate, status)]
+    return None if len(calls) > 1 else [_failure(ending, status)]
 
 
-def _failure(fate: int, status: int) -> Outcome:
+def _failure(ending: int, status: int) -> Outcome:
     code = os.waitstatus_to_exitcode(status)
-    if fate == wire.TIMEOUT or code == -signal.SIGXCPU:
+    if ending == wire.TIMEOUT or code == -signal.SIGXCPU:
         return Outcome("timeout", message="no answer within the time allowed")
-    if fate == wire.OVERFLOW:
+    if ending == wire.OVERFLOW:
         return Outcome("output", message="more was written than is allowed")
     if code < 0:
         return Outcome("died", message=f"ended by signal {-code} before it had answered")

@@ -115,9 +115,9 @@ class _Server:
         self._rules = dataclasses.replace(asked, seconds=20.0, memory_bytes=1 << 30)
         answer = self._run([("def f():\n    return 1\n", "f", [wire.pack(())])])
         self._rules = asked
-        if answer[wire.FATE.size :] != wire.record(wire.VALUE, "1") + wire.record(wire.DONE):
-            fate, status = wire.FATE.unpack_from(answer)
-            raise OSError(f"a first program in the sandbox did not come back (fate {fate}, status {status})")
+        if answer[wire.ENDING.size :] != wire.record(wire.VALUE, "1") + wire.record(wire.DONE):
+            ending, status = wire.ENDING.unpack_from(answer)
+            raise OSError(f"a first program in the sandbox did not come back (ending {ending}, status {status})")
 
     def serve(self) -> None:
         """Answer until standard input ends."""
@@ -145,12 +145,12 @@ class _Server:
             self._be_the_fork(group, target)
         os.close(target)
         try:
-            fate, data = self._collect(source, len(group))
+            ending, data = self._collect(source, len(group))
         finally:
             os.close(source)
             status = self._end(pid)
         folders.empty(self._folder)
-        return wire.FATE.pack(fate, status) + data
+        return wire.ENDING.pack(ending, status) + data
 
     def _be_the_fork(self, group: list[runner.Work], target: int) -> NoReturn:
         leave, write_all = os._exit, wire.write_all

@@ -2,7 +2,7 @@
 
     frame    length (4 bytes), body
     request  frame of marshal([(source, function, [marshal(arguments), ...]), ...]): one group of programs
-    answer   frame of FATE (how the reading ended, the process's wait status), then the process's own bytes
+    answer   frame of ENDING (how the reading ended, the process's wait status), then the process's own bytes
     bytes    for each program some records VALUE or RAISED, then one that ends it: DONE, ERROR, MEMORY or OUTPUT
     record   kind (1 byte), length (4 bytes), text in UTF-8
 
@@ -21,7 +21,7 @@ from typing import Any
 globals()["__builtins__"] = dict(vars(builtins))
 
 LENGTH = struct.Struct("<I")
-FATE = struct.Struct("<Bi")
+ENDING = struct.Struct("<Bi")
 RECORD = struct.Struct("<BI")
 
 FINISHED, TIMEOUT, OVERFLOW = range(3)

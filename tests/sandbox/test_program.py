@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hornbook.sandbox.grouping import may_share
+from hornbook.sandbox.program import may_share
 
 
 @pytest.mark.parametrize(
