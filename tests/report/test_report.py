@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -7,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from hornbook.evaluate.benchmark import Benchmark
+from hornbook.evaluate.evaluate import BENCHMARKS
+from hornbook.report import sections, terminal
+from hornbook.report.figures import collect
 from hornbook.report.report import SECTIONS, report
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "circle", "rect", "line"}
@@ -61,6 +67,28 @@ def test_a_whole_run_fills_every_section(whole_page):
     assert "75.0%" in page.words
     assert "pocket <b>" in page.words
     assert "Why phase 1 alone is near zero" in page.words
+
+
+def test_a_further_benchmark_is_shown_by_its_declaration(make_run, figures, tmp_path, monkeypatch):
+    further = Benchmark(
+        "rhymes",
+        lambda held_out, settings: None,
+        lambda subject, items: None,
+        columns=("rhymes",),
+        cells=lambda scores: (f"{scores['found']} found",),
+        legend="rhymes: lines that rhyme",
+    )
+    monkeypatch.setattr(sections.scores, "BENCHMARKS", (*BENCHMARKS, further))
+    monkeypatch.setattr(terminal, "BENCHMARKS", (*BENCHMARKS, further))
+    figures["evaluate"]["models"]["sft"]["rhymes"] = {"found": 17}
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "rhymes" in page.words
+    assert "17 found" in page.words
+    output = io.StringIO()
+    table = terminal.score_table(collect(tmp_path / "run"))
+    Console(file=output, width=80).print(table)
+    assert "17 found" in output.getvalue()
+    assert "rhymes: lines that rhyme" in output.getvalue()
 
 
 def test_the_figures_are_the_size_of_the_page(make_run, tmp_path):

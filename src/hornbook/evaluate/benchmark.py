@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -69,7 +69,7 @@ class Benchmark(Generic[Items]):
 
     load: what is asked, None where the run does not have it. Raises UserError for files that are damaged.
     run: asks one checkpoint; None where it cannot be asked (a chat of a model without a chat template).
-    in_words: the scores in a few words. columns, cells, legend: its part of the table in the terminal.
+    in_words: the scores in a few words. columns, cells, legend: its part of the score table.
     """
 
     name: str
@@ -79,6 +79,10 @@ class Benchmark(Generic[Items]):
     columns: tuple[str, ...] = ()
     cells: Callable[[Scores], tuple[str, ...]] = lambda scores: ()
     legend: str = ""
+
+    def cells_of(self, scores: Mapping[str, Scores]) -> tuple[str, ...]:
+        """Its cells in the row of a checkpoint with these scores (by benchmark); empty ones where it was not asked."""
+        return self.cells(scores[self.name]) if scores.get(self.name) else ("",) * len(self.columns)
 
 
 def wilson_interval(passed: float, total: int) -> tuple[float, float]:

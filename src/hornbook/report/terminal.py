@@ -15,7 +15,6 @@ from hornbook.report.checkpoints import TITLES, in_order
 
 WIDTH = 80
 _GAP = 2
-_SCORES = ("after", *(column for one in BENCHMARKS for column in one.columns))  # what is left is for the losses
 _LONGEST = 12
 _NUMBERS = ("asked", "read", "tokens", "documents", "times")  # columns of the mixture
 
@@ -24,13 +23,17 @@ def score_table(figures: dict[str, Any]) -> RenderableType:
     """One row a checkpoint: the columns of each benchmark, then validation losses by source; and a legend."""
     scores = figures["scores"]
     names = in_order(scores)
-    rows = [_row(name, scores[name]) for name in names]
+    columns = ("after", *(column for one in BENCHMARKS for column in one.columns))
+    rows = [
+        (TITLES.get(name, name)[:_LONGEST], *(cell for one in BENCHMARKS for cell in one.cells_of(scores[name])))
+        for name in names
+    ]
     sources = sorted({source for name in names for source in scores[name].get("validation_loss") or {}})
-    left = WIDTH - sum(max(len(cell) for cell in column) + _GAP for column in zip(_SCORES, *rows, strict=True))
+    left = WIDTH - sum(max(len(cell) for cell in column) + _GAP for column in zip(columns, *rows, strict=True))
     shown = _fitting(sources, left)
 
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    for column in _SCORES:
+    for column in columns:
         style = "bold" if column == "pass@1" else ""
         table.add_column(column, justify="left" if column == "after" else "right", style=style, no_wrap=True)
     for source in shown:
@@ -39,13 +42,6 @@ def score_table(figures: dict[str, Any]) -> RenderableType:
         losses = scores[name].get("validation_loss") or {}
         table.add_row(*row, *(f"{losses[source]:.2f}" if source in losses else "" for source in shown))
     return Group(Text("What each step did", style="italic"), table, Text(_legend(shown, sources), style="dim"))
-
-
-def _row(name: str, scores: dict[str, Any]) -> tuple[str, ...]:
-    row = [TITLES.get(name, name)[:_LONGEST]]
-    for one in BENCHMARKS:
-        row += one.cells(scores[one.name]) if scores.get(one.name) else ("",) * len(one.columns)
-    return tuple(row)
 
 
 def _fitting(sources: list[str], width: int) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any
 
+from hornbook.evaluate.benchmark import Benchmark
+from hornbook.evaluate.evaluate import BENCHMARKS
 from hornbook.report.checkpoints import Checkpoint, why_wrong
 from hornbook.report.run import Run
 from hornbook.report.sections.answers import Shown, answered, problems
@@ -26,12 +28,18 @@ KINDS = (
 )
 
 
+# Benchmarks that the table draws in a way of their own; of every other one it shows what the terminal shows.
+DRAWN = ("completion", "chat", "refusals")
+
+
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     """Rows of the table, the first two phases side by side, and the kinds of failures."""
     if not models:
         return None
+    others = [one for one in BENCHMARKS if one.name not in DRAWN and any(one.name in model.scores for model in models)]
     return {
-        "rows": [_row(run, models, index) for index in range(len(models))],
+        "rows": [_row(run, models, index, others) for index in range(len(models))],
+        "others": [column for one in others for column in one.columns],
         "sources": sorted({source for model in models for source in model.scores.get("validation_loss") or {}}),
         "has_chat": any("chat" in model.scores for model in models),
         "has_refusals": any(model.scores.get("refusals") for model in models),
@@ -40,7 +48,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     }
 
 
-def _row(run: Run, models: Sequence[Checkpoint], index: int) -> dict[str, Any]:
+def _row(run: Run, models: Sequence[Checkpoint], index: int, others: Sequence[Benchmark[Any]]) -> dict[str, Any]:
     model = models[index]
     low, high = model.scores["completion"]["interval"]
     refusals = model.scores.get("refusals") or {}
@@ -54,6 +62,7 @@ def _row(run: Run, models: Sequence[Checkpoint], index: int) -> dict[str, Any]:
         "chat": model.scores.get("chat", {}).get("pass_at_1"),
         "harmful": refusals.get("harmful_refused"),
         "harmless": refusals.get("harmless_refused"),
+        "others": [cell for one in others for cell in one.cells_of(model.scores)],
         "losses": model.scores.get("validation_loss") or {},
         "story": story(run, models, index),
     }
