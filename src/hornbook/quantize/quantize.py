@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from hornbook.errors import UserError
 from hornbook.model.formats import quantization
-from hornbook.model.formats.quantization import FOUR_BIT, Quantization
+from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
 from hornbook.settings import Settings
 
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 
 
 class QuantizeSettings(Settings):
-    """How weights are rounded, and how they are stored: 4 bits a weight in groups of 32, unless told otherwise."""
+    """How weights are rounded, and how they are stored."""
 
-    format: str = Field(FOUR_BIT.name, description="how weights are stored: 4bit is 4 bits in groups of 32")
+    format: str = Field(
+        FOUR_BIT.name,
+        description="how weights are stored: "
+        + ", ".join(f"{one.name} is {one.title} a weight in groups of {one.group}" for one in QUANTIZATIONS),
+    )
     method: Literal["gptq", "rtn"] = Field(
         "gptq", description="gptq makes up for errors as calibration rows weigh them, rtn rounds to the nearest value"
     )
