@@ -1,1 +1,1 @@
-"""Long contexts: find, follow and count things in prompts of any length, in the manner of RULER (arXiv:2404.06654)."""
+"""Long contexts: `tasks.py` lists what is asked, `suite.py` asks it at every length and depth."""

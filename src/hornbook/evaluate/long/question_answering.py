@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError, fit
+from hornbook.records import Fault, Record, json_lines
 from hornbook.seeds import stream
 
 ROOM = 32
@@ -34,12 +34,10 @@ def load(path: Path) -> tuple[QuestionAnswer, ...]:
     Raises UserError that names the file and the line for what is missing or of the wrong kind.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open("rb") as file:
+            found = tuple(_parsed(record, f"{path}, line {record.number}") for record in json_lines(file))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; --questions names a JSONL file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text; --questions names a JSONL file") from None
-    found = tuple(_parsed(line, f"{path}, line {place}") for place, line in enumerate(lines, 1) if line.strip())
     if len({one.paragraph for one in found}) < 2:
         raise UserError(
             f"{path} has fewer than two different paragraphs; the others distract from the one that answers"
@@ -47,11 +45,11 @@ def load(path: Path) -> tuple[QuestionAnswer, ...]:
     return found
 
 
-def _parsed(line: str, where: str) -> QuestionAnswer:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}, is not valid JSON: {error}") from None
+def _parsed(record: Record | Fault, where: str) -> QuestionAnswer:
+    if isinstance(record, Fault):
+        said = "is not UTF-8 text" if record.reason == "invalid UTF-8" else str(record)
+        raise UserError(f"{where}, {said}; --questions names a JSONL file")
+    row = record.value
     if not isinstance(row, dict):
         raise UserError(f"{where}, is no object with question, answer and paragraph")
     answers = row["answers"] if "answers" in row else row.get("answer")
