@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 THRESHOLDS = (0.95, 0.9, 0.85, 0.8)  # phi-1's
-_LOOSE = Limits(match=0.3, code_match=0.3, letters=13, like=0.5)
+_LOOSE = Limits(match=0.3, code_match=0.3, letters=13, similarity=0.5)
 Key = tuple[str, str]
 
 

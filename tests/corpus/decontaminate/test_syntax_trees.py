@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.decontaminate.syntax_trees import alike, functions
+from hornbook.corpus.decontaminate.syntax_trees import functions, similarity
 
 CODE = '''def total(values, limit=3):
     """Add up."""
@@ -34,12 +34,12 @@ def shape(text: str) -> tuple[str, ...]:
 )
 def test_what_does_not_change_the_shape(same: str) -> None:
     assert shape(same) == shape(CODE)
-    assert alike(shape(same), shape(CODE)) == 1
+    assert similarity(shape(same), shape(CODE)) == 1
 
 
 @pytest.mark.parametrize("other", [CODE.replace("+=", "-="), CODE.replace("> limit", "> len(values)")])
 def test_what_changes_it_a_little(other: str) -> None:
-    assert 0.8 < alike(shape(other), shape(CODE)) < 1
+    assert 0.8 < similarity(shape(other), shape(CODE)) < 1
 
 
 def test_what_is_no_python_is_passed_over() -> None:
@@ -56,7 +56,7 @@ def test_alike_is_the_longest_common_subsequence(one: list[str], other: list[str
         for j, b in enumerate(other):
             table[i + 1][j + 1] = table[i][j] + 1 if a == b else max(table[i][j + 1], table[i + 1][j])
     expected = 2 * table[-1][-1] / max(1, len(one) + len(other))
-    assert alike(tuple(one), tuple(other)) == pytest.approx(expected)
+    assert similarity(tuple(one), tuple(other)) == pytest.approx(expected)
 
 
 @given(st.text(alphabet="def f(x):\n return`# ", max_size=80))

@@ -44,7 +44,7 @@ def test_grades_are_on_the_side_of_the_threshold_that_scores_are(threshold: int)
     blurred = [chance.choice([grade, grade, chance.randrange(6)]) for grade in grades]
     classifier = learn(lesson, blurred, FEATURES, 10.0)
     unseen, _ = texts(100, seed=4)
-    worth = classifier.score(unseen) >= classifier.cut[threshold - 1]
+    worth = classifier.score(unseen) >= classifier.cuts[threshold - 1]
     assert ((classifier.grades(unseen, threshold) >= threshold) == worth).all()
 
 

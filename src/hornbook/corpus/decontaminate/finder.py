@@ -27,7 +27,7 @@ class Limits:
     least: int = 8  # an item needs so many words to be looked for by them at all
     phrase: int = 15  # and so many to be found by a part: what is shorter must be there whole, as it may be a phrase
     letters: int = 13  # words in a row, numbers and punctuation left out, that show a problem in mathematics
-    like: float = 0.9  # how alike the syntax trees of two functions are
+    similarity: float = 0.9  # how alike the syntax trees of two functions are
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class Finder:
             item = self.items[number]
             excerpt = around(text, item.text)
             yield Hit(item, "mathematics", round(_held(item, excerpt), 4), excerpt)
-        for likeness in self._solutions.find(text, enough=self._limits.like, telling=not self._loose):
-            yield Hit(likeness.item, "code", likeness.like, likeness.function.source)
+        for found in self._solutions.find(text, enough=self._limits.similarity, telling=not self._loose):
+            yield Hit(found.item, "code", found.similarity, found.function.source)
 
 
 class _Letters:

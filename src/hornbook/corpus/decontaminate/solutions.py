@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from hornbook.corpus.decontaminate.benchmarks import Item
-from hornbook.corpus.decontaminate.syntax_trees import Shaped, alike, functions
+from hornbook.corpus.decontaminate.syntax_trees import Shaped, functions, similarity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +27,11 @@ _LEAST = 16
 
 
 @dataclass(frozen=True)
-class Likeness:
+class SimilarSolution:
     """A solution and the function of a document that is like it, from 0 to 1."""
 
     item: Item
-    like: float
+    similarity: float
     function: Shaped
 
 
@@ -54,7 +54,7 @@ class Solutions:
         """Whether an item's solution is long enough to be known by its shape."""
         return item in self._items
 
-    def find(self, text: str, *, enough: float, telling: bool = True) -> Iterator[Likeness]:
+    def find(self, text: str, *, enough: float, telling: bool = True) -> Iterator[SimilarSolution]:
         """What is `enough` like a solution; with `telling`, short functions must be more alike and share words."""
         if not self._known:
             return
@@ -68,7 +68,7 @@ class Solutions:
                     wanted = self._words[number]
                     if like < _SHORT_LIKE or len(wanted & shared) < _SHARED_WORDS * len(wanted):
                         continue
-                yield Likeness(item, round(like, 4), function)
+                yield SimilarSolution(item, round(like, 4), function)
 
     def _compare(self, shape: tuple[str, ...], enough: float) -> list[tuple[int, float]]:
         """Solutions that are at least `enough` like a shape; nodes counted without order rule most of them out."""
@@ -76,7 +76,9 @@ class Solutions:
 
         together = self._lengths + len(shape)
         most = 2 * np.minimum(self._bags, _bag(shape)).sum(axis=1) / together
-        found = ((int(number), alike(self._known[number][1].shape, shape)) for number in np.flatnonzero(most >= enough))
+        found = (
+            (int(number), similarity(self._known[number][1].shape, shape)) for number in np.flatnonzero(most >= enough)
+        )
         return [(number, like) for number, like in found if like >= enough]
 
 

@@ -50,7 +50,7 @@ def functions(text: str) -> list[Shaped]:
     return found
 
 
-def alike(one: tuple[str, ...], other: tuple[str, ...]) -> float:
+def similarity(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     """How much of two shapes is common, from 0 to 1."""
     return 2 * _common(one, other) / max(1, len(one) + len(other))
 

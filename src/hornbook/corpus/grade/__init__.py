@@ -75,7 +75,7 @@ def grade(
         "failed": failed,
         "held_out": len(test),
         "threshold": settings.threshold,
-        "cuts": [round(float(cut), 4) for cut in classifier.cut],
+        "cuts": [round(float(cut), 4) for cut in classifier.cuts],
         "grades": _count_grades([item.grade.score for item in graded]),
         **_measured(test, classifier, settings.threshold, seed),
         "examples": examples,

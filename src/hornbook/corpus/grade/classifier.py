@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.grade.feature_hashing import counts
-from hornbook.corpus.grade.ordinal import GRADES, bounded, cuts, learn_levels, learn_names, probabilities
+from hornbook.corpus.grade.ordinal import GRADES, best_cuts, bounded, learn_grades, learn_levels, probabilities
 from hornbook.corpus.grade.statistics import STATISTICS, statistics
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_bytes, write_json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WEIGHTS = "classifier.safetensors"
 _CONFIGURATION = "classifier.json"
-_VERSION = 2
+_VERSION = 3
 # What a statistic one deviation from its mean weighs beside the row of words, which has length 1: cross-validated on
 # graded web pages (which need no statistics) and graded library code (which does).
 _STATISTICS_WEIGHT = 0.3
@@ -53,22 +53,22 @@ class Features:
 class Classifier:
     """Grades texts as its teacher would.
 
-    rarity: (columns,) float32, what each column counts (inverse document frequency); mean and deviation:
+    idf: (columns,) float32, what each column counts (inverse document frequency); mean and std:
     (len(STATISTICS),), by which statistics are standardised. For each grade k from 1 to 5: weights: (5, columns +
     len(STATISTICS)) float32 and bias: (5,) of "worth k or more", infinite where the teacher always or never said so;
-    cut: (5,), the score from which a text counts as worth k. names: (6, 5) and name_bias: (6,), which grade the five
+    cuts: (5,), the score from which a text counts as worth k. grade_weights: (6, 5) and grade_bias: (6,), which grade the five
     logits speak for, minus infinity for grades that the teacher never gave.
     """
 
     features: Features
-    rarity: NDArray[np.float32]
+    idf: NDArray[np.float32]
     mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    std: NDArray[np.float64]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    cut: NDArray[np.float64]
-    names: NDArray[np.float64]
-    name_bias: NDArray[np.float64]
+    cuts: NDArray[np.float64]
+    grade_weights: NDArray[np.float64]
+    grade_bias: NDArray[np.float64]
 
     def at_least(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The probabilities that a text is worth 1, 2, 3, 4, 5 or more: (texts, 5)."""
@@ -87,8 +87,8 @@ class Classifier:
         import numpy as np
 
         logits = self._logits(texts)
-        worth = self._scores(logits) >= self.cut[threshold - 1]
-        likely = bounded(logits) @ self.names.T + self.name_bias
+        worth = self._scores(logits) >= self.cuts[threshold - 1]
+        likely = bounded(logits) @ self.grade_weights.T + self.grade_bias
         fitting = (np.arange(GRADES) >= threshold) == worth[:, None]
         named = np.where(fitting, likely, -np.inf)
         nearest = np.where(worth, threshold, threshold - 1)  # where the teacher never gave a fitting grade
@@ -98,7 +98,7 @@ class Classifier:
         import numpy as np
 
         words, figures = self.features.rows(texts)
-        inputs = _inputs(words, figures, self.rarity, self.mean, self.deviation)
+        inputs = _inputs(words, figures, self.idf, self.mean, self.std)
         return np.asarray(inputs @ self.weights.T + self.bias, dtype=np.float64)
 
     def _scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,22 +146,22 @@ def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regul
 
     words, figures = features.rows(texts)
     occurs = np.bincount(words.indices, minlength=features.columns)
-    rarity = (np.log((1 + len(texts)) / (1 + occurs)) + 1).astype(np.float32)
-    mean, deviation = figures.mean(axis=0), figures.std(axis=0)
-    deviation[deviation < 1e-9] = 1.0
-    inputs = _inputs(words, figures, rarity, mean, deviation)
+    idf = (np.log((1 + len(texts)) / (1 + occurs)) + 1).astype(np.float32)
+    mean, std = figures.mean(axis=0), figures.std(axis=0)
+    std[std < 1e-9] = 1.0
+    inputs = _inputs(words, figures, idf, mean, std)
     given = np.asarray(grades)
     weights, bias, unseen = learn_levels(inputs, given, regularisation)
-    cut = cuts(probabilities(unseen).sum(axis=1), given)
-    return Classifier(features, rarity, mean, deviation, weights, bias, cut, *learn_names(unseen, given))
+    cuts = best_cuts(probabilities(unseen).sum(axis=1), given)
+    return Classifier(features, idf, mean, std, weights, bias, cuts, *learn_grades(unseen, given))
 
 
 def _inputs(
     words: Any,
     figures: NDArray[np.float64],
-    rarity: NDArray[np.float32],
+    idf: NDArray[np.float32],
     mean: NDArray[np.float64],
-    deviation: NDArray[np.float64],
+    std: NDArray[np.float64],
 ) -> Any:
     """What the linear models read, CSR: words as rows of length 1, and statistics, clipped so that none can shout."""
     import numpy as np
@@ -169,8 +169,8 @@ def _inputs(
     from sklearn.preprocessing import normalize
 
     weighted = words.copy()
-    weighted.data *= rarity[weighted.indices]
-    standard = np.clip((figures - mean) / deviation, -4, 4) * _STATISTICS_WEIGHT
+    weighted.data *= idf[weighted.indices]
+    standard = np.clip((figures - mean) / std, -4, 4) * _STATISTICS_WEIGHT
     return hstack([normalize(weighted), csr_matrix(standard)], format="csr")
 
 

@@ -56,7 +56,7 @@ def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.minimum.accumulate(expit(logits), axis=1), dtype=np.float64)
 
 
-def cuts(scores: NDArray[np.float64], grades: NDArray[np.int64]) -> NDArray[np.float64]:
+def best_cuts(scores: NDArray[np.float64], grades: NDArray[np.int64]) -> NDArray[np.float64]:
     """For each grade k from 1 to 5 the score from which "worth k or more" has the highest F1; above 5 where none is."""
     import numpy as np
 
@@ -75,7 +75,7 @@ def cuts(scores: NDArray[np.float64], grades: NDArray[np.int64]) -> NDArray[np.f
     return np.asarray(np.maximum.accumulate(chosen), dtype=np.float64)
 
 
-def learn_names(
+def learn_grades(
     logits: NDArray[np.float64], grades: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Which grade the five levels' logits (texts, 5) speak for: weights (6, 5) and biases (6,) of a softmax.

@@ -120,7 +120,7 @@ def _cutoff(stored: Sequence[Shard], scores: Sequence[Path], classifier: Classif
     import numpy as np
 
     if settings.share is None:
-        return Cutoff(float(classifier.cut[settings.threshold - 1])) if settings.drop else Cutoff(0.0)
+        return Cutoff(float(classifier.cuts[settings.threshold - 1])) if settings.drop else Cutoff(0.0)
     ranked: list[tuple[float, str]] = []
     for shard, found in zip(stored, scores, strict=True):
         ids = [name for batch in shard.batches(["id"]) for name in batch["id"].to_pylist()]

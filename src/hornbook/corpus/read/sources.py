@@ -21,7 +21,7 @@ from hornbook.files import digest_value
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
 
-# Endings of files that are read. Those of PACKED may have one of PACKINGS after them.
+# Endings of files that are read. Those of COMPRESSIBLE may have one of COMPRESSIONS after them.
 PROSE = (".txt", ".md", ".markdown", ".rst")
 CODE = (
     *(".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".go"),
@@ -32,8 +32,8 @@ PAGES = (".html", ".htm", ".xhtml")
 ARCHIVES = (".warc", ".wet")
 TABLES = (".parquet", ".arrow")
 RECORDS = (".jsonl", ".json", ".csv", ".tsv")
-PACKED = (*RECORDS, *PROSE, *CODE, *PAGES, *ARCHIVES)
-PACKINGS = (".gz", ".zst")
+COMPRESSIBLE = (*RECORDS, *PROSE, *CODE, *PAGES, *ARCHIVES)
+COMPRESSIONS = (".gz", ".zst")
 KINDS = "text, Markdown, source code, .jsonl, .json, .csv, .tsv, .parquet, .arrow, .html, .warc or .wet"
 
 # Folders of the standard library that are not the standard library.
@@ -65,10 +65,10 @@ class Foreign:
 
     @property
     def kind(self) -> str:
-        """The ending of its name, with what it is packed in (.tar.gz), in lower case."""
+        """The ending of its name, with how it is compressed (.tar.gz), in lower case."""
         endings = PurePosixPath(self.path.lower()).suffixes
-        packed = endings[-1:] and endings[-1] in PACKINGS
-        return "".join(endings[-2:] if packed else endings[-1:]) or "without ending"
+        compressed = endings[-1:] and endings[-1] in COMPRESSIONS
+        return "".join(endings[-2:] if compressed else endings[-1:]) or "without ending"
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,17 @@ def documentation() -> Iterator[tuple[str, str]]:
 
 
 def ending(path: str) -> tuple[str, str]:
-    """What a file's name says that it is, and how it is packed: (".jsonl", ".gz"), (".md", ""); ("", "") if nothing."""
+    """What a file's name says that it is, and how it is compressed: (".jsonl", ".gz"), (".md", ""); ("", "") if nothing."""
     name = path.lower()
-    packing = next((known for known in PACKINGS if name.endswith(known)), "")
-    bare = name.removesuffix(packing)
-    allowed = PACKED if packing else (*PACKED, *TABLES)
+    compression = next((known for known in COMPRESSIONS if name.endswith(known)), "")
+    bare = name.removesuffix(compression)
+    allowed = COMPRESSIBLE if compression else (*COMPRESSIBLE, *TABLES)
     known = bare[bare.rfind(".") :] if "." in bare else ""
-    return (known, packing) if known in allowed else ("", "")
+    return (known, compression) if known in allowed else ("", "")
 
 
 def suffix(path: str) -> str:
-    """The ending that a file's name has if it is one that is read, packing included, or an empty string."""
+    """The ending that a file's name has if it is one that is read, compression included, or an empty string."""
     return "".join(ending(path))
 
 

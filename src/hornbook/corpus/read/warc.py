@@ -74,20 +74,20 @@ def parse(chunks: Iterable[bytes | Gap], maximum: int) -> Iterator[Record | Dama
 
 
 def _chunks(found: Found, stream: BinaryIO) -> Iterator[bytes | Gap]:
-    """The archive's bytes, unpacked. How it is packed is seen in its first bytes: names can be wrong."""
-    packing = _packing(stream.read(_LONGEST_NEXT), ending(found.path)[1])
+    """The archive's bytes, decompressed. How they are compressed is seen in its first bytes: names can be wrong."""
+    compression = _compression(stream.read(_LONGEST_NEXT), ending(found.path)[1])
     stream.seek(0)
-    if packing == ".gz":
+    if compression == ".gz":
         yield from inflate(stream, _MARK)
         return
-    whole = decompressed(stream, packing)
+    whole = decompressed(stream, compression)
     try:
         yield from iter(lambda: whole.read(_BLOCK), b"")
     except CompressionError as error:
         yield Gap(error.detail)
 
 
-def _packing(beginning: bytes, named: str) -> str:
+def _compression(beginning: bytes, named: str) -> str:
     if beginning.startswith(_GZIP):
         return ".gz"
     if beginning.startswith(_ZSTD):
