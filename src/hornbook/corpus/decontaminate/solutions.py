@@ -76,9 +76,8 @@ class Solutions:
 
         together = self._lengths + len(shape)
         most = 2 * np.minimum(self._bags, _bag(shape)).sum(axis=1) / together
-        found = (
-            (int(number), similarity(self._known[number][1].shape, shape)) for number in np.flatnonzero(most >= enough)
-        )
+        possible = np.flatnonzero(most >= enough).tolist()
+        found = ((number, similarity(self._known[number][1].shape, shape)) for number in possible)
         return [(number, like) for number, like in found if like >= enough]
 
 

@@ -56,8 +56,8 @@ class Classifier:
     idf: (columns,) float32, what each column counts (inverse document frequency); mean and std:
     (len(STATISTICS),), by which statistics are standardised. For each grade k from 1 to 5: weights: (5, columns +
     len(STATISTICS)) float32 and bias: (5,) of "worth k or more", infinite where the teacher always or never said so;
-    cuts: (5,), the score from which a text counts as worth k. grade_weights: (6, 5) and grade_bias: (6,), which grade the five
-    logits speak for, minus infinity for grades that the teacher never gave.
+    cuts: (5,), the score from which a text counts as worth k. grade_weights: (6, 5) and grade_bias: (6,), which grade
+    the five logits speak for, minus infinity for grades that the teacher never gave.
     """
 
     features: Features

@@ -134,7 +134,7 @@ def documentation() -> Iterator[tuple[str, str]]:
 
 
 def ending(path: str) -> tuple[str, str]:
-    """What a file's name says that it is, and how it is compressed: (".jsonl", ".gz"), (".md", ""); ("", "") if nothing."""
+    """What a file's name says that it is, how it is compressed: (".jsonl", ".gz"), (".md", ""); ("", "") if nothing."""
     name = path.lower()
     compression = next((known for known in COMPRESSIONS if name.endswith(known)), "")
     bare = name.removesuffix(compression)
