@@ -7,6 +7,8 @@ import sys
 
 HEAVY = ("torch", "numpy", "pyarrow", "tokenizers", "daft", "jinja2", "sklearn", "matplotlib")
 STAGES = (
+    "teacher.texts",
+    "teacher.write",
     "tokens.tokenize",
     "train.pretrain",
     "train.sft",

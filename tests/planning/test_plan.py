@@ -82,6 +82,9 @@ def test_an_llm_costs_money_and_the_built_in_teacher_does_not(tmp_path: Path) ->
     assert made.teacher_dollars == pytest.approx((435_000 + 4 * 262_000) / 1e6)
     only = plan(load(available()["pocket"], [*size, endpoint, "teacher.grades=false"]), tmp_path, terms)
     assert only.teaching.requests == 1_000
+    talk = ("write.conversations=400", "write.preferences=100", "teacher.conversations=0.5", "teacher.preferences=1")
+    more = plan(load(available()["pocket"], [*size, endpoint, *talk]), tmp_path, terms)
+    assert more.teaching.requests == 1_100 + 172 + 70
     stories = load(available()["stories"], [endpoint, 'sources.0.path="teacher:stories#500"'])
     assert plan(stories, tmp_path, terms).teaching.requests == 500
 

@@ -57,6 +57,9 @@ def test_an_llm_grades_and_writes() -> None:
     other = plan("pocket", ADDRESS, "teacher.rubric=code", "teacher.exercises=false")
     assert other["grade"].settings != found["grade"].settings
     assert "teacher" not in other["write"].settings
+    part = plan("pocket", ADDRESS, "teacher.exercises=false", "teacher.refusals=0.5")["write"].settings
+    assert part["parts"] == {"refusals": 0.5, "refusal-pairs": 0.5}
+    assert part["templates"].keys() == part["parts"].keys()
     moved = plan("pocket", "teacher.endpoints=['http://localhost:7/v1#m']", "sources.1.path=teacher:textbooks#50")
     assert moved["texts"].settings == found["texts"].settings  # who serves a model decides nothing
 

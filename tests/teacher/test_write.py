@@ -14,7 +14,7 @@ from hornbook.files import read_jsonl
 from hornbook.progress import Progress
 from hornbook.teacher.builtin.teacher import BuiltinTeacher
 from hornbook.teacher.checks import exercise_complaints
-from hornbook.teacher.guard import shape
+from hornbook.teacher.held_out import shape
 from hornbook.teacher.interface import Case, Exercise, Problem
 from hornbook.teacher.producer import Composed, Failed, Source
 from hornbook.teacher.settings import WriteSettings

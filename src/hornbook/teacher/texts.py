@@ -13,14 +13,13 @@ from hornbook.teacher.diversity import compare
 from hornbook.teacher.kinds.draws import extracts
 from hornbook.teacher.kinds.folder import Folder
 from hornbook.teacher.kinds.rows import Asker
-from hornbook.teacher.kinds.source import Asked, Order
+from hornbook.teacher.kinds.source import Asked, KindSource, Order
 from hornbook.teacher.kinds.template import Kind, load
 from hornbook.teacher.producer import produce
 from hornbook.teacher.settings import TeacherSettings, ordered
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
-    from hornbook.teacher.builtin.texts import Stories
 
 BUILTIN_COMPARE = 200  # texts of one fixed plan that the built-in teacher's diversity is held against
 
@@ -95,7 +94,7 @@ def write_kind(
     Returns the figures. Raises UserError where not one row passes, code cannot be isolated or the built-in teacher
     does not know the kind, and BudgetError when a budget ends the run.
     """
-    source: Asked | Stories
+    source: KindSource
     if asker is None:
         from hornbook.teacher.builtin.texts import texts_of
 

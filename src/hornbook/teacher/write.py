@@ -14,7 +14,7 @@ from hornbook.files import write_jsonl
 from hornbook.progress import Progress
 from hornbook.seeds import derive, stream
 from hornbook.teacher.diversity import diversity
-from hornbook.teacher.guard import Guard
+from hornbook.teacher.held_out import Guard
 from hornbook.teacher.interface import Chat, Exercise, Part, Problem, Problems, Writer
 from hornbook.teacher.kinds.folder import CONVERSATIONS, PREFERENCES, chat_row
 from hornbook.teacher.kinds.rows import Written

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from hornbook.teacher.builtin import chatter, safety
 from hornbook.teacher.builtin.conversations import LONGEST, LONGEST_FOLLOW_UP, code, conversations, kinds_for, question
-from hornbook.teacher.builtin.exercises.draw import exercise
-from hornbook.teacher.builtin.exercises.writing import drawings
+from hornbook.teacher.builtin.exercises.draw import drawings, exercise
 from hornbook.teacher.interface import Conversation, Exercise
 from hornbook.teacher.settings import ConversationShares
 

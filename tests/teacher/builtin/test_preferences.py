@@ -5,8 +5,7 @@ import pytest
 
 from hornbook.sandbox.sandbox import Sandbox
 from hornbook.teacher.builtin import safety
-from hornbook.teacher.builtin.exercises.draw import exercise
-from hornbook.teacher.builtin.exercises.writing import drawings
+from hornbook.teacher.builtin.exercises.draw import drawings, exercise
 from hornbook.teacher.builtin.preferences import preferences
 from hornbook.teacher.checks import rejected_is_wrong
 from hornbook.teacher.interface import Preference

@@ -9,8 +9,10 @@ import pytest
 from hornbook.errors import UserError
 from hornbook.manifest import outputs
 from hornbook.progress import Progress
+from hornbook.teacher.builtin.texts import SOURCES
 from hornbook.teacher.kinds.source import Order
 from hornbook.teacher.kinds.template import load
+from hornbook.teacher.settings import BUILTIN_KINDS
 from hornbook.teacher.texts import write_kind
 
 
@@ -30,3 +32,7 @@ def test_a_corpus_of_stories(tmp_path: Path) -> None:
 def test_only_what_it_can(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the built-in teacher writes stories; for textbooks name an LLM"):
         write_kind(Order(load("textbooks"), 1), None, into=tmp_path, progress=Progress())
+
+
+def test_what_it_can_is_known_without_importing_it() -> None:
+    assert tuple(SOURCES) == BUILTIN_KINDS

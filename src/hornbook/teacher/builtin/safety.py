@@ -15,8 +15,8 @@ from pydantic import Field
 
 from hornbook.settings import Settings
 from hornbook.teacher.builtin import content
+from hornbook.teacher.held_out import hold_out
 from hornbook.teacher.interface import SafetyPrompt, Split
-from hornbook.teacher.split import hold_out
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from hornbook.seeds import stream
 from hornbook.teacher.builtin import conversations, preferences, safety
-from hornbook.teacher.builtin.exercises import problems, writing
-from hornbook.teacher.builtin.exercises.catalogue import compositions
-from hornbook.teacher.builtin.exercises.draw import exercise
-from hornbook.teacher.builtin.exercises.splits import held_out
+from hornbook.teacher.builtin.exercises import problems
+from hornbook.teacher.builtin.exercises.catalogue import compositions, held_out
+from hornbook.teacher.builtin.exercises.draw import drawings, exercise
 from hornbook.teacher.builtin.rubric import grade
 from hornbook.teacher.checks import chat_complaints, exercise_complaints, problem_complaints
 from hornbook.teacher.interface import Exercise, Grade, Part, Problems, SafetyPrompt, Split
@@ -27,7 +26,7 @@ class BuiltinTeacher:
 
     def exercises(self, *, seed: int) -> Source[Exercise]:
         """See `Writer.exercises`; there is no end of them."""
-        drawn = (exercise(drawn) for drawn in writing.drawings(seed))
+        drawn = (exercise(drawn) for drawn in drawings(seed))
         return Composed(drawn, exercise_complaints, hint="Name another teacher")
 
     def task(self, exercise: Exercise, *, seed: int) -> str:

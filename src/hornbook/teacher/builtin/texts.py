@@ -11,7 +11,7 @@ from hornbook.teacher.builtin.stories import Story
 from hornbook.teacher.builtin.story_plots import PLOTS
 from hornbook.teacher.kinds.draws import Drawn
 from hornbook.teacher.kinds.rows import Written
-from hornbook.teacher.kinds.source import Order
+from hornbook.teacher.kinds.source import KindSource, Order
 from hornbook.teacher.producer import Composed, Failed, nothing_wrong
 from hornbook.teacher.settings import BUILTIN_KINDS
 
@@ -28,12 +28,6 @@ def check_kind(name: str) -> None:
             f"the built-in teacher writes {', '.join(BUILTIN_KINDS)}; for {name} name an LLM with --teacher URL#MODEL, "
             "or in the recipe's [teacher] table"
         )
-
-
-def texts_of(order: Order) -> Stories:
-    """The source of an order's rows. Raises UserError as `check_kind` does."""
-    check_kind(order.kind.name)
-    return Stories(order)
 
 
 class Stories:
@@ -83,3 +77,12 @@ class Stories:
             for name, value in story.seeds.items()
         }
         return Written(Drawn(number, values), {}, story.text, self._order.kind.name)
+
+
+SOURCES = {"stories": Stories}  # by kind; `settings.BUILTIN_KINDS` names the same
+
+
+def texts_of(order: Order) -> KindSource:
+    """The source of an order's rows. Raises UserError as `check_kind` does."""
+    check_kind(order.kind.name)
+    return SOURCES[order.kind.name](order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hornbook.seeds import derive
 from hornbook.teacher.checks import complaints
@@ -14,7 +14,7 @@ from hornbook.teacher.kinds.draws import Drawn, Extract, Supply, coverage, draw
 from hornbook.teacher.kinds.rows import Asker, Written, request_for, written
 from hornbook.teacher.kinds.template import Kind
 from hornbook.teacher.kinds.topics import grow, roots
-from hornbook.teacher.producer import Failed, attempt
+from hornbook.teacher.producer import Failed, Source, attempt
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
@@ -40,8 +40,22 @@ class Order:
         return self.source or self.kind.name
 
 
+class KindSource(Source[Written], Protocol):
+    """A source of the rows of one order, and what there is to tell of them."""
+
+    @property
+    def name(self) -> str:
+        """Who writes."""
+
+    def coverage(self, drawn: Sequence[Drawn]) -> dict[str, dict[str, int]]:
+        """For each thing that is drawn, how many of its possible values these rows have used."""
+
+    def fixed(self) -> list[str]:
+        """Texts that came of one fixed prompt, to hold the diversity against."""
+
+
 class Asked:
-    """A `Source` of the rows that an LLM writes by a template.
+    """A `KindSource` of the rows that an LLM writes by a template.
 
     The same order brings the same requests, so a client with a cache pays for none of them twice.
     """

@@ -8,11 +8,10 @@ import pytest
 from hornbook.sandbox.same import same
 from hornbook.seeds import stream
 from hornbook.teacher.builtin.exercises import arguments
-from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions
+from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions, is_held_out
 from hornbook.teacher.builtin.exercises.draw import Drawn, draw
 from hornbook.teacher.builtin.exercises.mutants import exchanges, mutants
 from hornbook.teacher.builtin.exercises.problems import FEWEST_CASES, MOST_CASES, TRIVIAL, problems
-from hornbook.teacher.builtin.exercises.splits import is_held_out
 from hornbook.teacher.interface import Problem
 
 

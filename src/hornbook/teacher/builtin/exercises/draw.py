@@ -1,13 +1,16 @@
-"""Draw one exercise: constants, wordings, names and cases for a composition, all from one number."""
+"""Draw exercises: constants, wordings, names and cases for a composition from one number; and whole sets of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from hornbook.seeds import derive, stream
 from hornbook.teacher.builtin.exercises import arguments
+from hornbook.teacher.builtin.exercises.catalogue import FAMILIES, compositions, held_out
 from hornbook.teacher.builtin.exercises.family import Family, Sketch, Style, key_of
 from hornbook.teacher.builtin.exercises.names import ARGUMENTS, PLAIN, SUBJECTS, is_free
 from hornbook.teacher.builtin.exercises.parts import Bound, Part
@@ -145,3 +148,30 @@ def exercise(drawn: Drawn) -> Exercise:
         cases=tuple([drawn.case(values) for values in tried]),
         seeds=drawn.seeds,
     )
+
+
+def _of_family(family: Family, seed: int) -> Iterator[Drawn | None]:
+    """Draws of one family without end: each training composition once in a shuffled order, then each again, ...
+
+    None stands for a draw that is too long.
+    """
+    keyed = compositions()[family.name]
+    keys = sorted(keyed.keys() - held_out(seed)[family.name])
+    for turn in itertools.count():
+        stream(seed, "exercises", family.name, turn).shuffle(keys)
+        for key in keys:
+            drawn = draw(family, keyed[key], derive(seed, "exercise", key, turn))
+            yield drawn if len(drawn.prompt) + len(drawn.body) <= LONGEST else None
+
+
+def drawings(seed: int) -> Iterator[Drawn]:
+    """Draws with different texts, one of each family in turn, without end."""
+    sources = [_of_family(family, seed) for family in FAMILIES]
+    seen: set[tuple[str, str]] = set()
+    while True:
+        for source in sources:
+            drawn = next(source)
+            if drawn is None or (drawn.signature, drawn.docstring) in seen:
+                continue
+            seen.add((drawn.signature, drawn.docstring))
+            yield drawn

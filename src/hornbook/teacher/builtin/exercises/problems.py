@@ -9,11 +9,10 @@ from typing import Any
 from hornbook.sandbox.same import same
 from hornbook.seeds import derive, stream
 from hornbook.teacher.builtin.exercises import arguments
-from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions
+from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions, held_out
 from hornbook.teacher.builtin.exercises.draw import LONGEST, Drawn, draw
 from hornbook.teacher.builtin.exercises.mutants import exchanges
 from hornbook.teacher.builtin.exercises.phrasing import QUESTIONS
-from hornbook.teacher.builtin.exercises.splits import held_out
 from hornbook.teacher.interface import Case, Problem
 
 CANDIDATES = 30  # argument tuples that every rival is tried on

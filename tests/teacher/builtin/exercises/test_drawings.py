@@ -7,12 +7,10 @@ from collections import Counter
 
 import pytest
 
-from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions
-from hornbook.teacher.builtin.exercises.draw import LONGEST
+from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions, held_out, is_held_out
+from hornbook.teacher.builtin.exercises.draw import LONGEST, drawings
 from hornbook.teacher.builtin.exercises.problems import problems
-from hornbook.teacher.builtin.exercises.splits import held_out, is_held_out
-from hornbook.teacher.builtin.exercises.writing import drawings
-from hornbook.teacher.guard import Guard, shape
+from hornbook.teacher.held_out import Guard, shape
 from hornbook.teacher.interface import Exercise
 
 
