@@ -79,7 +79,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Read one JSON object a line. For files that Hornbook wrote; `hornbook.corpus` reads the user's."""
+    """Read one JSON object a line. For files that Hornbook wrote; `hornbook.records` reads the user's."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

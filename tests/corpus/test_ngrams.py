@@ -8,14 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.ngrams import WordHashes, fold, runs
+from hornbook.corpus.ngrams import WordHashes, fold, ngram_hashes
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=40)
 
 
 @given(WORDS, st.integers(1, 12))
 def test_equal_runs_have_equal_hashes_and_others_do_not(words: list[str], length: int) -> None:
-    hashed = runs(WordHashes()(words), length).tolist()
+    hashed = ngram_hashes(WordHashes()(words), length).tolist()
     size = min(length, len(words))
     spelled = [tuple(words[start : start + size]) for start in range(len(words) - size + 1)]
     assert len(hashed) == len(spelled)
@@ -23,7 +23,7 @@ def test_equal_runs_have_equal_hashes_and_others_do_not(words: list[str], length
 
 
 def test_no_words_have_no_runs() -> None:
-    assert runs(WordHashes()([]), 5).tolist() == []
+    assert ngram_hashes(WordHashes()([]), 5).tolist() == []
 
 
 def test_the_order_of_columns_matters() -> None:
@@ -33,9 +33,7 @@ def test_the_order_of_columns_matters() -> None:
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
-    code = (
-        "from hornbook.corpus.ngrams import WordHashes, runs; print(runs(WordHashes()('a b c é'.split()), 3).tolist())"
-    )
+    code = "from hornbook.corpus.ngrams import WordHashes, ngram_hashes; print(ngram_hashes(WordHashes()('a b c é'.split()), 3).tolist())"
     printed = set()
     for seed in ("0", "1"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

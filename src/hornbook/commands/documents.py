@@ -21,7 +21,7 @@ from hornbook.settings import parsed, validated
 
 console = Console()
 
-CODE = ("corpus", "documents")
+CODE = ("corpus", "documents", "records")
 
 CHANGES = Annotated[
     list[str] | None,

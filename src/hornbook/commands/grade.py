@@ -19,7 +19,7 @@ from hornbook.teacher.rubrics import Rubric, available, load
 
 console = Console()
 
-CODE = ("corpus", "documents", "teacher", "seeds")
+CODE = ("corpus", "documents", "records", "teacher", "seeds")
 
 
 def grade(  # noqa: PLR0913 (one for each option)

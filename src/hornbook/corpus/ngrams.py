@@ -1,4 +1,4 @@
-"""Words as numbers: stable 64-bit hashes of words, and of runs of words."""
+"""Words as numbers: stable 64-bit hashes of words, and of n-grams of words."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class _Known(dict[str, int]):
         return value
 
 
-def runs(hashes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
-    """A hash for each run of `length` words: (words - length + 1,). A text with fewer words is one run."""
+def ngram_hashes(hashes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+    """A hash for each n-gram of `length` words: (words - length + 1,). A text with fewer words is one."""
     length = max(1, min(length, len(hashes)))
     count = len(hashes) - length + 1
     return fold([hashes[start : start + count] for start in range(length)])

@@ -10,6 +10,8 @@ from hornbook.recipe import Recipe
 from hornbook.stages.shared import left_out, ordered, present, raw
 from hornbook.teacher.settings import PREFIX
 
+CORPUS_CODE = ("corpus", "documents", "records")
+
 
 def read_stage(recipe: Recipe, base: Path) -> Stage:
     """Real documents from files."""
@@ -26,7 +28,7 @@ def read_stage(recipe: Recipe, base: Path) -> Stage:
         return fingerprint(sources, base)
 
     settings = {"sources": [s.model_dump(mode="json") for s in sources], **recipe.read.model_dump(mode="json")}
-    return Stage("read", "real documents", (), settings, ("corpus", "documents"), run, outside)
+    return Stage("read", "real documents", (), settings, CORPUS_CODE, run, outside)
 
 
 def filter_stages(recipe: Recipe) -> list[Stage]:
@@ -40,7 +42,7 @@ def filter_stages(recipe: Recipe) -> list[Stage]:
     if not recipe.filter.active:
         return []
     settings = recipe.filter.model_dump(mode="json")
-    return [Stage("filter", "languages, rules, privacy", ("read",), settings, ("corpus", "documents"), run)]
+    return [Stage("filter", "languages, rules, privacy", ("read",), settings, CORPUS_CODE, run)]
 
 
 def grade_stage(recipe: Recipe, base: Path) -> Stage:
@@ -59,7 +61,7 @@ def grade_stage(recipe: Recipe, base: Path) -> Stage:
     from hornbook.teacher.choose import grades_settings
 
     settings = {"seed": recipe.seed, **recipe.grade.model_dump(mode="json"), **grades_settings(recipe.teacher, base)}
-    return Stage("grade", "educational value 0-5", (documents,), settings, ("corpus", "documents", "teacher"), run)
+    return Stage("grade", "educational value 0-5", (documents,), settings, (*CORPUS_CODE, "teacher"), run)
 
 
 def texts_stages(recipe: Recipe, base: Path, allow_unisolated: bool) -> list[Stage]:
@@ -146,4 +148,4 @@ def clean_stage(recipe: Recipe, base: Path) -> Stage:
         return figures | {"fine_tuning": told}
 
     settings = recipe.clean.model_dump(mode="json")
-    return Stage("clean", "duplicates and leaked problems out", inputs, settings, ("corpus", "documents"), run, outside)
+    return Stage("clean", "duplicates and leaked problems out", inputs, settings, CORPUS_CODE, run, outside)

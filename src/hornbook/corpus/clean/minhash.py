@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.daft_engine import daft
-from hornbook.corpus.ngrams import WordHashes, fold, runs
+from hornbook.corpus.ngrams import WordHashes, fold, ngram_hashes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:
     """The set of a text's shingles, as sorted hashes."""
     import numpy as np
 
-    return np.unique(runs(hashes(text.split()), length))
+    return np.unique(ngram_hashes(hashes(text.split()), length))
 
 
 def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:

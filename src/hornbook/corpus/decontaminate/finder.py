@@ -11,7 +11,7 @@ from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.corpus.decontaminate.ngram_overlap import Detector, Leak, Problem
 from hornbook.corpus.decontaminate.solutions import Solutions
 from hornbook.corpus.decontaminate.words import letters, without_template, words
-from hornbook.corpus.ngrams import WordHashes, runs
+from hornbook.corpus.ngrams import WordHashes, ngram_hashes
 from hornbook.progress import Task
 
 Rule = Literal["words", "mathematics", "code"]
@@ -125,7 +125,7 @@ class _Letters:
                 some = letters(item.question) if benchmark.kind == "mathematics" else []
                 if len(some) >= length:
                     self.covered.add(number)
-                    for run in runs(self._hashes(some), length).tolist():
+                    for run in ngram_hashes(self._hashes(some), length).tolist():
                         self._owners[run].add(number)
                 number += 1
 
@@ -135,7 +135,7 @@ class _Letters:
         if len(some) < self._length:
             return []
         found: set[int] = set()
-        for run in self._owners.keys() & set(runs(self._hashes(some), self._length).tolist()):
+        for run in self._owners.keys() & set(ngram_hashes(self._hashes(some), self._length).tolist()):
             found |= self._owners[run]
         return sorted(found)
 

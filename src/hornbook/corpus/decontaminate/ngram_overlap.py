@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hornbook.corpus.ngrams import WordHashes, runs
+from hornbook.corpus.ngrams import WordHashes, ngram_hashes
 from hornbook.errors import UserError
 from hornbook.records import Fault, Record, json_lines
 
@@ -88,7 +88,7 @@ class Detector:
         owners: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         for number, one in enumerate(self._problems):
             length = min(ngram, one.size)
-            for run in dict.fromkeys(runs(one.hashes, length).tolist()):
+            for run in dict.fromkeys(ngram_hashes(one.hashes, length).tolist()):
                 owners[length][run].append(number)
         self._tables = [_Table(length, of_run) for length, of_run in sorted(owners.items())]
 
@@ -175,7 +175,7 @@ class _Table:
 
         if len(hashes) < self._length:
             return
-        found = runs(hashes, self._length)
+        found = ngram_hashes(hashes, self._length)
         at = np.minimum(np.searchsorted(self._runs, found), len(self._runs) - 1)
         begins = np.flatnonzero(self._runs[at] == found)
         texts = np.searchsorted(ends, begins, side="right")

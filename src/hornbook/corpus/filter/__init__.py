@@ -1,4 +1,8 @@
-"""The stage after reading: documents in the wrong language or against the rules go, what is private is masked."""
+"""The stage after reading: documents in the wrong language or against the rules go, what is private is masked.
+
+A rule is an entry of `rules.RULES` and the figure that it names in `measures` or `repetition`; those that take out
+lines are applied in `lines`.
+"""
 
 from __future__ import annotations
 
