@@ -21,7 +21,7 @@ from hornbook.teacher.client.messages import Answer
 from hornbook.teacher.interface import Exercise, Grade, Part, Problem, Problems, SafetyPrompt, Split
 from hornbook.teacher.kinds.draws import Supply, draw
 from hornbook.teacher.kinds.rows import Asker, Written
-from hornbook.teacher.kinds.source import Asked, Order, read, rows_of
+from hornbook.teacher.kinds.source import LlmRows, Order, read, rows_of
 from hornbook.teacher.kinds.template import Kind
 from hornbook.teacher.producer import Failed, Source, UnusableError, attempt
 from hornbook.teacher.rubrics import Rubric
@@ -94,14 +94,14 @@ class LlmWriter:
         """See `Writer.exercises`. There is no end of them, but names come up again."""
         if self._kind is None:
             return self._builtin.exercises(seed=seed)
-        return _Functions(self._asker, self._kind, seed, lambda row: row, exercise_complaints, held_out=False)
+        return _LlmFunctions(self._asker, self._kind, seed, lambda row: row, exercise_complaints, held_out=False)
 
     def problems(self, count: int, *, seed: int) -> Problems:
         """See `Writer.problems`: of held-out names."""
         if self._kind is None:
             return self._builtin.problems(count, seed=seed)
         problem = partial(_problem, seed=seed)
-        return Problems(_Functions(self._asker, self._kind, seed, problem, problem_complaints, held_out=True))
+        return Problems(_LlmFunctions(self._asker, self._kind, seed, problem, problem_complaints, held_out=True))
 
     def task(self, exercise: Exercise, *, seed: int) -> str:
         """See `Writer.task`."""
@@ -136,17 +136,17 @@ class LlmWriter:
         parts = {name: self._chats[name][1] if name in self._chats else 0.0 for name in kinds}
         division = divide(count, shares, kinds, parts)
         asked = [
-            Part(Asked(Order(self._chats[name][0], number, seed), self._asker), number)
+            Part(LlmRows(Order(self._chats[name][0], number, seed), self._asker), number)
             for name, number in division.asked.items()
         ]
         composed = compose(division.shares, division.composed) if division.composed or not asked else []
         return [*composed, *asked]
 
 
-class _Functions(Generic[R]):
+class _LlmFunctions(Generic[R]):
     """A `Source` of functions that an LLM writes, for exercises or problems: of held-out names, or of the others."""
 
-    hint = Asked.hint
+    hint = LlmRows.hint
 
     def __init__(
         self,

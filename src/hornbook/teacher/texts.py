@@ -13,7 +13,7 @@ from hornbook.teacher.diversity import compare
 from hornbook.teacher.kinds.draws import extracts
 from hornbook.teacher.kinds.folder import Folder
 from hornbook.teacher.kinds.rows import Asker
-from hornbook.teacher.kinds.source import Asked, KindSource, Order
+from hornbook.teacher.kinds.source import KindSource, LlmRows, Order
 from hornbook.teacher.kinds.template import Kind, load
 from hornbook.teacher.producer import produce
 from hornbook.teacher.settings import TeacherSettings, ordered
@@ -100,7 +100,7 @@ def write_kind(
 
         source = texts_of(order)
     else:
-        source = Asked(order, asker)
+        source = LlmRows(order, asker)
     with ExitStack() as stack:
         sandbox = stack.enter_context(_sandbox(allow_unisolated)) if order.kind.template.check.run else None
         folder = stack.enter_context(Folder(into, order.kind, source=order.label, teacher=source.name))

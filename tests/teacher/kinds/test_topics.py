@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hornbook.errors import UserError
 from hornbook.teacher.kinds.template import Draw, load
 from hornbook.teacher.kinds.topics import WAVE, grow, roots
 
@@ -45,3 +49,27 @@ def test_no_more_than_allowed(start_teacher: Callable[..., Any], ask: Callable[.
 @pytest.mark.parametrize("seed", [1, 2])
 def test_roots_are_all_there(seed: int) -> None:
     assert len({topic.name for topic in roots(TOPIC, TEXTBOOKS, seed)}) >= 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'prompt = "Narrow {topic}."\n[draw.topic]\nchoose = ["x"]\n[answer]\nnames = "n"\n[text]\ndocument = "{names}"\n',
+        'prompt = "As {how}."\n[draw.how]\nchoose = ["x"]\n[answer]\ntopics = "n"\n[text]\ndocument = "{topics}"\n',
+    ],
+)
+def test_a_template_that_cannot_expand_topics_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(UserError, match=r"mine cannot expand topics: it is given \{number\}, \{path\}, \{topic\}"):
+        grow(Draw(topics="topics", expand="mine"), replace(TEXTBOOKS, folder=tmp_path), None, 500, seed=1)  # type: ignore[arg-type]
+
+
+def test_answers_that_are_no_lists_of_names_bring_nothing(
+    tmp_path: Path, start_teacher: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    loose = 'prompt = "On \\"{topic}\\"."\n[draw.topic]\nchoose = ["x"]\n[answer]\ntopics = {}\n[text]\ndocument = "{topics}"\n'
+    (tmp_path / "mine.toml").write_text(loose)
+    answers = itertools.cycle([{"topics": "many"}, {"topics": [1, None, {"a": 2}]}, {"topics": {"a": 1}}])
+    client = ask(start_teacher(lambda body, said: next(answers)))
+    kind = replace(TEXTBOOKS, folder=tmp_path)
+    assert len(grow(Draw(topics="topics", expand="mine"), kind, client, 500, seed=1)) == len(roots(TOPIC, TEXTBOOKS, 1))

@@ -54,7 +54,7 @@ class KindSource(Source[Written], Protocol):
         """Texts that came of one fixed prompt, to hold the diversity against."""
 
 
-class Asked:
+class LlmRows:
     """A `KindSource` of the rows that an LLM writes by a template.
 
     The same order brings the same requests, so a client with a cache pays for none of them twice.

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from hornbook.errors import UserError
 from hornbook.seeds import derive, stream
 from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.kinds import lists
+from hornbook.teacher.kinds.fill import places
 from hornbook.teacher.kinds.rows import Asker, request_for
 from hornbook.teacher.kinds.template import Draw, Kind, load
 
 WAVE = 48  # topics that are expanded together; their narrower ones are taken in turn
 NARROWER = 12
+GIVEN = frozenset({"topic", "path", "number"})  # what the template that topics are expanded with is asked with
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def grow(how: Draw, kind: Kind, asker: Asker, wanted: int, *, seed: int) -> list
     found = roots(how, kind, seed)
     seen = {_key(topic.name) for topic in found}
     expanded = 0
-    template = load(how.expand, kind.folder)
+    template = _expansion(how, kind)
     while len(found) < wanted and expanded < len(found):
         wave = found[expanded : expanded + WAVE]
         expanded += len(wave)
@@ -52,6 +55,16 @@ def grow(how: Draw, kind: Kind, asker: Asker, wanted: int, *, seed: int) -> list
                 seen.add(_key(topic.name))
                 found.append(topic)
     return [topic.name for topic in found[: max(wanted, 1)]]
+
+
+def _expansion(how: Draw, kind: Kind) -> Kind:
+    """The template that a topic is expanded with. Raises UserError for one that cannot be used so."""
+    found = load(how.expand, kind.folder)
+    asked = places(found.template.system) | places(found.template.prompt)
+    if "topics" not in found.template.answer or not asked <= GIVEN:
+        given = ", ".join(f"{{{name}}}" for name in sorted(GIVEN))
+        raise UserError(f"the template {found.name} cannot expand topics: it is given {given} and answers with topics")
+    return found
 
 
 def _request(template: Kind, topic: Topic, seed: int) -> Request:
@@ -65,10 +78,12 @@ def _request(template: Kind, topic: Topic, seed: int) -> Request:
 
 def _in_turn(wave: Sequence[Topic], answers: Sequence[Answer]) -> Iterator[Topic]:
     """The first narrower topic of each, then the second of each, ...: any beginning of the tree is broad."""
-    named = [answer.value["topics"] if answer.ok else [] for answer in answers]
+    named = [
+        answer.value["topics"] if answer.ok and isinstance(answer.value["topics"], list) else [] for answer in answers
+    ]
     for row in zip_longest(*named):
         for topic, name in zip(wave, row, strict=True):
-            if name and name.strip():
+            if isinstance(name, str) and name.strip():
                 yield Topic(re.sub(r"\s+", " ", name).strip(), (*topic.above, topic.name))
 
 
