@@ -8,17 +8,16 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.recipe import available, load
-from hornbook.stages.plan import stages
 
 
 def test_pocket_long_is_pocket_and_a_longer_context() -> None:
     pocket, long = load(available()["pocket"]), load(available()["pocket-long"])
     assert long.longrope is not None
-    kept = {"description", "longrope"}
+    kept = {"name", "description", "longrope"}
     assert long.model_dump(exclude=kept) == pocket.model_dump(exclude=kept)
-    plans = [[stage.name for stage in stages(recipe, base=Path(), name="x")] for recipe in (pocket, long)]
+    plans = [[step.name for step in recipe.steps(Path())] for recipe in (pocket, long)]
     assert plans[1] == [*plans[0][:-1], "search", "extend", "measure", "report"]
-    for one, other in zip(*(stages(r, base=Path(), name="x")[:10] for r in (pocket, long)), strict=True):
+    for one, other in zip(*(r.steps(Path())[:10] for r in (pocket, long)), strict=True):
         assert (one.name, one.settings, one.inputs) == (other.name, other.settings, other.inputs)
 
 

@@ -21,11 +21,11 @@ import pytest
 
 from hornbook import cli
 from hornbook.commands import talk
+from hornbook.commands.places import final_model
 from hornbook.model.formats import checkpoint
-from hornbook.pipeline import is_done
+from hornbook.recipe import STAGES as DECLARED
 from hornbook.recipe import load
-from hornbook.stages.plan import stages
-from hornbook.stages.shared import CHECKPOINTS, final_model
+from hornbook.runs import store
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,7 @@ phase1 = { tokens = 8_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
 phase2 = { tokens = 12_000, mixture = [{ sources = ["texts"], share = 0.2 }, { sources = ["exercises"], share = 0.8 }] }
 """
 MODULES = ("textwrap", "bisect", "heapq", "fnmatch", "shlex", "string", "statistics", "calendar", "queue", "copy")
+CHECKPOINTS = [(stage.name, left) for stage in DECLARED.values() for left in stage.checkpoints]
 STAGES = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize", "report")
 
 
@@ -89,15 +90,15 @@ def test_every_stage_is_there_and_nothing_else(finished: Path, recipe: Path) -> 
     assert sorted(path.name for path in finished.iterdir()) == [".lock", *names]
     assert not [path for path in finished.rglob("*") if path.name in ("scratch",) or path.suffix in (".tmp", ".old")]
     contents: dict[str, str] = {}
-    for stage, name in zip(stages(load(recipe), base=recipe.parent, name="tiny"), names, strict=True):
-        found = is_done(stage, finished / name, {one: contents[one] for one in stage.inputs})
+    for step, name in zip(load(recipe).steps(recipe.parent), names, strict=True):
+        found = store.done(finished / name, step.job({one: contents[one] for one in step.inputs}))
         assert found is not None, name
-        contents[stage.name] = found.content
+        contents[step.name] = found.content
 
 
 def test_every_checkpoint_loads(finished: Path) -> None:
-    for stage, folder in CHECKPOINTS.values():
-        [model] = finished.glob(f"*-{stage}/{folder}")
+    for stage, left in CHECKPOINTS:
+        [model] = finished.glob(f"*-{stage}/{left.folder}")
         assert checkpoint.load(model).config.layers == 1
     assert final_model(finished) == finished / "08-dpo" / "model"
     assert len(set(weights(finished).values())) == len(weights(finished))
@@ -196,7 +197,7 @@ Captured = pytest.CaptureFixture[str]
 def test_report(finished: Path, capsys: Captured) -> None:
     assert hornbook("report", str(finished), "--json") == 0
     figures = json.loads(capsys.readouterr().out)
-    assert set(figures["pass_at_1"]) == set(CHECKPOINTS)
+    assert set(figures["pass_at_1"]) == {left.name for _, left in CHECKPOINTS}
     assert set(figures["stages"]) == set(STAGES)
     assert all({"seconds", "peak_memory"} <= set(values) for values in figures["stages"].values())
     assert hornbook("report", str(finished)) == 0

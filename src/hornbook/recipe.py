@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,7 +23,13 @@ from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.formats.quantization import find as find_quantization
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QuantizeSettings
+from hornbook.runs.stage import Stage
+from hornbook.runs.steps import Step, steps
 from hornbook.settings import Settings, apply, validated
+from hornbook.stages.longer import EXTEND, MEASURE, SEARCH
+from hornbook.stages.measuring import EVALUATE, QUANTIZE, REPORT, SAMPLES
+from hornbook.stages.text import CLEAN, FILTER, GRADE, READ, TEXTS, WRITE
+from hornbook.stages.training import DPO, PRETRAIN, SFT, TOKENS
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
 from hornbook.train.dpo import DpoSettings
@@ -35,9 +41,27 @@ BUILT_IN = Path(__file__).parent / "recipes"
 # Equal to what the rooms say that own them; importing those would load torch and slow down every command.
 
 
-Optional = Literal["grade", "write", "sft", "dpo", "evaluate", "quantize"]
-# What cannot be without which stage: sft, dpo and evaluate learn and ask what write wrote.
-NEEDS: dict[str, tuple[Optional, ...]] = {"write": ("sft", "dpo", "evaluate", "quantize"), "sft": ("dpo",)}
+# The order of a recipe. A recipe has those of them that its settings ask for, but for those it leaves out.
+ORDER: tuple[Stage[Any], ...] = (
+    READ,
+    FILTER,
+    GRADE,
+    TEXTS,
+    WRITE,
+    CLEAN,
+    TOKENS,
+    PRETRAIN,
+    SFT,
+    DPO,
+    EVALUATE,
+    QUANTIZE,
+    SAMPLES,
+    SEARCH,
+    EXTEND,
+    MEASURE,
+    REPORT,
+)
+STAGES = {stage.name: stage for stage in ORDER}
 
 
 class Published(Settings):
@@ -53,10 +77,11 @@ class Published(Settings):
 class Recipe(Settings):
     """Everything a run depends on. Each stage has a table of its own."""
 
+    name: str = Field("", description="what the report card is headed with; the file's name unless told")
     description: str = Field("", description="one line for `hornbook recipes`")
     seed: int = Field(1, ge=0)
     sources: tuple[Source, ...] = Field(min_length=1)
-    without: tuple[Optional, ...] = Field((), description="stages that are left out")
+    without: tuple[str, ...] = Field((), description="stages that are left out")
     teacher: TeacherSettings | None = Field(None, description="an LLM that grades and writes; unset: the built-in one")
     read: ReadSettings = ReadSettings()
     filter: FilterSettings = FilterSettings()
@@ -73,6 +98,15 @@ class Recipe(Settings):
     samples: SamplesSettings | None = None
     longrope: LongRopeSettings | None = None
     published: Published | None = None
+
+    @field_validator("without")
+    @classmethod
+    def _may_be_left_out(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        can = [stage.name for stage in ORDER if stage.leave_out]
+        for name in names:
+            if name not in can:
+                raise ValueError(f"{name} can't be left out{nearest(name, can)}; what can is {', '.join(can)}")
+        return names
 
     @field_validator("model", mode="before")
     @classmethod
@@ -116,12 +150,16 @@ class Recipe(Settings):
                 raise ValueError(f"longrope.sources names the unknown source {source!r}{nearest(source, known)}")
         return self
 
+    def steps(self, base: Path, *, allow_unisolated: bool = False) -> list[Step]:
+        """Its stages in order, bound to its settings. `base`: the folder that relative paths start from."""
+        return steps(ORDER, self, without=self.without, base=base, allow_unisolated=allow_unisolated)
+
     def _left_out(self) -> None:
         """What stages and sources need of each other."""
-        for stage, dependent in NEEDS.items():
-            kept = [name for name in dependent if name not in self.without]
-            if stage in self.without and kept:
-                raise ValueError(f"without: {', '.join(kept)} can't be done without {stage}; leave out both")
+        for name in self.without:
+            kept = [stage.name for stage in ORDER if name in stage.needs and stage.name not in self.without]
+            if kept:
+                raise ValueError(f"without: {', '.join(kept)} can't be done without {name}; leave out both")
         for source in self.sources:
             if source.path.startswith(PREFIX):
                 try:
@@ -188,7 +226,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     A recipe with `base = "name or file"` has all settings of that one but those that it sets itself.
     Raises UserError with one line that names the wrong key, where it is, and the nearest right one.
     """
-    values = _values(path, ())
+    values = {"name": path.stem, **_values(path, ())}
     for override in overrides:
         apply(values, override)
     return validated(Recipe, values, "recipe", f"{path.name}: ")

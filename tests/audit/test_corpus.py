@@ -11,8 +11,8 @@ from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
 from hornbook.audit.page import page
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, Item
 from hornbook.errors import UserError
-from hornbook.manifest import Manifest
 from hornbook.progress import Progress
+from hornbook.runs.manifest import Manifest
 
 QUESTION = "Which of the seven wandering lanterns did the keeper of the harbour museum lend to the baker of the island?"
 CODE = '''def gather(values, limit):

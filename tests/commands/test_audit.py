@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from hornbook.commands.audit import audit
 from hornbook.commands.trace import trace
 from hornbook.errors import UserError
-from hornbook.manifest import Manifest
+from hornbook.runs.manifest import Manifest
 
 QUESTION = "Which of the seven wandering lanterns did the keeper of the harbour museum lend to the baker of the island?"
 

@@ -79,18 +79,18 @@ def test_from_a_folder_to_a_clean_corpus(folder: Path) -> None:
 
 
 def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
-    told("read", "notes", "--set", "maximum_characters=300", "--into", "small")
+    told("read", "notes", "maximum_characters=300", "--into", "small")
     assert all(len(row["text"]) <= 300 for row in rows("small"))
-    told("read", "notes", "--whole", "--set", "maximum_characters=300", "--into", "large")
+    told("read", "notes", "--whole", "maximum_characters=300", "--into", "large")
     assert max(len(row["text"]) for row in rows("large")) > 800
     for arguments, words in (
-        (["read", "notes", "--set", "maximum_charakters=300"], "maximum_charakters is not a setting (did you mean"),
+        (["read", "notes", "maximum_charakters=300"], "maximum_charakters is not a setting (did you mean"),
         (["read", "nowhere"], "nowhere"),
         (["filter", "small"], "nothing to filter by"),
         (["filter", "small", "--rules", "goffer"], "there is no rule 'goffer' (did you mean 'gopher'?)"),
         (["filter", "small", "--mask", "emial"], "privacy.mask"),
         (["filter", "notes", "--rules", "gopher"], "is not a corpus"),
-        (["clean", "small", "--set", "similarity=2"], "similarity"),
+        (["clean", "small", "similarity=2"], "similarity"),
         (["clean", "small", "--against", "nowhere"], "nowhere"),
         (["clean", "small", "--into", "notes"], "notes is there already"),
     ):

@@ -9,7 +9,7 @@ import pytest
 
 from hornbook.corpus.trace import trace
 from hornbook.errors import UserError
-from hornbook.manifest import Manifest
+from hornbook.runs.manifest import Manifest
 
 
 def stages(run: Path) -> list[Path]:

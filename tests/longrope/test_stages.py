@@ -16,11 +16,9 @@ from hornbook.longrope.documents import of_corpus
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
-from hornbook.pipeline import Work
 from hornbook.progress import Progress
 from hornbook.recipe import Recipe
 from hornbook.seeds import derive
-from hornbook.stages.plan import stages
 from hornbook.tokens.tokenize import tokenize
 
 RECIPE = Recipe.model_validate(
@@ -78,11 +76,11 @@ def inputs(tmp_path: Path, some_text: Callable[[int, int], str]) -> dict[str, Pa
 
 def test_from_a_pretrained_model_to_the_figures_of_a_longer_one(inputs: dict[str, Path]) -> None:
     figures: dict[str, Any] = {}
-    for stage in stages(RECIPE, base=Path(), name="x"):
-        if stage.name in ("search", "extend", "measure"):
-            work = Work({name: inputs[name] for name in stage.inputs}, inputs[stage.name], Progress())
-            figures[stage.name] = stage.run(work)
-            assert json.loads(json.dumps(figures[stage.name])) == figures[stage.name]
+    for step in RECIPE.steps(Path()):
+        if step.name in ("search", "extend", "measure"):
+            folders = {name: inputs[name] for name in step.inputs}
+            figures[step.name] = step.run(folders, inputs[step.name], Progress())
+            assert json.loads(json.dumps(figures[step.name])) == figures[step.name]
     config = checkpoint.load(inputs["extend"] / "model").config
     assert config.longrope is not None
     assert (config.context, config.longrope.original) == (96, 32)

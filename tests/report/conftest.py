@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hornbook.files import write_json, write_jsonl
-from hornbook.manifest import Manifest
+from hornbook.runs.manifest import Manifest
 
 STAGES = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize")
 EVIL = "<script>alert('x')</script>"

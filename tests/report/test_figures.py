@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.report.figures import collect, headline, without_nan
+from hornbook.recipe import STAGES
+from hornbook.report.figures import collect, without_nan
 
 
 def root_of(folders: dict[str, Path]) -> Path:
@@ -66,12 +67,11 @@ def test_without_nan_keeps_everything_else():
     ],
 )
 def test_every_stage_has_a_headline(figures, stage, part):
-    line = headline(stage, figures[stage])
+    line = STAGES[stage].in_a_line(figures[stage])
     assert part in line
     assert len(line) <= 60
 
 
 def test_headline_of_what_is_unknown():
-    assert headline("nothing", {"a": 1}) == ""
-    assert headline("read", {}) == ""
-    assert headline("grade", {"graded": 3, "agreement": None}) == ""
+    assert STAGES["read"].in_a_line({}) == ""
+    assert STAGES["grade"].in_a_line({"graded": 3, "agreement": None}) == ""

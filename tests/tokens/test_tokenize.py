@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.manifest import SCRATCH
 from hornbook.model.tokenizers import PAD, Tokenizer
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.tokens import encode as encoding
 from hornbook.tokens import shards
 from hornbook.tokens.settings import Phase, TokensSettings

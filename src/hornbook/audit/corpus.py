@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook import manifest
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, say_left_out
 from hornbook.corpus.decontaminate.finder import Finder, Limits
 from hornbook.documents import DOCUMENTS, is_corpus, read_batches
 from hornbook.errors import UserError
 from hornbook.progress import Progress
+from hornbook.runs import manifest
 
 SHOWN = 20  # hits of a benchmark that the page shows
 _CHARACTERS = 1_600

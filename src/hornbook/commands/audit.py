@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hornbook.commands.corpora import writable
+from hornbook.commands.folders import writable
 from hornbook.commands.places import model_folder
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings

@@ -8,22 +8,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from hornbook.commands import corpora
-from hornbook.commands.stopping import stoppable
-from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS, client_settings
+from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage
+from hornbook.commands.settings import settings_of
+from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.errors import UserError
-from hornbook.progress import ConsoleProgress
+from hornbook.stages.text import GRADE
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
 
 console = Console()
 
-CODE = ("corpus", "documents", "records", "teacher", "seeds")
-
 
 def grade(  # noqa: PLR0913 (one for each option)
     corpus: Annotated[Path, typer.Argument(help="A corpus folder: one with documents/ in it.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, as in a recipe.")
+    ] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The same corpus with scores.")] = Path("graded"),
     *,
     rubric: Annotated[
@@ -31,16 +32,16 @@ def grade(  # noqa: PLR0913 (one for each option)
     ] = "educational",
     teacher: TEACHER = None,
     model: MODEL_NAME = "",
-    sample: Annotated[int, typer.Option(min=2, help="Documents that the teacher grades.")] = 1_500,
-    threshold: Annotated[int, typer.Option(min=1, max=5, help="The grade that counts as educational.")] = 3,
+    sample: Annotated[int | None, typer.Option(min=2, help="Documents that the teacher grades.")] = None,
+    threshold: Annotated[int | None, typer.Option(min=1, max=5, help="The grade that counts as educational.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Drop what scores below the threshold.")] = False,
     share: Annotated[
         float | None, typer.Option(min=0.0001, max=1, help="Keep this share of the documents, the best.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 1,
-    force: corpora.FORCE = False,
-    runner: corpora.RUNNER = None,
-    workers: corpora.WORKERS = None,
+    force: FORCE = False,
+    runner: RUNNER = None,
+    workers: WORKERS = None,
     cache: CACHE = None,
     budget_requests: REQUESTS = None,
     budget_tokens: TOKENS = None,
@@ -52,19 +53,23 @@ def grade(  # noqa: PLR0913 (one for each option)
     """Grade a sample by a rubric, learn the grades, score every document. Repeated, it pays for no answer twice."""
     if drop and share is not None:
         raise UserError("--drop (by the threshold) and --share are two ways to keep documents: use one of them")
-    corpora.choose_runner(runner, workers)
-    settings = GradeSettings(sample=sample, threshold=threshold, drop=drop, share=share)
-    chosen = load(rubric)
-    asked = None
+    choose_runner(runner, workers)
+    asked: dict[str, Any] | None = None
     if teacher and list(teacher) != [BUILTIN]:
         budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
-        asked = client_settings(teacher, model, cache, budget)
-        if dry_run:
-            _preview(corpus, chosen, settings, asked, seed)
-            return
+        asked = {"endpoints": teacher, "model": model, "cache": str(cache or ""), "budget": budget, "rubric": rubric}
     elif dry_run:
         raise UserError("the built-in teacher sends nothing and costs nothing; --dry-run needs --teacher URL#MODEL")
-    _make(corpus, into, chosen, settings, asked, seed, force=force)
+    else:
+        load(rubric)
+    flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "share": share, "seed": seed}
+    given = {key: value for key, value in {**flags, "teacher": asked}.items() if value is not None}
+    stage_settings = settings_of(GRADE, overrides or [], given=given)
+    if dry_run and stage_settings.teacher is not None:
+        _preview(corpus, load(rubric), stage_settings.grade, stage_settings.teacher.client(), stage_settings.seed)
+        return
+    made = run_stage(GRADE, stage_settings, {"corpus": corpus}, into, force=force)
+    _show(made.manifest.figures, into, made.before)
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
@@ -76,44 +81,6 @@ def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: Clien
     sample = set(choose(rows, settings.sample, seed=seed))
     texts = (row["text"] for row in read_rows(corpus, ["id", "text"]) if row["id"] in sample)
     show(estimate((rubric.request(text) for text in texts), asked), console)
-
-
-def _make(
-    corpus: Path,
-    into: Path,
-    rubric: Rubric,
-    settings: GradeSettings,
-    asked: ClientSettings | None,
-    seed: int,
-    *,
-    force: bool,
-) -> None:
-    told: dict[str, Any] = {
-        "seed": seed,
-        **settings.model_dump(mode="json"),
-        "teacher": asked.model if asked else BUILTIN,
-    }
-    told |= {"rubric": rubric.name, "rubric_digest": rubric.digest} if asked else {}
-    progress = ConsoleProgress(console)
-
-    def work(folder: Path) -> dict[str, Any]:
-        from hornbook.corpus.grade import grade as room
-        from hornbook.teacher.builtin.teacher import BuiltinTeacher
-
-        if asked is None:
-            return room(corpus, BuiltinTeacher(), settings, seed=seed, into=folder, progress=progress)
-        from hornbook.teacher.client.client import Client
-        from hornbook.teacher.llm import LlmGrader
-
-        with Client(asked, progress) as client:
-            grader = LlmGrader(client, rubric)
-            figures = room(corpus, grader, settings, seed=seed, into=folder, progress=progress)
-            return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
-
-    with stoppable(console):
-        inputs = {"corpus": corpora.content(corpus)}
-        made, before = corpora.make(into, "grade", told, inputs, CODE, work, reads=[corpus], force=force)
-    _show(made.figures, into, before)
 
 
 def _show(figures: dict[str, Any], into: Path, before: bool) -> None:

@@ -16,8 +16,8 @@ from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_value, read_json, remove_folder, write_text
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
-from hornbook.manifest import SCRATCH
 from hornbook.progress import ConsoleProgress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import typer
 
 from hornbook.errors import UserError
 from hornbook.model import locate
-from hornbook.stages.shared import final_model
+from hornbook.runs import manifest
+from hornbook.runs.folders import is_run, stage_folders
 
 MODEL = Annotated[
     str,
@@ -22,7 +23,7 @@ MODEL = Annotated[
 def run_folder(run: str) -> Path:
     """The folder of a run, given as a folder or as a name in runs/."""
     for root in (Path(run), Path("runs") / run):
-        if root.is_dir() and any(root.glob("[0-9][0-9]-*/manifest.json")):
+        if is_run(root):
             return root
     raise UserError(f"{run} is not a run; give a folder that `hornbook run` made, such as runs/pocket")
 
@@ -41,3 +42,14 @@ def model_folder(model: str) -> Path:
     if Path(model).is_dir():
         raise UserError(f"{model} holds no model; give a folder with config.json, or a run folder such as runs/pocket")
     return locate(model)
+
+
+def final_model(run: Path) -> Path | None:
+    """The last checkpoint of a run that one would train further, or None where there is none yet."""
+    for folder in reversed(stage_folders(run).values()):
+        found = manifest.read(folder)
+        for checkpoint in reversed(found.checkpoints if found is not None else []):
+            place = folder / checkpoint["folder"]
+            if not checkpoint["shrunk"] and (place / "config.json").is_file():
+                return place
+    return None

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hornbook import manifest
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
+from hornbook.runs import manifest
+from hornbook.runs.folders import is_run, stage_folders
 
 console = Console()
 _REPEATS = 10
@@ -57,7 +58,7 @@ def _stages(places: Sequence[str]) -> list[Path]:
         if (Path(place) / manifest.FILE).is_file():
             folders.append(Path(place))
         else:
-            folders += sorted(run_folder(place).glob("[0-9][0-9]-*"))
+            folders += stage_folders(run_folder(place)).values()
     return folders
 
 
@@ -67,7 +68,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def _only_run() -> Path:
-    runs = [folder for folder in sorted(Path("runs").glob("*")) if any(folder.glob("[0-9][0-9]-*/manifest.json"))]
+    runs = [folder for folder in sorted(Path("runs").glob("*")) if is_run(folder)]
     if len(runs) != 1:
         names = ", ".join(folder.name for folder in runs) or "none"
         raise UserError(f"there are {len(runs)} runs in runs/ ({names}); name one: hornbook trace ID RUN")

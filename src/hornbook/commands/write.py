@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hornbook.commands import corpora
-from hornbook.commands.stopping import stoppable
+from hornbook.commands.folders import FORCE, content, make
 from hornbook.errors import UserError
-from hornbook.progress import ConsoleProgress
+from hornbook.progress import Progress
+from hornbook.runs.code import code_digest
+from hornbook.runs.store import Job
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 from hornbook.teacher.kinds.draws import Extract, extracts
 from hornbook.teacher.kinds.source import Order
@@ -23,7 +24,6 @@ from hornbook.teacher.settings import BUILTIN_KINDS, default_cache
 console = Console()
 
 BUILTIN = "builtin"
-CODE = ("teacher", "documents", "sandbox", "seeds")
 LIMITS = "What it may use"
 
 TEACHER = Annotated[
@@ -63,7 +63,7 @@ def write(  # noqa: PLR0913 (one for each option)
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three filled prompts and the cost; send nothing.")
     ] = False,
-    force: corpora.FORCE = False,
+    force: FORCE = False,
     without_isolation: Annotated[
         bool, typer.Option("--without-isolation", help="Run generated code even where it cannot be isolated.")
     ] = False,
@@ -154,9 +154,8 @@ def _make(
         "compare": order.compare,
         "teacher": settings.model if settings else BUILTIN,
     }
-    progress = ConsoleProgress(console)
 
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, progress: Progress) -> dict[str, Any]:
         from hornbook.teacher.texts import write_kind
 
         if settings is None:
@@ -167,16 +166,16 @@ def _make(
             figures = write_kind(order, client, into=folder, allow_unisolated=allow_unisolated)
             return {**figures, "requests": client.figures.as_dict(), "line": client.figures.line()}
 
-    inputs = {"seeds": corpora.content(seeds)} if seeds else {}
-    with stoppable(console):
-        reads = [seeds] if seeds else []
-        made, before = corpora.make(into, "write", told, inputs, CODE, work, reads=reads, force=force)
-    if before:
+    inputs = {"seeds": content(seeds)} if seeds else {}
+    job = Job("write", told, inputs, code_digest("hornbook.teacher.texts"))
+    made = make(into, job, work, reads=[seeds] if seeds else [], force=force)
+    if made.before:
         console.print("It is there already, whole; nothing was asked.", highlight=False)
-    show_figures(made.figures)
-    missing = order.count - made.figures["documents"]
+    figures = made.manifest.figures
+    show_figures(figures)
+    missing = order.count - figures["documents"]
     if missing:
-        asked = made.figures["asked"]
+        asked = figures["asked"]
         console.print(
             f"{missing:,} fewer than wanted: {asked:,} rows were asked for, which is the most.", highlight=False
         )

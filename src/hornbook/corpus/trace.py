@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hornbook import manifest
 from hornbook.documents import DOCUMENTS, REMOVED, ids_that_begin, rows_where
 from hornbook.errors import UserError
+from hornbook.runs import manifest
 from hornbook.tokens.settings import Component
 
 _GRADES = "grades.parquet"

@@ -11,9 +11,9 @@ from hornbook.errors import UserError
 from hornbook.longrope.factors import Factors, extended
 from hornbook.longrope.settings import ExtendSettings
 from hornbook.machine import choose
-from hornbook.manifest import SCRATCH
 from hornbook.model.config import LongRope
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.seeds import derive, stream
 from hornbook.train.objective import Batch, Objective, split
 from hornbook.train.pretrain import NextToken

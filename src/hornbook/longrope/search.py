@@ -11,9 +11,9 @@ from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult,
 from hornbook.longrope.factors import Factors, extended, published, unchanged
 from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings
 from hornbook.machine import choose
-from hornbook.manifest import SCRATCH
 from hornbook.model.config import LongRope, ModelConfig
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.planning.efforts import of_volume, volume
 from hornbook.planning.gpus import Gpu
 from hornbook.planning.mixture import Ingredient, ingredients
 from hornbook.planning.sizes import Size, sizes
 from hornbook.planning.teaching import Teaching, teaching
-from hornbook.planning.work import Training, corpus_seconds, training
 from hornbook.recipe import Published, Recipe
+from hornbook.runs.effort import Computation
 
 CORE_PRICE = 0.04  # dollars for an hour of one rented core
+ON_CORES = ("read", "filter", "grade", "clean", "tokens")  # stages that need no accelerator
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Plan:
     unknown: tuple[str, ...]
     mixture: tuple[Ingredient, ...]
     short: dict[str, float]
-    training: tuple[Training, ...]
+    training: tuple[Computation, ...]
     gpu_hours: float
     hours: float
     gpu_dollars: float
@@ -102,10 +104,11 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
     """
     found = sizes(recipe, base)
     mixture = ingredients(recipe, found)
-    trained = training(recipe, mixture)
+    needed = of_volume(recipe, base, volume(recipe, found, mixture))
+    trained = [part for effort in needed.values() for part in effort.computations if part.tokens]
     read = sum(one.tokens for one in mixture)
     hours = gpu_hours(sum(part.flops for part in trained), terms.gpu, terms.utilisation)
-    seconds, unknown = corpus_seconds(recipe, found, read)
+    seconds = {name: needed[name].core_seconds for name in ON_CORES if name in needed}
     core_hours = sum(seconds.values()) / 3600
     asked = teaching(recipe, base)
     own = recipe.teacher.client().dearest if recipe.teacher is not None else (0.0, 0.0)
@@ -114,7 +117,7 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
         flops_per_token=3.0 * recipe.model.flops_per_token(recipe.model.context),
         terms=terms,
         sources=tuple(found.values()),
-        unknown=tuple(unknown),
+        unknown=tuple(size.name for size in found.values() if size.characters is None),
         mixture=tuple(mixture),
         short=_short(recipe, mixture),
         training=tuple(trained),
@@ -140,12 +143,12 @@ def _short(recipe: Recipe, mixture: Sequence[Ingredient]) -> dict[str, float]:
 
 
 def _compare(
-    published: Published | None, trained: Sequence[Training], terms: Terms, gpu: Gpu | None, read: float
+    published: Published | None, trained: Sequence[Computation], terms: Terms, gpu: Gpu | None, read: float
 ) -> Comparison | None:
     """None where nothing is published to compare with. Pretraining alone counts."""
     if published is None or published.gpu_hours is None or gpu is None:
         return None
-    flops = sum(part.flops for part in trained if part.stage.startswith("pretrain"))
+    flops = sum(part.flops for part in trained if part.what.startswith("pretrain"))
     as_published = flops * (published.tokens or read) / read
     return Comparison(
         source=published.source,

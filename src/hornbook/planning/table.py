@@ -84,7 +84,7 @@ def _work(plan: Plan) -> Table:
     for part in plan.training:
         share = part.flops / max(1.0, sum(one.flops for one in plan.training))
         amount = f"{short(part.tokens)} tokens, {part.flops:.2g} FLOP"
-        table.add_row(part.stage, gpus, amount, hours(plan.hours * share), dollars(plan.gpu_dollars * share))
+        table.add_row(part.what, gpus, amount, hours(plan.hours * share), dollars(plan.gpu_dollars * share))
     table.add_section()
     table.add_row(
         "[bold]in all[/bold]",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook import manifest
 from hornbook.documents import rows_where
 from hornbook.files import read_json
-from hornbook.manifest import Manifest
+from hornbook.runs import manifest
+from hornbook.runs.manifest import Manifest
 
 
 @dataclass(frozen=True)

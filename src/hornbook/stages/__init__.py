@@ -1,1 +1,1 @@
-"""The stages of a recipe: which function of which room, on which inputs, with which settings."""
+"""Declarations of the stages."""

@@ -6,111 +6,153 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hornbook.pipeline import Stage, Work
-from hornbook.recipe import Recipe
-from hornbook.stages.longer import longrope_stages
-from hornbook.stages.shared import CHECKPOINTS, ordered, present
-from hornbook.stages.text import filter_stages
+from hornbook.evaluate.benchmark import EvaluateSettings
+from hornbook.evaluate.samples import SamplesSettings
+from hornbook.quantize.quantize import QuantizeSettings
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.steps import EVERY_STAGE
+from hornbook.settings import Settings
 
-EVALUATION_CODE = ("evaluate", "inference", "model", "sandbox", "tokens")
+CASES = 60.0  # problems a second that are answered and run
+TRAINED = ("pretrain", "sft", "dpo")
+PROBLEMS = Input("written", ("write",), "A folder with problems.jsonl and safety.jsonl in it.")
+TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.")
+MODELS = Input("models", TRAINED, "Models to measure.", checkpoint=True, every=True)
 
 
-def _ask(models: Mapping[str, Path], recipe: Recipe, work: Work, allow_unisolated: bool) -> dict[str, Any]:
+class EvaluateStage(Settings):
+    """What the evaluate stage depends on."""
+
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def put_to(models: Mapping[str, Path], settings: EvaluateSettings, work: Work[Any]) -> dict[str, Any]:
     """The run's own problems and requests, put to each of these models."""
     from hornbook.evaluate.benchmark import HeldOut
     from hornbook.evaluate.evaluate import evaluate
 
     return evaluate(
         models,
-        HeldOut.of(work.inputs["write"], work.inputs["tokens"]),
-        recipe.evaluate,
+        HeldOut.of(work.inputs["written"], work.inputs["tokens"]),
+        settings,
         into=work.into,
         progress=work.progress,
-        allow_unisolated=allow_unisolated,
+        allow_unisolated=work.allow_unisolated,
     )
 
 
-def evaluate_stage(recipe: Recipe, allow_unisolated: bool) -> Stage:
-    """Every checkpoint put to the held-out problems."""
+def passed(figures: dict[str, Any]) -> str:
+    """pass@1 of each model in words."""
+    models = figures["models"]
+    return ", ".join(f"{name} {scores['pass_at_1']:.1%}" for name, scores in models.items())
 
-    def run(work: Work) -> dict[str, Any]:
-        models = {
-            name: work.inputs[stage] / folder for name, (stage, folder) in CHECKPOINTS.items() if stage in work.inputs
-        }
-        return _ask(models, recipe, work, allow_unisolated)
 
-    return Stage(
-        "evaluate",
-        "every checkpoint on the held-out problems",
-        present(recipe, "write", "tokens", "pretrain", "sft", "dpo"),
-        recipe.evaluate.model_dump(mode="json"),
-        EVALUATION_CODE,
-        run,
+def _evaluate(work: Work[EvaluateStage]) -> dict[str, Any]:
+    return put_to(work.several["models"], work.settings.evaluate, work)
+
+
+EVALUATE = Stage(
+    name="evaluate",
+    summary="every checkpoint on the held-out problems",
+    settings=EvaluateStage,
+    run=_evaluate,
+    inputs=(PROBLEMS, TOKENS, MODELS),
+    needs=("write",),
+    leave_out=True,
+    runs_generated_code=True,
+    headline=lambda f: f"pass@1: {passed(f)}",
+    estimate=lambda settings, volume: Effort(
+        f"4 x {settings.evaluate.problems} problems", 4 * 2 * settings.evaluate.problems / CASES
+    ),
+)
+
+
+class QuantizeStage(Settings):
+    """What the quantize stage depends on."""
+
+    quantize: QuantizeSettings = QuantizeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def _quantize(work: Work[QuantizeStage]) -> dict[str, Any]:
+    import numpy as np
+
+    from hornbook.quantize.quantize import quantize
+    from hornbook.tokens import shards
+
+    settings, folder = work.settings.quantize, work.inputs["tokens"] / "shards"
+    strictest = max((path.stem for path in folder.glob("phase2-*.json")), key=lambda name: int(name.split("-")[1]))
+    rows = shards.read(folder, strictest)[: settings.calibration_rows]
+    figures = quantize(
+        work.inputs["model"], np.asarray(rows, dtype=np.int64), settings, into=work.into, progress=work.progress
     )
+    return figures | put_to({"4bit": work.into / "model"}, work.settings.evaluate, work)
 
 
-def quantize_stage(recipe: Recipe, allow_unisolated: bool) -> Stage:
-    """The last checkpoint in 4 bits, measured as the others are."""
-    trained = present(recipe, "pretrain", "sft", "dpo")
-    last_stage, last_folder = next(found for found in reversed(CHECKPOINTS.values()) if found[0] in trained)
-
-    def run(work: Work) -> dict[str, Any]:
-        import numpy as np
-
-        from hornbook.quantize.quantize import quantize
-        from hornbook.tokens import shards
-
-        last = len(recipe.pretrain.phase2.mixture) - 1
-        rows = shards.read(work.inputs["tokens"] / "shards", f"phase2-{last}")
-        figures = quantize(
-            work.inputs[last_stage] / last_folder,
-            np.asarray(rows[: recipe.quantize.calibration_rows], dtype=np.int64),
-            recipe.quantize,
-            into=work.into,
-            progress=work.progress,
-        )
-        return figures | _ask({"4bit": work.into / "model"}, recipe, work, allow_unisolated)
-
-    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), **recipe.quantize.model_dump(mode="json")}
-    return Stage(
-        "quantize", "4 bits a weight", ("write", "tokens", last_stage), settings, ("quantize", *EVALUATION_CODE), run
-    )
+QUANTIZE = Stage(
+    name="quantize",
+    summary="4 bits a weight",
+    settings=QuantizeStage,
+    run=_quantize,
+    inputs=(PROBLEMS, TOKENS, Input("model", ("dpo", "sft", "pretrain"), "The model to shrink.", checkpoint=True)),
+    checkpoints=(Checkpoint("4bit", "model", "4 bits", shrunk=True),),
+    needs=("write",),
+    leave_out=True,
+    runs_generated_code=True,
+    headline=lambda f: f"{f['bytes_before'] / 1e6:.2f} MB → {f['bytes_after'] / 1e6:.2f} MB, pass@1: {passed(f)}",
+    estimate=lambda settings, volume: Effort("1 x", 10 + 2 * settings.evaluate.problems / CASES),
+)
 
 
-def samples_stages(recipe: Recipe) -> list[Stage]:
-    """What the checkpoints write after given openings; only where the recipe gives some."""
-    settings = recipe.samples
-    if settings is None:
-        return []
+class SamplesStage(Settings):
+    """What the samples stage depends on; a recipe has it where it gives openings."""
 
-    def run(work: Work) -> dict[str, Any]:
-        from hornbook.evaluate.samples import samples
-
-        models = {
-            name: work.inputs[stage] / folder for name, (stage, folder) in CHECKPOINTS.items() if stage in work.inputs
-        }
-        validation = work.inputs["tokens"] / "validation"
-        return samples(models, validation, settings, seed=recipe.seed, into=work.into, progress=work.progress)
-
-    inputs = present(recipe, "tokens", "pretrain", "sft", "dpo")
-    told = {"seed": recipe.seed, **settings.model_dump(mode="json")}
-    return [
-        Stage("samples", "what the checkpoints write", inputs, told, ("evaluate", "inference", "model", "tokens"), run)
-    ]
+    seed: int = 1
+    samples: SamplesSettings
 
 
-def report_stage(recipe: Recipe, name: str) -> Stage:
-    """The page that tells what came out."""
+def _samples(work: Work[SamplesStage]) -> dict[str, Any]:
+    from hornbook.evaluate.samples import samples
 
-    def run(work: Work) -> dict[str, Any]:
-        from hornbook.report.report import report
+    settings, validation = work.settings, work.inputs["tokens"] / "validation"
+    models = work.several["models"]
+    return samples(models, validation, settings.samples, seed=settings.seed, into=work.into, progress=work.progress)
 
-        return report(name, recipe.description, work.inputs, into=work.into)
 
-    usual = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize")
-    everything = present(recipe, *usual)
-    made = (*filter_stages(recipe), *samples_stages(recipe), *longrope_stages(recipe))
-    optional = present(recipe, *(stage.name for stage in made))
-    optional += ("texts",) if ordered(recipe) else ()
-    settings = {"name": name, "description": recipe.description}
-    return Stage("report", "the report card", (*everything, *optional), settings, ("report",), run)
+SAMPLES = Stage(
+    name="samples",
+    summary="what the checkpoints write",
+    settings=SamplesStage,
+    run=_samples,
+    inputs=(TOKENS, MODELS),
+    headline=lambda f: (
+        "validation loss "
+        + ", ".join(f"{name} {min(losses.values()):.2f}" for name, losses in f["validation_loss"].items())
+    ),
+    estimate=lambda settings, volume: Effort(f"{len(settings.samples.prompts)} openings", 5),
+)
+
+
+class ReportStage(Settings):
+    """What the report stage depends on."""
+
+    name: str = ""
+    description: str = ""
+
+
+def _report(work: Work[ReportStage]) -> dict[str, Any]:
+    from hornbook.report.report import report
+
+    return report(work.settings.name, work.settings.description, work.several["stages"], into=work.into)
+
+
+REPORT = Stage(
+    name="report",
+    summary="the report card",
+    settings=ReportStage,
+    run=_report,
+    inputs=(Input("stages", EVERY_STAGE, "Stages' folders.", every=True),),
+    headline=lambda f: f"one page, {f['bytes'] / 1e3:.0f} kB",
+    estimate=lambda settings, volume: Effort("1 page", 5),
+)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hornbook.documents import Shard
 from hornbook.files import digest_file
-from hornbook.manifest import SCRATCH
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

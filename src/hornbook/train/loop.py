@@ -14,9 +14,9 @@ import torch
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.machine import Choice, choose
-from hornbook.manifest import SCRATCH
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.train import optimizers as optim
 from hornbook.train import state
 from hornbook.train.objective import Objective

@@ -13,7 +13,6 @@ from hornbook.documents import document_id
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.recipe import load, locate
-from hornbook.stages.plan import stages
 
 Make = Callable[..., Path]
 Rows = Callable[[Path], list[dict[str, Any]]]
@@ -128,9 +127,9 @@ def test_nothing_left_is_an_error(corpus: Path, tmp_path: Path) -> None:
 
 def test_a_recipe_that_filters_has_the_stage_and_others_have_not(tmp_path: Path) -> None:
     path = locate("pocket")[1]
-    plain = [stage.name for stage in stages(load(path), base=tmp_path, name="x")]
+    plain = [step.name for step in load(path).steps(tmp_path)]
     asked = load(path, ['filter.heuristics.rules=["gopher"]'])
-    planned = stages(asked, base=tmp_path, name="x")
+    planned = asked.steps(tmp_path)
     assert "filter" not in plain
     assert [stage.name for stage in planned] == ["read", "filter", *plain[1:]]
     assert {stage.name: stage.inputs for stage in planned}["grade"] == ("filter",)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hornbook.manifest import Manifest
 from hornbook.report.report import environment
 from hornbook.report.run import Run
 from hornbook.report.sections import longrope
+from hornbook.runs.manifest import Manifest
 
 LENGTHS = [128, 256]
 PERPLEXITY = {

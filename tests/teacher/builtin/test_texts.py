@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.manifest import outputs
 from hornbook.progress import Progress
+from hornbook.runs.manifest import outputs
 from hornbook.teacher.builtin.texts import SOURCES
 from hornbook.teacher.kinds.source import Order
 from hornbook.teacher.kinds.template import load

@@ -11,7 +11,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
-from hornbook.manifest import outputs
+from hornbook.runs.manifest import outputs
 from hornbook.sandbox.sandbox import isolation
 from hornbook.teacher.client.budget import BudgetError
 from hornbook.teacher.client.settings import BudgetSettings

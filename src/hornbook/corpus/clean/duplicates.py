@@ -13,8 +13,8 @@ from hornbook.corpus.clean.removals import EXACT, NEAR, Removal, Removals
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes
 from hornbook.documents import Shard
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

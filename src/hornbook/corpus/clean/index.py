@@ -14,8 +14,8 @@ from hornbook.corpus.clean.minhash import band_keys
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.documents import Row, Shard, document_id
 from hornbook.files import digest_bytes
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

@@ -19,8 +19,8 @@ from hornbook.corpus.clean.removals import EXACT, NEAR, REASONS, Removals
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.documents import CorpusWriter, Row, Shard, merge, removed_row
 from hornbook.files import digest_value
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

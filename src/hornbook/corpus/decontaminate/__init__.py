@@ -18,8 +18,8 @@ from hornbook.corpus.decontaminate.ngram_overlap import Detector, load_problems
 from hornbook.corpus.decontaminate.settings import DecontaminationSettings
 from hornbook.documents import Shard
 from hornbook.files import digest_value, read_jsonl, write_jsonl
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import done_here, work_through
 

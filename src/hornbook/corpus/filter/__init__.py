@@ -19,8 +19,8 @@ from hornbook.corpus.filter.privacy import mask
 from hornbook.corpus.filter.settings import FilterSettings, LanguageSettings
 from hornbook.documents import CorpusWriter, Row, Shard, corpus_schema, document_id, merge, shards
 from hornbook.errors import UserError
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hornbook.documents import REMOVED, CorpusWriter, read_rows, shards
 from hornbook.errors import UserError
 from hornbook.files import digest_value, read_json
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import FINISHED, Advance, Portion
 from hornbook.workers.work import work_through
 

@@ -14,8 +14,8 @@ from hornbook.corpus.grade.classifier import GRADES, Classifier, load
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.documents import CorpusWriter, Shard, corpus_schema, merge, removed_schema, shards
 from hornbook.files import digest_file, digest_value
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

@@ -22,8 +22,8 @@ from hornbook.corpus.read.sources import DOCUMENTATION, STANDARD_LIBRARY, Found,
 from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document_schema, merge
 from hornbook.errors import UserError
 from hornbook.files import digest_value
-from hornbook.manifest import SCRATCH
 from hornbook.progress import Progress
+from hornbook.runs.manifest import SCRATCH
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hornbook import manifest
+from hornbook.runs import manifest
 
 
 def test_outputs_leave_out_scratch_and_the_manifest(tmp_path: Path) -> None:
@@ -10,9 +10,3 @@ def test_outputs_leave_out_scratch_and_the_manifest(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     assert list(manifest.outputs(tmp_path)) == ["a/manifest.json", "out/scratch/x", "scratchy"]
-
-
-def test_code_digest() -> None:
-    rooms = [manifest.code_digest(one) for one in (("model",), ("train",), ("model", "train"), ("seeds",))]
-    assert len(set(rooms)) == 4
-    assert manifest.code_digest(("model",)) == rooms[0]

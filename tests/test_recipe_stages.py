@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.pipeline import Stage
 from hornbook.recipe import available, load
 from hornbook.report.figures import collect
-from hornbook.stages.plan import stages
+from hornbook.runs.steps import Step
 
 ADDRESS = "teacher.endpoints=['http://localhost:9/v1#m']"
 SMALL = [
@@ -22,9 +21,8 @@ SMALL = [
 ]  # fmt: skip
 
 
-def plan(recipe: str, *overrides: str) -> dict[str, Stage]:
-    made = stages(load(available()[recipe], overrides), base=Path(), name=recipe)
-    return {stage.name: stage for stage in made}
+def plan(recipe: str, *overrides: str) -> dict[str, Step]:
+    return {step.name: step for step in load(available()[recipe], overrides).steps(Path())}
 
 
 def test_the_pocket_recipe_has_every_usual_stage() -> None:
@@ -80,7 +78,7 @@ def test_stages_left_out(left_out: list[str], quantizes: str) -> None:
     [
         ("without=['write']", "without: sft, dpo, evaluate, quantize can't be done without write"),
         ("without=['sft']", "dpo can't be done without sft"),
-        ("without=['tokens']", "without.0: input should be"),
+        ("without=['tokens']", "without: tokens can't be left out"),
         ("sources.0.path=teacher:textbooks#5", "the built-in teacher writes stories; for textbooks name an LLM"),
         ("sources.0.path=teacher:stories#x", "is no order for a teacher"),
         ("teacher.endpoints=['http://localhost:9/v1']", "names no model"),

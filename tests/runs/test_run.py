@@ -6,21 +6,44 @@ import contextlib
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hornbook import files, manifest, pipeline
+from hornbook import files, machine
 from hornbook.errors import UserError
 from hornbook.files import write_text
-from hornbook.pipeline import Stage, Work, run
 from hornbook.progress import Progress
+from hornbook.runs import code, manifest
+from hornbook.runs.run import Result, run
+from hornbook.runs.steps import Step
 
 
 class Kill(BaseException):
     """Nothing catches it: what is on disk is what a kill leaves."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage of these tests gets."""
+
+    inputs: Mapping[str, Path]
+    into: Path
+    progress: Progress
+
+
+def make_step(
+    name: str,
+    inputs: tuple[str, ...],
+    settings: dict[str, Any],
+    modules: tuple[str, ...],
+    work: Callable[[Work], dict[str, Any]],
+    outside: Callable[[], Any] = lambda: None,
+) -> Step:
+    return Step(name, "", inputs, settings, modules, lambda *given: work(Work(*given)), outside)
 
 
 class World:
@@ -29,9 +52,9 @@ class World:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.setting, self.outside = 1, "x"
-        self.code: tuple[str, ...] = ("seeds",)
+        self.code: tuple[str, ...] = ("hornbook.seeds",)
 
-    def stages(self) -> list[Stage]:
+    def steps(self) -> list[Step]:
         def work(name: str) -> Callable[[Work], dict[str, Any]]:
             def do(work: Work) -> dict[str, Any]:
                 self.ran.append(name)
@@ -44,25 +67,25 @@ class World:
             return do
 
         return [
-            Stage("a", "", (), {}, self.code, work("a"), outside=lambda: self.outside),
-            Stage("b", "", ("a",), {"setting": self.setting}, ("seeds",), work("b")),
-            Stage("c", "", ("a", "b"), {}, ("seeds",), work("c")),
+            make_step("a", (), {}, self.code, work("a"), outside=lambda: self.outside),
+            make_step("b", ("a",), {"setting": self.setting}, ("hornbook.seeds",), work("b")),
+            make_step("c", ("a", "b"), {}, ("hornbook.seeds",), work("c")),
         ]
 
     def run(self, root: Path, **options: Any) -> list[str]:
         """Run, and return which stages worked."""
         self.ran = []
-        run(self.stages(), root, progress=Progress(), **options)
+        run(self.steps(), root, progress=Progress(), **options)
         return self.ran
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of runs: what each says about the machine is looked up once, and nothing waits for the disk."""
-    versions, described = manifest.versions(), pipeline.machine.describe()
+    versions, described = manifest.versions(), machine.describe()
     monkeypatch.setattr(manifest, "versions", lambda: versions)
-    monkeypatch.setattr(pipeline.machine, "describe", lambda: described)
-    monkeypatch.setattr(pipeline.machine, "release_memory", lambda: None)
+    monkeypatch.setattr(machine, "describe", lambda: described)
+    monkeypatch.setattr(machine, "release_memory", lambda: None)
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
@@ -91,7 +114,7 @@ WHOLE = {
 
 def test_what_is_done_is_skipped(world: World, tmp_path: Path) -> None:
     heard: list[tuple[str, bool]] = []
-    announce: Callable[[Any], None] = lambda result: heard.append((result.stage.name, result.skipped))  # noqa: E731
+    announce: Callable[[Any], None] = lambda result: heard.append((result.step.name, result.skipped))  # noqa: E731
     assert world.run(tmp_path, announce=announce) == ["a", "b", "c"]
     assert tree(tmp_path) == WHOLE
     assert world.run(tmp_path, announce=announce) == []
@@ -105,7 +128,7 @@ def test_settings_code_and_outside_decide(world: World, tmp_path: Path) -> None:
     assert tree(tmp_path)["03-c/out/text"] == "aab2c"
     world.outside = "y"
     assert world.run(tmp_path) == ["a"], "a wrote the same bytes again, so that nothing after it changes"
-    world.code = ("seeds", "errors")
+    world.code = ("hornbook.seeds", "hornbook.identity")
     assert world.run(tmp_path) == ["a"]
     world.setting = 1
     assert world.run(tmp_path) == ["b", "c"]
@@ -114,9 +137,7 @@ def test_settings_code_and_outside_decide(world: World, tmp_path: Path) -> None:
 
 def test_a_changed_source_file_counts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run(tmp_path)
-    digest = manifest.digest_file
-    changed = lambda path: "other" if path.name == "seeds.py" else digest(path)  # noqa: E731
-    monkeypatch.setattr(manifest, "digest_file", changed)
+    monkeypatch.setattr(code, "_digest", lambda module: "other")
     assert world.run(tmp_path) == ["a", "b", "c"]
 
 
@@ -144,17 +165,17 @@ def test_force_and_until(world: World, tmp_path: Path) -> None:
 
 
 def test_a_stage_more_renumbers_what_is_done(world: World, tmp_path: Path) -> None:
-    run(world.stages(), tmp_path, progress=Progress())
+    run(world.steps(), tmp_path, progress=Progress())
     world.ran.clear()
-    first = Stage("first", "", (), {}, (), lambda work: {})
-    results = run([first, *world.stages()], tmp_path, progress=Progress())
+    first = make_step("first", (), {}, (), lambda work: {})
+    results = run([first, *world.steps()], tmp_path, progress=Progress())
     assert world.ran == []
     assert [result.folder.name for result in results] == ["01-first", "02-a", "03-b", "04-c"]
     assert sorted(path.name for path in tmp_path.glob("[0-9]*")) == ["01-first", "02-a", "03-b", "04-c"]
 
 
 def test_unknown_names(world: World, tmp_path: Path) -> None:
-    stages = [Stage(name, "", (), {}, (), lambda work: {}) for name in ("read", "grade")]
+    stages = [make_step(name, (), {}, (), lambda work: {}) for name in ("read", "grade")]
     for options in ({"until": "raed"}, {"force": ["raed"]}):
         with pytest.raises(UserError, match=r"no stage 'raed' \(did you mean 'read'\?\); the stages are read, grade"):
             run(stages, tmp_path / "new", progress=Progress(), **options)  # type: ignore[arg-type]
@@ -230,7 +251,7 @@ def test_scratch_of_the_same_stage_is_kept_and_of_another_thrown_away(world: Wor
     """An interrupted stage finds what it left, but only while nothing it depends on has changed."""
     found: list[bool] = []
 
-    def stage(setting: int, stop: bool) -> Stage:
+    def stage(setting: int, stop: bool) -> Step:
         def work(work: Work) -> dict[str, Any]:
             found.append((work.into / "scratch" / "state").exists())
             write_text(work.into / "scratch" / "state", "half")
@@ -239,7 +260,7 @@ def test_scratch_of_the_same_stage_is_kept_and_of_another_thrown_away(world: Wor
                 raise Kill
             return {}
 
-        return Stage("a", "", (), {"setting": setting}, (), work)
+        return make_step("a", (), {"setting": setting}, (), work)
 
     for setting, stop in ((1, True), (1, True), (2, True), (2, False)):
         with contextlib.suppress(Kill):
@@ -261,7 +282,7 @@ def test_leftovers_of_a_kill_never_become_outputs(tmp_path: Path) -> None:
 
     (tmp_path / ".01-a.partial.7.old").mkdir()
     (tmp_path / ".01-a.partial.7.old" / "big").write_text("")
-    [result] = run([Stage("a", "", (), {}, (), work)], tmp_path, progress=Progress())
+    [result] = run([make_step("a", (), {}, (), work)], tmp_path, progress=Progress())
     assert list(result.manifest.outputs) == ["documents/part.parquet"]
     assert tree(tmp_path) == {"01-a/documents/part.parquet": "whole"}
 
@@ -272,7 +293,7 @@ def test_an_error_leaves_no_finished_folder(world: World, tmp_path: Path) -> Non
         raise UserError("the file is empty")
 
     with pytest.raises(UserError, match="the file is empty"):
-        run([Stage("a", "", (), {}, (), fail)], tmp_path, progress=Progress())
+        run([make_step("a", (), {}, (), fail)], tmp_path, progress=Progress())
     assert not (tmp_path / "01-a").exists()
 
 
@@ -282,7 +303,7 @@ def hold(root: Path, ready: Any, leave: Any) -> None:
         leave.wait(30)
         return {}
 
-    run([Stage("a", "", (), {}, (), work)], root, progress=Progress())
+    run([make_step("a", (), {}, (), work)], root, progress=Progress())
 
 
 def test_two_runs_in_one_folder(world: World, tmp_path: Path) -> None:
@@ -302,7 +323,7 @@ def test_two_runs_in_one_folder(world: World, tmp_path: Path) -> None:
 
 
 def test_the_manifest_tells_the_chain(world: World, tmp_path: Path) -> None:
-    results: Sequence[pipeline.Result] = run(world.stages(), tmp_path, progress=Progress())
+    results: Sequence[Result] = run(world.steps(), tmp_path, progress=Progress())
     first, second, third = (result.manifest for result in results)
     assert third.inputs == {"a": first.content, "b": second.content}
     assert second.figures == {"length": 1}

@@ -1,0 +1,113 @@
+"""`hornbook evaluate`: how good a model is."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hornbook.commands.consent import UNSAFE, consent
+from hornbook.commands.places import MODEL, model_folder
+from hornbook.errors import UserError
+from hornbook.progress import ConsoleProgress
+from hornbook.runs.folders import run_above, stage_folders
+
+console = Console()
+
+LONG = "With --suite long"
+
+
+def evaluate(  # noqa: PLR0913 (one for each option)
+    model: MODEL,
+    *,
+    suite: Annotated[
+        str, typer.Option(help="[bold]problems[/bold]: pass@1; [bold]long[/bold]: find, follow, count in long prompts.")
+    ] = "problems",
+    problems: Annotated[Path | None, typer.Option(help="A problems.jsonl; the model's own run's unless told.")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Which tasks, such as passkey,variables.", rich_help_panel=LONG)
+    ] = None,
+    lengths: Annotated[
+        str | None, typer.Option(help="Such as 4K,8K; from 512 to the model's context.", rich_help_panel=LONG)
+    ] = None,
+    depths: Annotated[str | None, typer.Option(help="In percent, such as 0,50,100.", rich_help_panel=LONG)] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Prompts of each depth.", rich_help_panel=LONG)] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="A text file or folder to hide things in.", rich_help_panel=LONG)
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="A JSONL file of question, answer, paragraph.", rich_help_panel=LONG)
+    ] = None,
+    into: Annotated[Path | None, typer.Option(help="Where results go, cell by cell.", rich_help_panel=LONG)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores and every answer as JSON.")] = False,
+    without_isolation: UNSAFE = False,
+) -> None:
+    """Measure pass@1 on held-out problems, each run in a sandbox; or, with --suite long, how it copes with length."""
+    options: dict[str, Any] = {"tasks": tasks, "lengths": lengths, "depths": depths, "samples": samples}
+    options |= {"text": text, "questions": questions, "into": into}
+    if suite == "long":
+        _evaluate_long(model, options, as_json)
+    elif suite != "problems":
+        raise UserError(f"there is no suite {suite!r}; the suites are problems and long")
+    elif any(value is not None for value in options.values()):
+        given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
+        raise UserError(f"{given} belongs to the other suite; add --suite long")
+    else:
+        _evaluate_problems(model, problems, as_json, without_isolation)
+
+
+def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
+    from hornbook.evaluate.long.display import long_table
+    from hornbook.evaluate.long.settings import from_options
+    from hornbook.evaluate.long.suite import run_long_suite
+    from hornbook.progress import Progress
+
+    into = options.pop("into") or Path("long-contexts") / re.sub(r"[^\w.-]+", "-", model).strip("-.")
+    settings = from_options(options)
+    progress = Progress() if as_json else ConsoleProgress(console)
+    figures = run_long_suite(model_folder(model), settings, progress, into)
+    if as_json:
+        print(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console.print(long_table(figures))
+    console.print(f"Every answer: {into}", highlight=False, soft_wrap=True)
+
+
+def _evaluate_problems(model: str, problems: Path | None, as_json: bool, without_isolation: bool) -> None:
+    from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut
+    from hornbook.evaluate.evaluate import evaluate_one, in_words
+    from hornbook.progress import Progress
+
+    folder = model_folder(model)
+    path = problems or _problems_of(folder)
+    result = evaluate_one(
+        folder,
+        HeldOut(problems=path),
+        EvaluateSettings(problems=sys.maxsize),  # all that the file holds
+        name=folder.name,
+        progress=Progress() if as_json else ConsoleProgress(console),
+        allow_unisolated=consent(without_isolation),
+    )
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    console.print(f"{folder}: {in_words(result['scores'])}", highlight=False, soft_wrap=True)
+    for style in ("completion", "chat"):
+        failed = [one for one in result.get(style, []) if not one["passed"]]
+        for one in failed[:2]:
+            console.print(f"\n[dim]not solved as {style}, {one['wrong']}[/dim]", highlight=False)
+            console.print(one["program"], markup=False, highlight=False)
+
+
+def _problems_of(folder: Path) -> Path:
+    """The problems that were held out in the run a model belongs to."""
+    run = run_above(folder)
+    written = stage_folders(run).get("write") if run is not None else None
+    if written is None or not (written / "problems.jsonl").is_file():
+        raise UserError(f"{folder} belongs to no run; name the problems with --problems FILE")
+    return written / "problems.jsonl"

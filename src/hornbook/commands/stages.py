@@ -1,0 +1,151 @@
+"""Every stage as a command on folders, made from its declaration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+
+from hornbook.commands.consent import UNSAFE, consent
+from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
+from hornbook.commands.places import model_folder
+from hornbook.commands.settings import flag_values, is_override, settings_of
+from hornbook.errors import UserError
+from hornbook.runs.stage import Flag, Input, Stage
+
+Parameter = inspect.Parameter
+
+RECIPE = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME|FILE", help="Start from the settings that this recipe has.")
+]
+
+
+def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[..., None]:  # noqa: A002 (typer's word)
+    """The command of a stage: an argument for each folder that it must have, an option for each that it may have,
+    KEY=VALUE for settings, and the flags that its declaration names.
+
+    into: where the result goes unless told. what: what the result is called. help: what `--help` says.
+    """
+    required = [one for one in stage.inputs if not one.optional and not one.every]
+    many = [one for one in stage.inputs if one.every]
+    may = [one for one in stage.inputs if one.optional]
+
+    def command(**options: Any) -> None:
+        words: Sequence[str] = options["settings"] or []
+        folders = [word for word in words if not is_override(word)]
+        if folders and not many:
+            raise UserError(
+                f"{folders[0]!r} is one folder more than `hornbook {stage.name}` reads; settings: KEY=VALUE"
+            )
+        if many and not folders:
+            raise UserError(f"`hornbook {stage.name}` needs {many[0].name}: {many[0].help}")
+        choose_runner(options.get("runner"), options.get("workers"))
+        settings = settings_of(
+            stage,
+            [word for word in words if is_override(word)],
+            recipe=options["recipe"],
+            given=flag_values(stage.flags, {flag.name: options[_name(flag)] for flag in stage.flags}),
+        )
+        if not stage.wanted(settings):
+            wishes = " or ".join(flag.name for flag in stage.flags) or "settings, KEY=VALUE"
+            raise UserError(f"nothing to {stage.name} by: name {wishes}")
+        inputs = {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
+        several = {one.name: _several(one, folders) for one in many}
+        unsafe = consent(options["without_isolation"]) if stage.runs_generated_code else False
+        made = run_stage(
+            stage,
+            settings,
+            inputs,
+            options["into"],
+            several=several,
+            force=options["force"],
+            allow_unisolated=unsafe,
+        )
+        tell(made, options["into"], what)
+
+    _describe(command, stage, [*(_argument(one) for one in required), *_options(stage, into, may, bool(many))], help)
+    return command
+
+
+def _describe(command: Callable[..., None], stage: Stage[Any], parameters: Sequence[Parameter], help: str) -> None:  # noqa: A002
+    """Give a command the signature that the command line is made from."""
+    command.__name__, command.__doc__ = stage.name, help
+    command.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+
+
+def _argument(one: Input) -> Parameter:
+    kind = str if one.checkpoint else Path
+    return Parameter(
+        one.name, Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[kind, typer.Argument(help=one.help)]
+    )
+
+
+def _options(stage: Stage[Any], into: str, may: Sequence[Input], many: bool) -> list[Parameter]:
+    """All parameters but the required folders."""
+    metavar, words = "[KEY=VALUE]...", "Settings, as in a recipe."
+    if many:
+        metavar, words = "MODEL... [KEY=VALUE]...", "Models, and settings as in a recipe."
+    found: list[tuple[str, Any, Any]] = [
+        ("settings", Annotated[list[str] | None, typer.Argument(metavar=metavar, help=words)], None),
+        ("into", Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")], Path(into)),
+    ]
+    for one in may:
+        kind = str | None if one.checkpoint else Path | None
+        found.append((one.name, Annotated[kind, typer.Option(f"--{one.name}", metavar="FOLDER", help=one.help)], None))
+    for flag in stage.flags:
+        found.append((_name(flag), Annotated[_type(stage, flag), typer.Option(flag.name, help=flag.help)], None))
+    found += [("recipe", RECIPE, None), ("force", FORCE, False)]
+    if stage.on_workers:
+        found += [("runner", RUNNER, None), ("workers", WORKERS, None)]
+    if stage.runs_generated_code:
+        found.append(("without_isolation", UNSAFE, False))
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY if name != "settings" else Parameter.POSITIONAL_OR_KEYWORD,
+                  annotation=annotation, default=default)
+        for name, annotation, default in found
+    ]  # fmt: skip
+
+
+def _name(flag: Flag) -> str:
+    return flag.name.removeprefix("--").replace("-", "_")
+
+
+def _type(stage: Stage[Any], flag: Flag) -> Any:
+    """What a flag takes: several words for a tuple, else what its setting takes."""
+    model: Any = stage.settings
+    *path, last = [stage.name, *flag.key.split(".")]
+    for step in path:
+        model = _plain(model.model_fields[step].annotation)
+    annotation = model.model_fields[last].annotation
+    if get_origin(annotation) is tuple:
+        return list[str] | None
+    kind = _plain(annotation)
+    return kind | None if kind in (int, float, bool, str, Path) else str | None
+
+
+def _plain(annotation: Any) -> Any:
+    """The type that is not None, of `X | None`."""
+    kinds = [one for one in get_args(annotation) if one is not type(None)]
+    return kinds[0] if kinds and not isinstance(annotation, type) else annotation
+
+
+def _folder(one: Input, given: Any) -> Path:
+    """The folder that a user means by an argument."""
+    if one.checkpoint:
+        return model_folder(str(given))
+    folder = Path(given)
+    return folder / one.inside if one.inside and (folder / one.inside).is_dir() else folder
+
+
+def _several(one: Input, given: Sequence[str]) -> Mapping[str, Path]:
+    """Several folders by name: that of the folder, numbered where two have the same."""
+    found: dict[str, Path] = {}
+    for word in given:
+        folder = _folder(one, word)
+        name = folder.name if folder.name not in found else f"{folder.name}-{len(found) + 1}"
+        found[name] = folder
+    return found

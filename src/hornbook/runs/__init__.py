@@ -1,0 +1,1 @@
+"""What a stage is, where its work is kept, and how a recipe's stages are run one after the other."""

@@ -1,0 +1,118 @@
+"""What code a result depends on: every module of this package that its stage's module imports, and those import.
+
+Of a module its syntax tree counts, without docstrings and comments; of what lies beside a module and is no code
+(templates, style sheets, data), the bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from hornbook.files import digest_bytes, digest_file, digest_value
+
+PACKAGE = "hornbook"
+ROOT = Path(__file__).parents[1]
+# What only shows, stores or words a result, and so decides none.
+IGNORED = ("hornbook", "hornbook.errors", "hornbook.progress", "hornbook.runs")
+
+
+def code_digest(module: str) -> str:
+    """One hash of the code that `module` ("hornbook.train.sft") runs, wherever in the package that stands."""
+    return digest_value({name: _digest(name) for name in sorted(modules(module))})
+
+
+@cache
+def modules(module: str) -> frozenset[str]:
+    """`module` and all modules of the package that it imports, directly or not, at its top or inside a function.
+
+    Imports that only a type checker follows do not count.
+    """
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [other for other in _imports(name) if other not in found]
+    return frozenset(found)
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    """What a module imports of this package; a module inside a package brings the package's front page along."""
+    found: set[str] = set()
+    for node in _nodes(_tree(module)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            found.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return tuple(sorted(name for name in found if name not in IGNORED and not _inside(name) and _file(name)))
+
+
+def _inside(name: str) -> bool:
+    """Whether a module stands in one of the packages that do not count."""
+    return any(name.startswith(f"{ignored}.") for ignored in IGNORED if ignored != PACKAGE)
+
+
+def _nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node of a tree but those below `if TYPE_CHECKING:`."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield from _nodes(child)
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module of this package; None for any other name."""
+    if module != PACKAGE and not module.startswith(f"{PACKAGE}."):
+        return None
+    path = ROOT.joinpath(*module.split(".")[1:])
+    for file in (path / "__init__.py", path.with_suffix(".py")):
+        if file.is_file():
+            return file
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    file = _file(module)
+    assert file is not None, module
+    return ast.parse(file.read_bytes())
+
+
+@cache
+def _digest(module: str) -> str:
+    """Hash of a module's syntax tree, and of the files beside a package's front page that are no code."""
+    file = _file(module)
+    assert file is not None, module
+    parts = [digest_bytes("\n".join(_canonical(_tree(module))).encode())]
+    if file.name == "__init__.py":
+        beside = (path for path in sorted(file.parent.iterdir()) if path.is_file() and path.suffix != ".py")
+        parts += [f"{path.name} {digest_file(path)}" for path in beside]
+    return digest_value(parts)
+
+
+def _canonical(node: ast.AST) -> Iterator[str]:
+    """A syntax tree as lines, the same in every version of Python for the same code.
+
+    `ast.dump` will not do: which empty fields it tells changes from version to version.
+    """
+    yield type(node).__name__
+    for name, value in ast.iter_fields(node):
+        values = value if isinstance(value, list) else [value]
+        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            values = values[1:] if ast.get_docstring(node, clean=False) is not None else values
+        for one in values:
+            if isinstance(one, ast.AST):
+                yield name
+                yield from _canonical(one)
+            elif one is not None:
+                yield f"{name} {one!r}"
+    yield "."

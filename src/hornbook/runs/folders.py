@@ -1,0 +1,31 @@
+"""Where a run keeps its stages: folders `NN-stage`, numbered in the recipe's order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_NUMBERED = re.compile(r"\d\d-(?P<stage>[a-z][a-z0-9_-]*)")
+
+
+def stage_folder(root: Path, number: int, stage: str) -> Path:
+    """Where the stage that comes as `number` (from 1) of a recipe goes."""
+    return root / f"{number:02d}-{stage}"
+
+
+def stage_folders(root: Path) -> dict[str, Path]:
+    """The stages' folders that lie in a run, by the stage's name, in their order. Empty where there is no such run."""
+    if not root.is_dir():
+        return {}
+    numbered = ((_NUMBERED.fullmatch(path.name), path) for path in sorted(root.iterdir()))
+    return {match["stage"]: path for match, path in numbered if match is not None and path.is_dir()}
+
+
+def is_run(root: Path) -> bool:
+    """Whether a folder is one that `hornbook run` made: it has a stage that is whole."""
+    return any((folder / "manifest.json").is_file() for folder in stage_folders(root).values())
+
+
+def run_above(path: Path) -> Path | None:
+    """The run that a file or folder belongs to, None where it belongs to none."""
+    return next((parent for parent in path.absolute().parents if is_run(parent)), None)

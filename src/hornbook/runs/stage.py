@@ -1,0 +1,160 @@
+"""What a stage is: one declaration, which stands beside the function that does the work.
+
+The recipe, `--dry-run`, `plan`, the command line, manifests and the report all read it; nothing else has to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from hornbook.progress import Progress
+from hornbook.runs.effort import Effort, Volume
+from hornbook.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a recipe keeps a stage's setting that has another name there: `Annotated[int, Key("model.context")]`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A folder that a stage reads.
+
+    In a recipe it is what the first of the stages `made_by` that the recipe has left: its whole folder; with
+    `inside`, that part of it; with `checkpoint`, its last checkpoint. `every` is for all of these stages at once: their
+    checkpoints, or their folders. An `optional` input may be missing. `when` tells by the stage's settings, and by the
+    folder that relative paths start from, whether it is read at all. On the command line it is an argument.
+    """
+
+    name: str
+    made_by: tuple[str, ...]
+    help: str = ""
+    inside: str = ""
+    checkpoint: bool = False
+    every: bool = False
+    optional: bool = False
+    when: Callable[[Any, Path], bool] = lambda settings, base: True
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that a stage leaves in `folder` of its own folder; `title` is what people call it.
+
+    One that is `shrunk` is nothing to train further.
+    """
+
+    name: str
+    folder: str
+    title: str
+    shrunk: bool = False
+
+
+@dataclass(frozen=True)
+class Work(Generic[S]):
+    """What a stage's function gets.
+
+    inputs: folders by the input's name. several: the folders of an input that is `every`, by checkpoint or stage.
+    base: where relative paths of the settings start from. allow_unisolated: the user's word that generated code may
+    run where it cannot be isolated.
+    """
+
+    settings: S
+    inputs: Mapping[str, Path]
+    into: Path
+    progress: Progress
+    several: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    base: Path = Path()
+    allow_unisolated: bool = False
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An option of the stage's command for a setting that people set most; what it takes follows from the setting."""
+
+    name: str
+    key: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Stage(Generic[S]):
+    """One step of a recipe.
+
+    settings: all that the result depends on, as the recipe has it: a field is the recipe's table or key of that name,
+        or what its `Key` names. Where such a key is unset in a recipe, the stage is not part of it.
+    run: does the work; returns figures for the manifest.
+    needs: stages without which this one makes no sense, beside those that make its inputs.
+    leave_out: whether a recipe may do without it (`without = ["NAME"]`).
+    on_workers: whether processes or a cluster share its work.
+    wanted: whether a recipe with these settings has it.
+    decides: what of the settings decides the result, where that is not all of them as they stand.
+    outside: what else the result depends on (the files of a source, say), as a JSON value.
+    headline: what it did, in a line of about 55 characters, from its figures.
+    estimate: how much work it is.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    run: Callable[[Work[S]], dict[str, Any]]
+    inputs: tuple[Input, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    needs: tuple[str, ...] = ()
+    leave_out: bool = False
+    runs_generated_code: bool = False
+    on_workers: bool = False
+    wanted: Callable[[S], bool] = lambda settings: True
+    decides: Callable[[S, Path], dict[str, Any]] | None = None
+    outside: Callable[[S, Path], Any] = lambda settings, base: None
+    headline: Callable[[dict[str, Any]], str] = lambda figures: ""
+    estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """Where its function stands: what its code depends on begins there."""
+        return self.run.__module__
+
+    def of_recipe(self, recipe: BaseModel) -> S | None:
+        """Its settings as a recipe has them; None where the recipe lacks one of them or does not want the stage."""
+        values: dict[str, Any] = {}
+        for name, described in self.settings.model_fields.items():
+            value: Any = recipe
+            for step in key_of(self.settings, name).split("."):
+                value = None if value is None else getattr(value, step)
+            if value is None and described.is_required():
+                return None
+            values[name] = value
+        settings = self.settings.model_validate(values)
+        return settings if self.wanted(settings) else None
+
+    def told(self, settings: S, base: Path) -> dict[str, Any]:
+        """What decides the result, as the manifest tells it: the stage's own table flat, all else by its name."""
+        if self.decides is not None:
+            return self.decides(settings, base)
+        values = settings.model_dump(mode="json")
+        own = values.pop(self.name, None)
+        return {**values, **(own or {})}
+
+    def in_a_line(self, figures: dict[str, Any]) -> str:
+        """The headline; empty where the figures lack what it tells."""
+        try:
+            return self.headline(figures)
+        except (KeyError, TypeError):
+            return ""
+
+
+def key_of(settings: type[Settings], name: str) -> str:
+    """The recipe's dotted key of one of a stage's settings."""
+    marks = [mark for mark in settings.model_fields[name].metadata if isinstance(mark, Key)]
+    return marks[0].path if marks else name

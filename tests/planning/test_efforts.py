@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.planning.efforts import efforts
+from hornbook.recipe import available, load
+from hornbook.runs.effort import matrix_rate
+
+POCKET = available()["pocket"]
+
+
+def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
+    recipe = load(POCKET)
+    found, rate = efforts(recipe, tmp_path), matrix_rate()
+    for step in recipe.steps(tmp_path):
+        effort = found[step.name]
+        assert effort.size and 0 < effort.seconds(rate) < 3600
+    more = efforts(load(POCKET, ["pretrain.phase2.tokens=100e6", "pretrain.phase2.maximum_epochs=1e4"]), tmp_path)
+    assert more["pretrain"].seconds(rate) > 5 * found["pretrain"].seconds(rate)
+
+
+@pytest.mark.parametrize("name", sorted(available()))
+def test_no_stage_of_any_recipe_is_forgotten(name: str, tmp_path: Path) -> None:
+    recipe = load(available()[name])
+    assert {step.name for step in recipe.steps(tmp_path)} == set(efforts(recipe, tmp_path))
+
+
+def test_the_volume_of_sources(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("x" * 1000)
+    recipe = load(POCKET, ["sources.0.path=texts", "sources.1.path=texts/a.txt"])
+    assert efforts(recipe, tmp_path)["read"].core_seconds == pytest.approx(2000 / 12e6)
+    with pytest.raises(UserError, match="does not exist"):
+        efforts(load(POCKET, ["sources.0.path=nowhere"]), tmp_path)

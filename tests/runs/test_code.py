@@ -1,0 +1,93 @@
+"""What code a result depends on follows from imports, and neither comments nor docstrings change it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from hornbook.recipe import ORDER
+from hornbook.runs import code
+from hornbook.runs.code import code_digest, modules
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """A package of its own in the place of this one; writes a module, forgets what was read before."""
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        for one in (code.modules, code._imports, code._tree, code._digest):
+            one.cache_clear()
+
+    write("a.py", "from hornbook.b import f\n")
+    write("b.py", "def f(x):\n    return x + 1\n")
+    yield write
+    for one in (code.modules, code._imports, code._tree, code._digest):
+        one.cache_clear()
+
+
+def test_what_is_imported_counts_wherever_the_import_stands(package) -> None:  # type: ignore[no-untyped-def]
+    package("c/__init__.py", "")
+    package("c/d.py", "import os\n")
+    package("a.py", "import os\ndef g():\n    from hornbook.c import d\n    import hornbook.b\n")
+    assert modules("hornbook.a") == {"hornbook.a", "hornbook.b", "hornbook.c", "hornbook.c.d"}
+
+
+def test_what_only_a_type_checker_or_a_person_sees_does_not_count(package) -> None:  # type: ignore[no-untyped-def]
+    package("c.py", "")
+    package("errors.py", "")
+    package("runs/stage.py", "")
+    package(
+        "a.py",
+        "from typing import TYPE_CHECKING\nfrom hornbook import errors\nfrom hornbook.runs.stage import Stage\n"
+        "if TYPE_CHECKING:\n    from hornbook.c import x\n",
+    )
+    assert modules("hornbook.a") == {"hornbook.a"}
+
+
+def test_comments_docstrings_and_layout_change_nothing(package) -> None:  # type: ignore[no-untyped-def]
+    before = code_digest("hornbook.a")
+    package("b.py", '"""Words."""\n\n\ndef f(x):  # why\n    """More words."""\n    return (x +\n            1)\n')
+    assert code_digest("hornbook.a") == before
+    package("b.py", '"""Words."""\n\n\ndef f(x):\n    """More words."""\n    return x + 2\n')
+    assert code_digest("hornbook.a") != before
+
+
+def test_a_string_that_is_no_docstring_counts(package) -> None:  # type: ignore[no-untyped-def]
+    digests = []
+    for text in ("'a'", "'b'", "b'a'", "1", "1.0", "True"):
+        package("b.py", f"def f(x):\n    return {text}\n")
+        digests.append(code_digest("hornbook.a"))
+    assert len(set(digests)) == len(digests)
+
+
+def test_templates_beside_a_package_count(package) -> None:  # type: ignore[no-untyped-def]
+    package("c/__init__.py", "")
+    package("c/d.py", "")
+    package("a.py", "from hornbook.c import d\n")
+    before = code_digest("hornbook.a")
+    package("c/page.html", "<p>")
+    assert code_digest("hornbook.a") != before
+
+
+def test_the_same_tree_is_the_same_for_every_version_of_python() -> None:
+    """No field that only some versions have, or that is empty, is told."""
+    lines = list(code._canonical(ast.parse("def f(x: int) -> int:\n    return x\n")))
+    assert lines == [
+        "Module", "body", "FunctionDef", "name 'f'", "args", "arguments", "args", "arg", "arg 'x'", "annotation",
+        "Name", "id 'int'", "ctx", "Load", ".", ".", ".", ".", "body", "Return", "value", "Name", "id 'x'", "ctx",
+        "Load", ".", ".", ".", "returns", "Name", "id 'int'", "ctx", "Load", ".", ".", ".", ".",
+    ]  # fmt: skip
+
+
+def test_stages_depend_on_their_own_room_and_on_no_later_one() -> None:
+    found = {stage.name: modules(stage.module) for stage in ORDER}
+    assert "hornbook.seeds" in found["grade"]
+    assert "hornbook.model.transformer" in found["sft"]
+    for name, reached in found.items():
+        rooms = {one.split(".")[1] for one in reached}
+        assert not rooms & {"commands", "cli", "recipe", "planning"}, name
