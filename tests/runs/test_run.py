@@ -128,7 +128,7 @@ def test_settings_code_and_outside_decide(world: World, tmp_path: Path) -> None:
     assert tree(tmp_path)["03-c/out/text"] == "aab2c"
     world.outside = "y"
     assert world.run(tmp_path) == ["a"], "a wrote the same bytes again, so that nothing after it changes"
-    world.code = ("hornbook.seeds", "hornbook.identity")
+    world.code = ("hornbook.seeds", "hornbook.errors")
     assert world.run(tmp_path) == ["a"]
     world.setting = 1
     assert world.run(tmp_path) == ["b", "c"]
