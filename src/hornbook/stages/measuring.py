@@ -82,7 +82,8 @@ def _quantize(work: Work[QuantizeStage]) -> dict[str, Any]:
     from hornbook.tokens import shards
 
     settings, folder = work.settings.quantize, work.inputs["tokens"] / "shards"
-    strictest = max((path.stem for path in folder.glob("phase2-*.json")), key=lambda name: int(name.split("-")[1]))
+    parts = [path.stem for path in folder.glob("phase2-*.json") if path.stem.count(".") == 0]
+    strictest = max(parts, key=lambda name: int(name.removeprefix("phase2-")))
     rows = shards.read(folder, strictest)[: settings.calibration_rows]
     figures = quantize(
         work.inputs["model"], np.asarray(rows, dtype=np.int64), settings, into=work.into, progress=work.progress
