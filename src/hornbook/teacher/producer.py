@@ -193,7 +193,7 @@ def _take(
             tally.kept += 1
             name = sink.keep(row)
             if identity:
-                tally.ids[identity] = name
+                tally.ids[identity] = identity if name == identity else name  # one text, not two alike
 
 
 def _verdicts(
