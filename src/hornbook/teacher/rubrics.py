@@ -1,4 +1,4 @@
-"""Rubric files: how an LLM is asked what a document is worth. docs/templates.md tells what each key means."""
+"""Rubric files: how an LLM is asked what a document is worth. docs/grade.md tells what each key means."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_unknown_kinds(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page_works(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "write.md").read_text()
     block = page[page.index("    description = ") : page.index("**Placeholders.**")]
     (tmp_path / "riddles.toml").write_text("\n".join(line.removeprefix("    ") for line in block.splitlines()))
     (tmp_path / "my-words.txt").write_text("moon\n")

@@ -5,7 +5,7 @@
 - FineWeb: Penedo et al. 2024 (arXiv:2406.17557), section 3.6, and what its documents show: their duplicate lines stay
   below 0.01, as in its code, where the paper has 0.1. The limit of the newlines is only in the code.
 
-docs/filters.md tells where others read these differently.
+docs/filter.md tells where others read these differently.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A template file: what is asked, what is drawn for it, what comes back, and how that is checked. One for each kind.
 
-The files that come with Hornbook lie in `hornbook/teacher/templates`; docs/templates.md tells what each key means.
+The files that come with Hornbook lie in `hornbook/teacher/templates`; docs/write.md tells what each key means.
 """
 
 from __future__ import annotations
