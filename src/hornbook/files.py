@@ -10,6 +10,7 @@ import shutil
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,29 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result that is there already: any JSON value, null too."""
+
+    result: Any
+
+
+def kept(path: Path, key: str) -> Kept | None:
+    """What a part of some work came to that was done before, `key` naming all that it depends on; None where the file
+    holds the result of other work, or nothing that can be read.
+    """
+    try:
+        found = read_json(path)
+        return Kept(found["result"]) if found["key"] == key else None
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def keep(path: Path, key: str, result: Any) -> None:
+    """Remember what a part of some work came to: an interrupted run does not do it again."""
+    write_json(path, {"key": key, "result": result})
 
 
 def digest_bytes(data: bytes) -> str:

@@ -9,32 +9,40 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.filter import FILTER
 from hornbook.corpus.filter.settings import FilterSettings
+from hornbook.corpus.grade import GRADE
 from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.corpus.read import READ
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import EvaluateSettings
-from hornbook.evaluate.samples import SamplesSettings
+from hornbook.evaluate.evaluate import EVALUATE
+from hornbook.evaluate.samples import SAMPLES, SamplesSettings
 from hornbook.files import read_toml
+from hornbook.longrope.extend import EXTEND
+from hornbook.longrope.measure import MEASURE
+from hornbook.longrope.search import SEARCH
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.formats.quantization import find as find_quantization
 from hornbook.model.registry import find as find_model
-from hornbook.quantize.quantize import QuantizeSettings
+from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
+from hornbook.report.report import REPORT
 from hornbook.runs.stage import Stage
 from hornbook.runs.steps import Step, steps
 from hornbook.settings import Settings, apply, validated
-from hornbook.stages.longer import EXTEND, MEASURE, SEARCH
-from hornbook.stages.measuring import EVALUATE, QUANTIZE, REPORT, SAMPLES
-from hornbook.stages.text import CLEAN, FILTER, GRADE, READ, TEXTS, WRITE
-from hornbook.stages.training import DPO, PRETRAIN, SFT, TOKENS
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
+from hornbook.teacher.texts import TEXTS
+from hornbook.teacher.write import WRITE
 from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
-from hornbook.train.dpo import DpoSettings
-from hornbook.train.pretrain import PretrainSettings
-from hornbook.train.sft import SftSettings
+from hornbook.tokens.tokenize import TOKENS
+from hornbook.train.dpo import DPO, DpoSettings
+from hornbook.train.pretrain import PRETRAIN, PretrainSettings
+from hornbook.train.sft import SFT, SftSettings
 
 BUILT_IN = Path(__file__).parent / "recipes"
 

@@ -9,10 +9,11 @@ import typer
 
 from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
 from hornbook.commands.settings import is_override, settings_of
+from hornbook.corpus.clean import CLEAN
+from hornbook.corpus.read import READ
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import nearest
 from hornbook.settings import validated
-from hornbook.stages.text import CLEAN, READ
 
 
 def read(

@@ -11,9 +11,9 @@ from rich.console import Console
 from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage
 from hornbook.commands.settings import settings_of
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
+from hornbook.corpus.grade import GRADE
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.errors import UserError
-from hornbook.stages.text import GRADE
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
 

@@ -9,9 +9,12 @@ from typing import Any
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.refusals import REFUSALS
-from hornbook.evaluate.resume import done_before, store
 from hornbook.evaluate.validation import VALIDATION
+from hornbook.files import read_json, write_json
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Input, Stage, Work
+from hornbook.settings import Settings
 
 BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS)
 
@@ -34,10 +37,9 @@ def evaluate(
     table = {}
     for name, folder in models.items():
         path = into / f"{name}.json"
-        result = done_before(path)
-        if result is None:
-            result = _ask(folder, asked, settings, name, progress, allow_unisolated)
-            store(path, result)
+        if not path.is_file():
+            write_json(path, _ask(folder, asked, settings, name, progress, allow_unisolated))
+        result = read_json(path)
         table[name] = result["scores"]
         progress.say(f"  {name}: {in_words(result['scores'])}")
     return {"problems": len(asked.get(COMPLETION.name, ())), "models": table}
@@ -94,3 +96,62 @@ def in_words(scores: Mapping[str, Any]) -> str:
     """A model's scores in one line."""
     told = [benchmark.in_words(scores[benchmark.name]) for benchmark in BENCHMARKS if benchmark.name in scores]
     return ", ".join(part for part in told if part)
+
+
+CASES = 60.0  # problems a second that are answered and run
+
+
+TRAINED = ("pretrain", "sft", "dpo")
+
+
+PROBLEMS = Input("written", ("write",), "A folder with problems.jsonl and safety.jsonl in it.")
+
+
+TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.")
+
+
+MODELS = Input("models", TRAINED, "Models to measure.", checkpoint=True, every=True)
+
+
+class EvaluateStageSettings(Settings):
+    """What the evaluate stage depends on."""
+
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def put_to(models: Mapping[str, Path], settings: EvaluateSettings, work: Work[Any]) -> dict[str, Any]:
+    """The run's own problems and requests, put to each of these models."""
+    return evaluate(
+        models,
+        HeldOut.of(work.inputs["written"], work.inputs["tokens"]),
+        settings,
+        into=work.into,
+        progress=work.progress,
+        allow_unisolated=work.allow_unisolated,
+    )
+
+
+def passed(figures: dict[str, Any]) -> str:
+    """pass@1 of each model in words."""
+    models = figures["models"]
+    return ", ".join(f"{name} {scores['pass_at_1']:.1%}" for name, scores in models.items())
+
+
+def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:
+    return put_to(work.several["models"], work.settings.evaluate, work)
+
+
+EVALUATE = Stage(
+    name="evaluate",
+    summary="every checkpoint on the held-out problems",
+    settings=EvaluateStageSettings,
+    run=_evaluate,
+    inputs=(PROBLEMS, TOKENS, MODELS),
+    needs=("write",),
+    leave_out=True,
+    runs_generated_code=True,
+    headline=lambda f: f"pass@1: {passed(f)}",
+    estimate=lambda settings, volume: Effort(
+        f"4 x {settings.evaluate.problems} problems", 4 * 2 * settings.evaluate.problems / CASES
+    ),
+)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hornbook.evaluate.resume import done_before, store
+from hornbook.evaluate.evaluate import MODELS, TOKENS
 from hornbook.evaluate.validation import rounded, validation_loss
+from hornbook.files import read_json, write_json
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 
@@ -49,13 +52,14 @@ def samples(
     losses = {}
     for name, folder in models.items():
         path = into / f"{name}.json"
-        result = done_before(path)
-        if result is None:
+        if path.is_file():
+            result = read_json(path)
+        else:
             model, tokenizer = checkpoint.load(folder), Tokenizer(folder)
             loss = rounded(validation_loss(model, validation, tokenizer.control(PAD)))
             written = _written(model, tokenizer, settings, derive(seed, "samples", name), name, progress)
             result = {"validation_loss": loss, "samples": written}
-            store(path, result)
+            write_json(path, result)
         losses[name] = result["validation_loss"]
         told = ", ".join(f"{source} {loss:.3f}" for source, loss in losses[name].items())
         progress.say(f"  {name}: validation loss {told}")
@@ -84,3 +88,30 @@ def _written(
         )
     texts = [tokenizer.decode(ids) for ids in answers]
     return [{"prompt": prompt, "text": text} for prompt, text in zip(prompts, texts, strict=True)]
+
+
+class SamplesStageSettings(Settings):
+    """What the samples stage depends on; a recipe has it where it gives openings."""
+
+    seed: int = 1
+    samples: SamplesSettings
+
+
+def _samples(work: Work[SamplesStageSettings]) -> dict[str, Any]:
+    settings, validation = work.settings, work.inputs["tokens"] / "validation"
+    models = work.several["models"]
+    return samples(models, validation, settings.samples, seed=settings.seed, into=work.into, progress=work.progress)
+
+
+SAMPLES = Stage(
+    name="samples",
+    summary="what the checkpoints write",
+    settings=SamplesStageSettings,
+    run=_samples,
+    inputs=(TOKENS, MODELS),
+    headline=lambda f: (
+        "validation loss "
+        + ", ".join(f"{name} {min(losses.values()):.2f}" for name, losses in f["validation_loss"].items())
+    ),
+    estimate=lambda settings, volume: Effort(f"{len(settings.samples.prompts)} openings", 5),
+)

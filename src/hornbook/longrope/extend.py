@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.longrope.factors import Factors, extended
-from hornbook.longrope.settings import ExtendSettings
+from hornbook.longrope.inputs import CORPUS, SEARCHED, TOKENS, documents_of
+from hornbook.longrope.settings import ExtendSettings, ExtendStageSettings
 from hornbook.machine import choose
 from hornbook.model.config import LongRope
 from hornbook.progress import Progress
+from hornbook.runs.effort import Computation, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.stage import Stage, Work
 from hornbook.seeds import derive, stream
 from hornbook.train.objective import Batch, Objective, split
 from hornbook.train.pretrain import NextToken
@@ -221,3 +224,38 @@ def _sampled(short: ShortRows, count: int, pad: int, seed: int) -> Tensor:
     rows = [short.tables[table][source.randrange(len(short.tables[table]))] for table in chosen]
     sample = torch.from_numpy(np.stack(rows).astype(np.int64))
     return sample.masked_fill(sample == pad, IGNORE)
+
+
+def _extend(work: Work[ExtendStageSettings]) -> dict[str, Any]:
+    from hornbook.tokens import shards
+
+    settings, folder = work.settings, work.inputs["tokens"] / "shards"
+    tables = [shards.read(folder, f"phase2-{index}") for index in range(len(settings.mixture))]
+    short = ShortRows(tables, [component.share for component in settings.mixture])
+    found = documents_of(work, most_tokens=settings.extend.tokens)
+    return extend(
+        work.inputs["searched"],
+        found,
+        short,
+        settings.extend,
+        seed=settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _extend_effort(settings: ExtendStageSettings, volume: Volume) -> Effort:
+    tokens = settings.extend.tokens
+    trained = Computation("extend", tokens, 3 * tokens * volume.flops_per_token(settings.context))
+    return Effort(f"{tokens / 1e6:.2f} M tokens", 0.0, (trained,))
+
+
+EXTEND = Stage(
+    name="extend",
+    summary="training at the longer context",
+    settings=ExtendStageSettings,
+    run=_extend,
+    inputs=(CORPUS, TOKENS, SEARCHED),
+    headline=lambda f: f"{f['tokens'] / 1e6:.2f}M tokens, long rows' loss {f['loss_first']:.2f} → {f['loss_last']:.2f}",
+    estimate=_extend_effort,
+)

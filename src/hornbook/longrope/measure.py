@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.longrope.factors import extended, published
-from hornbook.longrope.settings import MeasureSettings
+from hornbook.longrope.inputs import BASE, CORPUS, EXTENDED, SEARCHED, TOKENS, documents_of
+from hornbook.longrope.settings import MeasureSettings, MeasureStageSettings
 from hornbook.machine import choose
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
+from hornbook.runs.effort import Computation, Effort, Volume
+from hornbook.runs.stage import Stage, Work
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -247,3 +250,34 @@ def _passkeys(
                 )
                 figures.append({"length": length, "depth": depth, "found": found, "of": len(asked)})
     return figures
+
+
+def _measure(work: Work[MeasureStageSettings]) -> dict[str, Any]:
+    return measure(
+        Checkpoints(work.inputs["base"], work.inputs["searched"], work.inputs["extended"]),
+        documents_of(work, most_documents=1),
+        work.inputs["tokens"] / "validation",
+        work.settings.measure,
+        seed=work.settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _measure_effort(settings: MeasureStageSettings, volume: Volume) -> Effort:
+    tokens = 60 * settings.context
+    read = Computation("measure", tokens, tokens * volume.flops_per_token(settings.context))
+    return Effort(f"to {settings.context:,} tokens", 30, (read,))
+
+
+MEASURE = Stage(
+    name="measure",
+    summary="perplexity and passkeys by length",
+    settings=MeasureStageSettings,
+    run=_measure,
+    inputs=(CORPUS, TOKENS, BASE, SEARCHED, EXTENDED),
+    headline=lambda f: "perplexity at {:,}: {:.1f}; at {:,}: {:.1f}".format(
+        *(f["perplexity"]["extended"][end][key] for end in (0, -1) for key in ("length", "perplexity"))
+    ),
+    estimate=_measure_effort,
+)

@@ -9,11 +9,14 @@ from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, write_json
 from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult, Space, evolve
 from hornbook.longrope.factors import Factors, extended, published, unchanged
-from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings
+from hornbook.longrope.inputs import BASE, CORPUS, TOKENS, documents_of
+from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings, SearchStageSettings
 from hornbook.machine import choose
 from hornbook.model.config import LongRope, ModelConfig
 from hornbook.progress import Progress
+from hornbook.runs.effort import Computation, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.stage import Stage, Work
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,3 +165,32 @@ def _evaluation_key(base: Path, rows: Tensor, settings: SearchSettings, context:
             "context": context,
         }
     )
+
+
+def _search(work: Work[SearchStageSettings]) -> dict[str, Any]:
+    settings = work.settings
+    found = documents_of(work, most_documents=settings.search.documents)
+    return search(
+        work.inputs["base"], found, settings.search, seed=settings.seed, into=work.into, progress=work.progress
+    )
+
+
+def _search_effort(settings: SearchStageSettings, volume: Volume) -> Effort:
+    search = settings.search
+    candidates = search.population + search.iterations * (search.mutations + search.crossovers)
+    tokens = candidates * search.documents * settings.context
+    read = Computation("search", tokens, tokens * volume.flops_per_token(settings.context))
+    return Effort(f"{candidates} candidates", 0.0, (read,))
+
+
+SEARCH = Stage(
+    name="search",
+    summary="factors for a longer context",
+    settings=SearchStageSettings,
+    run=_search,
+    inputs=(CORPUS, TOKENS, BASE),
+    headline=lambda f: (
+        f"{f['original']:,} → {f['context']:,} tokens, loss {f['loss']:.3f} (YaRN {f['published']['yarn']:.3f})"
+    ),
+    estimate=_search_effort,
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hornbook.runs.stage import Key
 from hornbook.settings import Settings
+from hornbook.tokens.settings import Component
 from hornbook.train.settings import TrainSettings
 
 # The thresholds that the paper's search chooses among (arXiv:2402.13753, table 4).
@@ -83,3 +85,32 @@ class LongRopeSettings(Settings):
         if self.search.parents > self.search.population:
             raise ValueError(f"search.parents {self.search.parents} is more than its population")
         return self
+
+
+class LongDocumentsSettings(Settings):
+    """Which documents are read whole."""
+
+    seed: int = 1
+    held_out: Annotated[float, Key("tokens.held_out")] = 0.02
+    context: Annotated[int, Key("longrope.context")]
+    sources: Annotated[tuple[str, ...], Key("longrope.sources")]
+    minimum_score: Annotated[float, Key("longrope.minimum_score")] = 0.0
+
+
+class SearchStageSettings(LongDocumentsSettings):
+    """What the search stage depends on."""
+
+    search: Annotated[SearchSettings, Key("longrope.search")]
+
+
+class ExtendStageSettings(LongDocumentsSettings):
+    """What the extend stage depends on."""
+
+    extend: Annotated[ExtendSettings, Key("longrope.extend")]
+    mixture: Annotated[tuple[Component, ...], Key("pretrain.phase2.mixture")]
+
+
+class MeasureStageSettings(LongDocumentsSettings):
+    """What the measure stage depends on."""
+
+    measure: Annotated[MeasureSettings, Key("longrope.measure")]

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from hornbook.errors import UserError
+from hornbook.evaluate.benchmark import EvaluateSettings
+from hornbook.evaluate.evaluate import CASES, PROBLEMS, TOKENS, passed, put_to
 from hornbook.model.formats import quantization
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
@@ -130,3 +134,40 @@ def _gram(model: Transformer, module: nn.Module, ids: Tensor, batch: int = 32) -
         model.hidden(ids[start : start + batch])
     handle.remove()
     return torch.stack(total).sum(0)
+
+
+class QuantizeStageSettings(Settings):
+    """What the quantize stage depends on."""
+
+    quantize: QuantizeSettings = QuantizeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
+    import numpy as np
+
+    from hornbook.tokens import shards
+
+    settings, folder = work.settings.quantize, work.inputs["tokens"] / "shards"
+    parts = [path.stem for path in folder.glob("phase2-*.json") if path.stem.count(".") == 0]
+    strictest = max(parts, key=lambda name: int(name.removeprefix("phase2-")))
+    rows = shards.read(folder, strictest)[: settings.calibration_rows]
+    figures = quantize(
+        work.inputs["model"], np.asarray(rows, dtype=np.int64), settings, into=work.into, progress=work.progress
+    )
+    return figures | put_to({"4bit": work.into / "model"}, work.settings.evaluate, work)
+
+
+QUANTIZE = Stage(
+    name="quantize",
+    summary="4 bits a weight",
+    settings=QuantizeStageSettings,
+    run=_quantize,
+    inputs=(PROBLEMS, TOKENS, Input("model", ("dpo", "sft", "pretrain"), "The model to shrink.", checkpoint=True)),
+    checkpoints=(Checkpoint("4bit", "model", "4 bits", shrunk=True),),
+    needs=("write",),
+    leave_out=True,
+    runs_generated_code=True,
+    headline=lambda f: f"{f['bytes_before'] / 1e6:.2f} MB → {f['bytes_after'] / 1e6:.2f} MB, pass@1: {passed(f)}",
+    estimate=lambda settings, volume: Effort("1 x", 10 + 2 * settings.evaluate.problems / CASES),
+)

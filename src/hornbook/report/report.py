@@ -30,6 +30,10 @@ from hornbook.report.sections import (
     texts,
     tokens,
 )
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Input, Stage, Work
+from hornbook.runs.steps import EVERY_STAGE
+from hornbook.settings import Settings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -122,3 +126,25 @@ def environment(templates: Path = _FOLDER / "sections") -> Environment:
 def _version(run: Run) -> str:
     versions = [one.versions.get("hornbook", "") for one in run.manifests.values()]
     return versions[-1] if versions else ""
+
+
+class ReportStageSettings(Settings):
+    """What the report stage depends on."""
+
+    name: str = ""
+    description: str = ""
+
+
+def _report(work: Work[ReportStageSettings]) -> dict[str, Any]:
+    return report(work.settings.name, work.settings.description, work.several["stages"], into=work.into)
+
+
+REPORT = Stage(
+    name="report",
+    summary="the report card",
+    settings=ReportStageSettings,
+    run=_report,
+    inputs=(Input("stages", EVERY_STAGE, "Stages' folders.", every=True),),
+    headline=lambda f: f"one page, {f['bytes'] / 1e3:.0f} kB",
+    estimate=lambda settings, volume: Effort("1 page", 5),
+)

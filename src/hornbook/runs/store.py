@@ -15,7 +15,7 @@ from typing import Any
 
 from hornbook import machine
 from hornbook.errors import UserError
-from hornbook.files import digest_value, read_json, remove_folder, sweep, write_json, write_text
+from hornbook.files import digest_value, remove_folder, sweep, write_text
 from hornbook.runs import manifest
 from hornbook.runs.manifest import SCRATCH, Manifest
 from hornbook.runs.stage import Checkpoint
@@ -142,23 +142,3 @@ def _work(
     )
     made.write(partial)
     return made
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A value that is there already: any JSON value, null too."""
-
-    value: Any
-
-
-def kept(file: Path, key: str) -> Kept | None:
-    """What a part of a job found when it was done before, in `file`; None where that was other work, or none."""
-    if not file.is_file():
-        return None
-    found = read_json(file)
-    return Kept(found["figures"]) if found["key"] == key else None
-
-
-def keep(file: Path, key: str, value: Any) -> None:
-    """Remember what a part of a job found: the same job, interrupted, does not do that part again."""
-    write_json(file, {"key": key, "figures": value})

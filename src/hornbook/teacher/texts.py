@@ -8,7 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ConfigDict
+
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Input, Stage, Work
+from hornbook.settings import Settings
 from hornbook.teacher.diversity import compare
 from hornbook.teacher.kinds.draws import extracts
 from hornbook.teacher.kinds.folder import Folder
@@ -16,7 +21,7 @@ from hornbook.teacher.kinds.rows import Asker
 from hornbook.teacher.kinds.source import KindSource, LlmRows, Order
 from hornbook.teacher.kinds.template import Kind, load
 from hornbook.teacher.producer import produce
-from hornbook.teacher.settings import TeacherSettings, ordered
+from hornbook.teacher.settings import PREFIX, TeacherSettings, ordered
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
@@ -133,3 +138,73 @@ def _order(name: str, path: str, teacher: TeacherSettings | None, base: Path, se
 
 def _draws_extracts(kind: Kind) -> bool:
     return any(draw.extract for draw in kind.template.draw.values())
+
+
+class OrderedSource(Settings):
+    """What the teacher has to know of a recipe's source."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+    name: str
+    path: str
+
+
+class TextsStageSettings(Settings):
+    """What the texts stage depends on."""
+
+    seed: int = 1
+    sources: tuple[OrderedSource, ...]
+    teacher: TeacherSettings | None = None
+
+    @property
+    def ordered(self) -> dict[str, str]:
+        """The sources that the teacher writes: their paths by name."""
+        return {source.name: source.path for source in self.sources if source.path.startswith(PREFIX)}
+
+    @property
+    def count(self) -> int:
+        """Texts in all."""
+        return sum(ordered(path)[1] for path in self.ordered.values())
+
+
+def _needs_documents(settings: TextsStageSettings, base: Path) -> bool:
+    return needs_documents(settings.ordered, base)
+
+
+def _texts(work: Work[TextsStageSettings]) -> dict[str, Any]:
+    return write_texts(
+        work.settings.ordered,
+        work.settings.teacher,
+        work.inputs.get("corpus"),
+        base=work.base,
+        seed=work.settings.seed,
+        into=work.into,
+        progress=work.progress,
+        allow_unisolated=work.allow_unisolated,
+    )
+
+
+def _texts_decides(settings: TextsStageSettings, base: Path) -> dict[str, Any]:
+    return texts_settings(settings.ordered, settings.teacher, base=base, seed=settings.seed)
+
+
+TEXTS = Stage(
+    name="texts",
+    summary="what the teacher writes as a source",
+    settings=TextsStageSettings,
+    run=_texts,
+    inputs=(
+        Input(
+            "corpus",
+            ("filter", "read"),
+            "A corpus folder: one with documents/ in it.",
+            optional=True,
+            when=_needs_documents,
+        ),
+    ),
+    runs_generated_code=True,
+    wanted=lambda settings: bool(settings.ordered),
+    decides=_texts_decides,
+    headline=lambda f: ", ".join(f"{one['documents']:,} {name}" for name, one in f["texts"].items()),
+    estimate=lambda settings, volume: Effort(f"{settings.count:,} texts", settings.count / 2_000),
+)

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hornbook.documents import REMOVED, CorpusWriter, document_id, document_schema
 from hornbook.files import write_jsonl
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Stage, Work
 from hornbook.seeds import derive, stream
+from hornbook.settings import Settings
 from hornbook.teacher.diversity import diversity
 from hornbook.teacher.held_out import Guard
 from hornbook.teacher.interface import Chat, Exercise, Part, Problem, Problems, Writer
 from hornbook.teacher.kinds.folder import CONVERSATIONS, PREFERENCES, chat_row
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.producer import Failed, Tally, produce
-from hornbook.teacher.settings import WriteSettings
+from hornbook.teacher.settings import TeacherSettings, WriteSettings
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
@@ -227,3 +230,48 @@ def _exercise_figures(exercises: Sequence[Exercise], tasks: int, written: Tally,
         "removed": written.reasons(),
         "diversity": diversity([exercise.text for exercise in exercises]),
     }
+
+
+class WriteStageSettings(Settings):
+    """What the write stage depends on."""
+
+    seed: int = 1
+    write: WriteSettings = WriteSettings()
+    teacher: TeacherSettings | None = None
+
+
+def _write(work: Work[WriteStageSettings]) -> dict[str, Any]:
+    from hornbook.teacher.choose import writer
+
+    settings = work.settings
+    with writer(settings.teacher, work.base, work.progress) as teacher:
+        return write(
+            teacher,
+            settings.write,
+            seed=settings.seed,
+            into=work.into,
+            progress=work.progress,
+            allow_unisolated=work.allow_unisolated,
+        )
+
+
+def _write_decides(settings: WriteStageSettings, base: Path) -> dict[str, Any]:
+    from hornbook.teacher.choose import writes_settings
+
+    own = settings.write.model_dump(mode="json")
+    return {"seed": settings.seed, **own, **writes_settings(settings.teacher, base)}
+
+
+WRITE = Stage(
+    name="write",
+    summary="exercises, problems, conversations, preferences",
+    settings=WriteStageSettings,
+    run=_write,
+    leave_out=True,
+    runs_generated_code=True,
+    decides=_write_decides,
+    headline=lambda f: f"{f['exercises']:,} exercises of {f['families']} families, each run and checked",
+    estimate=lambda settings, volume: Effort(
+        f"{settings.write.exercises:,} exercises", settings.write.exercises / 2_000
+    ),
+)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.documents import shards
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Input, Key, Stage, Work
+from hornbook.settings import Settings
 from hornbook.tokens.selection import Entry, by_ingredient, split, texts, tokenizer_sample
 from hornbook.tokens.settings import Phase, TokensSettings
 
@@ -207,3 +210,57 @@ def _write_shard(
 def _cut(tokenizer: Tokenizer, text: str) -> list[str]:
     """A text cut where its tokens are cut, for people to look at."""
     return [tokenizer.decode([token]) for token in tokenizer.encode(text)]
+
+
+class TokensStageSettings(Settings):
+    """What the tokens stage depends on."""
+
+    seed: int = 1
+    tokens: TokensSettings = TokensSettings()
+    vocabulary: Annotated[int, Key("model.vocabulary")]
+    context: Annotated[int, Key("model.context")]
+    phase1: Annotated[Phase, Key("pretrain.phase1")]
+    phase2: Annotated[Phase, Key("pretrain.phase2")]
+
+    @property
+    def phases(self) -> dict[str, Phase]:
+        """The phases in their order."""
+        return {"phase1": self.phase1, "phase2": self.phase2}
+
+
+def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:
+    settings = work.settings
+    return tokenize(
+        work.inputs["corpus"],
+        settings.tokens,
+        settings.phases,
+        vocabulary=settings.vocabulary,
+        context=settings.context,
+        seed=settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _packed(figures: dict[str, Any]) -> int:
+    return sum(component["tokens"] for phase in figures["phases"].values() for component in phase)
+
+
+TOKENS = Stage(
+    name="tokens",
+    summary="tokenizer and packed shards",
+    settings=TokensStageSettings,
+    run=_tokens,
+    inputs=(Input("corpus", ("clean",), "A corpus folder: one with documents/ in it."),),
+    decides=lambda settings, base: {
+        "seed": settings.seed,
+        "vocabulary": settings.vocabulary,
+        "context": settings.context,
+        "phases": {name: phase.model_dump(mode="json") for name, phase in settings.phases.items()},
+        **settings.tokens.model_dump(mode="json"),
+    },
+    headline=lambda f: f"vocabulary of {f['vocabulary']:,}, {_packed(f) / 1e6:.2f} million tokens packed",
+    estimate=lambda settings, volume: Effort(
+        f"{sum(volume.phases.values()) / 1e6:.2f} M tokens", 5 + volume.encoded / 250_000
+    ),
+)

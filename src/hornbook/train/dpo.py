@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.files import write_bytes
+from hornbook.files import read_jsonl, write_bytes
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
+from hornbook.settings import Settings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 
@@ -230,3 +233,48 @@ class Preferences(Objective):
             loss = loss - self.chosen_weight * chosen.sum() / batch["chosen_count"]
         share = 1 / int(batch["pairs"])
         return loss, {"accuracy": (margin > 0).sum().item() * share, "margin": margin.sum().item() * share}
+
+
+DPO_PASSES = 4 / 3  # forward and backward of the policy, forward of the reference
+
+
+class DpoStageSettings(Settings):
+    """What the dpo stage depends on."""
+
+    seed: int = 1
+    dpo: DpoSettings = DpoSettings()
+
+
+def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
+    return dpo(
+        work.inputs["model"],
+        list(read_jsonl(work.inputs["preferences"] / "preferences.jsonl")),
+        work.settings.dpo,
+        seed=work.settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _dpo_effort(settings: DpoStageSettings, volume: Volume) -> Effort:
+    """Every row is padded to the model's context."""
+    tokens = volume.preferences * 2 * volume.context * settings.dpo.epochs
+    trained = volume.training("dpo", tokens, DPO_PASSES)
+    return Effort(f"{volume.preferences:,} pairs", 0.0, (trained,), settings.dpo.compiles)
+
+
+DPO = Stage(
+    name="dpo",
+    summary="the better of two answers",
+    settings=DpoStageSettings,
+    run=_dpo,
+    inputs=(
+        Input("model", ("sft",), "The model to train.", checkpoint=True),
+        Input("preferences", ("clean",), "A folder with preferences.jsonl in it."),
+    ),
+    checkpoints=(Checkpoint("dpo", "model", "DPO"),),
+    needs=("write", "sft"),
+    leave_out=True,
+    headline=lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
+    estimate=_dpo_effort,
+)

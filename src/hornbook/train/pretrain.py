@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
+from hornbook.settings import Settings
 from hornbook.tokens.settings import Phase
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
@@ -178,3 +181,43 @@ class Sequential(Objective):
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """That of any part: they are alike."""
         return self.parts[0].loss(model, batch)
+
+
+class PretrainStageSettings(Settings):
+    """What the pretrain stage depends on."""
+
+    seed: int = 1
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainSettings
+
+
+def _pretrain(work: Work[PretrainStageSettings]) -> dict[str, Any]:
+    settings = work.settings
+    return pretrain(
+        work.inputs["tokens"],
+        settings.model,
+        settings.pretrain,
+        seed=settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _pretrain_effort(settings: PretrainStageSettings, volume: Volume) -> Effort:
+    trained = (volume.training(f"pretrain, {name}", tokens) for name, tokens in volume.phases.items())
+    return Effort(f"{settings.model.parameters():,} parameters", 0.0, tuple(trained), settings.pretrain.compiles)
+
+
+PRETRAIN = Stage(
+    name="pretrain",
+    summary="phase 1, then phase 2",
+    settings=PretrainStageSettings,
+    run=_pretrain,
+    inputs=(Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards."),),
+    checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
+    headline=lambda f: (
+        f"{f['parameters']:,} parameters, {sum(f['tokens'].values()) / 1e6:.2f}M tokens, "
+        f"loss {f['loss']['phase1']:.2f} → {f['loss']['phase2']:.2f}"
+    ),
+    estimate=_pretrain_effort,
+)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hornbook.machine import choose
 from hornbook.settings import Settings
 
 
@@ -30,3 +31,8 @@ class TrainSettings(Settings):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool | None = Field(None, description="torch.compile; where a C++ compiler is found unless told otherwise")
     checkpoint_seconds: float = Field(20.0, ge=0, description="how often a state to resume from is stored")
+
+    @property
+    def compiles(self) -> bool:
+        """Whether a training with these settings compiles its model on this machine."""
+        return choose(self.precision, self.compile).compile

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from hornbook.errors import UserError
+from hornbook.files import read_jsonl
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
+from hornbook.settings import Settings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 
@@ -150,3 +154,48 @@ class AssistantTokens(Objective):
         from hornbook.train.losses import cross_entropy
 
         return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
+
+
+CHAT_TOKENS = 80  # of the built-in teacher's conversations, on average
+
+
+class SftStageSettings(Settings):
+    """What the sft stage depends on."""
+
+    seed: int = 1
+    sft: SftSettings = SftSettings()
+
+
+def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
+    conversations = [row["messages"] for row in read_jsonl(work.inputs["conversations"] / "conversations.jsonl")]
+    return sft(
+        work.inputs["model"],
+        conversations,
+        work.settings.sft,
+        seed=work.settings.seed,
+        into=work.into,
+        progress=work.progress,
+    )
+
+
+def _sft_effort(settings: SftStageSettings, volume: Volume) -> Effort:
+    tokens = volume.conversations * CHAT_TOKENS * settings.sft.epochs
+    trained = volume.training("sft", tokens)
+    return Effort(f"{volume.conversations:,} conversations", 0.0, (trained,), settings.sft.compiles)
+
+
+SFT = Stage(
+    name="sft",
+    summary="answers in a conversation",
+    settings=SftStageSettings,
+    run=_sft,
+    inputs=(
+        Input("model", ("pretrain",), "The model to train.", checkpoint=True),
+        Input("conversations", ("clean",), "A folder with conversations.jsonl in it."),
+    ),
+    checkpoints=(Checkpoint("sft", "model", "SFT"),),
+    needs=("write",),
+    leave_out=True,
+    headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
+    estimate=_sft_effort,
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.files import digest_value, read_json, remove_folder, write_json
+from hornbook.files import Kept, digest_value, keep, kept, remove_folder
 
 if TYPE_CHECKING:
     from hornbook.documents import Shard
@@ -38,24 +38,14 @@ class Portion:
         return cls(folder, digest_value([shard.digest, *key]), work, shard.size, shard.rows)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """What a portion that is whole tells: any JSON value, null too."""
-
-    figures: Any
-
-
-def finished(folder: Path, key: str) -> Finished | None:
+def finished(folder: Path, key: str) -> Kept | None:
     """What a portion tells that was finished for the very same work, which `key` names; None where it was not."""
-    if not (folder / FINISHED).is_file():
-        return None
-    found = read_json(folder / FINISHED)
-    return Finished(found["figures"]) if found["key"] == key else None
+    return kept(folder / FINISHED, key)
 
 
 def finish(folder: Path, key: str, figures: Any) -> None:
     """Mark a portion as whole. `figures` is any JSON value."""
-    write_json(folder / FINISHED, {"key": key, "figures": figures})
+    keep(folder / FINISHED, key, figures)
 
 
 def begin(folder: Path) -> None:

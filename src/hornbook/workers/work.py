@@ -48,7 +48,7 @@ def work_through(portions: Sequence[Portion], label: str, progress: Progress) ->
     for number, portion in enumerate(portions):
         before = finished(portion.folder, portion.key)
         if before is not None:
-            figures[number] = before.figures
+            figures[number] = before.result
     left = [number for number in range(len(portions)) if number not in figures]
     total = sum(portion.units for portion in portions)
     done = total - sum(portions[number].units for number in left)
@@ -85,7 +85,7 @@ def _do(portion: Portion, advance: Callable[[float], None]) -> Any:
     begin(portion.folder)
     finish(portion.folder, portion.key, portion.work(portion.folder, advance))
     written = finished(portion.folder, portion.key)
-    return written.figures if written else None
+    return written.result if written else None
 
 
 def _do_elsewhere(portion: Portion, place: Path) -> _Done:

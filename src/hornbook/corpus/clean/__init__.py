@@ -16,6 +16,9 @@ from hornbook.corpus.decontaminate import CONTAMINATED, EvaluationFiles, Evaluat
 from hornbook.documents import corpus_schema, shards
 from hornbook.machine import release_memory
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.stage import Input, Stage, Work
+from hornbook.settings import Settings
 
 
 def clean(
@@ -71,3 +74,60 @@ def _figures(index: DocumentIndex, removals: Removals) -> dict[str, Any]:
     totals = {name: sum(counts[name] for counts in sources.values()) for name in ("read", "documents", "characters")}
     removed = Counter(removal.reason for removal in removals.values())
     return {**totals, "sources": sources, "removed": {reason: removed[reason] for reason in REASONS}}
+
+
+class CleanStageSettings(Settings):
+    """What the clean stage depends on."""
+
+    clean: CleanSettings = CleanSettings()
+
+    def benchmarks(self, base: Path) -> list[Path]:
+        """Where the benchmarks lie that no document may hold."""
+        return [base / Path(path).expanduser() for path in self.clean.against]
+
+
+def _clean(work: Work[CleanStageSettings]) -> dict[str, Any]:
+    from hornbook.corpus.decontaminate import decontaminate_conversations
+
+    settings, texts, written = work.settings.clean, work.inputs.get("texts"), work.inputs.get("written")
+    against = work.settings.benchmarks(work.base)
+    corpora = [*work.several.get("corpora", {}).values()]
+    corpora += [work.inputs["corpus"]] if "corpus" in work.inputs else []
+    if texts is not None:
+        corpora += sorted(path for path in texts.iterdir() if path.is_dir())
+    if written is None:
+        return clean(corpora, None, settings, into=work.into, progress=work.progress, against=against)
+    problems = written / "problems.jsonl"
+    corpora.append(written)
+    figures = clean(corpora, problems, settings, into=work.into, progress=work.progress, against=against)
+    files = (written / "conversations.jsonl", written / "preferences.jsonl")
+    return figures | {"fine_tuning": decontaminate_conversations(files, problems, settings, into=work.into)}
+
+
+def _benchmarks(settings: CleanStageSettings, base: Path) -> Any:
+    from hornbook.corpus.decontaminate.benchmarks import fingerprint
+
+    return [fingerprint(path) for path in settings.benchmarks(base)] or None
+
+
+CLEAN = Stage(
+    name="clean",
+    summary="duplicates and leaked problems out",
+    settings=CleanStageSettings,
+    run=_clean,
+    on_workers=True,
+    inputs=(
+        Input("corpora", (), "Corpora of one's own, which become one.", every=True, optional=True),
+        Input("corpus", ("grade", "filter", "read"), "A corpus folder: one with documents/ in it.", optional=True),
+        Input("texts", ("texts",), "Corpora that a teacher wrote.", optional=True),
+        Input("written", ("write",), "Exercises, problems and conversations.", optional=True),
+    ),
+    outside=_benchmarks,
+    headline=lambda f: f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed",
+    estimate=lambda settings, volume: _clean_effort(volume),
+)
+
+
+def _clean_effort(volume: Volume) -> Effort:
+    size = volume.raw + volume.written
+    return Effort(f"{size / 1e6:.0f} MB", size / 3e6)

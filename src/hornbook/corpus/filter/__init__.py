@@ -20,7 +20,10 @@ from hornbook.corpus.filter.settings import FilterSettings, LanguageSettings
 from hornbook.documents import CorpusWriter, Row, Shard, corpus_schema, document_id, merge, shards
 from hornbook.errors import UserError
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.stage import Flag, Input, Stage, Work
+from hornbook.settings import Settings
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -166,3 +169,34 @@ def _without(totals: dict[str, Any], dropped: Counter[str]) -> dict[str, Any]:
         "languages": {name: count for name, count in languages.items() if count},
         "removed": dict(sorted(removed.items())),
     }
+
+
+class FilterStageSettings(Settings):
+    """What the filter stage depends on."""
+
+    filter: FilterSettings = FilterSettings()
+
+
+def _filter(work: Work[FilterStageSettings]) -> dict[str, Any]:
+    return filter_corpus(work.inputs["corpus"], work.settings.filter, into=work.into, progress=work.progress)
+
+
+FILTER = Stage(
+    name="filter",
+    summary="languages, rules, privacy",
+    settings=FilterStageSettings,
+    run=_filter,
+    on_workers=True,
+    inputs=(Input("corpus", ("read",), "A corpus folder: one with documents/ in it."),),
+    wanted=lambda settings: settings.filter.active,
+    headline=lambda f: (
+        f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed"
+        + (f", {sum(f['masked'].values()):,} masked" if f["masked"] else "")
+    ),
+    estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 4e6),
+    flags=(
+        Flag("--rules", "heuristics.rules", "gopher, c4, fineweb, or a single rule; can be repeated."),
+        Flag("--language", "language.keep", "Keep this language, such as en; can be repeated."),
+        Flag("--mask", "privacy.mask", "Mask email, ip, phone, card or secret; can be repeated."),
+    ),
+)

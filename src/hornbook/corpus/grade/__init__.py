@@ -18,7 +18,11 @@ from hornbook.documents import Row, read_rows
 from hornbook.errors import UserError
 from hornbook.files import write_bytes, write_json
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
+from hornbook.runs.stage import Input, Stage, Work
+from hornbook.settings import Settings
 from hornbook.teacher.interface import Grade, Grader
+from hornbook.teacher.settings import TeacherSettings
 
 _EXAMPLE_CHARACTERS = 1_200
 
@@ -172,3 +176,49 @@ def _examples(graded: Sequence[_Graded], predicted: Sequence[float], count: int)
 def _count_grades(scores: Sequence[int]) -> dict[str, int]:
     counted = Counter(scores)
     return {str(score): counted[score] for score in range(GRADES)}
+
+
+class GradeStageSettings(Settings):
+    """What the grade stage depends on."""
+
+    seed: int = 1
+    grade: GradeSettings = GradeSettings()
+    teacher: TeacherSettings | None = None
+
+
+def _grade(work: Work[GradeStageSettings]) -> dict[str, Any]:
+    from hornbook.teacher.choose import grader
+
+    settings = work.settings
+    with grader(settings.teacher, work.base, work.progress) as teacher:
+        return grade(
+            work.inputs["corpus"],
+            teacher,
+            settings.grade,
+            seed=settings.seed,
+            into=work.into,
+            progress=work.progress,
+        )
+
+
+def _grade_decides(settings: GradeStageSettings, base: Path) -> dict[str, Any]:
+    from hornbook.teacher.choose import grades_settings
+
+    own = settings.grade.model_dump(mode="json")
+    return {"seed": settings.seed, **own, **grades_settings(settings.teacher, base)}
+
+
+GRADE = Stage(
+    name="grade",
+    summary="educational value 0-5",
+    settings=GradeStageSettings,
+    run=_grade,
+    on_workers=True,
+    inputs=(Input("corpus", ("filter", "read"), "A corpus folder: one with documents/ in it."),),
+    leave_out=True,
+    decides=_grade_decides,
+    headline=lambda f: (
+        f"{f['graded']:,} graded; classifier's F1 {f['agreement']['f1']['value']:.2f} on held-out grades"
+    ),
+    estimate=lambda settings, volume: Effort(f"{settings.grade.sample:,} graded", volume.raw / 2.5e6),
+)

@@ -23,7 +23,11 @@ from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.progress import Progress
+from hornbook.runs.effort import Effort
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.stage import Stage, Work
+from hornbook.settings import Settings
+from hornbook.teacher.settings import PREFIX
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -246,3 +250,42 @@ def _named(texts: Iterable[str], path: str) -> Iterator[tuple[str, str]]:
 def _chosen(path: str, share: float) -> bool:
     """Whether a document is in the share to be read: the same documents on every machine."""
     return int.from_bytes(hashlib.sha256(path.encode("utf-8")).digest()[:4], "big") < share * 2**32
+
+
+class ReadStageSettings(Settings):
+    """What the read stage depends on."""
+
+    sources: tuple[Source, ...]
+    read: ReadSettings = ReadSettings()
+
+    @property
+    def real(self) -> tuple[Source, ...]:
+        """The sources that are there, not to be written."""
+        return tuple(source for source in self.sources if not source.path.startswith(PREFIX))
+
+
+def _read(work: Work[ReadStageSettings]) -> dict[str, Any]:
+    return read(work.settings.real, work.settings.read, base=work.base, into=work.into, progress=work.progress)
+
+
+def _fingerprint(settings: ReadStageSettings, base: Path) -> Any:
+    from hornbook.corpus.read.sources import fingerprint
+
+    return fingerprint(settings.real, base)
+
+
+READ = Stage(
+    name="read",
+    summary="real documents",
+    settings=ReadStageSettings,
+    run=_read,
+    on_workers=True,
+    wanted=lambda settings: bool(settings.real),
+    decides=lambda settings, base: {
+        "sources": [source.model_dump(mode="json") for source in settings.real],
+        **settings.read.model_dump(mode="json"),
+    },
+    outside=_fingerprint,
+    headline=lambda f: f"{f['documents']:,} documents, {f['characters'] / 1e6:.1f} million characters",
+    estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 12e6),
+)

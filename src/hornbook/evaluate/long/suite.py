@@ -16,8 +16,7 @@ from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.synthetic import noise, prose
 from hornbook.evaluate.long.tasks import TASKS, Materials
-from hornbook.evaluate.resume import done_before, store
-from hornbook.files import digest_file, digest_value, write_json, write_text
+from hornbook.files import digest_file, digest_value, keep, kept, write_json, write_text
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def run_suite(
     with progress.task("long contexts", sum(point.samples for point in plan)) as bar:
         for point in plan:
             path, key = into / "grid" / f"{point.name}.json", digest_value([made_from, point.name, point.samples])
-            result = done_before(path, key)
+            before = kept(path, key)
+            result = before.result if before is not None else None
             if result is None:
                 at_once = max(1, settings.tokens_at_once // point.length)
                 try:
@@ -84,7 +84,7 @@ def run_suite(
                     if not any((one["task"], one["length"]) == (point.task, point.length) for one in skipped):
                         skipped.append({"task": point.task, "length": point.length, "why": str(error)})
                 else:
-                    store(path, result, key)
+                    keep(path, key, result)
             if result is not None:
                 results.append({name: value for name, value in result.items() if name != "answers"})
                 bar.note(_in_words(point, result))
