@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hornbook.files import write_json, write_jsonl
+from hornbook.recipe import STAGES as DECLARED
 from hornbook.runs.manifest import Manifest
 
 STAGES = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize")
@@ -224,6 +226,7 @@ def write_manifests(root: Path, figures: dict[str, Any]) -> dict[str, Path]:
             outputs={f"{stage}/model.safetensors": "0" * 64},
             machine={"processor": "Abacus", "cores": 2, "system": "Linux"},
             versions={"python": "3.11", "hornbook": "0.1.0"},
+            checkpoints=[asdict(left) for left in DECLARED[stage].checkpoints] if stage in DECLARED else [],
         )
         made.write(folder)
         contents[stage] = made.content

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from hornbook.report.checkpoints import Change, change, checkpoints, in_order, last_trained, why_wrong
+from hornbook.report.checkpoints import Change, change, checkpoints, last_trained, why_wrong
 from hornbook.report.run import Run
 
 
-def test_order_is_the_recipes_and_then_by_name():
-    assert in_order(["zeta", "4bit", "sft", "alpha", "phase1"]) == ["phase1", "sft", "4bit", "alpha", "zeta"]
+def test_order_is_the_recipes_and_then_by_name(run_folder):
+    assert Run.of(run_folder).in_order(["zeta", "4bit", "sft", "alpha", "phase1"]) == ["phase1", "sft", "4bit", "alpha", "zeta"]
 
 
 @pytest.mark.parametrize(

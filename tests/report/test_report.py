@@ -15,6 +15,7 @@ from hornbook.evaluate.evaluate import BENCHMARKS
 from hornbook.report import sections, terminal
 from hornbook.report.figures import collect
 from hornbook.report.report import SECTIONS, report
+from hornbook.report.run import Run
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "circle", "rect", "line"}
 
@@ -85,7 +86,7 @@ def test_a_further_benchmark_is_shown_by_its_declaration(make_run, figures, tmp_
     assert "rhymes" in page.words
     assert "17 found" in page.words
     output = io.StringIO()
-    table = terminal.score_table(collect(tmp_path / "run"))
+    table = terminal.score_table(collect(tmp_path / "run"), Run.at(tmp_path / "run").titles)
     Console(file=output, width=80).print(table)
     assert "17 found" in output.getvalue()
     assert "rhymes: lines that rhyme" in output.getvalue()

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from hornbook.recipe import STAGES
 from hornbook.report.terminal import mixture_table, score_table
+
+TITLES = {left.name: left.title for stage in STAGES.values() for left in stage.checkpoints}
 
 
 def shown(scores: dict[str, Any]) -> list[str]:
     output = io.StringIO()
-    Console(file=output, width=80).print(score_table({"scores": scores}))
+    Console(file=output, width=80).print(score_table({"scores": scores}, TITLES))
     return output.getvalue().splitlines()
 
 
@@ -62,7 +65,7 @@ def test_a_single_unknown_checkpoint(scores):
 
 
 def shown_mixture(figures: dict[str, Any]) -> list[list[str]]:
-    table = mixture_table(figures)
+    table = mixture_table(figures, TITLES)
     assert table is not None
     console = Console(width=160)
     with console.capture() as held:
@@ -95,4 +98,4 @@ def test_what_was_asked_and_what_was_read() -> None:
 
 
 def test_nothing_before_the_tokens_stage() -> None:
-    assert mixture_table({"stages": {}}) is None
+    assert mixture_table({"stages": {}}, TITLES) is None

@@ -36,13 +36,15 @@ def report(
     if as_json:
         print(json.dumps(figures, indent=2, ensure_ascii=False))
         return
-    for stage, found in Run.at(root).manifests.items():
+    made = Run.at(root)
+    titles = made.titles
+    for stage, found in made.manifests.items():
         console.print(f"{stage:<9} {escape(found.headline)}  [dim]{found.seconds:.1f} s[/dim]", highlight=False)
-    mixed = mixture_table(figures)
+    mixed = mixture_table(figures, titles)
     if mixed is not None:
         console.print(mixed)
     if figures["pass_at_1"]:
-        console.print(score_table(figures))
+        console.print(score_table(figures, titles))
     page = report_page(root)
     console.print(
         f"Report card: {page}" if page else "The report stage has not run yet.", highlight=False, soft_wrap=True

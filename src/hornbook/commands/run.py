@@ -98,6 +98,7 @@ def _keep_outdated(found: State, steps: Sequence[Step], root: Path, wish: Change
 
 def _run(steps: list[Step], name: str, root: Path, until: str | None, force: list[str], keep: bool) -> None:
     from hornbook.report.figures import collect
+    from hornbook.report.run import Run
     from hornbook.report.terminal import score_table
 
     began = time.monotonic()
@@ -125,7 +126,7 @@ def _run(steps: list[Step], name: str, root: Path, until: str | None, force: lis
         console.print(f"Done in {in_words(time.monotonic() - began)}.", highlight=False)
     figures = collect(root)
     if figures["pass_at_1"]:
-        console.print(score_table(figures))
+        console.print(score_table(figures, Run.at(root).titles))
     page = report_page(root)
     if page is not None:
         console.print(f"Report card: {page}", highlight=False, soft_wrap=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
 from hornbook.report.run import Run
-
-# Name in the files -> what people call it, in the recipe's order.
-TITLES = {"phase1": "phase 1", "phase2": "phase 2", "sft": "SFT", "dpo": "DPO", "4bit": "4 bits"}
 
 # Sections of the page that show one answer take the docstring completed, phi-1's protocol.
 COMPLETION = "completion"
@@ -21,14 +18,10 @@ class Checkpoint:
     """One model of a run. `answers` holds what it wrote: `completion`, `chat` and `refusals`, as far as asked."""
 
     name: str
+    title: str
     stage: str
     scores: dict[str, Any]
     answers: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return TITLES.get(self.name, self.name)
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
@@ -61,20 +54,15 @@ class Change:
         return self.p >= 0.05
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Checkpoint names in the recipe's order; unknown ones follow by name."""
-    known = list(TITLES)
-    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
-
-
 def checkpoints(run: Run) -> list[Checkpoint]:
     """Every evaluated checkpoint, in order."""
+    titles = run.titles
     found = {
-        name: Checkpoint(name, stage, scores, run.json(stage, f"{name}.json", {}))
+        name: Checkpoint(name, titles.get(name, name), stage, scores, run.json(stage, f"{name}.json", {}))
         for stage in ("evaluate", "quantize")
         for name, scores in run.figures(stage).get("models", {}).items()
     }
-    return [found[name] for name in in_order(found)]
+    return [found[name] for name in run.in_order(found)]
 
 
 def change(before: Checkpoint, after: Checkpoint) -> Change | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from hornbook.documents import rows_where
 from hornbook.files import read_json
 from hornbook.runs import manifest
+from hornbook.runs.folders import stage_folders
 from hornbook.runs.manifest import Manifest
 
 
@@ -33,7 +34,21 @@ class Run:
     @classmethod
     def at(cls, root: Path) -> Run:
         """The run in a folder that `hornbook run` made."""
-        return cls.of({folder.name[3:]: folder for folder in sorted(root.glob("[0-9][0-9]-*"))})
+        return cls.of(stage_folders(root))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people call the checkpoints that the stages left, by name, in the recipe's order."""
+        return {
+            checkpoint["name"]: checkpoint["title"]
+            for found in self.manifests.values()
+            for checkpoint in found.checkpoints
+        }
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Checkpoint names in the recipe's order; unknown ones follow by name."""
+        known = list(self.titles)
+        return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
     def figures(self, stage: str) -> dict[str, Any]:
         """What a stage measured; empty where the stage is missing."""

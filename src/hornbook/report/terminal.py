@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hornbook.evaluate.evaluate import BENCHMARKS
-from hornbook.report.checkpoints import TITLES, in_order
 
 WIDTH = 80
 _GAP = 2
@@ -19,13 +18,16 @@ _LONGEST = 12
 _NUMBERS = ("asked", "read", "tokens", "documents", "times")  # columns of the mixture
 
 
-def score_table(figures: dict[str, Any]) -> RenderableType:
-    """One row a checkpoint: the columns of each benchmark, then validation losses by source; and a legend."""
+def score_table(figures: dict[str, Any], titles: Mapping[str, str]) -> RenderableType:
+    """One row a checkpoint: the columns of each benchmark, then validation losses by source; and a legend.
+
+    `figures` are those of `collect`, `titles` what the run calls its checkpoints.
+    """
     scores = figures["scores"]
-    names = in_order(scores)
+    names = [*(name for name in titles if name in scores), *sorted(scores.keys() - titles.keys())]
     columns = ("after", *(column for one in BENCHMARKS for column in one.columns))
     rows = [
-        (TITLES.get(name, name)[:_LONGEST], *(cell for one in BENCHMARKS for cell in one.cells_of(scores[name])))
+        (titles.get(name, name)[:_LONGEST], *(cell for one in BENCHMARKS for cell in one.cells_of(scores[name])))
         for name in names
     ]
     sources = sorted({source for name in names for source in scores[name].get("validation_loss") or {}})
@@ -63,10 +65,10 @@ def _legend(shown: list[str], sources: list[str]) -> str:
     return "\n".join(lines)
 
 
-def mixture_table(figures: dict[str, Any]) -> Table | None:
+def mixture_table(figures: dict[str, Any], titles: Mapping[str, str]) -> Table | None:
     """One row an ingredient: the share that was asked for and the one that was read; None before the tokens stage.
 
-    `figures` are those of `collect`. `times`: how often its documents were read.
+    `figures` are those of `collect`, `titles` the run's. `times`: how often its documents were read.
     """
     phases = figures["stages"].get("tokens", {}).get("phases")
     if not phases:
@@ -79,7 +81,7 @@ def mixture_table(figures: dict[str, Any]) -> Table | None:
         table.add_column(column, justify="right" if column in _NUMBERS else "left")
     for phase, asked in sorted(phases.items()):
         for row in _mixture_rows(asked, trained.get(phase, [])):
-            table.add_row(TITLES.get(phase, phase), *row)
+            table.add_row(titles.get(phase, phase), *row)
     return table
 
 

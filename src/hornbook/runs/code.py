@@ -1,7 +1,7 @@
 """What code a result depends on: every module of this package that its stage's module imports, and those import.
 
-Of a module its syntax tree counts, without docstrings and comments; of what lies beside a module and is no code
-(templates, style sheets, data), the bytes.
+Of a module its syntax tree counts, without docstrings and comments; of what a package holds beside its modules and in
+folders that are no packages (templates, style sheets, data), the bytes.
 """
 
 from __future__ import annotations
@@ -89,14 +89,22 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _digest(module: str) -> str:
-    """Hash of a module's syntax tree, and of the files beside a package's front page that are no code."""
+    """Hash of a module's syntax tree, and for a package of the files in it that are no code."""
     file = _file(module)
     assert file is not None, module
     parts = [digest_bytes("\n".join(_canonical(_tree(module))).encode())]
     if file.name == "__init__.py":
-        beside = (path for path in sorted(file.parent.iterdir()) if path.is_file() and path.suffix != ".py")
-        parts += [f"{path.name} {digest_file(path)}" for path in beside]
+        parts += [f"{path.relative_to(file.parent)} {digest_file(path)}" for path in _data(file.parent)]
     return digest_value(parts)
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    """Files that are no code, in a package and in its folders that are no packages."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name != "__pycache__" and not (path / "__init__.py").exists():
+            yield from _data(path)
+        elif path.is_file() and path.suffix not in (".py", ".pyc"):
+            yield path
 
 
 def _canonical(node: ast.AST) -> Iterator[str]:

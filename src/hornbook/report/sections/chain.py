@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hornbook.report.checkpoints import TITLES, Checkpoint
+from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 
 DOCUMENTS = 5  # shown of each part of a mixture
@@ -58,7 +58,7 @@ def _documents(run: Run) -> list[dict[str, Any]]:
     found = {row["id"]: row for row in run.documents("clean", "id", shown, columns)}
     return [
         {
-            "phase": TITLES.get(phase, phase),
+            "phase": run.titles.get(phase, phase),
             "name": " + ".join(part["sources"]),
             "count": len(ids),
             "rows": [_document(id_, found.get(id_, {})) for id_ in ids[:DOCUMENTS]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hornbook.report.checkpoints import TITLES, Checkpoint
+from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 
 PIECES = 90
@@ -32,7 +32,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
             if pieces
         ],
         "phases": [
-            {"title": TITLES.get(name, name), "parts": _mixture(run, name, parts)}
+            {"title": run.titles.get(name, name), "parts": _mixture(run, name, parts)}
             for name, parts in sorted(figures.get("phases", {}).items())
         ],
         "validation": [{"source": source, **values} for source, values in sorted(facts.items())],
