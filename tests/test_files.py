@@ -83,3 +83,15 @@ def test_remove_folder(tmp_path: Path) -> None:
     (tmp_path / "x" / "y").mkdir(parents=True)
     files.remove_folder(tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_counts_for_its_key_only(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    assert files.kept(path, "a") is None
+    for result in ({"score": 1.0}, None, 3):
+        files.keep(path, "a", result)
+        assert files.kept(path, "a") == files.Kept(result)
+    assert files.kept(path, "b") is None
+    for damaged in ('{"key": "a", "res', "[]", '{"key": "a"}'):
+        path.write_text(damaged)
+        assert files.kept(path, "a") is None

@@ -10,7 +10,6 @@ import pytest
 from hornbook.evaluate import evaluate as module
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Subject
 from hornbook.evaluate.evaluate import BENCHMARKS, evaluate, evaluate_one, in_words
-from hornbook.evaluate.resume import done_before, store
 from hornbook.progress import Progress
 
 
@@ -57,18 +56,3 @@ def test_names_and_columns_are_different() -> None:
     columns = [column for benchmark in BENCHMARKS for column in benchmark.columns]
     assert len(set(names)) == len(names)
     assert len(set(columns)) == len(columns)
-
-
-def test_a_stored_result_counts_for_its_key_only(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    assert done_before(path, "a") is None
-    store(path, {"score": 1.0}, "a")
-    assert done_before(path, "a") == {"score": 1.0}
-    assert done_before(path, "b") is None
-    path.write_text('{"key": "a", "res')
-    assert done_before(path, "a") is None
-    assert done_before(path) is None
-    path.write_text("[]")
-    assert done_before(path, "a") is None
-    store(path, {"score": 2.0})
-    assert done_before(path) == {"score": 2.0}

@@ -6,8 +6,14 @@ from hornbook.report.checkpoints import Change, change, checkpoints, last_traine
 from hornbook.report.run import Run
 
 
-def test_order_is_the_recipes_and_then_by_name(run_folder):
-    assert Run.of(run_folder).in_order(["zeta", "4bit", "sft", "alpha", "phase1"]) == ["phase1", "sft", "4bit", "alpha", "zeta"]
+def test_order_is_the_recipes_and_then_by_name(make_run):
+    assert Run.of(make_run()).in_order(["zeta", "4bit", "sft", "alpha", "phase1"]) == [
+        "phase1",
+        "sft",
+        "4bit",
+        "alpha",
+        "zeta",
+    ]
 
 
 @pytest.mark.parametrize(
