@@ -1,0 +1,251 @@
+"""README's table and picture: the pocket recipe with several seeds, as mean and range, on a machine that is named.
+
+python benchmarks/readme_figures.py [--runs runs/readme] [--seeds 1 2 3]
+
+Runs the recipe once for each seed into RUNS/seed-N (what is finished is read), writes what was measured to
+benchmarks/readme_figures.json, the section of README.md between its marks, and docs/images/report.png, the report card
+of the run that is the median by pass@1. The picture needs Chromium. Nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from hornbook.errors import UserError
+from hornbook.files import write_json, write_text
+from hornbook.machine import describe
+from hornbook.report.figures import collect
+from hornbook.report.run import Run
+from hornbook.report.wording import duration, listed, size
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "benchmarks" / "readme_figures.json"
+BEGIN, END = "<!-- figures: benchmarks/readme_figures.py writes what stands here -->", "<!-- /figures -->"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PICTURE = (1100, 1560)  # pixels: the head of the page and the score table
+# Vector and matrix instructions that change how, and how fast, PyTorch multiplies: x86's, then Arm's.
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
+
+Figures = dict[str, Any]
+
+
+def instructions(cpuinfo: str) -> list[str]:
+    """Those of INSTRUCTIONS that /proc/cpuinfo names."""
+    words = set(cpuinfo.split())
+    return [name for name in INSTRUCTIONS if name in words]
+
+
+def run(recipe: str, seed: int, into: Path) -> None:
+    """Run the recipe, or what is left of it. Raises UserError when that fails."""
+    command = [sys.executable, "-m", "hornbook", "run", recipe, f"seed={seed}", "--into", str(into)]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"{' '.join(command[1:])} failed")
+
+
+def measured(folder: Path, seed: int) -> Figures:
+    """What README tells of one finished run. Raises UserError where a stage is missing."""
+    found, figures = Run.at(folder), collect(folder)
+    if "report" not in found.manifests or not figures["scores"]:
+        raise UserError(f"{folder} holds no finished run with scores")
+    last = found.manifests["report"]
+    quantized = found.figures("quantize")
+    return {
+        "seed": seed,
+        "scores": {name: _scores(scores) for name, scores in figures["scores"].items()},
+        "checkpoints": [
+            {key: one[key] for key in ("name", "title", "shrunk")}
+            for manifest in found.manifests.values()
+            for one in manifest.checkpoints
+            if one["name"] in figures["scores"]
+        ],
+        "problems": found.figures("evaluate")["problems"],
+        "parameters": found.figures("pretrain")["parameters"],
+        "shrunk_bytes": quantized.get("bytes_after"),
+        "seconds": figures["seconds"],
+        "peak_memory": figures["peak_memory"],
+        "disk": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        "machine": last.machine,
+        "computing": found.figures("pretrain")["computing"],
+        "versions": last.versions,
+        "code": {name: one.code for name, one in found.manifests.items()},
+    }
+
+
+def _scores(scores: Mapping[str, Any]) -> Figures:
+    refusals = scores.get("refusals") or {}
+    return {
+        "completion": scores["completion"]["pass_at_1"],
+        "chat": scores["chat"]["pass_at_1"] if scores.get("chat") else None,
+        "harmful": refusals.get("harmful_refused"),
+        "harmless": refusals.get("harmless_refused"),
+    }
+
+
+def together(runs: Sequence[Figures], date: str, processor: Mapping[str, Any]) -> Figures:
+    """The runs as one table's figures. `processor`: this machine's, with its `instructions`.
+
+    Raises UserError where they were not made by the same code on the same machine, or not on this one.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        for key, what in (
+            ("machine", "on another machine"),
+            ("versions", "with other libraries"),
+            ("code", "by other code"),
+        ):
+            if other[key] != first[key]:
+                raise UserError(f"seed {other['seed']} was made {what} than seed {first['seed']}; make them alike")
+    if first["machine"].get("processor") != processor.get("processor"):
+        raise UserError(f"the runs were made on {first['machine'].get('processor')}; read them there")
+    shared = ("checkpoints", "problems", "parameters", "machine", "computing", "versions")
+    own = ("seed", "scores", "shrunk_bytes", "seconds", "peak_memory", "disk")
+    return {
+        "date": date,
+        **{key: first[key] for key in shared},
+        "instructions": processor["instructions"],
+        "median": median(runs)["seed"],
+        "runs": [{key: one[key] for key in own} for one in runs],
+    }
+
+
+def median(runs: Sequence[Figures]) -> Figures:
+    """The run in the middle by pass@1 of its last model at full precision; of two the lower one."""
+    ordered = sorted(runs, key=lambda one: (one["scores"][last_trained(one)["name"]]["completion"], one["seed"]))
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def last_trained(figures: Figures) -> Figures:
+    """The last checkpoint that is not shrunk: its `name` and `title`."""
+    return next(one for one in reversed(figures["checkpoints"]) if not one["shrunk"])
+
+
+def section(figures: Figures) -> str:
+    """README's section: the table, and how it came about."""
+    runs = figures["runs"]
+    seeds = listed(str(one["seed"]) for one in runs)
+    rows = [_row(checkpoint, figures) for checkpoint in figures["checkpoints"]]
+    last = last_trained(figures)
+    each = ", ".join(f"{one['scores'][last['name']]['completion']:.1%} with seed {one['seed']}" for one in runs)
+    machine = figures["machine"]
+    return "\n".join(
+        [
+            f"![The report card of the pocket recipe with seed {figures['median']}](docs/images/report.png)",
+            "",
+            "| after | pass@1, completing a docstring | pass@1, asked in chat | declines harmful / harmless requests |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Mean and range over seeds {seeds}; after {last['title']} {each}. The picture is of seed "
+            f"{figures['median']}, the median; `make pocket` is seed 1.",
+            f"pass@1 counts {figures['problems']} held-out problems, new compositions of known parts, each answered "
+            "once and run in a sandbox.",
+            f"Measured on {figures['date']} with Hornbook {figures['versions']['hornbook']}, PyTorch "
+            f"{figures['versions']['torch']} and Python {figures['versions']['python']} on {machine['cores']} cores of "
+            f"{machine['processor']} ({', '.join(figures['instructions'])}; computing on {figures['computing']}): "
+            f"{_range(runs, 'seconds', duration)} a run, {_range(runs, 'peak_memory', size)} of memory, "
+            f"{_range(runs, 'disk', size)} of disk.",
+            "`python benchmarks/readme_figures.py` makes this section.",
+        ]
+    )
+
+
+def _row(checkpoint: Figures, figures: Figures) -> str:
+    scores = [one["scores"][checkpoint["name"]] for one in figures["runs"]]
+    small = f", {_range(figures['runs'], 'shrunk_bytes', size)}" if checkpoint["shrunk"] else ""
+    passed = " | ".join(_spread([one[style] for one in scores]) for style in ("completion", "chat"))
+    refused = " / ".join(_spread([one[kind] for one in scores], 0) for kind in ("harmful", "harmless"))
+    return f"| {checkpoint['title']}{small} | {passed} | {refused} |"
+
+
+def _spread(values: Sequence[float | None], digits: int = 1) -> str:
+    """Mean and range as percentages; a dash for what was not measured."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    low, high = (f"{100 * value:.{digits}f}" for value in (min(known), max(known)))
+    return f"{100 * mean(known):.{digits}f}%" + (f" ({low}–{high})" if low != high else "")
+
+
+def _range(runs: Sequence[Figures], key: str, words: Any) -> str:
+    low, high = (words(choose(one[key] for one in runs)) for choose in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
+def written(readme: str, text: str) -> str:
+    """README with `text` between its marks. Raises UserError where it has none."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"README has no place for figures: {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def picture(page: Path, image: Path) -> None:
+    """The head of a page as a PNG, by a browser without a window or a network. Raises UserError where there is none."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise UserError(f"no {' or '.join(BROWSERS)} for the picture: install one, or add --without-picture")
+    with tempfile.TemporaryDirectory() as profile:
+        taken = Path(profile) / "report.png"
+        command = [
+            browser,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            f"--user-data-dir={profile}/profile",
+            f"--window-size={PICTURE[0]},{PICTURE[1]}",
+            f"--screenshot={taken}",
+            page.absolute().as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode or not taken.is_file():
+            raise UserError(f"{browser} took no picture of {page}: {done.stderr.strip()[-300:]}")
+        shutil.move(taken, image)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run or read every seed, then write figures, section and picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "readme", help="a folder for the runs")
+    parser.add_argument("--recipe", default="pocket")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--read", action="store_true", help="run nothing: every seed is finished")
+    parser.add_argument("--date", help="of the runs; today unless told")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--figures", type=Path, default=FIGURES)
+    parser.add_argument("--picture", type=Path, default=ROOT / "docs" / "images" / "report.png")
+    parser.add_argument("--without-picture", action="store_true")
+    given = parser.parse_args(arguments)
+    folders = {seed: given.runs / f"seed-{seed}" for seed in given.seeds}
+    for seed, folder in folders.items():
+        if not given.read:
+            run(given.recipe, seed, folder)
+    here = {**describe(), "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore"))}
+    figures = together([measured(folder, seed) for seed, folder in folders.items()], given.date or _today(), here)
+    if not given.without_picture:
+        [page] = folders[figures["median"]].glob("[0-9]*-report/report.html")
+        picture(page, given.picture)
+    write_json(given.figures, figures)
+    write_text(given.readme, written(given.readme.read_text(encoding="utf-8"), section(figures)))
+    print(json.dumps({one["seed"]: one["scores"] for one in figures["runs"]}, indent=2))
+
+
+def _today() -> str:
+    import datetime
+
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
