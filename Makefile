@@ -1,15 +1,23 @@
-# Two commands: `make pocket` makes a model, `make test` checks everything. Each sets up what it needs in .venv.
+# Two commands: `make pocket` makes a model, `make test` checks everything. Each sets up what it needs in .venv, with the
+# versions of constraints/, which have passed; pyproject.toml says which others may do.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+PYTHONS ?= python3.11 python3.12 python3.13
+VENV ?= .venv
+BIN = $(VENV)/bin
+MINOR = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+CONSTRAINTS ?= constraints/$(MINOR).txt
+INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 ARGS ?=
 
-.PHONY: pocket test lint types imports tests clean help
+.PHONY: pocket test lint types imports tests test-newest test-oldest constraints versions clean help
 
 help:
-	@echo "make pocket   install into .venv and run the pocket recipe: raw text to a model in minutes"
-	@echo "make test     lint, types, import contract and all tests"
-	@echo "make clean    remove .venv and caches (runs/ stays)"
+	@echo "make pocket        install into .venv and run the pocket recipe: raw text to a model in minutes"
+	@echo "make test          lint, types, import contract and all tests"
+	@echo "make test-newest   the same in a new environment with the newest version of everything"
+	@echo "make test-oldest   all tests with the oldest versions that pyproject.toml allows"
+	@echo "make constraints   test-newest with each of PYTHONS; what passes is what the others install from then on"
+	@echo "make clean         remove environments and caches (runs/ stays)"
 
 pocket: $(VENV)/.installed
 	$(BIN)/hornbook run pocket $(ARGS)
@@ -29,18 +37,37 @@ imports: $(VENV)/.installed-dev
 tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+test-newest:
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+
+test-oldest:
+	rm -rf .venv-oldest
+	mkdir -p build
+	$(PYTHON) constraints/oldest.py > build/oldest.txt
+	$(MAKE) tests VENV=.venv-oldest CONSTRAINTS=build/oldest.txt
+
+constraints:
+	for python in $(PYTHONS); do \
+		$(MAKE) test-newest PYTHON=$$python && $(MAKE) versions VENV=.venv-newest || exit 1; \
+	done
+
+# Without which build of torch this machine has, nor CUDA's parts, whose versions torch names itself.
+versions:
+	$(BIN)/pip freeze --exclude-editable | sed 's/+.*//' | grep -vE '^(cuda|nvidia|triton)' > constraints/$(MINOR).txt
+
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); ok or sys.exit(f"Hornbook needs Python 3.11 to 3.13; {sys.executable} is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12 pocket")'
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.python pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+$(VENV)/.installed: $(VENV)/.python pyproject.toml $(wildcard constraints/*.txt)
+	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build src/*.egg-info
+	rm -rf .venv .venv-newest .venv-oldest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build src/*.egg-info
