@@ -25,8 +25,8 @@ pocket: $(VENV)/.installed
 test: lint types imports tests
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks constraints
+	$(BIN)/ruff format --check src tests benchmarks constraints
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
