@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.benchmarks.scripts import ROOT, script
 
 from hornbook.errors import UserError
 from hornbook.files import write_text
 from hornbook.runs.manifest import Manifest
-
-from tests.benchmarks.scripts import ROOT, script
 
 figures = script("readme_figures")
 MACHINE = {"processor": "a chip", "cores": 2, "system": "Linux x86_64"}
