@@ -25,8 +25,8 @@ pocket: $(VENV)/.installed
 test: lint types imports tests
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks constraints
-	$(BIN)/ruff format --check src tests benchmarks constraints
+	$(BIN)/ruff check src tests benchmarks constraints examples
+	$(BIN)/ruff format --check src tests benchmarks constraints examples
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

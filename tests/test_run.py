@@ -21,11 +21,11 @@ import pytest
 
 from hornbook import cli
 from hornbook.commands import talk
-from hornbook.commands.places import final_model
 from hornbook.model.formats import checkpoint
 from hornbook.recipe import STAGES as DECLARED
 from hornbook.recipe import load
 from hornbook.runs import store
+from hornbook.runs.folders import final_model
 
 pytestmark = pytest.mark.slow
 

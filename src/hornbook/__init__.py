@@ -1,3 +1,86 @@
-"""Hornbook: small language models the phi way, textbook-quality data in, a model that fits in a pocket out."""
+"""Hornbook: small language models the phi way, textbook-quality data in, a model that fits in a pocket out.
+
+What Python programs need is here, and imported when it is asked for; `examples/` shows it at work.
+
+- Folders: `run_stage` with a stage (`READ`, `FILTER`, `GRADE`, ...), `run_recipe`, `train_on_texts`; `read_rows`.
+- Models: `open_model`, then `complete` or a `Conversation`, with a `Sampling`.
+- Where it comes from: `chain`, `packed_documents`, `trace`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hornbook.corpus.clean import CLEAN
+    from hornbook.corpus.filter import FILTER
+    from hornbook.corpus.grade import GRADE
+    from hornbook.corpus.read import READ
+    from hornbook.corpus.trace import trace
+    from hornbook.documents import read_rows
+    from hornbook.errors import UserError
+    from hornbook.inference.conversation import Conversation
+    from hornbook.inference.generate import Sampling, complete
+    from hornbook.library import run_recipe, train_on_texts
+    from hornbook.model import open_model
+    from hornbook.model.config import ModelConfig
+    from hornbook.progress import ConsoleProgress
+    from hornbook.runs.chain import chain
+    from hornbook.runs.single import run_stage
+    from hornbook.tokens.shards import packed_documents
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CLEAN",
+    "FILTER",
+    "GRADE",
+    "READ",
+    "ConsoleProgress",
+    "Conversation",
+    "ModelConfig",
+    "Sampling",
+    "UserError",
+    "chain",
+    "complete",
+    "open_model",
+    "packed_documents",
+    "read_rows",
+    "run_recipe",
+    "run_stage",
+    "trace",
+    "train_on_texts",
+]
+
+# Where each of them stands; the imports above are the same for type checkers.
+_MODULES = {
+    "CLEAN": "corpus.clean",
+    "FILTER": "corpus.filter",
+    "GRADE": "corpus.grade",
+    "READ": "corpus.read",
+    "ConsoleProgress": "progress",
+    "Conversation": "inference.conversation",
+    "ModelConfig": "model.config",
+    "Sampling": "inference.generate",
+    "UserError": "errors",
+    "chain": "runs.chain",
+    "complete": "inference.generate",
+    "open_model": "model",
+    "packed_documents": "tokens.shards",
+    "read_rows": "documents",
+    "run_recipe": "library",
+    "run_stage": "runs.single",
+    "trace": "corpus.trace",
+    "train_on_texts": "library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +34,7 @@ from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 from hornbook.report.report import REPORT
 from hornbook.runs.stage import Stage
 from hornbook.runs.steps import Step, steps
-from hornbook.settings import Settings, apply, validated
+from hornbook.settings import Settings, apply, assign, validated
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.teacher.texts import TEXTS
 from hornbook.teacher.write import WRITE
@@ -228,15 +228,20 @@ def base_of(path: Path) -> Path:
     return Path.cwd() if path in available().values() else path.parent
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and validate a recipe; each override is `dotted.key=value` with a TOML value or plain text.
+def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
+    """Read and validate a recipe; an override is `dotted.key=value` with a TOML value or plain text, or such a key
+    with its value.
 
     A recipe with `base = "name or file"` has all settings of that one but those that it sets itself.
     Raises UserError with one line that names the wrong key, where it is, and the nearest right one.
     """
     values = {"name": path.stem, **_values(path, ())}
-    for override in overrides:
-        apply(values, override)
+    if isinstance(overrides, Mapping):
+        for key, value in overrides.items():
+            assign(values, key, value)
+    else:
+        for override in overrides:
+            apply(values, override)
     return validated(Recipe, values, "recipe", f"{path.name}: ")
 
 

@@ -25,7 +25,7 @@ def where_and_what(problem: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def apply(values: dict[str, Any], override: str) -> None:
-    """Set one dotted key: `dotted.key=value` with a TOML value or plain text; list items are counted from 0.
+    """Set one dotted key: `dotted.key=value` with a TOML value or plain text, as `assign` does.
 
     Raises UserError for what is no override, and where the key leads nowhere.
     """
@@ -36,6 +36,11 @@ def apply(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    assign(values, key, value)
+
+
+def assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set one dotted key; list items are counted from 0. Raises UserError where the key leads nowhere."""
     *path, last = key.split(".")
     target: Any = values
     for position, step in enumerate(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from pydantic import ValidationError
 from scipy import stats
 
+from hornbook.errors import UserError
 from hornbook.inference import generate as module
-from hornbook.inference.generate import Sampling, choose, generate, stream
+from hornbook.inference.generate import Sampling, choose, complete, generate, stream
+from hornbook.model.tokenizers import Tokenizer
 
 PROMPTS = [[9, 8, 7], [1], list(range(20, 50)), [5, 5], [100, 200, 300, 301, 302]]
 
@@ -173,3 +176,12 @@ def test_the_same_seed_draws_the_same() -> None:
 def test_impossible_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Sampling(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_text_is_gone_on_with(make_model: Callable[..., Any], tokenizer_folder: Path) -> None:
+    model, tokenizer = make_model(seed=3, vocabulary=380), Tokenizer(tokenizer_folder)
+    ids = list(stream(model, tokenizer.encode("total = 0"), limit=12, stops=tokenizer.stops))
+    assert "".join(complete(model, tokenizer, "total = 0", limit=12)) == "".join(tokenizer.stream(ids))
+    assert list(complete(model, tokenizer, "", limit=1))  # an empty text begins a document
+    with pytest.raises(UserError, match=r"the prompt is \d+ tokens long, the model's context is 64"):
+        list(complete(model, tokenizer, "value " * 100))

@@ -1,6 +1,7 @@
 """Building, loading and saving by name, and how a name becomes a folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import torch
 
 import hornbook.model
 from hornbook.errors import UserError
-from hornbook.model import build, load, locate, save
+from hornbook.model import build, load, locate, model_folder, open_model, save
 from hornbook.model.config import ModelConfig
+from hornbook.runs.manifest import Manifest
 
 TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, mlp_width=64, context=64)
 
@@ -87,3 +89,23 @@ def test_a_folder_is_itself_and_a_name_is_looked_up(tmp_path, monkeypatch):
     (mine / "config.json").write_text("{}")
     monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "mine"))
     assert locate("microsoft/phi-2") == mine
+
+
+def test_what_is_meant_by_a_model(make_checkpoint, tmp_path, monkeypatch):
+    model, folder = make_checkpoint(seed=4, vocabulary=380)
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "mine"
+    for name, shrunk in (("03-sft", False), ("04-quantize", True)):
+        shutil.copytree(folder, run / name / "model")
+        told = [{"name": name[3:], "folder": "model", "title": name, "shrunk": shrunk}]
+        made = Manifest(name[3:], "", {}, {}, "", {}, 0.0, 0, {}, checkpoints=told)
+        made.write(run / name)
+    assert model_folder(folder) == folder
+    assert model_folder(run / "03-sft") == run / "03-sft" / "model"
+    assert model_folder(str(run)) == run / "03-sft" / "model"  # the last that one would train further
+    assert model_folder("mine") == Path("runs/mine/03-sft/model")
+    with pytest.raises(UserError, match="holds no model"):
+        model_folder(tmp_path)
+    opened, tokenizer = open_model("mine", device="cpu")
+    assert torch.equal(opened.embed.weight, model.embed.weight)
+    assert tokenizer.folder == Path("runs/mine/03-sft/model")

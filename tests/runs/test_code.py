@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,12 @@ def test_stages_depend_on_their_own_room_and_on_no_later_one() -> None:
     for name, reached in found.items():
         rooms = {one.split(".")[1] for one in reached}
         assert not rooms & {"commands", "cli", "recipe", "planning"}, name
+
+
+def test_a_stage_of_a_program_of_ones_own_counts_with_what_it_imports(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine_of_test_code.py").write_text("from hornbook import seeds\n")
+    importlib.import_module("mine_of_test_code")
+    assert modules("mine_of_test_code") == {"mine_of_test_code", "hornbook.seeds"}
+    assert code_digest("mine_of_test_code") != code_digest("hornbook.seeds")
+    assert code_digest("in_no_file") == code_digest("in_no_file")

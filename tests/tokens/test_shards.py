@@ -45,3 +45,12 @@ def test_damage_is_told(damage, told: str, tmp_path: Path) -> None:  # type: ign
     damage(tmp_path)
     with pytest.raises(UserError, match=told):
         shards.read(tmp_path, "one")
+
+
+def test_packed_documents_by_shard(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "phase2-0.documents.json").write_text('["b"]')
+    (tmp_path / "shards" / "phase1-0.documents.json").write_text('["a", "c"]')
+    (tmp_path / "shards" / "phase1-0.json").write_text("{}")
+    assert shards.packed_documents(tmp_path) == {"phase1-0": ["a", "c"], "phase2-0": ["b"]}
+    assert shards.packed_documents(tmp_path / "elsewhere") == {}

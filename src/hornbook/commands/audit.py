@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hornbook.commands.folders import writable
-from hornbook.commands.places import model_folder
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
+from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
+from hornbook.runs.single import writable
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 
 if TYPE_CHECKING:

@@ -42,8 +42,7 @@ def read(
     sources = [_source(path, whole, column) for path in paths if not _is_setting(path)]
     changes = [path for path in paths if _is_setting(path)]
     settings = settings_of(READ, changes, given={"sources": [source.model_dump() for source in sources]})
-    local = [Path(source.path) for source in sources if Path(source.path).exists()]
-    tell(run_stage(READ, settings, {}, into, reads=local, force=force), into, "corpus")
+    tell(run_stage(READ, settings, into, force=force), into, "corpus")
 
 
 def clean(
@@ -67,8 +66,8 @@ def clean(
     settings = settings_of(CLEAN, changes)
     benchmarks = [*settings.clean.against, *map(str, against or [])]
     settings = settings_of(CLEAN, changes, given={"against": benchmarks})
-    several = {"corpora": {str(number): folder for number, folder in enumerate(folders)}}
-    tell(run_stage(CLEAN, settings, {}, into, several=several, force=force), into, "corpus")
+    corpora_read = {str(number): folder for number, folder in enumerate(folders)}
+    tell(run_stage(CLEAN, settings, into, force=force, corpora=corpora_read), into, "corpus")
 
 
 def _source(path: str, whole: bool, column: str | None) -> Source:

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.places import MODEL, model_folder
+from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
+from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.folders import run_above, stage_folders
 

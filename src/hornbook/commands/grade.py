@@ -68,7 +68,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     if dry_run and stage_settings.teacher is not None:
         _preview(corpus, load(rubric), stage_settings.grade, stage_settings.teacher.client(), stage_settings.seed)
         return
-    made = run_stage(GRADE, stage_settings, {"corpus": corpus}, into, force=force)
+    made = run_stage(GRADE, stage_settings, into, force=force, corpus=corpus)
     _show(made.manifest.figures, into, made.before)
 
 

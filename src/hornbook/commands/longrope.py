@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from hornbook.commands.folders import FORCE, content, make
-from hornbook.commands.places import MODEL, model_folder
+from hornbook.commands.folders import FORCE, make
+from hornbook.commands.places import MODEL
 from hornbook.files import digest_value, read_json
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.search import SEARCH
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
+from hornbook.model import model_folder
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
+from hornbook.runs.single import content
 from hornbook.runs.stage import Stage
 from hornbook.runs.store import Job
 from hornbook.settings import Settings, parsed, validated

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hornbook.commands.places import model_folder
 from hornbook.errors import UserError
+from hornbook.model import model_folder
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import read_config
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization

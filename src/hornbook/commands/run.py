@@ -15,13 +15,13 @@ from rich.table import Table
 
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNNER, WORKERS, choose_runner
-from hornbook.commands.places import final_model
 from hornbook.commands.report import report_page
 from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.recipe import Recipe, available, base_of, load, locate
 from hornbook.runs import run as runs
+from hornbook.runs.folders import final_model
 from hornbook.runs.run import Result, State
 from hornbook.runs.steps import Step
 

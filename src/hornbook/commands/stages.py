@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -11,9 +11,9 @@ import typer
 
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
-from hornbook.commands.places import model_folder
 from hornbook.commands.settings import flag_values, is_override, settings_of
 from hornbook.errors import UserError
+from hornbook.model import model_folder
 from hornbook.runs.stage import Flag, Input, Stage
 
 Parameter = inspect.Parameter
@@ -53,16 +53,16 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
             wishes = " or ".join(flag.name for flag in stage.flags) or "settings, KEY=VALUE"
             raise UserError(f"nothing to {stage.name} by: name {wishes}")
         inputs = {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
-        several = {one.name: _several(one, folders) for one in many}
+        several = {one.name: [_folder(one, word) for word in folders] for one in many}
         unsafe = consent(options["without_isolation"]) if stage.runs_generated_code else False
         made = run_stage(
             stage,
             settings,
-            inputs,
             options["into"],
-            several=several,
             force=options["force"],
             allow_unisolated=unsafe,
+            **inputs,
+            **several,
         )
         tell(made, options["into"], what)
 
@@ -139,13 +139,3 @@ def _folder(one: Input, given: Any) -> Path:
         return model_folder(str(given))
     folder = Path(given)
     return folder / one.inside if one.inside and (folder / one.inside).is_dir() else folder
-
-
-def _several(one: Input, given: Sequence[str]) -> Mapping[str, Path]:
-    """Several folders by name: that of the folder, numbered where two have the same."""
-    found: dict[str, Path] = {}
-    for word in given:
-        folder = _folder(one, word)
-        name = folder.name if folder.name not in found else f"{folder.name}-{len(found) + 1}"
-        found[name] = folder
-    return found

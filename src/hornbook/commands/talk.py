@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hornbook.commands.places import MODEL, model_folder
+from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
+from hornbook.model import model_folder, open_model
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
-    from hornbook.model.tokenizers import Tokenizer
-    from hornbook.model.transformer import Transformer
 
 console = Console()
 
@@ -25,15 +23,6 @@ TOP_K = Annotated[int, typer.Option(min=0, help="Sample among the k most likely 
 TOP_P = Annotated[float, typer.Option(min=0.0001, max=1, help="Sample among the most likely tokens of this total.")]
 SEED = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")]
 MAX_TOKENS = Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")]
-
-
-def _open(folder: Path) -> tuple[Transformer, Tokenizer]:
-    """A model and its tokenizer, on the GPU where there is one; the precision is that of the stored weights."""
-    from hornbook import machine
-    from hornbook.model.formats import checkpoint
-    from hornbook.model.tokenizers import Tokenizer
-
-    return checkpoint.load(folder, device=machine.choose().device), Tokenizer(folder)
 
 
 def generate(
@@ -46,17 +35,12 @@ def generate(
     seed: SEED = 0,
 ) -> None:
     """Complete a text; the answer streams to standard output."""
-    from hornbook.inference.generate import Sampling, stream
+    from hornbook.inference.generate import Sampling, complete
 
-    loaded, tokenizer = _open(model_folder(model))
+    loaded, tokenizer = open_model(model)
     text = sys.stdin.read() if prompt == "-" else prompt
-    ids = tokenizer.encode(text) or [tokenizer.end_of_text]
-    if len(ids) >= loaded.config.context:
-        raise UserError(
-            f"the prompt is {len(ids)} tokens long, the model's context is {loaded.config.context}; shorten it"
-        )
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    for piece in tokenizer.stream(stream(loaded, ids, limit=max_tokens, stops=tokenizer.stops, sampling=sampling)):
+    for piece in complete(loaded, tokenizer, text, limit=max_tokens, sampling=sampling):
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
@@ -77,7 +61,7 @@ def chat(
 
     folder = model_folder(model)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    talk = Conversation(*_open(folder), sampling, limit=max_tokens, system=system)
+    talk = Conversation(*open_model(folder), sampling, limit=max_tokens, system=system)
     console.print(f"[dim]{folder}: {talk.about}. /new starts over, /quit leaves.[/dim]", highlight=False)
     while True:
         try:

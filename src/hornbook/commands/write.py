@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hornbook.commands.folders import FORCE, content, make
+from hornbook.commands.folders import FORCE, make
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
+from hornbook.runs.single import content
 from hornbook.runs.store import Job
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 from hornbook.teacher.kinds.draws import Extract, extracts

@@ -14,9 +14,16 @@ class Conversation:
     """Turns so far; `forgotten` is how many of them the last answer could no longer see."""
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, sampling: Sampling, *, limit: int, system: str | None = None
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        sampling: Sampling | None = None,
+        *,
+        limit: int = 256,
+        system: str | None = None,
     ) -> None:
-        self._model, self._tokenizer, self._sampling, self._limit = model, tokenizer, sampling, limit
+        """limit: tokens of an answer at most. system: what the model is told before the conversation begins."""
+        self._model, self._tokenizer, self._sampling, self._limit = model, tokenizer, sampling or Sampling(), limit
         self._system = [{"role": "system", "content": system}] if system else []
         self._turns: list[dict[str, str]] = []
         self.forgotten = 0

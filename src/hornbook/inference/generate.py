@@ -8,7 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from hornbook.errors import UserError
 from hornbook.model.cache import KVCache
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 from hornbook.settings import Settings
 
@@ -23,6 +25,21 @@ class Sampling(Settings):
     top_k: int = Field(0, ge=0, description="keep only the k most likely tokens; 0 keeps all")
     top_p: float = Field(1.0, gt=0, le=1, description="keep the smallest set of tokens with this much probability")
     seed: int = 0
+
+
+def complete(
+    model: Transformer, tokenizer: Tokenizer, text: str, *, limit: int = 256, sampling: Sampling | None = None
+) -> Iterator[str]:
+    """Yield what the model goes on with after `text`, in pieces as they are made: at most `limit` tokens.
+
+    Raises UserError where the text leaves no room in the model's context.
+    """
+    ids = tokenizer.encode(text) or [tokenizer.end_of_text]
+    if len(ids) >= model.config.context:
+        raise UserError(
+            f"the prompt is {len(ids)} tokens long, the model's context is {model.config.context}; shorten it"
+        )
+    yield from tokenizer.stream(stream(model, ids, limit=limit, stops=tokenizer.stops, sampling=sampling))
 
 
 @torch.inference_mode()

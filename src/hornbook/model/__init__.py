@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 from hornbook.model.registry import Entry, find
+from hornbook.runs.folders import final_model
 from hornbook.seeds import derive
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
-__all__ = ["build", "load", "locate", "save"]
+__all__ = ["build", "load", "locate", "model_folder", "open_model", "save"]
 
 
 def build(
@@ -63,6 +64,20 @@ def load(
     return checkpoint.load(locate(model), device=device, dtype=dtype, compute=compute)
 
 
+def open_model(model: str | Path, *, device: str | None = None) -> tuple[Transformer, Tokenizer]:
+    """A model to ask, and its tokenizer: of a folder, a run (its last model), a run's name, or a name of `locate`.
+
+    It is put on the GPU where there is one unless `device` tells otherwise; the precision is that of the stored
+    weights. Raises UserError with one line where there is no such model or its folder is damaged.
+    """
+    from hornbook.machine import choose
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
+
+    folder = model_folder(model)
+    return checkpoint.load(folder, device=device or choose().device), Tokenizer(folder)
+
+
 def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None) -> None:
     """Write a folder that `load` and `transformers` read; with a tokenizer it is a whole checkpoint."""
     from hornbook.model.formats import checkpoint
@@ -88,6 +103,24 @@ def locate(model: str | Path) -> Path:
         f"{entry.name} is not on this machine: download {entry.published} from the Hugging Face hub and give its "
         "folder, or put it into the folder that the variable HORNBOOK_MODELS names"
     )
+
+
+def model_folder(model: str | Path) -> Path:
+    """The checkpoint that a user means: a model's folder, a run or its name (its last model), or what `locate` finds.
+
+    Raises UserError for a folder without a model, and as `locate` does.
+    """
+    for root in (Path(model), Path("runs") / model):
+        if (root / "config.json").is_file():
+            return root
+        if (root / "model" / "config.json").is_file():
+            return root / "model"
+        found = final_model(root)
+        if found is not None:
+            return found
+    if Path(model).is_dir():
+        raise UserError(f"{model} holds no model; give a folder with config.json, or a run folder such as runs/pocket")
+    return locate(model)
 
 
 def _places(entry: Entry) -> list[Path]:

@@ -7,6 +7,7 @@ folders that are no packages (templates, style sheets, data), the bytes.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -82,18 +83,17 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    file = _file(module)
-    assert file is not None, module
-    return ast.parse(file.read_bytes())
+    """A module's syntax tree; that of an empty one where a program that is in no file has a stage of its own."""
+    file = _file(module) or getattr(sys.modules.get(module), "__file__", None)
+    return ast.parse(Path(file).read_bytes() if file else b"")
 
 
 @cache
 def _digest(module: str) -> str:
     """Hash of a module's syntax tree, and for a package of the files in it that are no code."""
     file = _file(module)
-    assert file is not None, module
     parts = [digest_bytes("\n".join(_canonical(_tree(module))).encode())]
-    if file.name == "__init__.py":
+    if file is not None and file.name == "__init__.py":
         parts += [f"{path.relative_to(file.parent)} {digest_file(path)}" for path in _data(file.parent)]
     return digest_value(parts)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from hornbook.runs import manifest
+
 _NUMBERED = re.compile(r"\d\d-(?P<stage>[a-z][a-z0-9_-]*)")
 
 
@@ -23,9 +25,20 @@ def stage_folders(root: Path) -> dict[str, Path]:
 
 def is_run(root: Path) -> bool:
     """Whether a folder is one that `hornbook run` made: it has a stage that is whole."""
-    return any((folder / "manifest.json").is_file() for folder in stage_folders(root).values())
+    return any((folder / manifest.FILE).is_file() for folder in stage_folders(root).values())
 
 
 def run_above(path: Path) -> Path | None:
     """The run that a file or folder belongs to, None where it belongs to none."""
     return next((parent for parent in path.absolute().parents if is_run(parent)), None)
+
+
+def final_model(run: Path) -> Path | None:
+    """The last checkpoint of a run that one would train further, or None where there is none yet."""
+    for folder in reversed(stage_folders(run).values()):
+        found = manifest.read(folder)
+        for checkpoint in reversed(found.checkpoints if found is not None else []):
+            place = folder / checkpoint["folder"]
+            if not checkpoint["shrunk"] and (place / "config.json").is_file():
+                return place
+    return None

@@ -5,7 +5,7 @@ The recipe, `--dry-run`, `plan`, the command line, manifests and the report all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -99,6 +99,7 @@ class Stage(Generic[S]):
     wanted: whether a recipe with these settings has it.
     decides: what of the settings decides the result, where that is not all of them as they stand.
     outside: what else the result depends on (the files of a source, say), as a JSON value.
+    reads: files and folders of the user's that the settings name, where nothing may be written.
     headline: what it did, in a line of about 55 characters, from its figures.
     estimate: how much work it is.
     """
@@ -116,6 +117,7 @@ class Stage(Generic[S]):
     wanted: Callable[[S], bool] = lambda settings: True
     decides: Callable[[S, Path], dict[str, Any]] | None = None
     outside: Callable[[S, Path], Any] = lambda settings, base: None
+    reads: Callable[[S, Path], Sequence[Path]] = lambda settings, base: ()
     headline: Callable[[dict[str, Any]], str] = lambda figures: ""
     estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
     flags: tuple[Flag, ...] = ()
@@ -150,7 +152,7 @@ class Stage(Generic[S]):
         """The headline; empty where the figures lack what it tells."""
         try:
             return self.headline(figures)
-        except (KeyError, TypeError):
+        except (LookupError, TypeError, ValueError):
             return ""
 
 

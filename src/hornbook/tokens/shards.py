@@ -35,6 +35,16 @@ def write_blocks(
     write_json(folder / f"{name}.json", {"dtype": kind, "rows": rows, "row": row, **facts})
 
 
+def packed_documents(tokens: Path) -> dict[str, list[str]]:
+    """Ids of the documents in each training shard of a tokens stage's folder, in the order in which they were packed.
+
+    The shards are named after phase and ingredient: `phase1-0` is the first ingredient of phase 1's mixture.
+    """
+    ending = ".documents.json"
+    found = sorted((tokens / "shards").glob(f"*{ending}"))
+    return {path.name.removesuffix(ending): read_json(path) for path in found}
+
+
 def read(folder: Path, name: str) -> NDArray[np.integer[Any]]:
     """Map a shard into memory: (rows, row length). Raises UserError when file and index disagree."""
     index = read_json(folder / f"{name}.json")

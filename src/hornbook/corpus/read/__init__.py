@@ -286,6 +286,7 @@ READ = Stage(
         **settings.read.model_dump(mode="json"),
     },
     outside=_fingerprint,
+    reads=lambda settings, base: [base / one.path for one in settings.real if (base / one.path).exists()],
     headline=lambda f: f"{f['documents']:,} documents, {f['characters'] / 1e6:.1f} million characters",
     estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 12e6),
 )

@@ -1,0 +1,91 @@
+"""Whole runs from Python: a recipe, and a model of nothing but texts. `from hornbook import ...` offers both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from hornbook.errors import UserError
+from hornbook.files import write_text
+from hornbook.model.config import ModelConfig
+from hornbook.progress import Progress
+from hornbook.recipe import ORDER, Recipe, base_of, load, locate
+from hornbook.runs import run as runs
+from hornbook.runs.folders import final_model
+from hornbook.runs.single import Made
+from hornbook.settings import assign, validated
+
+SOURCE = "texts"  # what train_on_texts calls its only source
+
+
+def run_recipe(
+    recipe: Recipe | str | Path,
+    into: Path | str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    until: str | None = None,
+    base: Path | None = None,
+    progress: Progress | None = None,
+    allow_unisolated: bool = False,
+) -> dict[str, Made]:
+    """Run a recipe into the run folder `into`: what is done is skipped. Returns what was made by stage, in order.
+
+    recipe: its name, its file, or one that was made in Python. settings: by dotted key, in place of the recipe's.
+    until: the last stage to run. base: where relative sources start from; the recipe's folder unless told.
+    allow_unisolated: run generated code even where this system cannot isolate it.
+    Raises UserError for a mistake in the recipe, and what its stages raise.
+    """
+    if isinstance(recipe, Recipe):
+        chosen, start = recipe, base or Path.cwd()
+        if settings:
+            raise UserError("a recipe made in Python has its settings already; give them when you make it")
+    else:
+        _, path = locate(str(recipe))
+        chosen, start = load(path, settings or {}), base or base_of(path)
+    steps = chosen.steps(start, allow_unisolated=allow_unisolated)
+    made = runs.run(steps, Path(into), until=until, progress=progress or Progress())
+    return {result.step.name: Made(result.folder, result.manifest, result.skipped) for result in made}
+
+
+def train_on_texts(
+    texts: Iterable[str],
+    into: Path | str,
+    model: ModelConfig | None = None,
+    *,
+    epochs: float = 8.0,
+    seed: int = 1,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train a tokenizer and a model on texts alone; returns the model's folder, in the run folder `into`.
+
+    It is the run of a recipe with one source, from which duplicates are dropped: `hornbook chat`, `report` and `trace`
+    know it. model: its shape; the smallest of the recipes' unless told. epochs: how often a text is read. settings:
+    others of the recipe by dotted key, such as `{"pretrain.batch": 16}`.
+    Raises UserError for wrong settings, and where the texts do not fill one batch.
+    """
+    rows = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
+    most = sum(len(row.encode()) for row in rows)  # a token is a byte at least
+    phase: dict[str, Any] = {"tokens": max(1, ceil(most * epochs / 2)), "maximum_epochs": epochs / 2}
+    phase["mixture"] = [{"sources": [SOURCE], "share": 1.0}]
+    values: dict[str, Any] = {
+        "name": Path(into).name,
+        "seed": seed,
+        "sources": [{"name": SOURCE, "path": f"{SOURCE}.jsonl", "split": False}],
+        "without": [stage.name for stage in ORDER if stage.leave_out],
+        "model": (model or ModelConfig()).model_dump(),
+        "pretrain": {"phase1": phase, "phase2": dict(phase)},
+    }
+    for key, value in (settings or {}).items():
+        assign(values, key, value)
+    recipe = validated(Recipe, values, "recipe")
+    source = Path(into) / f"{SOURCE}.jsonl"
+    if not source.is_file() or source.read_text(encoding="utf-8") != "".join(rows):  # its time counts, too
+        write_text(source, "".join(rows))
+    run_recipe(recipe, into, base=Path(into), progress=progress)
+    trained = final_model(Path(into))
+    assert trained is not None, "the last stage but the report leaves a model"
+    return trained

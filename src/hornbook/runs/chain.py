@@ -1,0 +1,70 @@
+"""From a result back to what it was made of: each folder's manifest names, by hash, what it read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hornbook.errors import UserError
+from hornbook.files import digest_value
+from hornbook.runs import manifest
+from hornbook.runs.folders import final_model
+from hornbook.runs.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Link:
+    """A folder with its manifest. `reads`: for each input the folder that still holds exactly that, None for none."""
+
+    folder: Path
+    manifest: Manifest
+    reads: Mapping[str, Path | None]
+
+    @property
+    def stage(self) -> str:
+        """What was done."""
+        return self.manifest.stage
+
+
+def chain(result: Path | str) -> list[Link]:
+    """The way from a result to where its documents were read: nearest first, and each before all that it read.
+
+    result: a folder with a manifest, a checkpoint in one, or a run, which stands for its last model. What was read is
+    looked for among the folders beside it. Raises UserError where there is no manifest.
+    """
+    start = _with_manifest(Path(result))
+    beside = [path for path in sorted(start.parent.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    manifests = {path: made for path in beside if (made := manifest.read(path)) is not None}
+    there = {content: path for path in reversed(manifests) for content in _contents(manifests[path])}
+    found: dict[Path, Link] = {}
+
+    def follow(folder: Path) -> None:
+        made = manifests[folder]
+        reads = {name: there.get(content) for name, content in made.inputs.items()}
+        for other in reads.values():
+            if other is not None and other not in found:
+                follow(other)
+        found[folder] = Link(folder, made, reads)
+
+    follow(start)
+    return list(reversed(found.values()))
+
+
+def _with_manifest(place: Path) -> Path:
+    """The folder with a manifest that `place` is, lies in, or, as a run, ends with."""
+    model = final_model(place) or place
+    for folder in (model, *model.parents):
+        if manifest.read(folder) is not None:
+            return folder
+    raise UserError(f"neither {place} nor a folder above it has a {manifest.FILE}: nothing tells what it was made of")
+
+
+def _contents(made: Manifest) -> list[str]:
+    """The hashes by which a folder may have been read: of all that it holds, and of each folder in it."""
+    inside: dict[str, dict[str, str]] = {}
+    for name, digest in made.outputs.items():
+        first, slash, rest = name.partition("/")
+        if slash:
+            inside.setdefault(first, {})[rest] = digest
+    return [made.content, *map(digest_value, inside.values())]

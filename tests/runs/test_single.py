@@ -1,0 +1,124 @@
+"""One stage on folders, from Python: whole or absent, made once, and wrong calls told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.files import read_json, write_json, write_text
+from hornbook.runs.single import run_stage, settings_of
+from hornbook.runs.stage import Input, Key, Stage, Work
+from hornbook.settings import Settings
+
+
+class CountSettings(Settings):
+    times: int = 1
+    words: tuple[str, ...] = ()
+
+
+class CountStageSettings(Settings):
+    seed: int = 1
+    count: CountSettings = CountSettings()
+    context: Annotated[int, Key("model.context")] = 8
+
+
+def _count(work: Work[CountStageSettings]) -> dict[str, Any]:
+    texts = {name: (folder / "text.txt").read_text() for name, folder in work.inputs.items()}
+    several = {name: list(folders) for name, folders in work.several.items()}
+    found = {"letters": sum(map(len, texts.values())) * work.settings.count.times, "several": several}
+    write_json(work.into / "found.json", found)
+    return found
+
+
+COUNT = Stage(
+    name="count",
+    summary="letters",
+    settings=CountStageSettings,
+    run=_count,
+    inputs=(
+        Input("text", (), "A folder with text.txt in it."),
+        Input("more", (), "Another.", optional=True),
+        Input("models", (), "Models.", every=True, optional=True),
+    ),
+    wanted=lambda settings: settings.count.times > 0,
+    reads=lambda settings, base: [base / word for word in settings.count.words],
+    headline=lambda figures: f"{figures['letters']} letters",
+)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    write_text(tmp_path / "text" / "text.txt", "abc")
+    return tmp_path / "text"
+
+
+def test_a_folder_is_made_once_and_tells_of_itself(text: Path, tmp_path: Path) -> None:
+    made = run_stage(COUNT, tmp_path / "made", text=text)
+    assert (made.figures["letters"], made.manifest.headline, made.before) == (3, "3 letters", False)
+    assert read_json(made.folder / "manifest.json")["stage"] == "count"
+    assert {path.name for path in tmp_path.iterdir()} == {"text", "made"}
+    assert run_stage(COUNT, str(tmp_path / "made"), text=str(text)).before
+    with pytest.raises(UserError, match="replace it with --force"):
+        run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text)
+    assert run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text, force=True).figures["letters"] == 6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"times": 3, "seed": 2, "model.context": 16},
+        {"count.times": 3, "seed": 2, "context": 16},
+        CountStageSettings(count=CountSettings(times=3), seed=2, context=16),
+    ],
+    ids=["short", "dotted", "typed"],
+)
+def test_settings_are_the_recipes_or_typed(settings: Any, text: Path, tmp_path: Path) -> None:
+    made = run_stage(COUNT, tmp_path / "made", settings, text=text)
+    assert made.manifest.settings == {"seed": 2, "context": 16, "times": 3, "words": []}
+
+
+def test_the_stages_own_table_may_be_given_alone(text: Path, tmp_path: Path) -> None:
+    assert run_stage(COUNT, tmp_path / "made", CountSettings(times=4), text=text).figures["letters"] == 12
+
+
+def test_several_folders_are_one_input(text: Path, tmp_path: Path) -> None:
+    for name in ("a/model", "b/model", "c"):
+        (tmp_path / name).mkdir(parents=True)
+    folders = [tmp_path / "a" / "model", tmp_path / "b" / "model", tmp_path / "c"]
+    made = run_stage(COUNT, tmp_path / "made", text=text, models=folders)
+    assert made.figures["several"] == {"models": ["model", "model-2", "c"]}
+    named = run_stage(COUNT, tmp_path / "named", text=text, models={"first": folders[0]})
+    assert named.figures["several"] == {"models": ["first"]}
+    assert run_stage(COUNT, tmp_path / "one", text=text, models=folders[2]).figures["several"] == {"models": ["c"]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"texts": "text"}, "reads no 'texts' \\(did you mean 'text'\\?\\); it reads text, more, models"),
+        ({"more": "text"}, "the stage count needs text: A folder with text.txt in it."),
+        ({"text": ["text", "text"]}, "reads one folder as text, these are 2"),
+        ({"text": "nowhere"}, "nowhere is no folder"),
+        ({"text": "text", "settings": {"tims": 2}}, "count.tims is not a setting \\(did you mean 'times'\\?\\)"),
+        ({"text": "text", "settings": {"times": 0}}, "nothing to count by"),
+        ({"text": "text", "into": "text/made"}, "would be written where text is read"),
+        ({"text": "text", "settings": {"words": ["made"]}}, "would be written where made is read"),
+    ],
+    ids=str,
+)
+def test_wrong_calls(
+    wrong: dict[str, Any], told: str, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=told):
+        run_stage(COUNT, wrong.pop("into", "made"), wrong.pop("settings", None), **wrong)
+    assert {path.name for path in tmp_path.iterdir()} == {"text"}
+
+
+def test_a_given_list_goes_on_from_the_one_that_is_there() -> None:
+    start = CountStageSettings(count=CountSettings(words=("a",)), seed=7)
+    found = settings_of(COUNT, {"words": ["b"]}, ["times=2"], start=start)
+    assert (found.count.words, found.count.times, found.seed) == (("a", "b"), 2, 7)

@@ -1,0 +1,48 @@
+"""Whole runs from Python. `tests/test_examples.py` has them at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.files import read_jsonl
+from hornbook.library import run_recipe, train_on_texts
+from hornbook.recipe import load, locate
+
+TINY = {"sources.0.path": "teacher:stories#20"}
+
+
+def test_a_recipe_is_run_as_far_as_told(tmp_path: Path) -> None:
+    made = run_recipe("stories", tmp_path / "run", TINY, until="clean")
+    assert list(made) == ["texts", "clean"]
+    assert made["clean"].folder == tmp_path / "run" / "02-clean"
+    assert made["texts"].figures["documents"] == 20
+    recipe = load(locate("stories")[1], TINY)
+    assert all(one.before for one in run_recipe(recipe, tmp_path / "run", until="clean").values())
+
+
+def test_wrong_settings_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"pretrain\.bach is not a setting \(did you mean 'batch'"):
+        run_recipe("stories", tmp_path / "run", {"pretrain.bach": 4})
+    with pytest.raises(UserError, match="no recipe 'storis'"):
+        run_recipe("storis", tmp_path / "run")
+    with pytest.raises(UserError, match="has its settings already"):
+        run_recipe(load(locate("stories")[1]), tmp_path / "run", TINY)
+    with pytest.raises(UserError, match=r"pretrain\.bach is not a setting"):
+        train_on_texts(["one"], tmp_path / "run", settings={"pretrain.bach": 4})
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_texts_are_told_and_their_file_is_touched_only_when_they_change(tmp_path: Path) -> None:
+    settings = {"model.vocabulary": 280, "tokens.training_characters": 10_000}
+    texts = [f"The number {number} is here.\n" for number in range(40)]
+    for _ in range(2):
+        with pytest.raises(UserError, match="do not fill one batch of 32"):
+            train_on_texts(texts, tmp_path, settings=settings)
+    assert [row["text"] for row in read_jsonl(tmp_path / "texts.jsonl")] == texts
+    before = (tmp_path / "texts.jsonl").stat().st_mtime_ns
+    with pytest.raises(UserError, match="do not fill"):
+        train_on_texts(iter(texts), tmp_path, settings=settings)
+    assert (tmp_path / "texts.jsonl").stat().st_mtime_ns == before
