@@ -112,3 +112,7 @@ def test_the_committed_map_names_what_there_is() -> None:
     for old, new in renamed["settings"].items():
         assert f"`{old}`" in changelog and f"`{new}`" in changelog, old
     assert compare_runs.Renamed.read(ROOT / "docs" / "renamed.toml").figures
+    for old, new in renamed["modules"].items():
+        there = [ROOT.joinpath("src", "hornbook", *new.split("."), "__init__.py")]
+        there.append(there[0].parent.with_suffix(".py"))
+        assert any(path.is_file() for path in there), f"{old} -> {new}"
