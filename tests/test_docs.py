@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -127,3 +128,13 @@ def test_no_setting_goes_untold() -> None:
 def test_files_that_pages_name_are_there(page: Path) -> None:
     for name in re.findall(r"`((?:src|tests|benchmarks|examples|docs|hornbook)/[\w./-]+)`", page.read_text("utf-8")):
         assert (ROOT / ("src" if name.startswith("hornbook/") else "") / name).exists(), name
+
+
+@pytest.mark.parametrize("page", USERS, ids=ids)
+def test_modules_and_what_is_imported_from_them_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(r"\bhornbook(?:\.\w+)+", text))
+    for module, imported in re.findall(r"from (hornbook[\w.]*) import ([\w, ]+)", text):
+        names |= {f"{module}.{name.strip()}" for name in imported.split(",")}
+    for name in sorted(names):
+        assert pkgutil.resolve_name(name) is not None
