@@ -32,7 +32,7 @@ def test_the_pocket_recipe_has_every_usual_stage() -> None:
     ]  # fmt: skip
     assert found["clean"].inputs == ("grade", "write")
     assert found["evaluate"].inputs == ("write", "tokens", "pretrain", "sft", "dpo")
-    assert found["quantize"].inputs == ("write", "tokens", "dpo")
+    assert found["quantize"].inputs == ("dpo", "tokens", "write")
     for name in ("read", "grade", "write"):
         assert not {"teacher", "without", "rubric"} & found[name].settings.keys()
 

@@ -13,7 +13,8 @@ from hornbook.runs.folders import is_run
 MODEL = Annotated[
     str,
     typer.Argument(
-        help="A model folder, a run folder (its last model), a run's name, or a name of `hornbook model list`."
+        help="A model folder, the folder of a stage or a run (its last model), a run's name, or a name of "
+        "`hornbook model list`."
     ),
 ]
 

@@ -13,7 +13,7 @@ from hornbook.evaluate.validation import VALIDATION
 from hornbook.files import read_json, write_json
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
-from hornbook.runs.stage import Input, Stage, Work
+from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
 from hornbook.settings import Settings
 
 BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS)
@@ -99,18 +99,9 @@ def in_words(scores: Mapping[str, Any]) -> str:
 
 
 CASES = 60.0  # problems a second that are answered and run
-
-
-TRAINED = ("pretrain", "sft", "dpo")
-
-
 PROBLEMS = Input("written", ("write",), "A folder with problems.jsonl and safety.jsonl in it.")
-
-
 TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.")
-
-
-MODELS = Input("models", TRAINED, "Models to measure.", checkpoint=True, every=True)
+MODELS = Input("models", EVERY_STAGE, "Models to measure.", checkpoint=True, every=True)
 
 
 class EvaluateStageSettings(Settings):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 from hornbook.model.registry import Entry, find
-from hornbook.runs.folders import final_model
+from hornbook.runs.folders import final_model, last_checkpoint
 from hornbook.seeds import derive
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def locate(model: str | Path) -> Path:
 
 
 def model_folder(model: str | Path) -> Path:
-    """The checkpoint that a user means: a model's folder, a run or its name (its last model), or what `locate` finds.
+    """The checkpoint that a user means: a model's folder, a stage's, a run's or its name, or what `locate` finds. Of a
+    stage and of a run it is the last model.
 
     Raises UserError for a folder without a model, and as `locate` does.
     """
@@ -115,7 +116,7 @@ def model_folder(model: str | Path) -> Path:
             return root
         if (root / "model" / "config.json").is_file():
             return root / "model"
-        found = final_model(root)
+        found = last_checkpoint(root) or final_model(root)
         if found is not None:
             return found
     if Path(model).is_dir():

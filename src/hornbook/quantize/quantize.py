@@ -5,6 +5,7 @@ A method (`methods.py`) decides how weights are rounded, a format (`model/format
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from hornbook.model.formats import quantization
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,18 +145,29 @@ class QuantizeStageSettings(Settings):
 
 
 def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
+    rows = _calibration_rows(work.inputs.get("tokens"), work.settings.quantize.calibration_rows)
+    figures = quantize(work.inputs["model"], rows, work.settings.quantize, into=work.into, progress=work.progress)
+    if "written" not in work.inputs:
+        return figures
+    return figures | put_to({"4bit": work.into / "model"}, work.settings.evaluate, work)
+
+
+def _calibration_rows(tokens: Path | None, count: int) -> NDArray[np.int64]:
+    """The first rows of the strictest ingredient of phase 2, the last one; none without a tokens folder."""
     import numpy as np
 
     from hornbook.tokens import shards
 
-    settings, folder = work.settings.quantize, work.inputs["tokens"] / "shards"
-    parts = [path.stem for path in folder.glob("phase2-*.json") if path.stem.count(".") == 0]
-    strictest = max(parts, key=lambda name: int(name.removeprefix("phase2-")))
-    rows = shards.read(folder, strictest)[: settings.calibration_rows]
-    figures = quantize(
-        work.inputs["model"], np.asarray(rows, dtype=np.int64), settings, into=work.into, progress=work.progress
-    )
-    return figures | put_to({"4bit": work.into / "model"}, work.settings.evaluate, work)
+    if tokens is None:
+        return np.empty((0, 0), dtype=np.int64)
+    names = [path.stem for path in (tokens / "shards").glob("phase2-*.json") if path.stem.count(".") == 0]
+    strictest = max(names, key=lambda name: int(name.removeprefix("phase2-")))
+    return np.asarray(shards.read(tokens / "shards", strictest)[:count], dtype=np.int64)
+
+
+def _headline(figures: dict[str, Any]) -> str:
+    sizes = f"{figures['bytes_before'] / 1e6:.2f} MB → {figures['bytes_after'] / 1e6:.2f} MB"
+    return f"{sizes}, pass@1: {passed(figures)}" if "models" in figures else sizes
 
 
 QUANTIZE = Stage(
@@ -163,11 +175,15 @@ QUANTIZE = Stage(
     summary="4 bits a weight",
     settings=QuantizeStageSettings,
     run=_quantize,
-    inputs=(PROBLEMS, TOKENS, Input("model", ("dpo", "sft", "pretrain"), "The model to shrink.", checkpoint=True)),
+    inputs=(
+        Input("model", EVERY_STAGE, "The model to shrink.", checkpoint=True),
+        replace(TOKENS, optional=True, help="What `hornbook tokens` made: rows that errors are weighed by."),
+        replace(PROBLEMS, optional=True, help="A folder with problems.jsonl and safety.jsonl, to measure it with."),
+    ),
     checkpoints=(Checkpoint("4bit", "model", "4 bits", shrunk=True),),
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,
-    headline=lambda f: f"{f['bytes_before'] / 1e6:.2f} MB → {f['bytes_after'] / 1e6:.2f} MB, pass@1: {passed(f)}",
+    headline=_headline,
     estimate=lambda settings, volume: Effort("1 x", 10 + 2 * settings.evaluate.problems / CASES),
 )

@@ -31,8 +31,7 @@ from hornbook.report.sections import (
     tokens,
 )
 from hornbook.runs.effort import Effort
-from hornbook.runs.stage import Input, Stage, Work
-from hornbook.runs.steps import EVERY_STAGE
+from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:

@@ -35,10 +35,15 @@ def run_above(path: Path) -> Path | None:
 
 def final_model(run: Path) -> Path | None:
     """The last checkpoint of a run that one would train further, or None where there is none yet."""
-    for folder in reversed(stage_folders(run).values()):
-        found = manifest.read(folder)
-        for checkpoint in reversed(found.checkpoints if found is not None else []):
-            place = folder / checkpoint["folder"]
-            if not checkpoint["shrunk"] and (place / "config.json").is_file():
-                return place
+    found = [last_checkpoint(folder, trained=True) for folder in stage_folders(run).values()]
+    return next((place for place in reversed(found) if place is not None), None)
+
+
+def last_checkpoint(folder: Path, *, trained: bool = False) -> Path | None:
+    """The last model that a stage left in its folder, None where there is none; `trained`: and that is not shrunk."""
+    found = manifest.read(folder)
+    for checkpoint in reversed(found.checkpoints if found is not None else []):
+        place = folder / checkpoint["folder"]
+        if not (trained and checkpoint["shrunk"]) and (place / "config.json").is_file():
+            return place
     return None

@@ -141,6 +141,13 @@ def settings_of(
     for override in overrides:
         key, equals, text = override.partition("=")
         apply(values, f"{_in_fields(stage, key)}{equals}{text}")
+    fields = stage.settings.model_fields
+    missing = [key_of(stage.settings, name) for name in fields if fields[name].is_required() and name not in values]
+    if missing:
+        raise UserError(
+            f"`hornbook {stage.name}` needs {', '.join(missing)}: name a recipe that sets them with --recipe, or set "
+            f"{missing[0]}=..."
+        )
     return validated(stage.settings, values, stage.name)
 
 

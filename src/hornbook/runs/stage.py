@@ -18,6 +18,8 @@ from hornbook.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 
+EVERY_STAGE = ("*",)  # what every stage before this one makes
+
 
 @dataclass(frozen=True)
 class Key:
@@ -30,10 +32,11 @@ class Key:
 class Input:
     """A folder that a stage reads.
 
-    In a recipe it is what the first of the stages `made_by` that the recipe has left: its whole folder; with
-    `inside`, that part of it; with `checkpoint`, its last checkpoint. `every` is for all of these stages at once: their
-    checkpoints, or their folders. An `optional` input may be missing. `when` tells by the stage's settings, and by the
-    folder that relative paths start from, whether it is read at all. On the command line it is an argument.
+    In a recipe it is what the first of the stages `made_by` that the recipe has left, or the last of EVERY_STAGE: its
+    whole folder; with `inside`, that part of it; with `checkpoint`, its last trained checkpoint. `every` is for all of
+    these stages at once: their checkpoints, or their folders. An `optional` input may be missing. `when` tells by the
+    stage's settings, and by the folder that relative paths start from, whether it is read at all. On the command line
+    it is an argument.
     """
 
     name: str
@@ -121,6 +124,11 @@ class Stage(Generic[S]):
     headline: Callable[[dict[str, Any]], str] = lambda figures: ""
     estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def trained(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints it leaves that one could train further."""
+        return tuple(checkpoint for checkpoint in self.checkpoints if not checkpoint.shrunk)
 
     @property
     def module(self) -> str:

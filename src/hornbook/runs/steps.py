@@ -13,10 +13,8 @@ from pydantic import BaseModel
 from hornbook.files import digest_value
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.runs.store import Job
-
-EVERY_STAGE = ("*",)  # an input that every stage before it makes
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ def steps(
 def _makers(one: Input, there: Mapping[str, Stage[Any]]) -> tuple[str, ...]:
     """Which of the stages that are there make an input."""
     if one.made_by == EVERY_STAGE:
-        return tuple(there)
+        makers = tuple(name for name, stage in there.items() if not one.checkpoint or stage.trained)
+        return makers if one.every else makers[-1:]
     makers = tuple(name for name in one.made_by if name in there)
     return makers if one.every else makers[:1]
 
@@ -117,7 +116,7 @@ def _bind(
 
 def _inside(one: Input, maker: Stage[Any]) -> str:
     """Where in its maker's folder an input lies."""
-    return maker.checkpoints[-1].folder if one.checkpoint else one.inside
+    return maker.trained[-1].folder if one.checkpoint else one.inside
 
 
 def _all(
@@ -126,6 +125,4 @@ def _all(
     """The folders of an input that several stages make: checkpoints by their names, else folders by stage."""
     if not one.checkpoint:
         return {name: folders[name] / one.inside for name in makers}
-    return {
-        checkpoint.name: folders[name] / checkpoint.folder for name in makers for checkpoint in there[name].checkpoints
-    }
+    return {checkpoint.name: folders[name] / checkpoint.folder for name in makers for checkpoint in there[name].trained}

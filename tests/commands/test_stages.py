@@ -1,0 +1,144 @@
+"""Every stage is a command on folders: from texts to a model in 4 bits without a run."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hornbook import cli
+from hornbook.errors import UserError
+from hornbook.model.formats import checkpoint
+from hornbook.recipe import STAGES
+from hornbook.runs import manifest
+
+RECIPE = """
+sources = [{ name = "texts", path = "texts" }]
+tokens = { training_characters = 20_000, validation_tokens = 1_000 }
+model = { vocabulary = 320, layers = 1, width = 32, heads = 2, mlp_width = 32, context = 96 }
+
+[pretrain]
+batch = 2
+compile = false
+phase1 = { tokens = 1_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
+phase2 = { tokens = 1_500, mixture = [{ sources = ["texts"], share = 1.0 }] }
+"""
+WORDS = ["the", "sum", "of", "tea", "count", "total", "and", "shop", "price", "naïve"]
+QUICK = ("batch=2", "compile=false")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+def told(*arguments: str) -> str:
+    done = invoke(*arguments)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with texts, a recipe, rows to tune with, and what each stage's command made of the one before."""
+    folder, source = tmp_path_factory.mktemp("stages"), random.Random(1)
+    (folder / "texts").mkdir()
+    for number in range(12):
+        text = "\n".join(" ".join(source.choices(WORDS, k=12)) for _ in range(30))
+        (folder / "texts" / f"{number}.txt").write_text(text)
+    (folder / "tiny.toml").write_text(RECIPE)
+    (folder / "rows").mkdir()
+    chats = [[{"role": "user", "content": "the sum?"}, {"role": "assistant", "content": " ".join(source.choices(WORDS, k=9))}]
+             for _ in range(12)]  # fmt: skip
+    pairs = [{"messages": one[:1], "chosen": one[1]["content"], "rejected": "tea"} for one in chats]
+    (folder / "rows" / "conversations.jsonl").write_text("\n".join(json.dumps({"messages": one}) for one in chats))
+    (folder / "rows" / "preferences.jsonl").write_text("\n".join(json.dumps(one) for one in pairs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        told("read", "texts", "--into", "corpus")
+        told("clean", "corpus", "--into", "cleaned")
+        told("tokens", "cleaned", "--recipe", "tiny.toml")
+        told("pretrain", "tokens", "--recipe", "tiny.toml", "learning_rate=1e-3", "seed=3")
+        told("sft", "pretrained", "rows", *QUICK)
+        told("dpo", "tuned", "rows", *QUICK)
+        told("quantize", "preferring", "--tokens", "tokens", "quantize.calibration_rows=4")
+        told("samples", "tokens", "tuned", "preferring", "prompts=['the sum']", "each=1", "new_tokens=4")
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made)
+
+
+@pytest.mark.parametrize("folder", ["pretrained/phase2", "tuned/model", "preferring/model", "quantized/model"])
+def test_each_leaves_a_model(folder: str) -> None:
+    assert checkpoint.load(Path(folder)).config.layers == 1
+
+
+def test_settings_come_from_the_recipe_and_then_from_the_command() -> None:
+    found = manifest.read(Path("pretrained"))
+    assert found is not None
+    assert (found.settings["batch"], found.settings["learning_rate"], found.settings["seed"]) == (2, 1e-3, 3)
+    assert found.settings["model"]["width"] == 32
+    assert [left["name"] for left in found.checkpoints] == ["phase1", "phase2"]
+    assert found.headline.endswith(
+        f"loss {found.figures['loss']['phase1']:.2f} → {found.figures['loss']['phase2']:.2f}"
+    )
+
+
+def test_a_manifest_leads_back_to_what_was_read() -> None:
+    chain = [manifest.read(Path(name)) for name in ("cleaned", "tokens", "pretrained")]
+    contents = [found.content for found in chain if found is not None]
+    assert chain[1] is not None and chain[2] is not None
+    assert list(chain[1].inputs.values()) == contents[:1]
+    assert list(chain[2].inputs.values()) == contents[1:2]
+
+
+def test_several_models_are_told_apart() -> None:
+    found = manifest.read(Path("samples"))
+    assert found is not None
+    assert len(found.figures["validation_loss"]) == 2
+
+
+def test_the_same_again_is_there_already_and_another_is_refused() -> None:
+    assert "there already, whole" in told("sft", "pretrained", "rows", *QUICK)
+    done = invoke("sft", "pretrained", "rows", *QUICK, "epochs=2")
+    assert isinstance(done.exception, UserError)
+    assert "tuned holds what other settings" in str(done.exception)
+    assert "--force" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tokens", "cleaned"], "`hornbook tokens` needs model.vocabulary, model.context, pretrain.phase1"),
+        (["pretrain", "tokens", "--recipe", "tiny.toml", "learning_rat=1"], "(did you mean 'learning_rate'?)"),
+        (["pretrain", "tokens", "--recipe", "tiny.toml", "model.widht=1"], "(did you mean 'width'?)"),
+        (["pretrain", "tokens", "--recipe", "nowhere.toml"], "no recipe file nowhere.toml"),
+        (["pretrain", "nowhere", "--recipe", "tiny.toml"], "nowhere is no folder"),
+        (["sft", "rows", "rows"], "rows holds no model"),
+        (["sft", "pretrained", "rows", "more"], "'more' is one folder more"),
+        (["samples", "tokens", "prompts=['x']"], "needs models"),
+        (["samples", "tokens", "tuned", "--recipe", "tiny.toml"], "the recipe tiny.toml has no stage samples"),
+        (["sft", "pretrained", "rows", "--into", "rows"], "would be written where rows is read"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], words: str) -> None:
+    done = invoke(*arguments)
+    assert isinstance(done.exception, UserError), done.output
+    assert words in str(done.exception)
+    assert "\n" not in str(done.exception)
+
+
+def test_every_stage_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`write` is that of stage texts too, and the longer context's stages stand together."""
+    monkeypatch.setenv("COLUMNS", "200")
+    commands, longrope = told("--help"), told("longrope", "--help")
+    for name in STAGES:
+        assert f" {'write' if name == 'texts' else name} " in (commands + longrope), name
