@@ -1,6 +1,59 @@
 from __future__ import annotations
 
-from hornbook.train.dpo import answer_row
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hornbook.model.config import Experts
+from hornbook.progress import Progress
+from hornbook.train.dpo import DpoSettings, answer_row, dpo
+
+SMALL = {"batch": 6, "learning_rate": 1e-2, "warmup": 0.0, "chosen_weight": 0.0}
+
+
+def losses(base: Path, preferences: list[dict[str, Any]], into: Path, **settings: Any) -> dict[str, list[float]]:
+    dpo(base, preferences, DpoSettings(**SMALL | settings), seed=1, into=into, progress=Progress())
+    return json.loads((into / "training" / "losses.json").read_text())
+
+
+@pytest.mark.numerics
+@pytest.mark.parametrize("precision", ["auto", "bf16", "fp32"])
+@pytest.mark.parametrize("compiled", [None, False])
+@pytest.mark.parametrize("micro_batch", [None, 3, 4])
+def test_before_the_first_step_the_policy_is_the_reference_to_the_bit(
+    precision: str,
+    compiled: bool | None,
+    micro_batch: int | None,
+    base: Path,
+    preferences: list[dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    told = losses(base, preferences, tmp_path, precision=precision, compile=compiled, micro_batch=micro_batch)
+    assert told["margin"][0] == 0.0
+    assert told["accuracy"][0] == 0.5
+    assert told["loss"][0] == pytest.approx(np.log(2), abs=1e-6)
+    assert all(margin != 0 for margin in told["margin"][1:])
+
+
+@pytest.mark.numerics
+def test_experts_that_are_sampled_are_those_of_the_first_step(
+    make_checkpoint: Callable[..., tuple[Any, Path]], preferences: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    base = make_checkpoint(1, norm="layer", experts=Experts(count=4), kv_heads=2, lm_head_bias=True)[1]
+    assert losses(base, preferences, tmp_path / "out", micro_batch=4)["margin"][0] == 0.0
+
+
+def test_pairs_are_read_once_for_the_reference(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+    """40 pairs in batches of 6: the seventh batch begins the second epoch; half an epoch leaves pairs unread."""
+    told = losses(base, preferences, tmp_path / "two", epochs=2.0)
+    assert len(told["loss"]) == 13
+    assert np.isfinite(np.load(tmp_path / "two" / "training" / "reference.npy")).all()
+    losses(base, preferences, tmp_path / "half", epochs=0.5)
+    assert np.isfinite(np.load(tmp_path / "half" / "training" / "reference.npy")).all(1).sum() == 18
 
 
 def test_answer_row() -> None:

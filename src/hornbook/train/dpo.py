@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
+    from hornbook.train.loop import Parts
 
 
 class DpoSettings(TrainSettings):
@@ -57,9 +58,10 @@ def dpo(
 ) -> dict[str, Any]:
     """Train the checkpoint `base` on preferences and write the checkpoint `into/model`.
 
-    The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`.
-    Raises UserError where the pairs do not fill one batch.
+    The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`, not a
+    number for pairs that no step reads. Raises UserError where the pairs do not fill one batch.
     """
+    import numpy as np
     import torch
 
     from hornbook.model.formats import checkpoint
@@ -78,13 +80,21 @@ def dpo(
         )
     objective = Preferences(
         pairs,
-        reference=_reference(model, pairs, settings.batch, into, progress),
+        reference=np.full((len(pairs.chosen), 2), np.nan, dtype=np.float32),
         order=schedule([len(pairs.chosen)], [1.0], rows, settings.epochs, derive(seed, "dpo")).rows,
         batch_pairs=settings.batch,
         beta=settings.beta,
         chosen_weight=settings.chosen_weight,
     )
-    log = train(model, objective, settings, into=into, label="learning preferences", progress=progress)
+    log = train(
+        model,
+        objective,
+        settings,
+        into=into,
+        label="learning preferences",
+        progress=progress,
+        before=lambda parts: _compute_reference(model, objective, parts, into, progress),
+    )
     checkpoint.save(model, into / "model", tokenizer)
     tenth = max(1, len(log) // 10)
     return {
@@ -148,37 +158,40 @@ def answer_row(prompt: Sequence[int], answer: Sequence[int], row: int, pad: int)
     return ids + [pad] * room, [False] * len(prompt) + [True] * len(answer) + [False] * room
 
 
-def log_probabilities(model: Transformer, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The model's log-probability of each row's masked tokens: (rows,)."""
-    import torch
+def _compute_reference(
+    model: Transformer, objective: Preferences, parts: Parts, into: Path, progress: Progress
+) -> None:
+    """Fill `objective.reference` with what `model` says of each pair, from disk where it was computed before.
 
-    from hornbook.train.losses import IGNORE, sequence_log_probabilities
-
-    rows = torch.from_numpy(ids)
-    targets = rows[:, 1:].masked_fill(~torch.from_numpy(mask)[:, 1:], IGNORE)
-    with torch.inference_mode():
-        return sequence_log_probabilities(model, rows[:, :-1], targets).numpy()
-
-
-def _reference(model: Transformer, pairs: Pairs, batch: int, into: Path, progress: Progress) -> NDArray[np.float32]:
-    """The reference's log-probabilities (pairs, 2), from disk when they were computed before."""
+    A pair is read as the steps read it: by the forward pass that training compiles, with gradients, in the batch in
+    which it comes first, whatever is drawn at random the same. The first step then finds a margin of exactly 0.
+    """
     import numpy as np
+    import torch
 
     path = into / "training" / "reference.npy"
     if path.is_file():
-        return np.asarray(np.load(path), dtype=np.float32)
-    columns: list[list[NDArray[np.float32]]] = [[], []]
-    with progress.task("reference log-probabilities", len(pairs.chosen)) as bar:
-        for start in range(0, len(pairs.chosen), batch):
-            part = slice(start, start + batch)
-            columns[0].append(log_probabilities(model, pairs.chosen[part], pairs.chosen_mask[part]))
-            columns[1].append(log_probabilities(model, pairs.rejected[part], pairs.rejected_mask[part]))
-            bar.advance(len(pairs.chosen[part]))
-    reference = np.stack([np.concatenate(column) for column in columns], axis=1).astype("<f4")
+        objective.reference = np.asarray(np.load(path), dtype=np.float32)
+        return
+
+    def told(step: int) -> NDArray[np.float32]:
+        made = [objective.log_probabilities(model, part).detach().cpu() for part in parts(step)]
+        return torch.cat(made).numpy()
+
+    with progress.task("reference log-probabilities", objective.steps * objective.batch_pairs) as bar:
+        if len({len(part["ids"]) for part in parts(0)}) > 1:
+            with torch.random.fork_rng():
+                told(0)  # a compiled model may compute otherwise once it has met parts of several sizes
+        with torch.random.fork_rng():
+            for step in range(objective.steps):
+                pairs = objective.order[step * objective.batch_pairs : (step + 1) * objective.batch_pairs]
+                unknown = np.isnan(objective.reference[pairs, 0])
+                if unknown.any():
+                    objective.reference[pairs[unknown]] = told(step)[unknown]
+                bar.advance(len(pairs))
     buffer = io.BytesIO()
-    np.save(buffer, reference)
+    np.save(buffer, objective.reference.astype("<f4"))
     write_bytes(path, buffer.getvalue())
-    return reference
 
 
 @dataclass
@@ -218,21 +231,31 @@ class Preferences(Objective):
             "chosen_count": count_targets(targets[:, 0]),
         }
 
-    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """-log sigmoid(beta * margin), plus the chosen answer's mean loss times `chosen_weight` (RPO)."""
+    def log_probabilities(self, model: Transformer, batch: Batch) -> Tensor:
+        """Of each pair's chosen and rejected answer: (pairs, 2)."""
         import torch
-        import torch.nn.functional as F
 
         from hornbook.train.losses import sequence_log_probabilities
 
         ids, targets = (torch.cat(batch[name].unbind(1)) for name in ("ids", "targets"))
-        chosen, rejected = sequence_log_probabilities(model, ids, targets).chunk(2)
+        return torch.stack(sequence_log_probabilities(model, ids, targets).chunk(2), 1)
+
+    def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """-log sigmoid(beta * margin), plus the chosen answer's mean loss times `chosen_weight` (RPO).
+
+        Accuracy is the share of pairs with a margin above 0; a margin of exactly 0 counts half, as chance would have
+        it: before the first step the policy is the reference, all margins are 0, and the accuracy is 0.5.
+        """
+        import torch.nn.functional as F
+
+        chosen, rejected = self.log_probabilities(model, batch).unbind(1)
         margin = (chosen - rejected) - (batch["reference"][:, 0] - batch["reference"][:, 1])
         loss = -F.logsigmoid(self.beta * margin).sum() / batch["pairs"]
         if self.chosen_weight:
             loss = loss - self.chosen_weight * chosen.sum() / batch["chosen_count"]
         share = 1 / int(batch["pairs"])
-        return loss, {"accuracy": (margin > 0).sum().item() * share, "margin": margin.sum().item() * share}
+        right = (margin > 0).sum().item() + 0.5 * (margin == 0).sum().item()
+        return loss, {"accuracy": right * share, "margin": margin.sum().item() * share}
 
 
 DPO_PASSES = 4 / 3  # forward and backward of the policy, forward of the reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 
@@ -13,16 +13,17 @@ import torch
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
-from hornbook.machine import Choice, choose
+from hornbook.machine import choose
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
 from hornbook.train import optimizers as optim
 from hornbook.train import state
-from hornbook.train.objective import Objective
+from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 
 Log = list[dict[str, float]]
+Parts = Callable[[int], Iterator[Batch]]  # what a step reads at once, by its number
 
 
 def train(
@@ -33,24 +34,33 @@ def train(
     into: Path,
     label: str,
     progress: Progress,
+    before: Callable[[Parts], None] | None = None,
     milestones: Mapping[int, Callable[[], None]] | None = None,
 ) -> Log:
     """Train `model` in place; returns one log entry a step: step, loss, rate, and the objective's figures.
 
     Writes the log to `into/training/losses.json`, one list for each figure. The state lies in the stage's scratch
-    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. `milestones` are
-    called after the given number of steps, at least once each, with the model as it is then.
+    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. `before` is called
+    ahead of the first step, and again after a kill, with the model as every step computes it. `milestones` are called
+    after the given number of steps, at least once each, with the model as it is then.
     """
     machine = choose(settings.precision, settings.compile)
     model.to(machine.device).train()
     model.compute = machine.compute
     optimizers = optim.build(model, settings, machine.compute)
-    scratch = into / SCRATCH
-    done, log = state.restore(scratch, model, optimizers)
     if machine.compile:
         for block in model.blocks:
             # One block's code serves all blocks: a fraction of the time that compiling the whole model takes.
             block.compile()
+
+    def parts(step: int) -> Iterator[Batch]:
+        batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}
+        return iter([batch]) if settings.micro_batch is None else objective.micro_batches(batch, settings.micro_batch)
+
+    if before:
+        before(parts)
+    scratch = into / SCRATCH
+    done, log = state.restore(scratch, model, optimizers)
     gc.collect()
     gc.freeze()
     try:
@@ -58,7 +68,7 @@ def train(
         with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
             for step in range(done, objective.steps):
                 try:
-                    entry = _step(model, objective, settings, optimizers, machine, step)
+                    entry = _step(model, objective, settings, optimizers, parts(step), step)
                 except KeyboardInterrupt:
                     # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
                     raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
@@ -88,15 +98,14 @@ def _step(
     objective: Objective,
     settings: TrainSettings,
     optimizers: list[torch.optim.Optimizer],
-    machine: Choice,
+    parts: Iterator[Batch],
     step: int,
 ) -> dict[str, float]:
     """One update; returns its log entry."""
     multiplier = optim.warmup_stable_decay(step, objective.steps, settings.warmup, settings.decay)
     optim.set_learning_rate(optimizers, multiplier)
-    batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}
     total, figures = 0.0, Counter[str]()
-    for part in [batch] if settings.micro_batch is None else objective.micro_batches(batch, settings.micro_batch):
+    for part in parts:
         loss, added = objective.loss(model, part)
         if not loss.isfinite():
             raise UserError(
