@@ -15,13 +15,15 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hornbook.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
+# What measures is told which arithmetic to use: the same on every machine, whatever its processor can do.
+Precision = Literal["fp32", "bf16"]
 BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
 
 
@@ -52,6 +54,13 @@ def choose(precision: str = "auto", compile_model: bool | None = None) -> Choice
         "compiled" if compiled else "not compiled" + ("" if compiler else f" ({_no_compiler()})"),
     ]
     return Choice(device, torch.bfloat16 if wanted else torch.float32, compiled, f"{device}, {', '.join(reasons)}")
+
+
+def dtype(precision: Precision) -> torch.dtype:
+    """The dtype in which something is measured."""
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
 def _bf16_reason(native: bool) -> str:

@@ -13,6 +13,7 @@ from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.corpus.decontaminate.finder import Finder, Limits
 from hornbook.documents import read_batches
 from hornbook.evaluate.benchmark import wilson_interval
+from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.seeds import stream
 
@@ -27,11 +28,12 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Asking:
-    """How a model is asked: at most `most` items of a benchmark, drawn by `seed`."""
+    """How a model is asked: at most `most` items of a benchmark, drawn by `seed`. It is to compute in `precision`."""
 
     seed: int = 1
     most: int = 200
     allow_unisolated: bool = False
+    precision: Precision = "fp32"
 
 
 def audit_model(
@@ -72,7 +74,12 @@ def audit_model(
                 "unseen": compare(seen, others, seed=seed) if others else None,
             }
         )
-    return {"benchmarks": rows, "similarity": near is not None, "unseen": len(unseen)}
+    return {
+        "benchmarks": rows,
+        "similarity": near is not None,
+        "unseen": len(unseen),
+        "precision": asking.precision,
+    }
 
 
 def similarity(corpus: Path, benchmarks: Sequence[Benchmark], progress: Progress) -> dict[Key, float]:

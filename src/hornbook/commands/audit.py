@@ -15,6 +15,7 @@ from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
+from hornbook.machine import dtype
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs.single import writable
@@ -259,5 +260,5 @@ def _ask(
     fresh = load_benchmarks(unseen) if unseen is not None else Benchmarks()
     say_left_out(fresh.left_out, progress)
     others = [item.text for one in fresh for item in one.items]
-    model, tokenizer = checkpoint.load(folder), Tokenizer(folder)
+    model, tokenizer = checkpoint.load(folder, dtype=dtype(asking.precision)), Tokenizer(folder)
     return audit_model(model, tokenizer, benchmarks, corpus, others, asking, progress)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
 
+from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.settings import Settings
 
@@ -27,6 +28,7 @@ class EvaluateSettings(Settings):
     batch: int = Field(100, ge=1, description="prompts decoded together")
     new_tokens: int = Field(80, ge=1, description="longest answer")
     seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")
+    precision: Precision = Field("fp32", description="what losses and answers are computed in, whatever the machine")
 
 
 @dataclass(frozen=True)

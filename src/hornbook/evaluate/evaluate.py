@@ -11,6 +11,7 @@ from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.refusals import REFUSALS
 from hornbook.evaluate.validation import VALIDATION
 from hornbook.files import read_json, write_json
+from hornbook.machine import dtype
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
@@ -42,7 +43,7 @@ def evaluate(
         result = read_json(path)
         table[name] = result["scores"]
         progress.say(f"  {name}: {in_words(result['scores'])}")
-    return {"problems": len(asked.get(COMPLETION.name, ())), "models": table}
+    return {"problems": len(asked.get(COMPLETION.name, ())), "precision": settings.precision, "models": table}
 
 
 def evaluate_one(
@@ -54,7 +55,7 @@ def evaluate_one(
     progress: Progress,
     allow_unisolated: bool = False,
 ) -> dict[str, Any]:
-    """One model's `scores` by benchmark, and beside them its answers to each (`completion`, `chat`, `refusals`).
+    """One model's `scores` by benchmark, the `precision` that they were computed in, and its answers to each benchmark.
 
     `pass_at_1` among the scores is that of completing a docstring, phi-1's protocol, for base and chat models alike.
     """
@@ -78,7 +79,8 @@ def _ask(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
 
-    subject = Subject(name, checkpoint.load(folder), Tokenizer(folder), settings, progress, allow_unisolated)
+    model = checkpoint.load(folder, dtype=dtype(settings.precision))
+    subject = Subject(name, model, Tokenizer(folder), settings, progress, allow_unisolated)
     scores: dict[str, Any] = {}
     answers: dict[str, Any] = {}
     for benchmark in BENCHMARKS:
@@ -89,7 +91,7 @@ def _ask(
                 answers[benchmark.name] = result.answers
     if COMPLETION.name in scores:
         scores["pass_at_1"] = scores[COMPLETION.name]["pass_at_1"]
-    return {"scores": scores, **answers}
+    return {"precision": settings.precision, "scores": scores, **answers}
 
 
 def in_words(scores: Mapping[str, Any]) -> str:

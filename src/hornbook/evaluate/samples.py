@@ -11,6 +11,7 @@ from pydantic import Field
 from hornbook.evaluate.evaluate import MODELS, TOKENS
 from hornbook.evaluate.validation import rounded, validation_loss
 from hornbook.files import read_json, write_json
+from hornbook.machine import Precision, dtype
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Stage, Work
@@ -31,6 +32,7 @@ class SamplesSettings(Settings):
     temperature: float = Field(0.8, ge=0)
     top_k: int = Field(0, ge=0)
     top_p: float = Field(0.95, gt=0, le=1)
+    precision: Precision = Field("fp32", description="what losses and samples are computed in, whatever the machine")
 
 
 def samples(
@@ -55,15 +57,16 @@ def samples(
         if path.is_file():
             result = read_json(path)
         else:
-            model, tokenizer = checkpoint.load(folder), Tokenizer(folder)
+            model, tokenizer = checkpoint.load(folder, dtype=dtype(settings.precision)), Tokenizer(folder)
             loss = rounded(validation_loss(model, validation, tokenizer.control(PAD)))
             written = _written(model, tokenizer, settings, derive(seed, "samples", name), name, progress)
-            result = {"validation_loss": loss, "samples": written}
+            result = {"precision": settings.precision, "validation_loss": loss, "samples": written}
             write_json(path, result)
         losses[name] = result["validation_loss"]
         told = ", ".join(f"{source} {loss:.3f}" for source, loss in losses[name].items())
         progress.say(f"  {name}: validation loss {told}")
-    return {"samples": len(settings.prompts) * settings.each, "validation_loss": losses}
+    written = len(settings.prompts) * settings.each
+    return {"samples": written, "precision": settings.precision, "validation_loss": losses}
 
 
 def _written(

@@ -209,7 +209,12 @@ def _recover(
     )
     long = Factors(rope.long, rope.scales(model.config.context)[1], rope.start_tokens)
     model.config = extended(model.config, model.config.context, long, factors)
-    return {"factors": list(factors.values), "loss": round(found.loss, 4), "unchanged": round(found.seeds[0], 4)}
+    return {
+        "factors": list(factors.values),
+        "precision": settings.recovery.precision,
+        "loss": round(found.loss, 4),
+        "unchanged": round(found.seeds[0], 4),
+    }
 
 
 def _sampled(short: ShortRows, count: int, pad: int, seed: int) -> Tensor:

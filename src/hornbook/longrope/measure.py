@@ -13,7 +13,7 @@ from hornbook.files import write_json
 from hornbook.longrope.factors import extended, published
 from hornbook.longrope.inputs import BASE, CORPUS, EXTENDED, SEARCHED, TOKENS, documents_of
 from hornbook.longrope.settings import MeasureSettings, MeasureStageSettings
-from hornbook.machine import choose
+from hornbook.machine import Precision, choose, dtype
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort, Volume
@@ -80,7 +80,7 @@ def measure(
             f"{len(documents.held_out)} held-out documents have the {documents.length + 1:,} tokens that measuring "
             "needs; raise tokens.held_out, or give more text"
         )
-    subjects, tokenizer = _subjects(folders), Tokenizer(folders.base)
+    subjects, tokenizer = _subjects(folders, settings.precision), Tokenizer(folders.base)
     rope = subjects["extended"].config.longrope
     assert rope is not None
     rows = documents.rows(settings.documents, held_out=True)
@@ -102,6 +102,7 @@ def measure(
         "context": documents.length,
         "lengths": lengths,
         "documents": len(rows),
+        "precision": settings.precision,
         "perplexity": {name: _by_length(of_method) for name, of_method in losses.items()},
         "search_gains": {
             name: _gain(losses["search"][lengths[-1]], losses[name][lengths[-1]])
@@ -114,13 +115,13 @@ def measure(
     return figures
 
 
-def _subjects(folders: Checkpoints) -> dict[str, Subject]:
+def _subjects(folders: Checkpoints, precision: Precision) -> dict[str, Subject]:
     """Every method: the published ones are other factors for the same weights."""
     from hornbook.longrope import checkpoints
 
-    machine = choose()
+    device = choose().device
     before, after = (
-        checkpoints.load(folder, machine.compute).to(machine.device) for folder in (folders.base, folders.trained)
+        checkpoints.load(folder, dtype(precision)).to(device) for folder in (folders.base, folders.trained)
     )
     found = checkpoints.load(folders.searched).config
     subjects = {

@@ -11,7 +11,7 @@ from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult,
 from hornbook.longrope.factors import Factors, extended, published, unchanged
 from hornbook.longrope.inputs import BASE, CORPUS, TOKENS, documents_of
 from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings, SearchStageSettings
-from hornbook.machine import choose
+from hornbook.machine import choose, dtype
 from hornbook.model.config import LongRope, ModelConfig
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort, Volume
@@ -45,8 +45,8 @@ def search(
     from hornbook.longrope.perplexity import mean_loss
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, machine = Tokenizer(base), choose()
-    model = checkpoints.load(base, machine.compute).to(machine.device)
+    tokenizer = Tokenizer(base)
+    model = checkpoints.load(base, dtype(settings.precision)).to(choose().device)
     config, context = model.config, documents.length
     original = original_context(config, context)
     rows = documents.rows(settings.documents)
@@ -80,6 +80,7 @@ def search(
         "context": context,
         "original": original,
         "documents": len(rows),
+        "precision": settings.precision,
         "loss": round(found.loss, 4),
         "published": {name: round(loss, 4) for name, loss in published_losses.items()},
         "factors": list(found.best.factors(attention).values),
@@ -132,10 +133,13 @@ def recover(
     """Search the short context's own factors for an extended model; rows: (rows, original + 1) of ids.
 
     The space is the paper's for s = 1 (its section 3.3), and the factors 1 are among the seeds: it never gets worse on
-    `rows`.
+    `rows`. The model computes in `settings.precision` from then on, and without what was compiled for its training.
     """
+    import torch
+
     from hornbook.longrope.perplexity import mean_loss
 
+    model.compute = dtype(settings.precision)
     config, rope = model.config, model.config.longrope
     assert rope is not None
     long = Factors(rope.long, rope.scales(config.context)[1], rope.start_tokens)
@@ -144,7 +148,8 @@ def recover(
 
     def fitness(individual: Individual) -> float:
         candidate = extended(config, config.context, long, individual.factors(attention))
-        return mean_loss(model, candidate, rows, settings.batch_tokens)
+        with torch.compiler.set_stance("force_eager"):
+            return mean_loss(model, candidate, rows, settings.batch_tokens)
 
     seeds = [space.nearest(Factors((1.0,) * len(rope.short))), space.nearest(long)]
     found = evolve(
@@ -161,6 +166,7 @@ def _evaluation_key(base: Path, rows: Tensor, settings: SearchSettings, context:
             "weights": weights,
             "config": digest_file(base / "config.json"),
             "rows": rows.tolist(),
+            "precision": settings.precision,
             "attention_factor": settings.attention_factor,
             "context": context,
         }

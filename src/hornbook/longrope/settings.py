@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hornbook.machine import Precision
 from hornbook.runs.stage import Key
 from hornbook.settings import Settings
 from hornbook.tokens.settings import Component
@@ -34,6 +35,7 @@ class SearchSettings(Settings):
         1.0, description="what multiplies cosine and sine beyond the original context; formula: sqrt(1 + ln s / ln L)"
     )
     batch_tokens: int = Field(8192, ge=1, description="tokens that are read at once")
+    precision: Precision = Field("fp32", description="what the fitness is computed in, whatever the machine")
 
     @property
     def searches_start(self) -> bool:
@@ -68,6 +70,7 @@ class MeasureSettings(Settings):
     passkeys: int = Field(10, ge=0, description="prompts for each depth and length")
     depths: tuple[float, ...] = Field((0.0, 25.0, 50.0, 75.0, 100.0), description="percent of the text before the key")
     batch_tokens: int = Field(8192, ge=1, description="tokens that are read at once")
+    precision: Precision = Field("fp32", description="what losses and answers are computed in, whatever the machine")
 
 
 class LongRopeSettings(Settings):

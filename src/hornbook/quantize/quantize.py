@@ -70,7 +70,7 @@ def quantize(
     from hornbook.quantize.methods import METHODS
 
     form = quantization.find(settings.format)
-    model = checkpoint.load(source)
+    model = checkpoint.load(source, compute=torch.float32)
     if model.config.experts is not None:
         raise UserError(f"{source}: quantizing a model with experts is not supported")
     before = sum(p.numel() * p.element_size() for p in model.parameters())

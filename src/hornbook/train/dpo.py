@@ -58,8 +58,8 @@ def dpo(
 ) -> dict[str, Any]:
     """Train the checkpoint `base` on preferences and write the checkpoint `into/model`.
 
-    The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`, not a
-    number for pairs that no step reads. Raises UserError where the pairs do not fill one batch.
+    The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`, NaN
+    for pairs that no step reads. Raises UserError where the pairs do not fill one batch.
     """
     import numpy as np
     import torch

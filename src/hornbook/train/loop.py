@@ -40,9 +40,9 @@ def train(
     """Train `model` in place; returns one log entry a step: step, loss, rate, and the objective's figures.
 
     Writes the log to `into/training/losses.json`, one list for each figure. The state lies in the stage's scratch
-    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. `before` is called
-    ahead of the first step, and again after a kill, with the model as every step computes it. `milestones` are called
-    after the given number of steps, at least once each, with the model as it is then.
+    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. `before` gets the
+    model with the weights as they were given, ready to compute as the steps do. `milestones` are called after the given
+    number of steps, at least once each, with the model as it is then.
     """
     machine = choose(settings.precision, settings.compile)
     model.to(machine.device).train()

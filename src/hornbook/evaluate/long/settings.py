@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.long.passkey import PasskeyForm
 from hornbook.evaluate.long.tasks import TASKS
+from hornbook.machine import Precision
 from hornbook.settings import Settings, where_and_what
 
 SHORTEST = 512
@@ -26,6 +27,7 @@ class LongSettings(Settings):
     depths: tuple[float, ...] = Field((0, 25, 50, 75, 100), min_length=1, description="percent of the text before it")
     samples: int = Field(4, ge=1, description="prompts of each depth; tasks without a depth get as many in all")
     seed: int = Field(0, ge=0)
+    precision: Precision = Field("fp32", description="what answers are computed in, whatever the machine")
     tokens_at_once: int = Field(16_384, ge=1, description="prompts are answered together up to this many tokens")
     text: Path | None = Field(
         None, description="a text file or folder to hide things in; made-up sentences unless given"

@@ -38,7 +38,7 @@ def run_long_suite(model_folder: Path, settings: LongSettings, progress: Progres
 
     device = machine.choose().device
     tokenizer = Tokenizer(model_folder)
-    model = checkpoint.load(model_folder, device=device)
+    model = checkpoint.load(model_folder, device=device, dtype=machine.dtype(settings.precision))
     return run_suite(
         _ask(model, tokenizer),
         Prompter(tokenizer, chat=settings.chat),
@@ -46,7 +46,7 @@ def run_long_suite(model_folder: Path, settings: LongSettings, progress: Progres
         settings,
         progress,
         into,
-        about={"model": str(model_folder), "device": device, "precision": str(model.compute).removeprefix("torch.")},
+        about={"model": str(model_folder), "device": device, "precision": settings.precision},
         identity=identity(model_folder),
     )
 
@@ -150,6 +150,7 @@ def _key(settings: LongSettings, materials: Materials, identity: str) -> str:
             "format": _FORMAT,
             "model": identity,
             "seed": settings.seed,
+            "precision": settings.precision,
             "chat": materials.prompter.chat,
             "passkey": settings.passkey.model_dump(mode="json"),
             "haystacks": [haystack.digest for haystack in haystacks],
