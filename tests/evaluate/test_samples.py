@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
+from hornbook import machine
 from hornbook.evaluate.samples import SamplesSettings, samples
+from hornbook.evaluate.validation import validation_loss
 from hornbook.files import read_json
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 from hornbook.tokens import shards
 
@@ -30,3 +36,31 @@ def test_samples_and_losses(make_checkpoint: Callable[..., tuple[Any, Path]], tm
     assert written[0]["text"] != written[1]["text"]
     assert go(tmp_path / "b") == figures
     assert read_json(tmp_path / "b" / "phase1.json")["samples"] == written
+
+
+@pytest.mark.numerics
+def test_what_is_measured_follows_from_the_settings_alone(
+    make_model: Callable[..., Any], tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from whether the processor has bf16, nor from the dtype that weights are stored in."""
+    folder = tmp_path / "stored in bf16"
+    checkpoint.save(make_model(1).to(torch.bfloat16), folder, Tokenizer(tokenizer_folder))
+    table = np.random.default_rng(1).integers(10, 370, (4, 33))
+    shards.write(tmp_path / "validation", "tales", table, 380, documents=4, tokens=table.size)
+
+    def go(name: str, **settings: Any) -> dict[str, Any]:
+        chosen = SamplesSettings(prompts=("def add",), each=1, new_tokens=9, **settings)
+        models, into = {"model": folder}, tmp_path / name
+        return samples(models, tmp_path / "validation", chosen, seed=1, into=into, progress=Progress())
+
+    found = {}
+    for native in ("0", "1"):
+        monkeypatch.setenv(machine.BF16, native)
+        found[native] = go(native)
+    assert found["0"] == found["1"]
+    assert found["0"]["precision"] == "fp32"
+    exact = validation_loss(checkpoint.load(folder, dtype=torch.float64), tmp_path / "validation", pad=5)
+    assert found["0"]["validation_loss"]["model"]["tales"] == round(exact["tales"], 4)
+    told = go("told", precision="bf16")
+    assert told["precision"] == "bf16"
+    assert told["validation_loss"] != found["0"]["validation_loss"]

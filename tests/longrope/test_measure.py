@@ -31,10 +31,12 @@ def saved(base: Path, folder: Path, factors: Factors, shift: float = 0.0) -> Pat
     return folder
 
 
+@pytest.mark.numerics
 def test_every_method_is_measured_on_the_same_tokens(base: Path, documents: LongDocuments, tmp_path: Path) -> None:
     found = saved(base, tmp_path / "searched", Factors((2.0,) * 8))
     folders = Checkpoints(base, found, saved(base, tmp_path / "trained", Factors((2.0,) * 8), 0.5))
     figures = measure(folders, documents, None, SETTINGS, seed=1, into=tmp_path, progress=Progress())
+    assert figures["precision"] == "fp32"
     assert figures["lengths"] == [32, 64, 128]
     assert list(figures["perplexity"]) == list(METHODS)
     curves = figures["perplexity"]

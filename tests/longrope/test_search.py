@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.longrope import checkpoints, perplexity, search
 from hornbook.longrope.documents import LongDocuments, long_documents, of_files
@@ -31,6 +32,7 @@ def run(base: Path, documents: LongDocuments, into: Path, settings: SearchSettin
     return search.search(base, documents, settings, seed=1, into=into, progress=Progress())
 
 
+@pytest.mark.numerics
 def test_the_found_factors_are_saved_and_give_the_loss_that_was_found(
     base: Path, documents: LongDocuments, tmp_path: Path
 ) -> None:
@@ -46,6 +48,21 @@ def test_the_found_factors_are_saved_and_give_the_loss_that_was_found(
     assert figures["loss"] <= min(figures["published"][name] for name in ("pi", "ntk")) + 1e-4
     assert set(figures["published"]) == {"none", "pi", "ntk", "yarn"}
     assert json.loads((tmp_path / "out" / "search.json").read_text())["history"][-1] == pytest.approx(loss, abs=1e-5)
+
+
+@pytest.mark.numerics
+def test_the_search_is_the_same_on_every_processor(
+    base: Path, documents: LongDocuments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for native in ("0", "1"):
+        monkeypatch.setenv(machine.BF16, native)
+        found[native] = run(base, documents, tmp_path / native)
+    assert found["0"] == found["1"]
+    assert found["0"]["precision"] == "fp32"
+    told = run(base, documents, tmp_path / "bf16", SMALL.model_copy(update={"precision": "bf16"}))
+    assert told["precision"] == "bf16"
+    assert told["loss"] != found["0"]["loss"]
 
 
 def test_transformers_reads_what_it_can_compute(base: Path, documents: LongDocuments, tmp_path: Path) -> None:
