@@ -13,6 +13,7 @@ from hornbook.longrope import checkpoints
 from hornbook.longrope.documents import LongDocuments, long_documents, of_files
 from hornbook.longrope.extend import LongAndShort, ShortRows, extend
 from hornbook.longrope.factors import extended, published
+from hornbook.longrope.perplexity import mean_loss
 from hornbook.longrope.settings import ExtendSettings, SearchSettings
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
@@ -59,6 +60,18 @@ def test_it_learns_at_both_lengths_and_saves_both_factors(
     logged = json.loads((tmp_path / "out" / "training" / "losses.json").read_text())
     assert {"loss", "long", "short"} <= set(logged)
     assert len(logged["loss"]) == figures["steps"]
+
+
+@pytest.mark.numerics
+def test_the_recovery_is_measured_in_fp32_whatever_the_training_computed_in(
+    searched: Path, documents: LongDocuments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = documents.rows(4)[:, :33]
+    monkeypatch.setattr("hornbook.longrope.extend._sampled", lambda *arguments: rows)
+    figures = run(searched, documents, tmp_path / "out", SMALL.model_copy(update={"precision": "bf16"}))
+    assert figures["recovery"]["precision"] == "fp32"
+    model = checkpoints.load(tmp_path / "out" / "model")
+    assert mean_loss(model, model.config, rows, 1000) == pytest.approx(figures["recovery"]["loss"], abs=6e-5)
 
 
 def test_stopped_and_started_again_it_ends_with_the_same_bytes(
