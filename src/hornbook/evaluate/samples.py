@@ -65,8 +65,8 @@ def samples(
         losses[name] = result["validation_loss"]
         told = ", ".join(f"{source} {loss:.3f}" for source, loss in losses[name].items())
         progress.say(f"  {name}: validation loss {told}")
-    written = len(settings.prompts) * settings.each
-    return {"samples": written, "precision": settings.precision, "validation_loss": losses}
+    number = len(settings.prompts) * settings.each
+    return {"samples": number, "precision": settings.precision, "validation_loss": losses}
 
 
 def _written(
