@@ -15,7 +15,7 @@ from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
-from hornbook.machine import dtype
+from hornbook.machine import Precision, dtype
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs.single import writable
@@ -60,6 +60,9 @@ def audit(  # noqa: PLR0913 (one for each option)
     items: Annotated[int, typer.Option(min=1, help="Ask a model at most so many items of a benchmark.")] = 200,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where audit.html and audit.json go.")] = Path("audit"),
     seed: Annotated[int, typer.Option(min=0, help="Draws the items.")] = 1,
+    precision: Annotated[
+        Precision, typer.Option(help="What a model computes in: fp32 is the same on every machine.")
+    ] = "fp32",
     without_isolation: Annotated[
         bool, typer.Option("--without-isolation", help="Run generated code even where it cannot be isolated.")
     ] = False,
@@ -126,7 +129,7 @@ def audit(  # noqa: PLR0913 (one for each option)
             return
     asked = None
     if asked_model is not None:
-        asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation)
+        asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation, precision=precision)
         asked = _ask(asked_model, benchmarks, place, unseen, asking, progress)
     _write(into, what, against, found, asked)
 

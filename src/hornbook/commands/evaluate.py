@@ -14,6 +14,7 @@ from rich.console import Console
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
+from hornbook.machine import Precision, dtype
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.folders import run_above, stage_folders
@@ -45,6 +46,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         Path | None, typer.Option(help="A JSONL file of question, answer, paragraph.", rich_help_panel=LONG)
     ] = None,
     into: Annotated[Path | None, typer.Option(help="Where results go, cell by cell.", rich_help_panel=LONG)] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Compute in it: fp32 is the same on every machine, bf16 takes half the memory.")
+    ] = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="Print scores and every answer as JSON.")] = False,
     without_isolation: UNSAFE = False,
 ) -> None:
@@ -52,14 +56,14 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     options: dict[str, Any] = {"tasks": tasks, "lengths": lengths, "depths": depths, "samples": samples}
     options |= {"text": text, "questions": questions, "into": into}
     if suite == "long":
-        _evaluate_long(model, options, as_json)
+        _evaluate_long(model, options | {"precision": precision}, as_json)
     elif suite != "problems":
         raise UserError(f"there is no suite {suite!r}; the suites are problems and long")
     elif any(value is not None for value in options.values()):
         given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
         raise UserError(f"{given} belongs to the other suite; add --suite long")
     else:
-        _evaluate_problems(model, problems, as_json, without_isolation)
+        _evaluate_problems(model, problems, precision, as_json, without_isolation)
 
 
 def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
@@ -79,7 +83,9 @@ def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
     console.print(f"Every answer: {into}", highlight=False, soft_wrap=True)
 
 
-def _evaluate_problems(model: str, problems: Path | None, as_json: bool, without_isolation: bool) -> None:
+def _evaluate_problems(
+    model: str, problems: Path | None, precision: Precision, as_json: bool, without_isolation: bool
+) -> None:
     from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut
     from hornbook.evaluate.evaluate import evaluate_one, in_words
     from hornbook.progress import Progress
@@ -89,7 +95,7 @@ def _evaluate_problems(model: str, problems: Path | None, as_json: bool, without
     result = evaluate_one(
         folder,
         HeldOut(problems=path),
-        EvaluateSettings(problems=sys.maxsize),  # all that the file holds
+        EvaluateSettings(problems=sys.maxsize, precision=precision),  # all that the file holds
         name=folder.name,
         progress=Progress() if as_json else ConsoleProgress(console),
         allow_unisolated=consent(without_isolation),
