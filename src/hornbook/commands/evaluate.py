@@ -14,7 +14,7 @@ from rich.console import Console
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
-from hornbook.machine import Precision, dtype
+from hornbook.machine import Precision
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.folders import run_above, stage_folders
