@@ -41,6 +41,7 @@ def test_a_benchmark_is_one_declaration(
     figures = go()
     assert figures["models"] == {"sft": {"letters": {"letters": 3}}, "phase1": {"letters": {"letters": 6}}}
     assert json.loads((tmp_path / "sft.json").read_text()) == {
+        "precision": "fp32",
         "scores": {"letters": {"letters": 3}},
         "letters": ["how many?"],
     }
