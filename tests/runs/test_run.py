@@ -18,7 +18,7 @@ from hornbook.errors import UserError
 from hornbook.files import write_text
 from hornbook.progress import Progress
 from hornbook.runs import code, manifest
-from hornbook.runs.run import Result, run
+from hornbook.runs.run import Result, run, state
 from hornbook.runs.steps import Step
 
 
@@ -331,3 +331,41 @@ def test_the_manifest_tells_the_chain(world: World, tmp_path: Path) -> None:
     assert manifest.read(tmp_path / "03-c") == third
     assert first.peak_memory > 1 << 20
     assert {"python", "torch", "hornbook"} <= first.versions.keys()
+
+
+def test_what_other_code_made_is_told_apart_and_can_be_kept(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run(tmp_path)
+    assert set(state(world.steps(), tmp_path).done) == {"a", "b", "c"}
+    with monkeypatch.context() as patch:
+        patch.setattr(code, "_digest", lambda module: "other")
+        found = state(world.steps(), tmp_path)
+        assert (set(found.done), set(found.outdated), found.begun) == (set(), {"a", "b", "c"}, ())
+        assert world.run(tmp_path, keep_outdated=True) == []
+        assert tree(tmp_path) == WHOLE
+        world.setting = 2
+        assert world.run(tmp_path, keep_outdated=True) == ["b", "c"], "other settings are other work"
+        assert set(state(world.steps(), tmp_path).outdated) == {"a"}
+
+
+def test_what_other_code_began_is_told_and_can_be_gone_on_with(tmp_path: Path) -> None:
+    found: list[bool] = []
+
+    def step(module: str, stop: bool) -> Step:
+        def work(work: Work) -> dict[str, Any]:
+            found.append((work.into / "half").exists())
+            write_text(work.into / "half", "")
+            write_text(work.into / "scratch" / "parts" / "one", "")
+            if stop:
+                raise Kill
+            return {}
+
+        return make_step("a", (), {}, (module,), work)
+
+    with contextlib.suppress(Kill):
+        run([step("hornbook.seeds", True)], tmp_path, progress=Progress())
+    assert state([step("hornbook.seeds", True)], tmp_path).begun == ()
+    assert state([step("hornbook.errors", True)], tmp_path).begun == ("a",)
+    run([step("hornbook.errors", False)], tmp_path, progress=Progress(), keep_outdated=True)
+    assert found == [False, True]

@@ -70,7 +70,7 @@ def run(  # noqa: PLR0913 (one for each option)
         return
     chosen = runs.up_to(steps, until)
     found = runs.state(chosen, root)
-    keep = _keep_outdated(found, chosen, root, changed_code)
+    keep = keep_outdated(found, chosen, root, changed_code)
     there = found.done.keys() | (found.outdated.keys() if keep else set())
     undone = [step for step in chosen if step.name not in there or step.name in (force or [])]
     if force or any(step.runs_generated_code for step in undone):
@@ -78,7 +78,7 @@ def run(  # noqa: PLR0913 (one for each option)
     _run(steps, name, root, until, force or [], keep)
 
 
-def _keep_outdated(found: State, steps: Sequence[Step], root: Path, wish: Changed) -> bool:
+def keep_outdated(found: State, steps: Sequence[Step], root: Path, wish: Changed) -> bool:
     """Whether finished work counts that other code made. Asks where there is any and the user has not said."""
     outdated = [step.name for step in steps if step.name in found.outdated or step.name in found.begun]
     if not outdated or wish != "ask":

@@ -1,0 +1,50 @@
+"""Work that other code made is thrown away only when the user says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hornbook.commands.run import keep_outdated
+from hornbook.errors import UserError
+from hornbook.progress import Progress
+from hornbook.runs import code
+from hornbook.runs.run import run, state
+from hornbook.runs.steps import Step
+
+
+@pytest.fixture
+def steps() -> list[Step]:
+    return [
+        Step(name, "", inputs, {}, ("hornbook.seeds",), lambda inputs, into, progress: {})
+        for name, inputs in (("read", ()), ("clean", ("read",)), ("tokens", ("clean",)))
+    ]
+
+
+def asked(steps: list[Step], root: Path, wish: str) -> bool:
+    fresh = [Step(one.name, "", one.inputs, {}, one.modules, one.run) for one in steps]  # a step remembers its code
+    return keep_outdated(state(fresh, root), fresh, root, wish)  # type: ignore[arg-type]
+
+
+def test_nothing_is_asked_where_the_code_is_the_same(steps: list[Step], tmp_path: Path) -> None:
+    run(steps, tmp_path, progress=Progress())
+    assert asked(steps, tmp_path, "ask") is False
+
+
+def test_changed_code_asks_redoes_or_keeps(steps: list[Step], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(steps[:2], tmp_path, progress=Progress())
+    monkeypatch.setattr(code, "_digest", lambda module: "other")
+    assert asked(steps, tmp_path, "keep") is True
+    assert asked(steps, tmp_path, "redo") is False
+    with pytest.raises(UserError) as caught:  # tests have no terminal to ask on
+        asked(steps, tmp_path, "ask")
+    told = str(caught.value)
+    assert "the code of read, clean has changed" in told
+    assert "read, clean, tokens would be made again" in told
+    assert "--changed-code redo" in told and "--changed-code keep" in told
+    assert "\n" not in told
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for said, kept in ((True, False), (False, True)):
+        monkeypatch.setattr("typer.confirm", lambda words, said=said: said)
+        assert asked(steps, tmp_path, "ask") is kept
