@@ -20,7 +20,7 @@ def read(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]PATH... [KEY=VALUE]...",
+            metavar="[NAME=]PATH | KEY=VALUE",
             help="Files, folders, addresses (s3://, https://), hf:DATASET; settings, as in a recipe.",
         ),
     ],
@@ -47,7 +47,7 @@ def read(
 
 def clean(
     corpora: Annotated[
-        list[str], typer.Argument(metavar="CORPUS... [KEY=VALUE]...", help="Corpus folders; settings, as in a recipe.")
+        list[str], typer.Argument(metavar="CORPUS | KEY=VALUE", help="Corpus folders; settings, as in a recipe.")
     ],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The one corpus to write.")] = Path("cleaned"),
     *,

@@ -23,7 +23,7 @@ console = Console()
 def grade(  # noqa: PLR0913 (one for each option)
     corpus: Annotated[Path, typer.Argument(help="A corpus folder: one with documents/ in it.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, as in a recipe.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe.")
     ] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The same corpus with scores.")] = Path("graded"),
     *,

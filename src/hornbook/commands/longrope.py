@@ -44,7 +44,7 @@ def search(  # noqa: PLR0913 (one for each option)
     to: Annotated[int, typer.Option(metavar="TOKENS", min=2, help="The longer context.")],
     into: INTO,
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as iterations=10.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as iterations=10.")
     ] = None,
     *,
     variant: Annotated[
@@ -82,7 +82,7 @@ def extend(
     text: TEXT,
     into: INTO,
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as tokens=1e6.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as tokens=1e6.")
     ] = None,
     seed: SEED = 1,
     force: FORCE = False,

@@ -19,7 +19,7 @@ def plan(  # noqa: PLR0913 (one for each option)
     recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
     ] = None,
     *,
     gpu: Annotated[str, typer.Option(help="The accelerator, such as h100, a100, l4, 4090.")] = "a100",

@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913 (one for each option)
     recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
     ] = None,
     *,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,

@@ -80,15 +80,17 @@ def _describe(command: Callable[..., None], stage: Stage[Any], parameters: Seque
 def _argument(one: Input) -> Parameter:
     kind = str if one.checkpoint else Path
     return Parameter(
-        one.name, Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[kind, typer.Argument(help=one.help)]
+        one.name,
+        Parameter.POSITIONAL_OR_KEYWORD,
+        annotation=Annotated[kind, typer.Argument(metavar=one.name.upper(), help=one.help)],
     )
 
 
 def _options(stage: Stage[Any], into: str, may: Sequence[Input], many: bool) -> list[Parameter]:
     """All parameters but the required folders."""
-    metavar, words = "[KEY=VALUE]...", "Settings, as in a recipe."
+    metavar, words = "KEY=VALUE", "Settings, as in a recipe."
     if many:
-        metavar, words = "MODEL... [KEY=VALUE]...", "Models, and settings as in a recipe."
+        metavar, words = "MODEL | KEY=VALUE", "Models, and settings as in a recipe."
     found: list[tuple[str, Any, Any]] = [
         ("settings", Annotated[list[str] | None, typer.Argument(metavar=metavar, help=words)], None),
         ("into", Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")], Path(into)),

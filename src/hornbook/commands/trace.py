@@ -24,7 +24,7 @@ def trace(
     places: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN|CORPUS...]",
+            metavar="RUN|CORPUS",
             help="A run, or the corpora of several steps in their order; the only run in runs/ unless told.",
         ),
     ] = None,
