@@ -149,7 +149,7 @@ def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
     figures = quantize(work.inputs["model"], rows, work.settings.quantize, into=work.into, progress=work.progress)
     if "written" not in work.inputs:
         return figures
-    return figures | put_to({"4bit": work.into / "model"}, work.settings.evaluate, work)
+    return figures | put_to({work.settings.quantize.format: work.into / "model"}, work.settings.evaluate, work)
 
 
 def _calibration_rows(tokens: Path | None, count: int) -> NDArray[np.int64]:
@@ -172,7 +172,7 @@ def _headline(figures: dict[str, Any]) -> str:
 
 QUANTIZE = Stage(
     name="quantize",
-    summary="4 bits a weight",
+    summary="fewer bits a weight",
     settings=QuantizeStageSettings,
     run=_quantize,
     inputs=(
@@ -180,7 +180,8 @@ QUANTIZE = Stage(
         replace(TOKENS, optional=True, help="What `hornbook tokens` made: rows that errors are weighed by."),
         replace(PROBLEMS, optional=True, help="A folder with problems.jsonl and safety.jsonl, to measure it with."),
     ),
-    checkpoints=(Checkpoint("4bit", "model", "4 bits", shrunk=True),),
+    checkpoints=tuple(Checkpoint(one.name, "model", one.title, shrunk=True) for one in QUANTIZATIONS),
+    leaves=lambda settings, checkpoint: checkpoint.name == settings.quantize.format,
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,

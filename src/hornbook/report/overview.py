@@ -86,7 +86,7 @@ def _tiles(run: Run, models: Sequence[Checkpoint]) -> list[dict[str, str]]:
     if quantized.get("bytes_after"):
         score = next((model.scores["pass_at_1"] for model in models if model.stage == "quantize"), None)
         note = f"from {size(quantized['bytes_before'])}" + (f"; pass@1 {share(score, 1)}" if score is not None else "")
-        tiles.append({"label": "at 4 bits", "value": size(quantized["bytes_after"]), "note": note})
+        tiles.append({"label": f"at {run.title('quantize')}", "value": size(quantized["bytes_after"]), "note": note})
     seconds, memory = totals(run)
     return [
         *tiles,

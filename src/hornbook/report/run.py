@@ -45,6 +45,11 @@ class Run:
             for checkpoint in found.checkpoints
         }
 
+    def title(self, stage: str) -> str:
+        """What people call the last checkpoint that a stage left; the stage's own name where it tells of none."""
+        left = self.manifests[stage].checkpoints if stage in self.manifests else []
+        return str(left[-1]["title"]) if left else stage
+
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Checkpoint names in the recipe's order; unknown ones follow by name."""
         known = list(self.titles)

@@ -16,7 +16,7 @@ EXERCISES = "exercises"  # the teacher's own source
 def story(run: Run, models: Sequence[Checkpoint], index: int) -> str:
     """What the step that led to `models[index]` did, as far as the figures tell."""
     model, before = models[index], models[index - 1] if index else None
-    teller = _TELLERS.get(model.name)
+    teller = _TELLERS.get(model.name) or _TELLERS.get(model.stage)
     parts = [teller(run, before, model) if teller else "", compared(before, model)]
     return " ".join(part for part in parts if part)
 
@@ -83,7 +83,7 @@ def _dpo(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
     )
 
 
-def _four_bit(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
+def _quantized(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
     figures = run.figures("quantize")
     if not figures.get("bytes_after"):
         return ""
@@ -115,10 +115,11 @@ def _commonest_failure(attempts: Sequence[dict[str, Any]]) -> str:
     return f"Of its {plural(len(attempts), 'answer')}, {number:,} {failed}."
 
 
+# By the checkpoint's name, or by the stage that it was measured in.
 _TELLERS: dict[str, Callable[[Run, Checkpoint | None, Checkpoint], str]] = {
     "phase1": _phase1,
     "phase2": _phase2,
     "sft": _sft,
     "dpo": _dpo,
-    "4bit": _four_bit,
+    "quantize": _quantized,
 }

@@ -76,7 +76,7 @@ def run_stage(
         job,
         work,
         headline=stage.in_a_line,
-        checkpoints=stage.checkpoints,
+        checkpoints=stage.left(chosen),
         reads=[*folders.values(), *(one for some in several.values() for one in some.values()), *read],
         force=force,
         progress=progress,

@@ -94,8 +94,9 @@ class Stage(Generic[S]):
     """One step of a recipe.
 
     settings: all that the result depends on, as the recipe has it: a field is the recipe's table or key of that name,
-        or what its `Key` names. Where such a key is unset in a recipe, the stage is not part of it.
+        or what its `Key` names. Where such a key is unset in a recipe, and not here, the stage is not part of it.
     run: does the work; returns figures for the manifest.
+    leaves: whether these settings leave this one of its checkpoints.
     needs: stages without which this one makes no sense, beside those that make its inputs.
     leave_out: whether a recipe may do without it (`without = ["NAME"]`).
     on_workers: whether processes or a cluster share its work.
@@ -113,6 +114,7 @@ class Stage(Generic[S]):
     run: Callable[[Work[S]], dict[str, Any]]
     inputs: tuple[Input, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    leaves: Callable[[S, Checkpoint], bool] = lambda settings, checkpoint: True
     needs: tuple[str, ...] = ()
     leave_out: bool = False
     runs_generated_code: bool = False
@@ -130,6 +132,10 @@ class Stage(Generic[S]):
         """The checkpoints it leaves that one could train further."""
         return tuple(checkpoint for checkpoint in self.checkpoints if not checkpoint.shrunk)
 
+    def left(self, settings: S) -> tuple[Checkpoint, ...]:
+        """The checkpoints that it leaves with these settings."""
+        return tuple(checkpoint for checkpoint in self.checkpoints if self.leaves(settings, checkpoint))
+
     @property
     def module(self) -> str:
         """Where its function stands: what its code depends on begins there."""
@@ -142,7 +148,7 @@ class Stage(Generic[S]):
             value: Any = recipe
             for step in key_of(self.settings, name).split("."):
                 value = None if value is None else getattr(value, step)
-            if value is None and described.is_required():
+            if value is None and described.default is not None:
                 return None
             values[name] = value
         settings = self.settings.model_validate(values)

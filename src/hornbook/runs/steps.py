@@ -109,7 +109,7 @@ def _bind(
         run=run,
         outside=lambda: stage.outside(settings, base),
         headline=stage.in_a_line,
-        checkpoints=stage.checkpoints,
+        checkpoints=stage.left(settings),
         runs_generated_code=stage.runs_generated_code,
     )
 

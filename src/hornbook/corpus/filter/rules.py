@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
     "gopher.duplicate_10_grams": Rule("duplicate 10-grams", "above", 0.10),
 }
 
-SETS = ("gopher", "c4", "fineweb")
+SETS = tuple(dict.fromkeys(name.partition(".")[0] for name in RULES))
 
 
 def chosen(rules: tuple[str, ...], without: tuple[str, ...]) -> list[str]:

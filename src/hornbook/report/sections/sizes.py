@@ -1,4 +1,4 @@
-"""How large the model is, before and after 4 bits, and what that costs in score."""
+"""How large the model is, before and after quantization, and what that costs in score."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         return None
     return {
         "layout": {key.replace("_", " "): value for key, value in sorted(layout.items()) if value is not None},
-        "bars": _bars(figures, models) if figures.get("bytes_after") else [],
+        "bars": _bars(figures, run.title("quantize"), models) if figures.get("bytes_after") else [],
+        "form": run.title("quantize"),
         "bits": figures.get("bits_per_weight"),
         "rows": figures.get("calibration_rows"),
         "floppies": FLOPPY // figures["bytes_after"] if figures.get("bytes_after") else 0,
@@ -27,9 +28,9 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     }
 
 
-def _bars(figures: dict[str, Any], models: Sequence[Checkpoint]) -> list[dict[str, Any]]:
+def _bars(figures: dict[str, Any], form: str, models: Sequence[Checkpoint]) -> list[dict[str, Any]]:
     before, after = _both(models)
-    rows = (("full precision", "bytes_before", before), ("4 bits", "bytes_after", after))
+    rows = (("full precision", "bytes_before", before), (form, "bytes_after", after))
     return [
         {
             "title": title,
