@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from hornbook import Conversation, Sampling, complete, open_model
+from hornbook import Conversation, Sampling, UserError, complete, open_model
 
 PROMPT = 'def double(value):\n    """Return twice the value."""\n'
 
@@ -28,4 +28,7 @@ def main(name: str, questions: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:] or ["Hello!", "Write a function that returns the largest of three numbers."])
+    try:
+        main(sys.argv[1], sys.argv[2:] or ["Hello!", "Write a function that returns the largest of three numbers."])
+    except UserError as error:  # no such model, a damaged folder, a question that is too long: one line that says so
+        sys.exit(f"error: {error}")

@@ -72,6 +72,11 @@ def test_a_model_is_asked(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out
     assert told.startswith("def double(value):\n")
     assert told.index("> Hello!") < told.index("> What has Ada?")
+    script = [sys.executable, str(ROOT / "examples" / "ask.py"), str(run.parent)]
+    wrong = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: ")
+    assert wrong.stderr.count("\n") == 1
 
 
 def test_the_chain_leads_back_to_the_texts(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,8 +112,7 @@ def test_the_package_offers_what_the_examples_need_and_only_that() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hornbook"):
                 assert node.module == "hornbook", f"{name} reaches into {node.module}"
                 needed.update(alias.name for alias in node.names)
-    # Beside them: what a program catches, and the stage that goes on where the first example ends.
-    assert sorted(hornbook.__all__) == sorted({*needed, "UserError", "CLEAN"})
+    assert sorted(hornbook.__all__) == sorted(needed)
 
 
 def test_all_names_are_there_for_type_checkers_too() -> None:

@@ -2,9 +2,11 @@
 
 What Python programs need is here, and imported when it is asked for; `examples/` shows it at work.
 
-- Folders: `run_stage` with a stage (`READ`, `FILTER`, `GRADE`, ...), `run_recipe`, `train_on_texts`; `read_rows`.
+- Folders: `run_stage` with a stage (`READ`, `FILTER`, `GRADE`), `run_recipe`, `train_on_texts`; `read_rows`.
 - Models: `open_model`, then `complete` or a `Conversation`, with a `Sampling`.
 - Where it comes from: `chain`, `packed_documents`, `trace`.
+
+The other stages stand in their rooms, such as `hornbook.train.sft.SFT`; docs/architecture.md tells where.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hornbook.corpus.clean import CLEAN
     from hornbook.corpus.filter import FILTER
     from hornbook.corpus.grade import GRADE
     from hornbook.corpus.read import READ
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "CLEAN",
     "FILTER",
     "GRADE",
     "READ",
@@ -55,7 +55,6 @@ __all__ = [
 
 # Where each of them stands; the imports above are the same for type checkers.
 _MODULES = {
-    "CLEAN": "corpus.clean",
     "FILTER": "corpus.filter",
     "GRADE": "corpus.grade",
     "READ": "corpus.read",
