@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hornbook.report.figures import without_nan
 from hornbook.report.run import Run
 from hornbook.report.sections.losses import curves
 
-SHOWN = 40  # differences that are printed
+SHOWN = 3  # differences of one file of weights, or of one figure that is a list, which are printed; all with --all
 ASIDE = ("stages.report.bytes",)  # the page's length follows its wording
 
 
@@ -163,18 +164,26 @@ def difference(a: Any, b: Any) -> str:
     return f"{int((gap != 0).sum()):,} of {gap.numel():,} values, by {gap.max().item():.3g} at most"
 
 
+def _place(difference: str) -> str:
+    """The file or the figure that a line tells of, without the tensor or the number in a list."""
+    return difference.partition(": ")[0].partition("[")[0]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", type=Path, metavar="A")
     parser.add_argument("b", type=Path, metavar="B")
     parser.add_argument("--renamed", type=Path, help="a map of old and new names; A has the old ones")
+    parser.add_argument("--all", action="store_true", help="print every difference")
     given = parser.parse_args(arguments)
     found = compare(given.a, given.b, Renamed.read(given.renamed) if given.renamed else Renamed())
-    for line in found.differences[:SHOWN]:
-        print(line)
-    if len(found.differences) > SHOWN:
-        print(f"... and {len(found.differences) - SHOWN} more")
+    for place, lines in groupby(found.differences, _place):
+        several = list(lines)
+        shown = len(several) if given.all else SHOWN
+        print(*several[:shown], sep="\n")
+        if len(several) > shown:
+            print(f"{place}: and {len(several) - shown} more")
     told = f"{len(found.differences)} differences" if found.differences else "no difference"
     print(f"{found.tensors:,} tensors and {found.figures:,} figures compared: {told}")
     return 1 if found.differences else 0

@@ -10,6 +10,7 @@ of the run that is the median by pass@1. The picture needs Chromium. Nothing els
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from textwrap import wrap
 from typing import Any
 
 from hornbook.errors import UserError
@@ -31,6 +33,7 @@ ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "benchmarks" / "readme_figures.json"
 BEGIN, END = "<!-- figures: benchmarks/readme_figures.py writes what stands here -->", "<!-- /figures -->"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTH = 124  # columns of README's text
 PICTURE = (1100, 1560)  # pixels: the head of the page and the score table
 # Vector and matrix instructions that change how, and how fast, PyTorch multiplies: x86's, then Arm's.
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
@@ -75,6 +78,7 @@ def measured(folder: Path, seed: int) -> Figures:
         "disk": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         "machine": last.machine,
         "computing": found.figures("pretrain")["computing"],
+        "precision": found.figures("evaluate").get("precision"),
         "versions": last.versions,
         "code": {name: one.code for name, one in found.manifests.items()},
     }
@@ -106,7 +110,7 @@ def together(runs: Sequence[Figures], date: str, processor: Mapping[str, Any]) -
                 raise UserError(f"seed {other['seed']} was made {what} than seed {first['seed']}; make them alike")
     if first["machine"].get("processor") != processor.get("processor"):
         raise UserError(f"the runs were made on {first['machine'].get('processor')}; read them there")
-    shared = ("checkpoints", "problems", "parameters", "machine", "computing", "versions")
+    shared = ("checkpoints", "problems", "parameters", "machine", "computing", "precision", "versions")
     own = ("seed", "scores", "shrunk_bytes", "seconds", "peak_memory", "disk")
     return {
         "date": date,
@@ -136,6 +140,19 @@ def section(figures: Figures) -> str:
     last = last_trained(figures)
     each = ", ".join(f"{one['scores'][last['name']]['completion']:.1%} with seed {one['seed']}" for one in runs)
     machine = figures["machine"]
+    computed = f"trained on {figures['computing']}"
+    if figures.get("precision"):
+        computed += f"; measured in {figures['precision']}"
+    told = (
+        f"Mean and range over seeds {seeds}; after {last['title']} {each}. The picture is of seed {figures['median']}, "
+        f"the median; `make pocket` is seed 1. pass@1 counts {figures['problems']} held-out problems, new compositions "
+        "of known parts, each answered once and run in a sandbox. "
+        f"Measured on {figures['date']} with Hornbook {figures['versions']['hornbook']}, PyTorch "
+        f"{figures['versions']['torch']} and Python {figures['versions']['python']} on {machine['cores']} cores of "
+        f"{machine['processor']} ({', '.join(figures['instructions'])}; {computed}): "
+        f"{_range(runs, 'seconds', duration)} a run, {_range(runs, 'peak_memory', size)} of memory, "
+        f"{_range(runs, 'disk', size)} of disk. `python benchmarks/readme_figures.py` makes this section."
+    )
     return "\n".join(
         [
             f"![The report card of the pocket recipe with seed {figures['median']}](docs/images/report.png)",
@@ -144,16 +161,7 @@ def section(figures: Figures) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            f"Mean and range over seeds {seeds}; after {last['title']} {each}. The picture is of seed "
-            f"{figures['median']}, the median; `make pocket` is seed 1.",
-            f"pass@1 counts {figures['problems']} held-out problems, new compositions of known parts, each answered "
-            "once and run in a sandbox.",
-            f"Measured on {figures['date']} with Hornbook {figures['versions']['hornbook']}, PyTorch "
-            f"{figures['versions']['torch']} and Python {figures['versions']['python']} on {machine['cores']} cores of "
-            f"{machine['processor']} ({', '.join(figures['instructions'])}; computing on {figures['computing']}): "
-            f"{_range(runs, 'seconds', duration)} a run, {_range(runs, 'peak_memory', size)} of memory, "
-            f"{_range(runs, 'disk', size)} of disk.",
-            "`python benchmarks/readme_figures.py` makes this section.",
+            *wrap(told, WIDTH, break_long_words=False, break_on_hyphens=False),
         ]
     )
 
@@ -218,30 +226,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", default="pocket")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--read", action="store_true", help="run nothing: every seed is finished")
+    parser.add_argument(
+        "--rewrite", action="store_true", help="look at no run: write README from the figures there are"
+    )
     parser.add_argument("--date", help="of the runs; today unless told")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--figures", type=Path, default=FIGURES)
     parser.add_argument("--picture", type=Path, default=ROOT / "docs" / "images" / "report.png")
     parser.add_argument("--without-picture", action="store_true")
     given = parser.parse_args(arguments)
-    folders = {seed: given.runs / f"seed-{seed}" for seed in given.seeds}
-    for seed, folder in folders.items():
-        if not given.read:
-            run(given.recipe, seed, folder)
-    here = {**describe(), "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore"))}
-    figures = together([measured(folder, seed) for seed, folder in folders.items()], given.date or _today(), here)
-    if not given.without_picture:
-        [page] = folders[figures["median"]].glob("[0-9]*-report/report.html")
-        picture(page, given.picture)
-    write_json(given.figures, figures)
+    figures = json.loads(given.figures.read_text(encoding="utf-8")) if given.rewrite else _gather(given)
     write_text(given.readme, written(given.readme.read_text(encoding="utf-8"), section(figures)))
     print(json.dumps({one["seed"]: one["scores"] for one in figures["runs"]}, indent=2))
 
 
-def _today() -> str:
-    import datetime
-
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
+def _gather(given: argparse.Namespace) -> Figures:
+    """Run or read every seed; figures and picture are written."""
+    folders = {seed: given.runs / f"seed-{seed}" for seed in given.seeds}
+    if not given.read:
+        for seed, folder in folders.items():
+            run(given.recipe, seed, folder)
+    here = {**describe(), "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore"))}
+    runs = [measured(folder, seed) for seed, folder in folders.items()]
+    figures = together(runs, given.date or datetime.datetime.now(datetime.UTC).date().isoformat(), here)
+    if not given.without_picture:
+        [page] = folders[figures["median"]].glob("[0-9]*-report/report.html")
+        picture(page, given.picture)
+    write_json(given.figures, figures)
+    return figures
 
 
 if __name__ == "__main__":

@@ -72,6 +72,18 @@ def test_differences_are_named(
     assert told in capsys.readouterr().out
 
 
+def test_many_differences_of_one_file_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in (("a", 0.0), ("b", 1.0)):
+        weights = {f"w{number}": torch.full((2,), value) for number in range(9)}
+        made(tmp_path / name, 1, "sft", {"losses": [value] * 9}, weights)
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    assert compare_runs.main([a, b]) == 1
+    out = capsys.readouterr().out
+    assert "sft/model.safetensors: and 6 more\n" in out and "stages.sft.losses: and 6 more\n" in out
+    assert compare_runs.main([a, b, "--all"]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 19
+
+
 def test_a_zero_of_another_sign_is_a_difference() -> None:
     assert compare_runs.difference(torch.tensor([0.0, 1.0]), torch.tensor([-0.0, 1.0]))
 

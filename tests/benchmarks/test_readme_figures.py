@@ -36,7 +36,14 @@ def made(folder: Path, passed: int, seconds: float, **changed: Any) -> None:
             {"parameters": 984192, "computing": "cpu, fp32, compiled"},
             [checkpoint("phase2", "phase 2"), checkpoint("sft", "SFT")],
         ),
-        "evaluate": ({"problems": 200, "models": {"phase2": scores(passed, 0.0), "sft": scores(passed, 0.9)}}, []),
+        "evaluate": (
+            {
+                "problems": 200,
+                "precision": "fp32",
+                "models": {"phase2": scores(passed, 0.0), "sft": scores(passed, 0.9)},
+            },
+            [],
+        ),
         "quantize": (
             {"bytes_after": 746_000, "models": {"4bit": scores(passed - 20, 1.0)}},
             [checkpoint("4bit", "4 bits", shrunk=True)],
@@ -83,12 +90,14 @@ def test_the_section_tells_mean_and_range_and_the_machine(runs: Path, arguments:
     figures.main([*arguments, "--without-picture"])
     text = (runs / "README.md").read_text()
     assert text.startswith("# A\n") and text.endswith("B\n") and "old" not in text
+    words = " ".join(text.split())
     assert "| phase 2 | 73.5% (68.0–84.0) | 73.5% (68.0–84.0) | 0% / 8% |" in text
     assert "| SFT | 73.5% (68.0–84.0) | 73.5% (68.0–84.0) | 90% / 8% |" in text
     assert "| 4 bits, 746 kB | 63.5% (58.0–74.0) |" in text
-    assert "after SFT 84.0% with seed 1, 68.0% with seed 2, 68.5% with seed 3" in text
-    assert "of seed 3, the median" in text
-    assert "2 cores of a chip" in text and "6 min 44 s to 6 min 52 s a run, 1.9 GB of memory" in text
+    assert "after SFT 84.0% with seed 1, 68.0% with seed 2, 68.5% with seed 3" in words
+    assert "of seed 3, the median" in words
+    assert "trained on cpu, fp32, compiled; measured in fp32" in words
+    assert "2 cores of a chip" in words and "6 min 44 s to 6 min 52 s a run, 1.9 GB of memory" in words
     stored = json.loads((runs / "f.json").read_text())
     assert stored["median"] == 3
     assert figures.section(stored) in text
@@ -98,6 +107,9 @@ def test_once_more_is_the_same(runs: Path, arguments: list[str]) -> None:
     figures.main([*arguments, "--without-picture"])
     before = (runs / "README.md").read_text()
     figures.main([*arguments, "--without-picture"])
+    assert (runs / "README.md").read_text() == before
+    write_text(runs / "README.md", README)
+    figures.main(["--rewrite", "--readme", str(runs / "README.md"), "--figures", str(runs / "f.json")])
     assert (runs / "README.md").read_text() == before
 
 
