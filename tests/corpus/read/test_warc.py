@@ -48,6 +48,7 @@ def read(tmp_path: Path, content: bytes, name: str = "a.warc.gz") -> tuple[list[
         b"".join(record(number, body, line=b"\n") for number, body in enumerate(BODIES)),
         b"\r\n\r\n" + PLAIN,
     ],
+    ids=["plain", "one member", "a member a record", "zeros behind", "zstd", "line ends of Unix", "empty lines before"],
 )
 def test_packed_or_plain_whatever_the_name_says(tmp_path: Path, name: str, content: bytes) -> None:
     assert read(tmp_path, content, name) == (BODIES, [])
