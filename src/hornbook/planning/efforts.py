@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hornbook.planning.mixture import Ingredient, ingredients
 from hornbook.planning.sizes import Size, sizes
-from hornbook.recipe import STAGES, Recipe
+from hornbook.recipe import Recipe
 from hornbook.runs.effort import Effort, Volume
 
 
@@ -19,13 +19,7 @@ def efforts(recipe: Recipe, base: Path) -> dict[str, Effort]:
 
 def of_volume(recipe: Recipe, base: Path, amount: Volume) -> dict[str, Effort]:
     """By stage, for so many documents."""
-    found: dict[str, Effort] = {}
-    for step in recipe.steps(base):
-        stage = STAGES[step.name]
-        settings = stage.of_recipe(recipe)
-        assert settings is not None, step.name
-        found[step.name] = stage.estimate(settings, amount)
-    return found
+    return {step.name: step.estimate(amount) for step in recipe.steps(base)}
 
 
 def volume(recipe: Recipe, found: Mapping[str, Size], planned: Sequence[Ingredient]) -> Volume:

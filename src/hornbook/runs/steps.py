@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from hornbook.files import digest_value
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
+from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.runs.store import Job
 
@@ -35,6 +36,7 @@ class Step:
     headline: Callable[[dict[str, Any]], str] = lambda figures: ""
     checkpoints: tuple[Checkpoint, ...] = ()
     runs_generated_code: bool = False
+    estimate: Callable[[Volume], Effort] = lambda volume: Effort()
 
     @cached_property
     def code(self) -> str:
@@ -111,6 +113,7 @@ def _bind(
         headline=stage.in_a_line,
         checkpoints=stage.left(settings),
         runs_generated_code=stage.runs_generated_code,
+        estimate=lambda volume: stage.estimate(settings, volume),
     )
 
 

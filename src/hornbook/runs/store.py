@@ -81,7 +81,8 @@ def make(
     partial = partial_of(folder)
     finished = done(partial, job)
     if finished is None:
-        if begun(folder, job) is False or (begun(folder, job) is None and not keep_outdated):
+        before = begun(folder, job)
+        if before is False or (before is None and not keep_outdated):
             remove_folder(partial)
         finished = _work(partial, job, work, headline, checkpoints)
     remove_folder(partial / SCRATCH)
