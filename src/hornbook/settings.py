@@ -42,9 +42,7 @@ def apply(values: dict[str, Any], override: str) -> None:
 def assign(values: dict[str, Any], key: str, value: Any) -> None:
     """Set one dotted key; list items are counted from 0. Raises UserError where the key leads nowhere."""
     *path, last = key.split(".")
-    target: Any = values
-    for position, step in enumerate(path):
-        target = _descend(target, step, ".".join(path[: position + 1]))
+    target = _table(values, path)
     if isinstance(target, list):
         _descend(target, last, key)
         target[int(last)] = value
@@ -52,6 +50,26 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
         target[last] = value
     else:
         raise UserError(f"{key}: {'.'.join(path)} is a single value, it has no parts")
+
+
+def extend(values: dict[str, Any], key: str, more: Sequence[Any]) -> None:
+    """Let the list at a dotted key go on with `more`. What is there and is no list stays, for validation to tell of.
+
+    Raises UserError where the key leads nowhere.
+    """
+    *path, last = key.split(".")
+    target = _table(values, path)
+    before = target.get(last, ()) if isinstance(target, dict) else ()
+    if isinstance(before, list | tuple):
+        assign(values, key, [*before, *more])
+
+
+def _table(values: dict[str, Any], path: Sequence[str]) -> Any:
+    """Where a path through tables and lists leads; tables that are missing are made."""
+    target: Any = values
+    for position, step in enumerate(path):
+        target = _descend(target, step, ".".join(path[: position + 1]))
+    return target
 
 
 def _descend(target: Any, step: str, where: str) -> Any:

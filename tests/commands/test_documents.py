@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from hornbook.cli import app
 from hornbook.commands import documents
+from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.files import alone
+from hornbook.recipe import STAGES
 
 TEXT = "A lantern is a lamp in a case. The case keeps the wind from the flame, and the glass lets the light out. " * 8
 
@@ -211,3 +213,17 @@ def test_places_where_nothing_can_be_written(folder: Path, command: list[str]) -
     Path("quiz.jsonl").write_text(json.dumps({"id": "q1", "question": "What is a lantern made of?", "answer": "A"}))
     for place in ("rows.jsonl/x", "/proc/nowhere/x"):
         assert "can't be written" in refused(*command, "--into", place)
+
+
+def test_a_flag_and_a_setting_of_one_list_both_count() -> None:
+    rules = settings_of(STAGES["filter"], ["heuristics.rules=['c4']"], given={"heuristics.rules": ["gopher"]})
+    assert rules.filter.heuristics.rules == ("c4", "gopher")
+    benchmarks = settings_of(STAGES["clean"], ["against=['x']"], given={"against": ["y"]})
+    assert benchmarks.clean.against == ("x", "y")
+
+
+def test_settings_wrong_below_a_flag_are_told_in_one_line(folder: Path) -> None:
+    for wrong in ("heuristics=5", "heuristics.rules=gopher"):
+        done = run("filter", "notes", wrong, "--rules", "c4")
+        assert isinstance(done.exception, UserError), (wrong, done.exception)
+        assert "\n" not in str(done.exception)

@@ -63,9 +63,7 @@ def clean(
     choose_runner(runner, workers)
     changes = [word for word in corpora if is_override(word)]
     folders = [Path(word) for word in corpora if not is_override(word)]
-    settings = settings_of(CLEAN, changes)
-    benchmarks = [*settings.clean.against, *map(str, against or [])]
-    settings = settings_of(CLEAN, changes, given={"against": benchmarks})
+    settings = settings_of(CLEAN, changes, given={"against": [str(folder) for folder in against or []]})
     corpora_read = {str(number): folder for number, folder in enumerate(folders)}
     tell(run_stage(CLEAN, settings, into, force=force, corpora=corpora_read), into, "corpus")
 

@@ -38,7 +38,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     share: Annotated[
         float | None, typer.Option(min=0.0001, max=1, help="Keep this share of the documents, the best.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same sample.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same sample; 1 unless told.")] = None,
     force: FORCE = False,
     runner: RUNNER = None,
     workers: WORKERS = None,

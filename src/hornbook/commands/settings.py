@@ -29,8 +29,8 @@ def settings_of(
     recipe: str | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> S:
-    """The stage's settings: those of a `recipe` (a name or a file) where one is named, changed by what is `given` by
-    dotted key, and then by the overrides. A key of the stage's own table may leave out the table's name.
+    """The stage's settings: those of a `recipe` (a name or a file) where one is named, changed by the overrides and
+    then by what is `given` by dotted key, the flags. A key of the stage's own table may leave out the table's name.
 
     Raises UserError with one line that names the wrong key and the nearest right one.
     """

@@ -19,7 +19,7 @@ from hornbook.runs.code import code_digest
 from hornbook.runs.manifest import Manifest
 from hornbook.runs.stage import Checkpoint, Stage, Work, key_of
 from hornbook.runs.store import Job
-from hornbook.settings import Settings, apply, validated
+from hornbook.settings import Settings, apply, assign, extend, validated
 
 S = TypeVar("S", bound=Settings)
 
@@ -130,17 +130,17 @@ def make(
 def settings_of(
     stage: Stage[S], given: Mapping[str, Any], overrides: Sequence[str] = (), *, start: S | None = None
 ) -> S:
-    """The stage's settings: those of `start`, changed by what is `given` by dotted key, and then by the overrides,
-    KEY=VALUE. A list that is given goes on from the one that is there.
+    """The stage's settings: those of `start`, changed by the overrides, KEY=VALUE, and then by what is `given` by
+    dotted key. A list that is given goes on from the one that is there, so that neither loses the other's.
 
     Raises UserError with one line that names the wrong key and the nearest right one.
     """
     values: dict[str, Any] = {} if start is None else start.model_dump()
-    for key, value in given.items():
-        _set(values, _in_fields(stage, key), value)
     for override in overrides:
         key, equals, text = override.partition("=")
         apply(values, f"{_in_fields(stage, key)}{equals}{text}")
+    for key, value in given.items():
+        (extend if isinstance(value, list | tuple) else assign)(values, _in_fields(stage, key), value)
     fields = stage.settings.model_fields
     missing = [key_of(stage.settings, name) for name in fields if fields[name].is_required() and name not in values]
     if missing:
@@ -149,15 +149,6 @@ def settings_of(
             f"{missing[0]}=..."
         )
     return validated(stage.settings, values, stage.name)
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; a list goes on from the one that is there."""
-    *path, last = key.split(".")
-    for step in path:
-        values = values.setdefault(step, {})
-    before = values.get(last)
-    values[last] = [*before, *value] if isinstance(before, list | tuple) else value
 
 
 def _mapping(settings: Settings | Mapping[str, Any] | None) -> Mapping[str, Any]:
