@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -255,17 +256,21 @@ def test_a_dry_run_of_what_is_done(finished: Path, recipe: Path, capsys: Capture
     assert "Nothing was run." in out
 
 
-def readme_commands() -> list[list[str]]:
-    """Every command that the README shows after a `$`, as a shell would split it, without the comments."""
+def readme_blocks() -> dict[str, list[list[str]]]:
+    """Blocks of commands that the README shows, by their first one: what stands after each `$`, as a shell would split
+    it, without the comments.
+    """
     text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
-    return [
-        shlex.split(one, comments=True) for block in blocks for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    blocks = [
+        [shlex.split(one, comments=True) for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+        for block in re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
     ]
+    return {" ".join(commands[0][:3]): commands for commands in blocks}
 
 
-def test_the_readmes_commands(finished: Path, recipe: Path, tmp_path: Path) -> None:
-    """Each works as it stands there, beside a run called pocket; the two that would train for minutes only begin."""
+@pytest.fixture
+def beside_pocket(finished: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder to work in, with a run called pocket and what the README takes for the user's own."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "pocket").symlink_to(finished)
     shutil.copytree(recipe.parent / "texts", tmp_path / "my" / "folder")
@@ -274,10 +279,19 @@ def test_the_readmes_commands(finished: Path, recipe: Path, tmp_path: Path) -> N
     item = {"id": "q1", "question": "Who lent seven wandering lanterns to the baker of the island?", "answer": "Ann"}
     (tmp_path / "my" / "benchmarks" / "quiz.jsonl").write_text(json.dumps(item))
     shutil.copy(recipe, tmp_path / "my.toml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+
+def test_the_readme_shows_commands() -> None:
+    assert sum(map(len, readme_blocks().values())) >= 10
+
+
+@pytest.mark.parametrize("first", readme_blocks())
+def test_the_readmes_commands(first: str, beside_pocket: None, capsys: Captured) -> None:
+    """Each works as it stands there, after those above it in its block; two that would train for minutes only begin."""
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
-    commands = readme_commands()
-    assert len(commands) >= 10
-    for program, *arguments in commands:
+    for program, *arguments in readme_blocks()[first]:
         if program == "make":  # what continuous integration runs
             assert f"\n{arguments[0]}:" in makefile
             continue
@@ -287,13 +301,7 @@ def test_the_readmes_commands(finished: Path, recipe: Path, tmp_path: Path) -> N
             if arguments[0] == "run"
             else []
         )
-        done = subprocess.run(
-            [sys.executable, "-m", "hornbook", *arguments, *only],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (arguments, done.stderr)
-        assert done.stdout, arguments
+        code = hornbook(*arguments, *only)
+        shown = capsys.readouterr()
+        assert code == 0, (arguments, shown.err)
+        assert shown.out, arguments
