@@ -119,3 +119,8 @@ def test_as_a_module() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stdout == ""
+
+
+def test_a_message_shows_control_characters_of_what_it_names(capsys: Captured) -> None:
+    assert call("report", "no\x1b[2J\x07where") == 2
+    assert capsys.readouterr().err.startswith("error: no\\x1b[2J\\x07where is not a run")

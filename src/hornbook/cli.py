@@ -14,6 +14,7 @@ from hornbook.commands import audit, documents, evaluate, grade, longrope, model
 from hornbook.commands.stages import command_of
 from hornbook.errors import UserError
 from hornbook.recipe import STAGES
+from hornbook.terminal import printable
 
 console = Console()
 errors = Console(stderr=True)
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        errors.print(f"[bold red]error:[/bold red] {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
         sys.exit(2)
 
 

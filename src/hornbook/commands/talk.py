@@ -12,6 +12,7 @@ from rich.markup import escape
 from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
 from hornbook.model import model_folder, open_model
+from hornbook.terminal import printable
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
@@ -34,14 +35,15 @@ def generate(
     top_p: TOP_P = 1.0,
     seed: SEED = 0,
 ) -> None:
-    """Complete a text; the answer streams to standard output."""
+    """Complete a text; the answer streams to standard output (control characters are shown on a terminal)."""
     from hornbook.inference.generate import Sampling, complete
 
     loaded, tokenizer = open_model(model)
     text = sys.stdin.read() if prompt == "-" else prompt
+    terminal = sys.stdout.isatty()
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     for piece in complete(loaded, tokenizer, text, limit=max_tokens, sampling=sampling):
-        sys.stdout.write(piece)
+        sys.stdout.write(printable(piece, lines=True) if terminal else piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
 
@@ -82,11 +84,11 @@ def _answer(talk: Conversation, said: str) -> None:
     """Stream one answer; Ctrl-C ends it early and the conversation goes on."""
     try:
         for piece in talk.answer(said):
-            console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(piece, lines=True), end="", markup=False, highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         console.print("[dim] (stopped)[/dim]", end="")
     except UserError as error:
-        console.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True, end="")
+        console.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False, soft_wrap=True, end="")
     console.print()
     if talk.forgotten:
         console.print(f"[dim]({talk.forgotten} earlier turns no longer fit the context and are forgotten)[/dim]")
