@@ -194,7 +194,11 @@ class Recipe(Settings):
                 f"{SMALLEST_VOCABULARY} ids"
             )
         form = find_quantization(self.quantize.format)
-        for name, columns in (("width", self.model.width), ("mlp_width", self.model.mlp_width)):
+        for name, columns in (
+            ("width", self.model.width),
+            ("heads times their size", self.model.heads * self.model.head_size),
+            ("mlp_width", self.model.mlp_width),
+        ):
             if not form.fits(columns):
                 raise ValueError(
                     f"model.{name} is {columns}, not a multiple of {form.group}: {form.bits}-bit weights come in groups"

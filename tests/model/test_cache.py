@@ -59,6 +59,7 @@ SHAPES = {
     "LongRoPE": {"longrope": ROPE},
     "LongRoPE, window": {"longrope": ROPE, "sliding_window": 6, "layers": 3},
     "LongRoPE, first tokens kept": {"longrope": ROPE.model_copy(update={"start_tokens": 4})},
+    "Llama 3": {"rope_scaling": {"kind": "llama3", "factor": 8.0, "original": 32}, "head_dim": 20, "kv_heads": 2},
     "phi-3-small, LongRoPE": SMALL
     | {"longrope": ROPE.model_copy(update={"short": ROPE.short[:4], "long": ROPE.long[:4]})},
 }

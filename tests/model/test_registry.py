@@ -28,6 +28,9 @@ PUBLISHED = {
     "phi-3-small-8k": 7_392_272_384,
     "phi-3-small-128k": 7_392_272_384,
     "phi-4-mini": 3_836_021_760,
+    "smollm2-135m": 134_515_008,
+    "tinyllama-1.1b": 1_100_048_384,
+    "llama-2-7b": 6_738_415_616,
 }
 
 TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, mlp_width=64, context=64)
@@ -39,6 +42,7 @@ def test_the_whole_line_is_there():
         *("phi-1-small", "phi-1", "phi-1.5", "phi-2"),
         *("phi-3-mini-4k", "phi-3-mini-128k", "phi-3.5-mini", "phi-3-medium-4k", "phi-3-medium-128k"),
         *("phi-4", "phi-4-mini", "phi-3-small-8k", "phi-3-small-128k", "phi-3.5-moe"),
+        *("smollm2-135m", "tinyllama-1.1b", "llama-2-7b"),
     ]
 
 
@@ -208,6 +212,44 @@ _MOE = {
 }
 
 
+_LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+    "intermediate_size": 11008,
+    "max_position_embeddings": 4096,
+    "hidden_act": "silu",
+    "rms_norm_eps": 1e-5,
+    "rope_scaling": None,
+    "pretraining_tp": 1,
+    "tie_word_embeddings": False,
+}
+_TINYLLAMA = {
+    "num_hidden_layers": 22,
+    "hidden_size": 2048,
+    "num_key_value_heads": 4,
+    "intermediate_size": 5632,
+    "max_position_embeddings": 2048,
+    "rope_theta": 10000.0,
+}
+_SMOLLM = {
+    "num_hidden_layers": 30,
+    "hidden_size": 576,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "intermediate_size": 1536,
+    "max_position_embeddings": 8192,
+    "vocab_size": 49152,
+    "rope_theta": 100000,
+    "rope_interleaved": False,
+    "is_llama_config": True,
+    "tie_word_embeddings": True,
+}
+
+
 def _longrope(short: tuple[float, ...], long: tuple[float, ...], **more: float) -> dict[str, object]:
     return {"rope_scaling": {"type": "longrope", "short_factor": list(short), "long_factor": list(long), **more}}
 
@@ -240,6 +282,9 @@ _SCALES = {
             | {"vocab_size": 100352, "max_position_embeddings": 16384, "rope_theta": 250000, "sliding_window": None},
         ),
         ("phi-3-small-8k", _PHI_3_SMALL),
+        ("llama-2-7b", _LLAMA),
+        ("tinyllama-1.1b", _LLAMA | _TINYLLAMA),
+        ("smollm2-135m", _LLAMA | _SMOLLM),
         (
             "phi-3.5-moe",
             _MOE | _longrope(factors.PHI_3_5_MOE_SHORT, factors.PHI_3_5_MOE_LONG, **_SCALES),
@@ -261,6 +306,7 @@ def test_a_published_format_holds_every_entry_exactly(entry: Entry):
         "phi-3": "Phi3ForCausalLM",
         "phi-3-small": "Phi3SmallForCausalLM",
         "phi-3.5-moe": "PhimoeForCausalLM",
+        "llama": "LlamaForCausalLM",
     }
     assert architectures[entry.family] == form.ARCHITECTURE
 

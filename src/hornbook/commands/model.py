@@ -1,4 +1,4 @@
-"""`hornbook model`: the models of the phi line, what they are and what they cost."""
+"""`hornbook model`: the models of the phi line and their like, what they are and what they cost."""
 
 from __future__ import annotations
 
@@ -103,6 +103,10 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> Table:
     table.add_row("shape", f"{config.layers} layers of width {config.width:,}, {config.context:,} tokens of context")
     for part, words in describe(config).items():
         table.add_row(part, words)
+    ids = entry.special_ids if entry else None
+    if ids is not None:
+        told = {"begins": ids.bos, "ends": ids.eos, "pads": ids.pad}
+        table.add_row("special ids", ", ".join(f"{one} {what}" for what, one in told.items() if one is not None))
     table.add_section()
     parameters = count(cost.parameters)
     if cost.active_parameters != cost.parameters:
@@ -140,6 +144,7 @@ def _as_values(name: str, entry: Entry | None, config: ModelConfig, cost: Costs)
         "summary": entry.summary if entry else None,
         "tokenizer": entry.tokenizer if entry else None,
         "notes": list(entry.notes) if entry else [],
+        "special_ids": asdict(entry.special_ids) if entry and entry.special_ids else None,
         "architecture": describe(config),
         "parameters": values["parameters"],
         "active_parameters": values["active_parameters"],

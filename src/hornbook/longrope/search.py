@@ -96,6 +96,10 @@ def original_context(config: ModelConfig, context: int) -> int:
     """The original context of a model that is to read `context` tokens; raises UserError where that is no extension."""
     if config.positions != "rotary":
         raise UserError("the model has learned positions; only rotary ones can be extended")
+    if config.rope_scaling is not None:
+        raise UserError(
+            f"the model's positions are scaled already ({config.rope_scaling.kind}); only plain ones can be"
+        )
     original = config.longrope.original if config.longrope is not None else config.context
     if context <= original:
         raise UserError(f"the model was trained with {original:,} tokens; a context of {context:,} is no extension")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hornbook.settings import Settings
 
 AttentionKind = Literal["full", "window", "sparse"]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class BlockSparse(Settings):
@@ -32,10 +33,10 @@ class LongRope(Settings):
     """
 
     original: int = Field(ge=1, description="context before the extension (original_max_position_embeddings)")
-    short: tuple[float, ...] = Field(description="a factor for each rotary frequency, up to the original context")
-    long: tuple[float, ...] = Field(description="the same beyond it")
-    short_scale: float | None = Field(None, gt=0, description="multiplies cosine and sine; by formula unless given")
-    long_scale: float | None = Field(None, gt=0, description="the same beyond the original context")
+    short: tuple[Factor, ...] = Field(description="a factor for each rotary frequency, up to the original context")
+    long: tuple[Factor, ...] = Field(description="the same beyond it")
+    short_scale: Factor | None = Field(None, description="multiplies cosine and sine; by formula unless given")
+    long_scale: Factor | None = Field(None, description="the same beyond the original context")
     start_tokens: int = Field(0, ge=0, description="positions below this one keep their original angles")
 
     def scales(self, context: int) -> tuple[float, float]:
@@ -43,6 +44,31 @@ class LongRope(Settings):
         ratio = context / self.original
         formula = 1.0 if ratio <= 1 else math.sqrt(1 + math.log(ratio) / math.log(self.original))
         return (self.short_scale or formula, self.long_scale or formula)
+
+
+class RopeScaling(Settings):
+    """Rotary positions slowed down for a longer context by one factor, as Llama's configurations tell it.
+
+    linear slows every pair of dimensions down; llama3 leaves those alone that turn fast. `rope.frequencies` has both.
+    """
+
+    kind: Literal["linear", "llama3"] = "linear"
+    factor: float = Field(gt=0, allow_inf_nan=False, description="how much slower")
+    low_freq_factor: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="llama3: a pair with fewer turns is slow"
+    )
+    high_freq_factor: float = Field(
+        4.0, gt=0, allow_inf_nan=False, description="llama3: a pair with more turns is fast"
+    )
+    original: int = Field(8192, ge=1, description="llama3: the context in which turns are counted")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high_freq_factor <= self.low_freq_factor:
+            raise ValueError(
+                f"high_freq_factor {self.high_freq_factor:g} is not above low_freq_factor {self.low_freq_factor:g}"
+            )
+        return self
 
 
 class Experts(Settings):
@@ -62,19 +88,24 @@ class Experts(Settings):
 class ModelConfig(Settings):
     """A decoder of the phi line; the defaults are phi-3's architecture.
 
-    TinyStories (GPT-Neo), phi-1, phi-2, phi-3, phi-3-small and phi-3.5-moe differ in these switches alone.
+    TinyStories (GPT-Neo), phi-1, phi-2, phi-3, phi-3-small, phi-3.5-moe and Llama differ in these switches alone.
     """
+
+    format: str | None = Field(
+        None, description="the published format of its checkpoints, a model_type; the first that holds it unless given"
+    )
 
     vocabulary: int = Field(1024, ge=1, description="number of token ids")
     layers: int = Field(4, ge=1)
     width: int = Field(128, ge=1, description="size of a token's vector (hidden_size)")
     heads: int = Field(4, ge=1, description="query heads")
     kv_heads: int | None = Field(None, ge=1, description="key/value heads; as many as query heads unless given")
+    head_dim: int | None = Field(None, ge=1, description="size of a head's vectors; width / heads unless given")
     mlp_width: int = Field(384, ge=1, description="inner size of the MLP (intermediate_size)")
     context: int = Field(128, ge=1, description="longest sequence in tokens (max_position_embeddings)")
 
     norm: Literal["rms", "layer"] = "rms"
-    norm_epsilon: float = Field(1e-5, gt=0)
+    norm_epsilon: float = Field(1e-5, gt=0, allow_inf_nan=False)
     block: Literal["sequential", "parallel"] = Field(
         "sequential", description="parallel: attention and MLP read the same norm and are added together"
     )
@@ -85,7 +116,8 @@ class ModelConfig(Settings):
     experts: Experts | None = Field(None, description="several MLPs with a router instead of one")
 
     positions: Literal["rotary", "learned"] = "rotary"
-    rope_theta: float = Field(10_000.0, gt=0)
+    rope_theta: float = Field(10_000.0, gt=0, allow_inf_nan=False)
+    rope_scaling: RopeScaling | None = None
     rotary_share: float = Field(1.0, gt=0, le=1, description="part of each head that is turned (partial_rotary_factor)")
     longrope: LongRope | None = None
 
@@ -101,10 +133,12 @@ class ModelConfig(Settings):
     lm_head_bias: bool = Field(False, description="bias of the output matrix")
     tied_embeddings: bool = Field(True, description="the output matrix is the embedding matrix")
 
-    initial_std: float = Field(0.02, gt=0)
-    embedding_scale: float = Field(1.0, gt=0, description="embeddings are multiplied by this (muP)")
-    attention_scale: float | None = Field(None, gt=0, description="of q·k; 1/sqrt(head size) unless given")
-    logit_scale: float = Field(1.0, gt=0, description="logits are multiplied by this (muP)")
+    initial_std: float = Field(0.02, gt=0, allow_inf_nan=False)
+    embedding_scale: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="embeddings are multiplied by this (muP)"
+    )
+    attention_scale: Factor | None = Field(None, description="of q·k; 1/sqrt(head size) unless given")
+    logit_scale: float = Field(1.0, gt=0, allow_inf_nan=False, description="logits are multiplied by this (muP)")
     dummy_tokens: tuple[int, ...] = Field((), description="ids that are never predicted")
 
     @model_validator(mode="after")
@@ -115,14 +149,15 @@ class ModelConfig(Settings):
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
         if self.positions == "rotary" and (self.rotary_size % 2 or not self.rotary_size):
             raise ValueError(
-                f"{self.rotary_share:g} of width / heads is {self.rotary_size}; rotary positions need an even number"
+                f"{self.rotary_share:g} of a head's {self.head_size} dimensions is {self.rotary_size}; rotary positions "
+                "need an even number"
             )
+        if self.longrope is not None and self.rope_scaling is not None:
+            raise ValueError("positions are scaled once: by longrope or by rope_scaling")
         if self.longrope is not None:
             for name, factors in (("short", self.longrope.short), ("long", self.longrope.long)):
                 if len(factors) != self.rotary_size // 2:
                     raise ValueError(f"longrope.{name} has {len(factors)} factors, {self.rotary_size // 2} are needed")
-                if min(factors) <= 0:
-                    raise ValueError(f"longrope.{name} has a factor that is not positive")
         kinds = set(self.attention or ())
         if "window" in kinds and self.sliding_window is None:
             raise ValueError("attention asks for a window; sliding_window tells its size")
@@ -137,7 +172,7 @@ class ModelConfig(Settings):
     @property
     def head_size(self) -> int:
         """Size of one head's vectors."""
-        return self.width // self.heads
+        return self.head_dim or self.width // self.heads
 
     @property
     def key_value_heads(self) -> int:
@@ -171,7 +206,8 @@ class ModelConfig(Settings):
         """
         norm = self.width * (2 if self.norm == "layer" else 1)
         qkv = (self.heads + 2 * self.key_value_heads) * self.head_size
-        attention = self.width * qkv + self.qkv_bias * qkv + self.width**2 + self.out_bias * self.width
+        out = self.heads * self.head_size * self.width + self.out_bias * self.width
+        attention = self.width * qkv + self.qkv_bias * qkv + out
         inner = self.mlp_width * (1 if self.activation == "gelu" else 2)
         mlp = self.width * (inner + self.mlp_width) + self.mlp_bias * (inner + self.width)
         if self.experts is not None:
@@ -203,7 +239,7 @@ class ModelConfig(Settings):
         if self.positions == "learned":
             matrices -= self.context * self.width
         seen = sum(self._seen(self.kind(layer), length) for layer in range(self.layers))
-        return 2 * matrices + 4 * self.width * seen
+        return 2 * matrices + 4 * self.heads * self.head_size * seen
 
     def _seen(self, kind: AttentionKind, length: int) -> int:
         """Keys that a token of a layer of this kind looks at, at most, in a sequence of `length` tokens."""

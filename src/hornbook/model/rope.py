@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,23 +20,47 @@ def switches(longrope: LongRope | None, context: int) -> bool:
     return longrope.short != longrope.long or short != long
 
 
+def frequencies(config: ModelConfig, device: torch.device | None = None) -> Tensor:
+    """Radians that each pair of a head's dimensions turns by from one position to the next: (rotary_size / 2,) fp32.
+
+    Pair i turns by f = 1 / theta^(2i / rotary_size) (Su et al. 2021, arXiv:2104.09864). `rope_scaling` slows it down:
+
+    - linear: f / factor (position interpolation, Chen et al. 2023, arXiv:2306.15595).
+    - llama3: let t = original * f / 2π, a pair's full turns in the original context. f stays where t is above
+      high_freq_factor and is f / factor where t is below low_freq_factor; between them it is
+      (1 - s) f / factor + s f with s = (t - low_freq_factor) / (high_freq_factor - low_freq_factor)
+      (`apply_scaling` of Meta's llama-models, models/llama3/model.py).
+    """
+    size, scaling = config.rotary_size, config.rope_scaling
+    exponents = torch.arange(0, size, 2, device=device, dtype=torch.float32) / size
+    plain = 1.0 / config.rope_theta**exponents
+    if scaling is None:
+        return plain
+    slow = plain / scaling.factor
+    if scaling.kind == "linear":
+        return slow
+    turns = scaling.original / (2 * math.pi / plain)
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    share = ((turns - low) / (high - low)).clamp(0.0, 1.0)
+    return torch.where(share == 1, plain, (1 - share) * slow + share * plain)
+
+
 def rotary_angles(positions: Tensor, config: ModelConfig, long: Tensor | None = None) -> Angles:
     """Cosine and sine of every position's angles, in fp32.
 
-    Plain: angle = position / theta^(2i / rotary_size) for pair i (Su et al. 2021, arXiv:2104.09864). With LongRoPE it
-    is divided by a factor for each pair, and cosine and sine are scaled (arXiv:2402.13753).
+    An angle is the position times the pair's frequency. With LongRoPE it is divided by a factor for each pair, and
+    cosine and sine are scaled (arXiv:2402.13753).
 
     positions: (batch or 1, time) of integers. long: (batch or 1, time) of bool, True where a token's sequence is
     beyond the original context; None means nowhere. -> two tensors (batch or 1, 1, time, rotary_size / 2).
     """
-    size, device = config.rotary_size, positions.device
-    exponents = torch.arange(0, size, 2, device=device, dtype=torch.float32) / size
+    device, rope = positions.device, config.longrope
     at = positions[:, None, :, None].float()
-    plain = config.rope_theta**exponents
-    rope = config.longrope
     if rope is None:
-        angles = at * (1.0 / plain)
+        angles = at * frequencies(config, device)
         return angles.cos(), angles.sin()
+    size = config.rotary_size
+    plain = config.rope_theta ** (torch.arange(0, size, 2, device=device, dtype=torch.float32) / size)
     short, extended = (torch.tensor(f, device=device, dtype=torch.float32) for f in (rope.short, rope.long))
     short_scale, long_scale = rope.scales(config.context)
     if long is None:

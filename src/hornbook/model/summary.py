@@ -70,7 +70,7 @@ def matrix_weights(config: ModelConfig) -> int:
 
 def quantized_bytes(config: ModelConfig, form: Quantization) -> int | None:
     """Bytes with every matrix quantized, the rest in fp32; None where rows cannot be cut into groups."""
-    if not (form.fits(config.width) and form.fits(config.mlp_width)):
+    if not all(form.fits(n) for n in (config.width, config.heads * config.head_size, config.mlp_width)):
         return None
     matrices = matrix_weights(config)
     return form.bytes(matrices) + 4 * (config.parameters() - matrices)
@@ -80,6 +80,8 @@ def attention_in_words(config: ModelConfig) -> str:
     """What is special about the attention, in a word or two: `full`, `window 2,047`, `sparse/full`, `LongRoPE ×32`."""
     if config.longrope is not None:
         return f"LongRoPE ×{config.context / config.longrope.original:g}"
+    if config.rope_scaling is not None:
+        return f"{config.rope_scaling.kind} ×{config.rope_scaling.factor:g}"
     words = {"full": "full", "window": f"window {config.sliding_window or 0:,}", "sparse": "sparse"}
     return "/".join(dict.fromkeys(words[config.kind(layer)] for layer in range(config.layers)))
 
@@ -129,6 +131,8 @@ def _positions_in_words(config: ModelConfig) -> str:
         words += f", {config.rotary_size} of a head's {config.head_size} dimensions"
     if config.longrope is not None:
         words += f"; LongRoPE beyond {config.longrope.original:,} tokens"
+    if config.rope_scaling is not None:
+        words += f"; slowed down {config.rope_scaling.factor:g} times ({config.rope_scaling.kind})"
     return words
 
 

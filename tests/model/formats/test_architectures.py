@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.errors import UserError
-from hornbook.model.config import ModelConfig
+from hornbook.model.config import ModelConfig, RopeScaling
 from hornbook.model.formats import architectures, checkpoint
 from hornbook.model.formats.architectures import (
     ARCHITECTURES,
@@ -72,6 +72,13 @@ HELD: list[tuple[str, dict[str, Any]]] = [
     ("phi3small", {**SMALL, "dummy_tokens": (5, 3, 99), "tied_embeddings": False}),
     ("phi3small", {**SMALL, "longrope": LONG | {"short_scale": 1.0}}),
     ("phi3", {"longrope": LONG | {"start_tokens": 4}}),  # by a key of our own
+    ("llama", {"format": "llama"}),
+    ("llama", {"format": "llama", "tied_embeddings": False, "kv_heads": 2, "rope_theta": 5e5, "norm_epsilon": 1e-6}),
+    ("llama", {"qkv_bias": True, "out_bias": True, "head_dim": 20}),
+    ("llama", {"mlp_bias": True, "longrope": LONG | {"short_scale": 1.2, "long_scale": 1.2}}),
+    ("llama", {"rope_scaling": {"kind": "linear", "factor": 2.5}}),
+    ("llama", {"rope_scaling": {"kind": "llama3", "factor": 8.0, "low_freq_factor": 1.5, "original": 64}}),
+    ("phi3", {"format": "phi3"}),
     ("phi3small", {**SMALL, "longrope": LONG | {"short_scale": 1.1, "long_scale": 1.3}}),
 ]
 
@@ -107,6 +114,7 @@ def test_every_published_model_has_its_format(name: str) -> None:
         "phi-2": "phi",
         "phi-3-small": "phi3small",
         "phi-3.5-moe": "phimoe",
+        **dict.fromkeys(("smollm2", "tinyllama", "llama-2"), "llama"),
     }
     expected = next((kind for start, kind in kinds.items() if name.startswith(start)), "phi3")
     assert form.MODEL_TYPES[0] == expected
@@ -128,6 +136,7 @@ LOST: list[tuple[dict[str, Any], str]] = [
     ({**MOE, "rotary_share": 0.5}, "rotary_share = 0.5"),
     ({**SMALL, "attention": ("full", "sparse"), "blocksparse": SPARSE}, "attention = ('full', 'sparse')"),
     ({**SMALL, "sliding_window": 9}, "sliding_window = 9"),
+    ({"head_dim": 20, "sliding_window": 9}, "head_dim = 20"),
 ]
 
 
@@ -140,6 +149,13 @@ def test_what_no_format_holds_is_named(changes: dict[str, Any], told: str) -> No
     assert len(str(caught.value)) < 400
 
 
+def test_a_format_that_is_named_and_does_not_hold_the_model() -> None:
+    with pytest.raises(UserError, match=r"the format llama \(LlamaForCausalLM\) does not hold .* sliding_window = 9"):
+        architecture_for(small(format="llama", sliding_window=9))
+    with pytest.raises(UserError, match="format is 'gpt2'; supported are phi3, phi,"):
+        architecture_for(small(format="gpt2"))
+
+
 def published(kind: str, **changes: Any) -> dict[str, Any]:
     """The config.json of a small model of a kind, with some keys changed; those set to `...` are left out."""
     changes_of_kind = next(one for held, one in HELD if held == kind)
@@ -149,8 +165,11 @@ def published(kind: str, **changes: Any) -> dict[str, Any]:
 
 
 SU = {"type": "su", "short_factor": [1, 1.5, 2, 2.5], "long_factor": [2, 3, 4, 5]}
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0} | {
+    "original_max_position_embeddings": 64
+}
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    (published("phi3", model_type="llama"), "model_type is 'llama'; supported are phi3, phi,"),
+    (published("phi3", model_type="gpt2"), "model_type is 'gpt2'; supported are phi3, phi,"),
     (published("phi3", model_type=...), "model_type is None"),
     (published("phi3", model_type=["phi3"]), "model_type is ['phi3']"),
     (published("phi3", quantization_config={"bits": 4}), "quantization_config"),
@@ -172,7 +191,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (published("phi3", rope_scaling=SU | {"short_mscale": 1.1}), "rope key 'short_mscale'"),
     (published("phi3", rope_scaling=SU | {"long_factor": None}), "needs long_factor"),
     (published("phi3", rope_scaling=SU | {"long_factor": [1, 2]}), "longrope.long has 2 factors, 4 are needed"),
-    (published("phi3", rope_scaling=SU | {"long_factor": [1, 2, 3, 0]}), "not positive"),
+    (published("phi3", rope_scaling=SU | {"long_factor": [1, 2, 3, 0]}), "long.3: Input should be greater than 0"),
+    (published("phi3", rope_scaling=SU | {"short_factor": [1, 2, float("nan"), 4]}), "short.2"),
+    (published("phi3", rope_scaling=SU | {"long_factor": [1, 2, 3, float("inf")]}), "long.3"),
+    (published("phi3", rope_scaling=SU | {"attention_factor": float("nan")}), "short_scale"),
+    (published("phi3", rope_theta=float("inf")), "rope_theta"),
+    (published("phi3", rms_norm_eps=float("nan")), "norm_epsilon"),
     (published("phi3", rope_scaling=SU | {"long_factor": [1, 2, 3, "x"]}), "long.3"),
     (published("phi3", rope_parameters={"rope_type": "dynamic"}), "rope type 'dynamic'"),
     (published("phi3", partial_rotary_factor=0.4), "rotary"),
@@ -189,6 +213,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         published("phimoe", rope_scaling=SU | {"short_mscale": 1.1, "original_max_position_embeddings": 32}),
         "'long_mscale'",
     ),
+    (published("llama", hidden_act="gelu"), "hidden_act 'gelu'"),
+    (published("llama", rope_interleaved=True), "rope_interleaved True"),
+    (published("llama", attention_bias="some"), "attention_bias 'some'"),
+    (published("llama", partial_rotary_factor=0.5), "partial_rotary_factor 0.5"),
+    (published("llama", head_dim=7), "rotary positions need an even number"),
+    (published("llama", rope_scaling={"type": "dynamic", "factor": 2.0}), "and 'linear', 'llama3', 'longrope' are"),
+    (published("llama", rope_scaling={"type": "linear"}), "the rope type 'linear' needs factor"),
+    (published("llama", rope_scaling={"rope_type": "linear", "factor": float("nan")}), "factor: Input should be"),
+    (published("llama", rope_scaling=LLAMA3 | {"low_freq_factor": None}), "'llama3' needs low_freq_factor"),
+    (published("llama", rope_scaling=LLAMA3 | {"low_freq_factor": 4.0}), "high_freq_factor 4 is not above"),
+    (published("llama", rope_parameters=LLAMA3 | {"rope_theta": float("nan")}), "rope_theta"),
     (published("phi3small", hidden_act="silu"), "hidden_act"),
     (published("phi3small", rope_position_scale=0.5), "rope_position_scale"),
     (published("phi3small", rope_scaling=SU), "'original_max_position_embeddings' is missing"),
@@ -241,6 +276,15 @@ def test_older_and_newer_ways_of_writing_longrope(kind: str) -> None:
     )
     assert from_huggingface(old, WHERE) == from_huggingface(new, WHERE)
     assert from_huggingface(old, WHERE).longrope is not None
+
+
+def test_older_and_newer_ways_of_writing_llama3() -> None:
+    old = published("llama", rope_theta=5e5, rope_scaling=LLAMA3 | {"type": "llama3"})
+    new = published("llama", rope_theta=..., rope_scaling=..., rope_parameters=LLAMA3 | {"rope_theta": 5e5})
+    config = from_huggingface(old, WHERE)
+    assert config == from_huggingface(new, WHERE)
+    assert config.rope_theta == 5e5
+    assert config.rope_scaling == RopeScaling(kind="llama3", factor=8.0, original=64)
 
 
 def test_a_factor_of_its_own_decides_the_scale() -> None:

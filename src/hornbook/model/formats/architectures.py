@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hornbook.errors import UserError
 from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import gpt_neo, phi, phi3, phi3_small, phimoe
+from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe
 from hornbook.model.formats.layout import Layout
 from hornbook.model.formats.published import Published
 
@@ -35,8 +35,9 @@ class Architecture(Protocol):
         """Where each of our tensors lies."""
 
 
-# A new architecture is a module beside this one and a word here. The first that holds a model is how it is written.
-ARCHITECTURES: tuple[Architecture, ...] = (phi3, phi, gpt_neo, phimoe, phi3_small)
+# A new architecture is a module beside this one and a word here. The first that holds a model is how it is written, but
+# for one that was read in another, or whose configuration names another.
+ARCHITECTURES: tuple[Architecture, ...] = (phi3, phi, gpt_neo, phimoe, phi3_small, llama)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -56,7 +57,8 @@ def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     """The configuration that a config.json's `values` describe; `where` it lies is told in errors."""
     if values.get("quantization_config") is not None:
         raise UserError(f"{where}: quantization_config is not supported; give the folder of the unquantized model")
-    config = architecture_of(values, where).read(Published(values, where))
+    form = architecture_of(values, where)
+    config = form.read(Published(values, where)).model_copy(update={"format": form.MODEL_TYPES[0]})
     if values.get(START_TOKENS) and config.longrope is not None:
         longrope = config.longrope.model_copy(update={"start_tokens": int(values[START_TOKENS])})
         config = config.model_copy(update={"longrope": longrope})
@@ -84,14 +86,23 @@ def to_huggingface(config: ModelConfig, form: Architecture) -> dict[str, Any]:
 def architecture_for(config: ModelConfig) -> Architecture:
     """The architecture whose format holds `config` exactly: reading what it writes gives the same model.
 
-    Raises UserError that names the switches that the nearest format would lose.
+    Where the configuration names a format it is that one. Raises UserError that names the switches that it, or the
+    nearest of all, would lose.
     """
-    lost = [(_lost(config, one), one) for one in ARCHITECTURES]
+    wanted = [one for one in ARCHITECTURES if config.format in (None, one.MODEL_TYPES[0])]
+    if not wanted:
+        known = ", ".join(one.MODEL_TYPES[0] for one in ARCHITECTURES)
+        raise UserError(f"format is {config.format!r}; supported are {known}")
+    lost = [(_lost(config, one), one) for one in wanted]
     for switches, one in lost:
         if not switches:
             return one
     switches, nearest = min(lost, key=lambda pair: len(pair[0]))
     values = ", ".join(f"{name} = {_short(getattr(config, name))}" for name in switches)
+    if config.format is not None:
+        raise UserError(
+            f"the format {config.format} ({nearest.ARCHITECTURE}) does not hold this model: it lacks {values}"
+        )
     raise UserError(
         f"no published checkpoint format holds this model: {nearest.ARCHITECTURE}, the nearest, lacks {values}"
     )
@@ -111,7 +122,7 @@ def _lost(config: ModelConfig, form: Architecture) -> list[str]:
 def meaning(config: ModelConfig) -> dict[str, Any]:
     """The fields of a configuration with defaults filled in, and without what none of its layers uses.
 
-    Two configurations of the same meaning are the same model.
+    Two configurations of the same meaning are the same model, whatever format it is written in.
     """
     kinds = [config.kind(layer) for layer in range(config.layers)]
     rotary = config.positions == "rotary"
@@ -120,7 +131,9 @@ def meaning(config: ModelConfig) -> dict[str, Any]:
         short, long = config.longrope.scales(config.context)
         longrope = config.longrope.model_dump() | {"short_scale": short, "long_scale": long}
     return config.model_dump() | {
+        "format": None,
         "kv_heads": config.key_value_heads,
+        "head_dim": config.head_size,
         "attention": kinds,
         "sliding_window": config.sliding_window if "window" in kinds else None,
         "blocksparse": config.blocksparse.model_dump() if config.blocksparse and "sparse" in kinds else None,
@@ -128,6 +141,7 @@ def meaning(config: ModelConfig) -> dict[str, Any]:
         "gegelu_limit": config.gegelu_limit if config.activation == "gegelu" else None,
         "rope_theta": config.rope_theta if rotary else None,
         "rotary_share": config.rotary_size if rotary else None,
+        "rope_scaling": config.rope_scaling.model_dump() if config.rope_scaling and rotary else None,
         "longrope": longrope,
         "dummy_tokens": sorted(set(config.dummy_tokens)),
     }

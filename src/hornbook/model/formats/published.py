@@ -14,12 +14,13 @@ from typing import Any, Never
 from pydantic import ValidationError
 
 from hornbook.errors import UserError
-from hornbook.model.config import LongRope, ModelConfig
+from hornbook.model.config import LongRope, ModelConfig, RopeScaling
 from hornbook.settings import where_and_what
 
 _ROPE_KEYS = {
     *("type", "rope_type", "rope_theta", "partial_rotary_factor", "factor", "attention_factor"),
     *("short_factor", "long_factor", "short_mscale", "long_mscale", "original_max_position_embeddings"),
+    *("low_freq_factor", "high_freq_factor"),
 }
 
 
@@ -29,8 +30,9 @@ class Rope:
 
     theta: Any
     share: Any
+    kind: str
     scaling: dict[str, Any]
-    """What is left for LongRoPE; empty where positions are plain."""
+    """What is left for LongRoPE or another scaling; empty where positions are plain."""
 
 
 class Published:
@@ -83,17 +85,24 @@ class Published:
             self.refuse(f"{key} {value!r} is not supported; {known} {'is' if len(allowed) == 1 else 'are'}")
 
     def shape(self, width: str, heads: str) -> tuple[int, int]:
-        """Width and heads, by their keys. A head size of its own is refused: ours is width / heads."""
+        """Width and heads, by their keys. A head size of its own is refused: it is width / heads."""
         wide, many = self.positive(width), self.positive(heads)
         size = self.get("head_dim", wide / many)
         if size != wide / many and wide % many == 0:
             self.refuse(f"head_dim {size!r} is not supported; {width} / {heads} is")
         return wide, many
 
-    def dimensions(self) -> dict[str, Any]:
-        """The sizes of a model, under the keys that every transformers configuration since Llama's has."""
-        width, heads = self.shape("hidden_size", "num_attention_heads")
+    def dimensions(self, *, own_head_dim: bool = False) -> dict[str, Any]:
+        """The sizes of a model, under the keys that every transformers configuration since Llama's has.
+
+        own_head_dim: heads may have another size than width / heads.
+        """
+        if own_head_dim:
+            width, heads = self.positive("hidden_size"), self.positive("num_attention_heads")
+        else:
+            width, heads = self.shape("hidden_size", "num_attention_heads")
         return {
+            "head_dim": self.get("head_dim") if own_head_dim else None,
             "vocabulary": self.need("vocab_size"),
             "layers": self.need("num_hidden_layers"),
             "width": width,
@@ -105,27 +114,30 @@ class Published:
             "tied_embeddings": self.get("tie_word_embeddings", False),
         }
 
-    def rope(self, theta: float, share: float = 1.0) -> Rope:
+    def rope(self, theta: float, share: float = 1.0, kinds: tuple[str, ...] = ("longrope",)) -> Rope:
         """The rotary fields: `rope_theta` and `rope_scaling` of older files, `rope_parameters` of newer ones.
 
-        theta, share: the format's defaults. Raises UserError for a kind of scaling that is not LongRoPE.
+        theta, share: the format's defaults. kinds: of scaling that it knows. Raises UserError for any other.
         """
         fields = self.mapping("rope_scaling") | self.mapping("rope_parameters")
         kind = fields.get("rope_type", fields.get("type", "default"))
-        if kind not in ("default", "longrope", "su"):
-            self.refuse(f"rope type {kind!r} is not supported; plain rotary positions and 'longrope' are")
+        kind = "longrope" if kind == "su" else kind
+        if kind not in ("default", *kinds):
+            known = ", ".join(repr(one) for one in kinds)
+            self.refuse(f"rope type {kind!r} is not supported; plain rotary positions and {known} are")
         unknown = sorted(set(fields) - _ROPE_KEYS)
         if unknown:
             self.refuse(f"the rope key {unknown[0]!r} is not supported")
         return Rope(
             fields.get("rope_theta", self.get("rope_theta", theta)),
             fields.get("partial_rotary_factor", self.get("partial_rotary_factor", share)),
+            kind,
             fields if kind != "default" else {},
         )
 
     def longrope(self, rope: Rope, original: Any, scales: tuple[Any, Any]) -> LongRope | None:
-        """LongRoPE's factors, None where positions are plain. scales: of cosine and sine, short and long."""
-        if not rope.scaling:
+        """LongRoPE's factors, None without them. scales: of cosine and sine, short and long."""
+        if rope.kind != "longrope":
             return None
         for key in ("short_factor", "long_factor"):
             if not isinstance(rope.scaling.get(key), list):
@@ -138,6 +150,22 @@ class Published:
                 short_scale=scales[0],
                 long_scale=scales[1],
             )
+        except ValidationError as error:
+            self._invalid(error)
+
+    def rope_scaling(self, rope: Rope) -> RopeScaling | None:
+        """The scaling by one factor, None without it. Raises UserError where a number that it needs is missing."""
+        if rope.kind not in ("linear", "llama3"):
+            return None
+        keys = {"factor": "factor"}
+        if rope.kind == "llama3":
+            keys |= {"low_freq_factor": "low_freq_factor", "high_freq_factor": "high_freq_factor"}
+            keys["original_max_position_embeddings"] = "original"
+        for key in keys:
+            if key not in rope.scaling:
+                self.refuse(f"the rope type {rope.kind!r} needs {key}")
+        try:
+            return RopeScaling(kind=rope.kind, **{ours: rope.scaling[key] for key, ours in keys.items()})
         except ValidationError as error:
             self._invalid(error)
 
@@ -180,7 +208,7 @@ def dimensions(config: ModelConfig) -> dict[str, Any]:
 
 
 def rotary(config: ModelConfig) -> dict[str, Any]:
-    """The rotary keys that transformers reads, of any version: theta, share, and LongRoPE's factors."""
+    """The rotary keys that transformers reads, of any version: theta, share, and how positions are scaled."""
     values: dict[str, Any] = {
         "rope_theta": config.rope_theta,
         "partial_rotary_factor": config.rotary_share,
@@ -195,4 +223,13 @@ def rotary(config: ModelConfig) -> dict[str, Any]:
         }
         if rope.short_scale is not None:
             values["rope_scaling"]["attention_factor"] = rope.short_scale
+    scaling = config.rope_scaling
+    if scaling is not None:
+        values["rope_scaling"] = {"rope_type": scaling.kind, "type": scaling.kind, "factor": scaling.factor}
+        if scaling.kind == "llama3":
+            values["rope_scaling"] |= {
+                "low_freq_factor": scaling.low_freq_factor,
+                "high_freq_factor": scaling.high_freq_factor,
+                "original_max_position_embeddings": scaling.original,
+            }
     return values
