@@ -338,4 +338,4 @@ def test_a_wrong_name_gets_one_line_with_the_nearest_right_one(wrong, right):
     assert right in str(told.value)
     assert "\n" not in str(told.value)
     with pytest.raises(UserError, match="model list"):
-        find("llama")
+        find("gemma")

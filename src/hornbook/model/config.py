@@ -149,8 +149,8 @@ class ModelConfig(Settings):
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
         if self.positions == "rotary" and (self.rotary_size % 2 or not self.rotary_size):
             raise ValueError(
-                f"{self.rotary_share:g} of a head's {self.head_size} dimensions is {self.rotary_size}; rotary positions "
-                "need an even number"
+                f"{self.rotary_share:g} of a head's {self.head_size} dimensions is {self.rotary_size}; "
+                "rotary positions need an even number"
             )
         if self.longrope is not None and self.rope_scaling is not None:
             raise ValueError("positions are scaled once: by longrope or by rope_scaling")

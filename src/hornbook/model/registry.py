@@ -1,4 +1,7 @@
-"""The models of the phi line by name, and those that they are compared with. A downloaded checkpoint's own config.json always wins over an entry here."""
+"""The models of the phi line by name, and those they are compared with.
+
+A downloaded checkpoint's own config.json always wins over an entry here.
+"""
 
 from __future__ import annotations
 

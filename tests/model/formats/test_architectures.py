@@ -136,7 +136,7 @@ LOST: list[tuple[dict[str, Any], str]] = [
     ({**MOE, "rotary_share": 0.5}, "rotary_share = 0.5"),
     ({**SMALL, "attention": ("full", "sparse"), "blocksparse": SPARSE}, "attention = ('full', 'sparse')"),
     ({**SMALL, "sliding_window": 9}, "sliding_window = 9"),
-    ({"head_dim": 20, "sliding_window": 9}, "head_dim = 20"),
+    ({"head_dim": 20, "sliding_window": 9}, "sliding_window = 9"),
 ]
 
 
