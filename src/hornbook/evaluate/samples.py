@@ -49,7 +49,7 @@ def samples(
     A model whose file is there is not asked again. Returns the losses by model, and how many samples there are.
     """
     from hornbook.model.formats import checkpoint
-    from hornbook.model.tokenizers import PAD, Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
 
     losses = {}
     for name, folder in models.items():
@@ -58,7 +58,7 @@ def samples(
             result = read_json(path)
         else:
             model, tokenizer = checkpoint.load(folder, dtype=dtype(settings.precision)), Tokenizer(folder)
-            loss = rounded(validation_loss(model, validation, tokenizer.control(PAD)))
+            loss = rounded(validation_loss(model, validation, tokenizer.pad))
             written = _written(model, tokenizer, settings, derive(seed, "samples", name), name, progress)
             result = {"precision": settings.precision, "validation_loss": loss, "samples": written}
             write_json(path, result)

@@ -43,9 +43,7 @@ def rounded(losses: dict[str, float]) -> dict[str, float]:
 
 
 def _run(subject: Subject, folder: Path) -> Result:
-    from hornbook.model.tokenizers import PAD
-
-    return Result(rounded(validation_loss(subject.model, folder, subject.tokenizer.control(PAD))))
+    return Result(rounded(validation_loss(subject.model, folder, subject.tokenizer.pad)))
 
 
 VALIDATION = Benchmark("validation_loss", lambda held_out, settings: held_out.validation, _run)

@@ -57,7 +57,7 @@ def extend(
     same weights to the last bit. Raises UserError where `base` has no factors, or where the rows do not fill one batch.
     """
     from hornbook.longrope import checkpoints
-    from hornbook.model.tokenizers import PAD, Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
 
     tokenizer, machine = Tokenizer(base), choose(settings.precision, settings.compile)
@@ -71,7 +71,7 @@ def extend(
     objective = _objective(model, rope, documents, short, settings, tokenizer, seed, progress)
     log = train(model, objective, settings, into=into, label="reading long documents", progress=progress)
     model.eval()
-    pad = tokenizer.control(PAD)
+    pad = tokenizer.pad
     recovery = _recover(model, rope, short, settings, pad, seed, into, progress) if settings.recovery else None
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
@@ -103,10 +103,9 @@ def _objective(
 ) -> LongAndShort:
     """Which long and short rows come when."""
     from hornbook.longrope import retrieval
-    from hornbook.model.tokenizers import PAD
     from hornbook.tokens.mixture import schedule
 
-    context, pad = model.config.context, tokenizer.control(PAD)
+    context, pad = model.config.context, tokenizer.pad
     long_tokens = settings.batch * context
     short_rows = round(long_tokens * settings.short_share / (1 - settings.short_share) / rope.original)
     steps = max(1, settings.tokens // (long_tokens + short_rows * rope.original))
@@ -135,11 +134,10 @@ def _objective(
 
 def _packed(documents: Sequence[Sequence[int]], row: int, tokenizer: Tokenizer) -> Table:
     """The documents in rows of `row` ids, each ended by the end of text."""
-    from hornbook.model.tokenizers import PAD
     from hornbook.tokens.pack import fill, pack
 
     sequences = [[*ids, tokenizer.end_of_text] for ids in documents]
-    return fill(pack([len(ids) for ids in sequences], row), sequences, row, tokenizer.control(PAD))
+    return fill(pack([len(ids) for ids in sequences], row), sequences, row, tokenizer.pad)
 
 
 @dataclass

@@ -73,7 +73,7 @@ def measure(
     """
     from hornbook.evaluate.validation import validation_loss
     from hornbook.longrope.perplexity import configured
-    from hornbook.model.tokenizers import PAD, Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
 
     if len(documents.held_out) < 2:
         raise UserError(
@@ -93,7 +93,7 @@ def measure(
     }
     short = {}
     if validation is not None:
-        pad = tokenizer.control(PAD)
+        pad = tokenizer.pad
         for name in ("none", "extended"):
             with configured(subjects[name].model, subjects[name].config):
                 short[name] = validation_loss(subjects[name].model, validation, pad)

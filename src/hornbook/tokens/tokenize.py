@@ -177,7 +177,6 @@ def _write_shard(
     progress: Progress,
 ) -> dict[str, Any]:
     """Pack the documents and write one shard; returns its figures."""
-    from hornbook.model.tokenizers import PAD
     from hornbook.tokens import pack
     from hornbook.tokens.encode import Subset
     from hornbook.tokens.shards import write_blocks
@@ -185,7 +184,7 @@ def _write_shard(
     sequences = Subset(encoded, [entry.number for entry in documents])
     lengths = encoded.lengths[sequences.numbers].tolist()
     plan = pack.pack(lengths, row)
-    pad = tokenizer.control(PAD)
+    pad = tokenizer.pad
     tokens = sum(lengths)
 
     def blocks() -> Iterator[Any]:

@@ -122,13 +122,11 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
     """Rows for each preference; a pair of which either answer does not fit is left out and counted.
 
     A preference has a `prompt` (text to complete, ended by the end of the document) or `messages` (a conversation,
-    ended by the assistant's `<|end|>`), and the texts `chosen` and `rejected`.
+    ended by what ends the assistant's turn), and the texts `chosen` and `rejected`.
     """
     import numpy as np
 
-    from hornbook.model.tokenizers import END, PAD
-
-    pad, end, end_turn = tokenizer.control(PAD), tokenizer.end_of_text, tokenizer.control(END)
+    pad, end, end_turn = tokenizer.pad, tokenizer.end_of_text, tokenizer.end_of_turn
     chosen: list[tuple[list[int], list[bool]]] = []
     rejected: list[tuple[list[int], list[bool]]] = []
     for preference in preferences:

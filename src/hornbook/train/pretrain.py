@@ -49,7 +49,7 @@ def pretrain(
 
     from hornbook.machine import choose
     from hornbook.model.formats import checkpoint
-    from hornbook.model.tokenizers import PAD, Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.loop import mean, train
 
@@ -61,9 +61,7 @@ def pretrain(
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
-        phases[name], mixtures[name] = _phase(
-            name, phase, tokens, config, settings.batch, tokenizer.control(PAD), seed=seed
-        )
+        phases[name], mixtures[name] = _phase(name, phase, tokens, config, settings.batch, tokenizer.pad, seed=seed)
     objective = Sequential(list(phases.values()))
     first = phases["phase1"].steps
     began = time.monotonic()

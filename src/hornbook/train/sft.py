@@ -53,14 +53,14 @@ def sft(
     import torch
 
     from hornbook.model.formats import checkpoint
-    from hornbook.model.tokenizers import PAD, Tokenizer
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
 
     tokenizer = Tokenizer(base)
     model = checkpoint.load(base, dtype=torch.float32)
     introduce_control_tokens(model, tokenizer)
-    ids, mask, left_out = pack_conversations(conversations, tokenizer, model.config.context + 1, tokenizer.control(PAD))
+    ids, mask, left_out = pack_conversations(conversations, tokenizer, model.config.context + 1, tokenizer.pad)
     rows = int(len(ids) * settings.epochs)
     order = schedule([len(ids)], [1.0], rows, settings.epochs, derive(seed, "sft")).rows
     if len(order) < settings.batch:
@@ -87,12 +87,15 @@ def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
 
     Pretraining never shows them, and pushes all of them in the one direction that keeps them from being predicted: they
     end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the beginning of an
-    answer as a newline. docs/log.md tells what that is worth.
+    answer as a newline. docs/log.md tells what that is worth. Models with other control tokens than Hornbook's were
+    taught theirs elsewhere.
     """
     import torch
 
     from hornbook.model.tokenizers import ASSISTANT, END, SYSTEM, USER
 
+    if not all(tokenizer.has_control(name) for name in (SYSTEM, USER, END, ASSISTANT)):
+        return
     vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
     newline = tokenizer.encode("\n")[0]
     with torch.no_grad():

@@ -58,18 +58,60 @@ def test_a_file_of_its_own_goes_before_the_configuration(folder: Path) -> None:
 def test_without_any_other_file(folder: Path) -> None:
     tokenizer = Tokenizer(folder)
     assert tokenizer.template is None
-    assert tokenizer.end_of_text == tokenizer.control(END_OF_TEXT)
-    assert tokenizer.stops == {tokenizer.control(END_OF_TEXT), tokenizer.control(END)}
+    assert tokenizer.end_of_text == tokenizer.end_of_turn == tokenizer.control(END_OF_TEXT)
+    assert tokenizer.stops == {tokenizer.control(END_OF_TEXT)}
     assert tokenizer.decode(tokenizer.encode("Hi")) == "Hi"
 
 
 @pytest.mark.parametrize("listed", [7, [7], [7, 9], None])
-def test_stops_are_those_listed_and_those_that_end_a_turn(folder: Path, listed: Any) -> None:
-    ends = {Tokenizer(folder).control(name) for name in (END_OF_TEXT, END)}
+def test_stops_are_those_listed_and_what_ends_a_turn(folder: Path, listed: Any) -> None:
+    """`<|end|>` ends nothing by its name, but where the template puts it behind what the assistant says."""
+    end_of_text, end = (Tokenizer(folder).control(name) for name in (END_OF_TEXT, END))
     more = set(listed) if isinstance(listed, list) else {7} if listed else set()
-    assert Tokenizer(write(folder, "config.json", {"eos_token_id": listed})).stops == ends | more
+    assert Tokenizer(write(folder, "config.json", {"eos_token_id": listed})).stops == {end_of_text} | more
     write(folder, "config.json", {"eos_token_id": 11})
-    assert Tokenizer(write(folder, "generation_config.json", {"eos_token_id": listed})).stops == ends | more
+    tokenizer = Tokenizer(write(folder, "generation_config.json", {"eos_token_id": listed}))
+    assert tokenizer.stops == {end_of_text} | more
+    tokenizer = Tokenizer(write(folder, "chat_template.jinja", LONG))
+    assert tokenizer.end_of_turn == end
+    assert tokenizer.stops == {end_of_text, end} | more
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ m['content'] }}\n\n {{ eos_token }}{% endfor %}",
+        "{% for m in messages %}{% if loop.index0 == 2 %}{{ raise_exception('short') }}{% endif %}"
+        "{{ m['content'] | upper }}{{ eos_token }}{% endfor %}",
+    ],
+)
+def test_a_templates_end_of_turn_is_what_stands_behind_the_answer(folder: Path, template: str) -> None:
+    write(folder, "tokenizer_config.json", {"eos_token": END})
+    tokenizer = Tokenizer(write(folder, "chat_template.jinja", template))
+    assert tokenizer.end_of_turn == tokenizer.control(END)
+    assert tokenizer.stops == {tokenizer.control(END)}
+
+
+@pytest.mark.parametrize(
+    ("config", "template", "pad"),
+    [
+        ({"pad_token": "<|pad|>"}, None, "<|pad|>"),
+        ({"pad_token": END_OF_TEXT, "unk_token": "<|system|>"}, None, "<|system|>"),  # the end must be learned
+        ({"pad_token": "<|nowhere|>"}, None, "<|assistant|>"),
+        ({"pad_token": END}, LONG, "<|assistant|>"),
+        ({}, None, "<|assistant|>"),
+    ],
+)
+def test_rows_are_filled_up_with_what_ends_nothing(folder: Path, config: Any, template: str | None, pad: str) -> None:
+    write(folder, "tokenizer_config.json", config)
+    tokenizer = Tokenizer(write(folder, "chat_template.jinja", template) if template else folder)
+    assert tokenizer.pad == tokenizer.control(pad)
+    assert tokenizer.pad not in tokenizer.stops
+
+
+def test_where_there_is_one_control_token_it_is_the_pad(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(with_control(tmp_path, {5: END_OF_TEXT}))
+    assert tokenizer.pad == tokenizer.end_of_text == 5
 
 
 def test_names_come_from_either_file(folder: Path) -> None:
@@ -118,15 +160,25 @@ def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
         Tokenizer(tmp_path)
 
 
-def test_a_tag_is_a_control_token_even_where_the_file_calls_it_text(tmp_path: Path) -> None:
-    fast = FastTokenizer(models.BPE(vocab={letter: at for at, letter in enumerate("<s/>ab")}, merges=[]))
-    fast.add_tokens(["</s>", "[PAD]", "ab", "  "])
+def test_what_may_be_typed_and_what_is_shown(tmp_path: Path) -> None:
+    """A token that the file calls text is shown; it can be typed but for the usual spellings of control tokens."""
+    fast = FastTokenizer(models.BPE(vocab={letter: at for at, letter in enumerate("<s/>abthink|")}, merges=[]))
+    fast.add_tokens(["</s>", "<|ab|>", "<think>", "ab", "  ", "<b>", "<a>"])
+    fast.add_special_tokens(["<s>"])
     fast.save(str(tmp_path / "tokenizer.json"))
+    write(tmp_path, "tokenizer_config.json", {"pad_token": {"content": "<b>"}, "additional_special_tokens": ["<a>"]})
     tokenizer = Tokenizer(tmp_path)
     assert tokenizer.end_of_text == tokenizer.control("</s>")
-    assert tokenizer.encode("</s>") == [0, 2, 1, 3]
+    for token in ("</s>", "<|ab|>", "<b>", "<a>", "<s>"):
+        assert tokenizer.control(token) not in tokenizer.encode(token)
+        assert tokenizer.has_control(token)
+    think = tokenizer.control("<think>")
+    assert tokenizer.encode("<think>") == [think]
+    assert not tokenizer.has_control("<think>")
     assert tokenizer.encode("ab  a") == [tokenizer.control("ab"), tokenizer.control("  "), 4]
-    assert tokenizer.decode([tokenizer.control("[PAD]"), 4]) == "a"
+    shown = [tokenizer.control(token) for token in ("<s>", "<think>", "<b>", "</s>", "<a>", "<|ab|>")]
+    assert "".join(tokenizer.stream(shown)).replace(" ", "") == "<think></s><|ab|>"
+    assert tokenizer.decode(shown).replace(" ", "") == "<think></s><|ab|>"
 
 
 def with_control(path: Path, control: dict[int, str]) -> Path:

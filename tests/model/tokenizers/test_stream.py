@@ -185,11 +185,11 @@ def test_a_decoder_of_another_kind() -> None:
     fast = FastTokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     fast.decoder = decoders.WordPiece()
     ids = [1, 2, 3, 2, 1, 1, 2]
-    assert list(stream.stream(fast, ids)) == ["play", "ing", " now", "ing", " play", " play", "ing"]
-    assert "".join(stream.stream(fast, ids)) == fast.decode(ids)
-    assert "".join(stream.stream(fast, [1, 4])) == "play"
+    assert list(stream.stream(fast, ids, ())) == ["play", "ing", " now", "ing", " play", " play", "ing"]
+    assert "".join(stream.stream(fast, ids, ())) == fast.decode(ids)
+    assert "".join(stream.stream(fast, [1, 4], ())) == "play"
     bare = FastTokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    assert "".join(stream.stream(bare, ids)) == bare.decode(ids)
+    assert "".join(stream.stream(bare, ids, ())) == bare.decode(ids)
 
 
 def test_one_space_is_taken_from_the_beginning(sentencepiece: Tokenizer) -> None:

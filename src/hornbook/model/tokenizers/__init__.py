@@ -6,6 +6,7 @@ token. Only a chat template can place control tokens.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -20,8 +21,8 @@ from hornbook.files import write_bytes, write_json, write_text
 from hornbook.model.tokenizers import chat as chats
 from hornbook.model.tokenizers import folder as folders
 from hornbook.model.tokenizers import stream as streams
-from hornbook.model.tokenizers.chat import Message
 from hornbook.model.tokenizers.folder import FILES
+from hornbook.model.tokenizers.pieces import Message, Rendered, render, spelled
 
 __all__ = ["ASSISTANT", "END", "END_OF_TEXT", "FILES", "PAD", "SYSTEM", "USER", "Message", "Tokenizer"]
 
@@ -29,20 +30,23 @@ __all__ = ["ASSISTANT", "END", "END_OF_TEXT", "FILES", "PAD", "SYSTEM", "USER", 
 END_OF_TEXT, ASSISTANT, SYSTEM, END, USER = "<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"
 PAD = "<|pad|>"
 
+_ANSWER = "An answer."
+
 
 class Tokenizer:
     """Load with `Tokenizer(folder)`: any `tokenizer.json`, GPT-2's vocab.json and merges.txt, or cl100k_base.tiktoken.
 
-    `template` is the chat template, or None for a model that knows no turns; `stops` are the ids that end a generation.
+    `template` is the chat template, or None for a model that knows no turns.
     """
 
     def __init__(self, folder: Path) -> None:
         loaded = folders.read(folder)
         self.folder = folder
         self.template = loaded.template
-        self.stops = loaded.stops
         self._fast = loaded.fast
         self._control = loaded.control
+        self._hidden = loaded.hidden
+        self._stops = loaded.stops
         self._names = loaded.names
         self._prefix_once = loaded.prefix_once
 
@@ -67,12 +71,12 @@ class Tokenizer:
         return [encoding.ids for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids; control tokens are left out."""
-        return str(self._fast.decode(list(ids), skip_special_tokens=True))
+        """Text of ids; tokens that the folder's files call special are left out."""
+        return str(self._fast.decode([token for token in ids if token not in self._hidden], skip_special_tokens=False))
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Text as ids arrive, never half a character; see `tokenizers.stream` for how it compares with `decode`."""
-        return streams.stream(self._fast, ids)
+        return streams.stream(self._fast, ids, self._hidden)
 
     def control(self, name: str) -> int:
         """Id of a control token such as `<|end|>`."""
@@ -81,23 +85,69 @@ class Tokenizer:
             raise UserError(f"the tokenizer in {self.folder} has no token {name}")
         return int(token)
 
+    def has_control(self, name: str) -> bool:
+        """Whether there is such a control token."""
+        return name in self._control
+
     @property
     def end_of_text(self) -> int:
         """Id that ends a document."""
         return self.control(self._names.get("eos_token", END_OF_TEXT))
 
+    @cached_property
+    def end_of_turn(self) -> int:
+        """Id that ends what the assistant says: what the template puts behind it, else `end_of_text`."""
+        if self.template is not None:
+            with contextlib.suppress(UserError):  # a template may want more than a question and its answer
+                pieces = self._render(
+                    [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _ANSWER}], False
+                )
+                behind = "".join(piece.text for piece in pieces.pieces).rpartition(_ANSWER)[2]
+                found = spelled(self._control).match(behind.lstrip())
+                if found:
+                    return self._control[found[0]]
+        return self.end_of_text
+
+    @cached_property
+    def stops(self) -> frozenset[int]:
+        """Ids that end a generation: those of the folder's files, and what ends a turn even where they forget it."""
+        return self._stops if self.template is None else self._stops | {self.end_of_turn}
+
+    @cached_property
+    def pad(self) -> int:
+        """Id to fill rows up with. No text has it, nor ends with it, so that it can be told from what is learned.
+
+        The folder's own where it is none of the stops (many fill up with what ends a text), else any control token that
+        is none; `end_of_text` where there is no other.
+        """
+        names = [self._names.get("pad_token"), self._names.get("unk_token"), *sorted(self._control)]
+        ids = [self._control[name] for name in names if name in self._control]
+        return next((token for token in ids if token not in self.stops), self.end_of_text)
+
     def chat(self, messages: Sequence[Message], *, answer: bool = True) -> list[int]:
         """Ids of a conversation in the model's template; with `answer`, up to where the assistant begins to speak."""
-        return self.chat_with_mask(messages, answer=answer)[0]
+        return chats.encode(self._render(messages, answer), self._control, self._encode_run)[0]
 
     def chat_with_mask(self, messages: Sequence[Message], *, answer: bool = False) -> tuple[list[int], list[bool]]:
-        """Ids of a conversation, and which of them the assistant writes (its words and the token that ends them)."""
+        """Ids of a conversation, and which of them the assistant writes.
+
+        That is what the template encloses in {% generation %}; in a template without it, the assistant's words and the
+        token that ends them. Raises UserError for one that changes messages so that this cannot be told.
+        """
+        conversation = self._render(messages, answer)
+        if any(piece.written is None for piece in conversation.pieces):
+            raise UserError(
+                f"the chat template in {self.folder} rewrites the text of messages, so what the assistant writes "
+                "cannot be told from the rest; put {% generation %} and {% endgeneration %} around it"
+            )
+        return chats.encode(conversation, self._control, self._encode_run)
+
+    def _render(self, messages: Sequence[Message], answer: bool) -> Rendered:
         if self.template is None:
             raise UserError(f"the tokenizer in {self.folder} has no chat template; use `hornbook generate` instead")
         variables: dict[str, Any] = {"add_generation_prompt": answer, **self._names}
         where = f"the chat template in {self.folder}"
-        pieces = chats.render(self.template, messages, variables, where)
-        return chats.encode(pieces, self._control, self._encode_run)
+        return render(self.template, messages, variables, where, self._control)
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into `folder`, so that `Tokenizer` and transformers' AutoTokenizer read them."""

@@ -26,23 +26,27 @@ FILES = (
     "added_tokens.json",
 )
 
-# What ends a document where the folder does not say it.
+# What ends a document where no file of the folder says it.
 _ENDS = ("<|endoftext|>", "</s>", "<eos>")
-# Spelled like this, a token is a control token, whatever the file says: phi-3-mini's `</s>` is marked as plain text.
-_TAG = re.compile(r"<\S+>|\[\S+\]")
+_ROLES = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
+# Spelled like this, a token can't be typed, whatever the file says: phi-3-mini's `</s>` is marked as plain text. Other
+# tokens that are marked as text, such as `<think>`, are text.
+_CONTROL = re.compile(r"<\|\S+\|>|</?s>|<(unk|pad|bos|eos|mask)>|\[(UNK|PAD|CLS|SEP|MASK|BOS|EOS)\]")
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What a folder says of its tokenizer.
 
-    control: spelling and id of every control token. names: bos_token, eos_token, pad_token, unk_token where known.
-    stops: ids that end a generation. prefix_once: SentencePiece's leading space belongs to the text's beginning
+    control: spelling and id of every control token: only a template places it. hidden: ids that are no text, and not
+    shown. names: tokens by role, bos_token, eos_token, pad_token, unk_token and so on, where known. stops: ids that
+    the files say end a generation. prefix_once: SentencePiece's leading space belongs to the text's beginning
     alone, not to what follows a control token (`legacy: false`).
     """
 
     fast: FastTokenizer
     control: dict[str, int]
+    hidden: frozenset[int]
     names: dict[str, str]
     template: str | None
     stops: frozenset[int]
@@ -56,11 +60,17 @@ def read(folder: Path) -> Loaded:
     fast = _fast(folder, config, model)
     fast.encode_special_tokens = True
     fast.post_processor = None  # it would add special tokens, which is the template's work, and blur the offsets
+    names, listed = _names(folder, config)
     added = fast.get_added_tokens_decoder()
-    unmarked = [token.content for token in added.values() if not token.special and _TAG.fullmatch(token.content)]
+    special = {*names.values(), *listed}
+    hidden = frozenset(at for at, token in added.items() if token.special or token.content in special)
+    unmarked = [
+        token.content
+        for token in added.values()
+        if not token.special and (token.content in special or _CONTROL.fullmatch(token.content))
+    ]
     fast.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in unmarked])
     control = {token.content: at for at, token in fast.get_added_tokens_decoder().items() if token.special}
-    names = _names(folder, config)
     if "eos_token" not in names:
         names.update([("eos_token", end) for end in _ENDS if end in control][:1])
     known = templates.recognise(control.get, model)
@@ -68,6 +78,7 @@ def read(folder: Path) -> Loaded:
     return Loaded(
         fast,
         control,
+        hidden,
         names,
         known.template if template is None else template,
         _stops(folder, model, names, known.stops, control),
@@ -113,12 +124,19 @@ def _added(folder: Path, config: Mapping[str, Any], model: Mapping[str, Any]) ->
     return gpt2.CODEGEN if codegen and not listed and not described else added
 
 
-def _names(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
-    """Special tokens by role; a file gives one as plain text or as an object that holds it beside its options."""
-    listed = _object(folder / "special_tokens_map.json") | dict(config)
-    keys = ("bos_token", "eos_token", "pad_token", "unk_token")
-    named = {key: value.get("content") if isinstance(value := listed.get(key), dict) else value for key in keys}
-    return {key: value for key, value in named.items() if isinstance(value, str) and value}
+def _names(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Special tokens by role, and those without one; a file gives one as text or as an object that holds it."""
+    stated = _object(folder / "special_tokens_map.json") | dict(config)
+    named = {role: _text(stated.get(role)) for role in _ROLES}
+    more = [stated.get("additional_special_tokens"), stated.get("extra_special_tokens")]
+    listed = [_text(token) for tokens in more if isinstance(tokens, list) for token in tokens]
+    return {role: text for role, text in named.items() if text}, [text for text in listed if text]
+
+
+def _text(token: Any) -> str:
+    """A token's spelling, empty where there is none."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else ""
 
 
 def _template(folder: Path, config: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
@@ -24,8 +24,9 @@ _SENTENCEPIECE = (["Replace", "ByteFallback", "Fuse"], ["Replace", "ByteFallback
 _UNKNOWN = "\ufffd"
 
 
-def stream(tokenizer: FastTokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """Text as `ids` arrive; control tokens and ids without a token are left out."""
+def stream(tokenizer: FastTokenizer, ids: Iterable[int], hidden: Container[int]) -> Iterator[str]:
+    """Text as `ids` arrive; ids that are `hidden` or have no token are left out."""
+    ids = (token for token in ids if token not in hidden)
     steps = _steps(tokenizer)
     kinds = [step["type"] for step in steps]
     if kinds == ["ByteLevel"]:
@@ -45,9 +46,8 @@ def _steps(tokenizer: FastTokenizer) -> list[dict[str, Any]]:
 
 def _pieces(tokenizer: FastTokenizer, ids: Iterable[int]) -> Iterator[str]:
     """The spelling of each token that is text."""
-    special = {token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special}
     for token in ids:
-        piece = None if token in special else tokenizer.id_to_token(token)
+        piece = tokenizer.id_to_token(token)
         if piece is not None:
             yield piece
 
@@ -104,7 +104,8 @@ def _by_decoding(tokenizer: FastTokenizer, ids: Iterable[int]) -> Iterator[str]:
     added = ""
     for token in ids:
         arrived.append(token)
-        added = tokenizer.decode(before + arrived)[len(tokenizer.decode(before)) :]
+        known = tokenizer.decode(before, skip_special_tokens=False)
+        added = tokenizer.decode(before + arrived, skip_special_tokens=False)[len(known) :]
         if added and not added.endswith(_UNKNOWN):
             yield added
             before, arrived, added = arrived, [], ""

@@ -53,8 +53,8 @@ _PHI2 = (
     "{% if add_generation_prompt %}{{ 'Output:' }}{% endif %}"
 )
 
-# A tokenizer of no model that we know, Hornbook's own among them: whichever of these it has.
-UNKNOWN = ChatFormat(None, ("<|endoftext|>", "<|end|>", "<|im_end|>"))
+# A tokenizer of no model that we know: its folder's files say what there is to know.
+UNKNOWN = ChatFormat(None, ())
 
 _PHI3_FORMAT = ChatFormat(_PHI3, ("<|endoftext|>", "<|end|>"))
 _NO_CHAT = ChatFormat(None, ("<|endoftext|>",))
