@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hornbook.documents import read_rows
     from hornbook.errors import UserError
     from hornbook.inference.conversation import Conversation
-    from hornbook.inference.generate import Sampling, complete
+    from hornbook.inference.generate import complete
+    from hornbook.inference.sampling import Sampling
     from hornbook.library import run_recipe, train_on_texts
     from hornbook.model import open_model
     from hornbook.model.config import ModelConfig
@@ -61,7 +62,7 @@ _MODULES = {
     "ConsoleProgress": "progress",
     "Conversation": "inference.conversation",
     "ModelConfig": "model.config",
-    "Sampling": "inference.generate",
+    "Sampling": "inference.sampling",
     "UserError": "errors",
     "chain": "runs.chain",
     "complete": "inference.generate",

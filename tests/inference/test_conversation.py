@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from hornbook.errors import UserError
 from hornbook.inference import conversation as module
 from hornbook.inference.conversation import Conversation
-from hornbook.inference.generate import Sampling
+from hornbook.inference.sampling import Sampling
 from hornbook.model.tokenizers import Tokenizer
 
 

@@ -14,7 +14,8 @@ from scipy import stats
 
 from hornbook.errors import UserError
 from hornbook.inference import generate as module
-from hornbook.inference.generate import Sampling, choose, complete, generate, stream
+from hornbook.inference.generate import complete, generate, stream
+from hornbook.inference.sampling import Sampling, choose
 from hornbook.model.tokenizers import Tokenizer
 
 PROMPTS = [[9, 8, 7], [1], list(range(20, 50)), [5, 5], [100, 200, 300, 301, 302]]

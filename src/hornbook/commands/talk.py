@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,33 +18,61 @@ from hornbook.terminal import printable
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
+    from hornbook.inference.sampling import Sampling
 
 console = Console()
+notes = Console(stderr=True)
 
-TEMPERATURE = Annotated[float, typer.Option(min=0, help="0 takes the most likely token; 1 samples as the model would.")]
-TOP_K = Annotated[int, typer.Option(min=0, help="Sample among the k most likely tokens; 0: all.")]
-TOP_P = Annotated[float, typer.Option(min=0.0001, max=1, help="Sample among the most likely tokens of this total.")]
+AS_PUBLISHED = "as the model's files say"
+
+# What is not said is taken from the model's generation_config.json.
+TEMPERATURE = Annotated[
+    float | None,
+    typer.Option(min=0, help="0 takes the most likely token; 1 samples as the model would.", show_default=AS_PUBLISHED),
+]
+TOP_K = Annotated[
+    int | None, typer.Option(min=0, help="Sample among the k most likely tokens; 0: all.", show_default=AS_PUBLISHED)
+]
+TOP_P = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0001, max=1, help="Sample among the most likely tokens of this total.", show_default=AS_PUBLISHED
+    ),
+]
+PENALTY = Annotated[
+    float | None,
+    typer.Option(min=0.0001, help="Above 1: less likely what was there before.", show_default=AS_PUBLISHED),
+]
 SEED = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")]
-MAX_TOKENS = Annotated[int, typer.Option(min=1, help="Longest answer in tokens.")]
+MAX_TOKENS = Annotated[
+    int | None, typer.Option(min=1, help="Longest answer in tokens.", show_default="as the model's files say, else 256")
+]
+
+HELP = "/new starts over, /help shows this, /quit leaves; Ctrl-C stops an answer"
+_COMMAND = re.compile(r"/[a-z]+|/\?")
 
 
 def generate(
     model: MODEL,
     prompt: Annotated[str, typer.Argument(help="The text to go on from; - reads it from standard input.")],
-    max_tokens: MAX_TOKENS = 256,
-    temperature: TEMPERATURE = 0.0,
-    top_k: TOP_K = 0,
-    top_p: TOP_P = 1.0,
+    max_tokens: MAX_TOKENS = None,
+    temperature: TEMPERATURE = None,
+    top_k: TOP_K = None,
+    top_p: TOP_P = None,
+    repetition_penalty: PENALTY = None,
     seed: SEED = 0,
 ) -> None:
     """Complete a text; the answer streams to standard output (control characters are shown on a terminal)."""
-    from hornbook.inference.generate import Sampling, complete
+    from hornbook.inference.generate import complete
 
-    loaded, tokenizer = open_model(model)
+    folder = model_folder(model)
+    sampling, limit, told = _in_force(folder, max_tokens, temperature, top_k, top_p, repetition_penalty, seed)
+    loaded, tokenizer = open_model(folder)
+    if told:
+        notes.print(f"[dim]{escape(printable(told))}[/dim]", highlight=False, soft_wrap=True)
     text = sys.stdin.read() if prompt == "-" else prompt
     terminal = sys.stdout.isatty()
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    for piece in complete(loaded, tokenizer, text, limit=max_tokens, sampling=sampling):
+    for piece in complete(loaded, tokenizer, text, limit=limit, sampling=sampling):
         sys.stdout.write(printable(piece, lines=True) if terminal else piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
@@ -51,20 +81,21 @@ def generate(
 def chat(
     model: MODEL,
     system: Annotated[str | None, typer.Option(help="What the model is told before the conversation begins.")] = None,
-    max_tokens: MAX_TOKENS = 256,
-    temperature: TEMPERATURE = 0.0,
-    top_k: TOP_K = 0,
-    top_p: TOP_P = 1.0,
+    max_tokens: MAX_TOKENS = None,
+    temperature: TEMPERATURE = None,
+    top_k: TOP_K = None,
+    top_p: TOP_P = None,
+    repetition_penalty: PENALTY = None,
     seed: SEED = 0,
 ) -> None:
     """Talk with a model in the terminal. /new starts over, /quit or Ctrl-D leaves, Ctrl-C stops an answer."""
     from hornbook.inference.conversation import Conversation
-    from hornbook.inference.generate import Sampling
 
     folder = model_folder(model)
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    talk = Conversation(*open_model(folder), sampling, limit=max_tokens, system=system)
-    console.print(f"[dim]{folder}: {talk.about}. /new starts over, /quit leaves.[/dim]", highlight=False)
+    sampling, limit, told = _in_force(folder, max_tokens, temperature, top_k, top_p, repetition_penalty, seed)
+    talk = Conversation(*open_model(folder), sampling, limit=limit, system=system)
+    _note(f"{folder}: {talk.about}. {HELP}.")
+    _note(told or f"The next token: {sampling}.")
     while True:
         try:
             said = console.input("[bold cyan]you ›[/bold cyan] ").strip()
@@ -75,9 +106,41 @@ def chat(
             return
         if said == "/new":
             talk.reset()
-            console.print("[dim]A new conversation.[/dim]")
+            _note("A new conversation.")
+        elif said in ("/help", "/?"):
+            _note(f"{HELP}.")
+        elif _COMMAND.fullmatch(said):
+            _note(f"There is no command {said}: {HELP}.")
         elif said:
             _answer(talk, said)
+
+
+def _in_force(
+    folder: Path,
+    limit: int | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    repetition_penalty: float | None,
+    seed: int,
+) -> tuple[Sampling, int, str]:
+    """How to choose tokens, how many, and a line on it where the model's files have a say."""
+    from hornbook.inference.sampling import FILE, published
+
+    theirs = published(folder)
+    asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "repetition_penalty": repetition_penalty}
+    ours = {key: value for key, value in asked.items() if value is not None}
+    sampling = theirs.sampling.model_copy(update={**ours, "seed": seed})
+    if not theirs.says:
+        return sampling, limit or 256, ""
+    tokens = limit or theirs.limit or 256
+    told = f"The next token, as {FILE} says{' and you' if ours else ''}: {sampling}; at most {tokens} tokens."
+    ignored = f" Not supported and ignored: {', '.join(theirs.ignored)}." if theirs.ignored else ""
+    return sampling, tokens, told + ignored
+
+
+def _note(text: str) -> None:
+    console.print(f"[dim]{escape(printable(text))}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _answer(talk: Conversation, said: str) -> None:
@@ -91,4 +154,4 @@ def _answer(talk: Conversation, said: str) -> None:
         console.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False, soft_wrap=True, end="")
     console.print()
     if talk.forgotten:
-        console.print(f"[dim]({talk.forgotten} earlier turns no longer fit the context and are forgotten)[/dim]")
+        _note(f"({talk.forgotten} earlier turns no longer fit the context and are forgotten)")

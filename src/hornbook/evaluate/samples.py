@@ -73,7 +73,8 @@ def _written(
     model: Transformer, tokenizer: Tokenizer, settings: SamplesSettings, seed: int, name: str, progress: Progress
 ) -> list[dict[str, str]]:
     """All continuations in one batch, each with the prompt that it goes on from."""
-    from hornbook.inference.generate import Sampling, generate
+    from hornbook.inference.generate import generate
+    from hornbook.inference.sampling import Sampling
 
     prompts = [prompt for prompt in settings.prompts for _ in range(settings.each)]
     sampling = Sampling(

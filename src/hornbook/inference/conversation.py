@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hornbook.errors import UserError
-from hornbook.inference.generate import Sampling, stream
+from hornbook.inference.generate import stream
+from hornbook.inference.sampling import Sampling
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
@@ -38,9 +39,13 @@ class Conversation:
         self._turns, self.forgotten = [], 0
 
     def answer(self, said: str) -> Iterator[str]:
-        """Yield the assistant's answer as it is made. What was yielded counts as said, also when stopped early."""
-        self._turns.append({"role": "user", "content": said})
-        prompt = self._prompt()
+        """Yield the assistant's answer as it is made. What was yielded counts as said, also when stopped early.
+
+        Raises UserError for a message that is too long or that the template refuses; it then was never said.
+        """
+        turns = [*self._turns, {"role": "user", "content": said}]
+        prompt = self._prompt(turns)
+        self._turns = turns
         ids = stream(self._model, prompt, limit=self._limit, stops=self._tokenizer.stops, sampling=self._sampling)
         words: list[str] = []
         try:
@@ -50,14 +55,13 @@ class Conversation:
         finally:
             self._turns.append({"role": "assistant", "content": "".join(words)})
 
-    def _prompt(self) -> list[int]:
+    def _prompt(self, turns: list[dict[str, str]]) -> list[int]:
         """Ids of the latest turns that leave room for an answer: a third of the context, or `limit` if that is less."""
         context = self._model.config.context
         room = context - min(self._limit, context // 3)
-        for start in range(0, len(self._turns), 2):
-            ids = self._tokenizer.chat(self._system + self._turns[start:])
-            if len(ids) <= room or (start >= len(self._turns) - 1 and len(ids) < context):
+        for start in range(0, len(turns), 2):
+            ids = self._tokenizer.chat(self._system + turns[start:])
+            if len(ids) <= room or (start >= len(turns) - 1 and len(ids) < context):
                 self.forgotten = start
                 return ids
-        self._turns.pop()
         raise UserError(f"the message does not fit the model's context of {context} tokens; say it shorter")

@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from hornbook.errors import UserError
+from hornbook.inference.sampling import Sampling, choose, seen_in
 from hornbook.model.cache import KVCache
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
-from hornbook.settings import Settings
 
 # Prompts are read this many tokens at a time: memory grows with the part, not with the square of a long prompt.
 PREFILL = 512
-
-
-class Sampling(Settings):
-    """How the next token is chosen. Temperature 0 is greedy: the most likely token, always."""
-
-    temperature: float = Field(0.0, ge=0)
-    top_k: int = Field(0, ge=0, description="keep only the k most likely tokens; 0 keeps all")
-    top_p: float = Field(1.0, gt=0, le=1, description="keep the smallest set of tokens with this much probability")
-    seed: int = 0
 
 
 def complete(
@@ -93,13 +83,16 @@ def _steps(
     steps = min(limit, max(1, model.config.context - min(map(len, prompts))))
     kv_cache = KVCache(model.config, len(prompts), longest + steps, device, model.compute)
     generator = torch.Generator(device).manual_seed(sampling.seed)
+    seen = seen_in(ids, attention_mask, model.config.vocabulary) if sampling.repetition_penalty != 1 else None
     alive = list(range(len(prompts)))
     unread: Tensor | None = attention_mask
     for count in range(1, steps + 1):
         for start in range(0, ids.shape[1], PREFILL):
             part = slice(start, start + PREFILL)
             last = model.hidden(ids[:, part], kv_cache, None if unread is None else unread[:, part])[:, -1]
-        chosen = choose(model.logits(last), sampling, generator)
+        chosen = choose(model.logits(last), sampling, generator, seen)
+        if seen is not None:
+            seen.scatter_(1, chosen[:, None], True)
         tokens = chosen.tolist()
         yield dict(zip(alive, tokens, strict=True))
         kept = [
@@ -114,23 +107,5 @@ def _steps(
             rows = torch.tensor(kept, device=device)
             kv_cache.keep(rows)
             chosen = chosen[rows]
+            seen = None if seen is None else seen[rows]
         ids, unread = chosen[:, None], None
-
-
-def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """logits: (batch, vocabulary) -> ids (batch,).
-
-    Top-k first, then top-p on what is left (Holtzman et al. 2019, arXiv:1904.09751), as in transformers.
-    """
-    if sampling.temperature == 0:
-        return logits.argmax(-1)
-    logits = logits / sampling.temperature
-    if 0 < sampling.top_k < logits.shape[-1]:
-        least = logits.topk(sampling.top_k).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
-    if sampling.top_p < 1:
-        ordered, order = logits.sort(descending=True)
-        before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-        ordered = ordered.masked_fill(before >= sampling.top_p, -torch.inf)
-        logits = torch.full_like(logits, -torch.inf).scatter(-1, order, ordered)
-    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
