@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -12,12 +13,13 @@ from rich.markup import escape
 import hornbook
 from hornbook.commands import audit, documents, evaluate, grade, longrope, model, plan, report, run, talk, trace, write
 from hornbook.commands.stages import command_of
-from hornbook.errors import UserError
+from hornbook.errors import Notice, UserError
 from hornbook.recipe import STAGES
 from hornbook.terminal import printable
 
 console = Console()
 errors = Console(stderr=True)
+_show_others = warnings.showwarning
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,11 +36,27 @@ app.add_typer(longrope.app, name="longrope")
 
 def main() -> None:
     """Entry point: mistakes a user can mend end in one line and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except UserError as error:
         errors.print(f"[bold red]error:[/bold red] {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a Notice in one line; other warnings are printed as Python prints them."""
+    if issubclass(category, Notice):
+        errors.print(f"[yellow]note:[/yellow] {escape(printable(str(message)))}", soft_wrap=True, highlight=False)
+    else:
+        _show_others(message, category, filename, lineno, file, line)
 
 
 def _version(wanted: bool) -> None:

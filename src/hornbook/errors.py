@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class Notice(UserWarning):
+    """Something that a user should know although nothing failed. The command line prints it in one line."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the known word closest to `word`, or an empty string when none is close."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

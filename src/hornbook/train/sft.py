@@ -70,7 +70,7 @@ def sft(
         )
     objective = AssistantTokens(ids, mask, order, settings.batch)
     log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress)
-    checkpoint.save(model, into / "model", tokenizer)
+    checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
         "conversations": len(conversations) - left_out,
         "too_long": left_out,

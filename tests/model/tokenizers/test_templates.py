@@ -49,6 +49,21 @@ def test_phi4_mini() -> None:
     assert spelled("phi-4-mini", False) == PHI3.replace("\n", "") + "<|endoftext|>"
 
 
+def test_smollm2() -> None:
+    expected = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in TALK)
+    assert spelled("smollm2-135m", True) == expected + "<|im_start|>assistant\n"
+    assert spelled("smollm2-135m", False) == expected
+    alone = Environment().from_string(CHAT_FORMATS["smollm2-135m"].template or "").render(messages=TALK[1:2])
+    told = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    assert alone == f"<|im_start|>system\n{told}<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n"
+
+
+def test_tinyllama() -> None:
+    expected = "".join(f"<|{m['role']}|>\n{m['content']}</s>\n" for m in TALK)
+    assert spelled("tinyllama-1.1b", True) == expected + "<|assistant|>\n"
+    assert spelled("tinyllama-1.1b", False) == expected
+
+
 def test_phi2_is_plain_text() -> None:
     assert spelled("phi-2", True) == "S\nInstruct: Q\nOutput: A\nInstruct: R\nOutput:"
 
@@ -57,6 +72,11 @@ def test_phi2_is_plain_text() -> None:
 def test_models_that_know_no_turns(name: str) -> None:
     assert CHAT_FORMATS[name].template is None
     assert CHAT_FORMATS[name].stops == ("<|endoftext|>",)
+
+
+def test_llama_2s_base_model_knows_no_turns() -> None:
+    assert CHAT_FORMATS["llama-2-7b"].template is None
+    assert CHAT_FORMATS["llama-2-7b"].stops == ("</s>",)
 
 
 def test_every_model_that_has_a_name_has_a_format() -> None:

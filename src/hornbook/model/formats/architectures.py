@@ -55,8 +55,11 @@ def read_values(folder: Path) -> dict[str, Any]:
 
 def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     """The configuration that a config.json's `values` describe; `where` it lies is told in errors."""
-    if values.get("quantization_config") is not None:
-        raise UserError(f"{where}: quantization_config is not supported; give the folder of the unquantized model")
+    for key in ("quantization_config", "compression_config"):
+        if values.get(key) is not None:
+            method = values[key].get("quant_method") if isinstance(values[key], Mapping) else None
+            how = f"quantized by {method!r}" if isinstance(method, str) else "quantized"
+            raise UserError(f"{where}: the weights are {how} ({key}), which is not read; give the unquantized model")
     form = architecture_of(values, where)
     config = form.read(Published(values, where)).model_copy(update={"format": form.MODEL_TYPES[0]})
     if values.get(START_TOKENS) and config.longrope is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hornbook.errors import UserError
+from hornbook.errors import Notice, UserError
 from hornbook.files import write_json
-from hornbook.model.formats import quantization, weights
+from hornbook.model.config import ModelConfig
+from hornbook.model.formats import finite, origin, quantization, weights
 from hornbook.model.formats.architectures import (
+    Architecture,
     architecture_for,
     architecture_of,
     from_huggingface,
@@ -23,11 +26,13 @@ from hornbook.model.formats.architectures import (
 from hornbook.model.formats.layout import Layout, Parts, one
 from hornbook.model.formats.quantized import QuantizedLayer, empty, replace
 from hornbook.model.formats.weights import Stored, Written
-from hornbook.model.tokenizers import END, PAD, Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer, blank
 
 # Buffers that old checkpoints hold beside the weights: masks and frequencies, which follow from the configuration.
 _NO_WEIGHTS = re.compile(r"\.attn\.attention\.(bias|masked_bias)$|\.rotary_emb\.\w+$")
+# What torch.compile, DDP, FSDP and activation checkpointing put into the names of the tensors that they wrap.
+_WRAPPERS = frozenset(("_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -41,34 +46,78 @@ def load(
 
     dtype: of the weights, each as it is stored unless given; quantized ones stay what they are. compute: of the
     activations, `dtype` or that of the stored norms unless given. Weights that need no change stay in the pages of the
-    file, which are read when they are used. Raises UserError that names what is missing or damaged.
+    file, which are read when they are used. Raises UserError that names what is missing, damaged, or not finite; warns
+    with a Notice where config.json ties an output matrix that differs from the embedding.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give a model folder with config.json and {weights.WEIGHTS}")
     values = read_values(folder)
+    architecture = architecture_of(values, folder / "config.json")
+    stored = _unwrapped(weights.find(folder), folder)
     config = from_huggingface(values, folder / "config.json")
-    stored = weights.find(folder)
     if config.layers > len(stored):  # before a model of so many layers is laid out
         raise UserError(f"{folder / 'config.json'} asks for {config.layers} layers, there are {len(stored)} tensors")
+    config = _untied(config, architecture, stored, folder)
     model = blank(config)
-    architecture = architecture_of(values, folder / "config.json")
     layout = architecture.layout(config)
     _quantized(model, values, layout, folder / "config.json")
     names = [name for name in model.state_dict() if not _tied(model, name)]
     parts = {name: _chosen(_stored_names(name, layout), stored, folder) for name in names}
     known = {part.theirs for way in parts.values() for part in way}
     if config.tied_embeddings:  # some writers store the output matrix although it is the embedding
-        untied = architecture.layout(config.model_copy(update={"tied_embeddings": False}))
-        known |= {part.theirs for way in untied["lm_head.weight"] for part in way}
+        known |= set(_heads(config, architecture))
     _refuse_unknown(stored, known, folder)
     # A quantized matrix keeps its numbers as they are: only what the layout lists is converted.
     meta = model.state_dict()
-    state = {name: _read(meta[name], way, stored, dtype if name in layout else None) for name, way in parts.items()}
-    model.load_state_dict(state, strict=False, assign=True)
+    _check_rows(config.vocabulary, parts, stored)
+    for name, way in parts.items():
+        for part in way:
+            _check(part.theirs, stored[part.theirs], part.their_shape(meta[name]), meta[name])
+    used = {part.theirs: stored[part.theirs] for way in parts.values() for part in way}
+    with finite.checking(used):
+        state = {name: _read(meta[name], way, stored, dtype if name in layout else None) for name, way in parts.items()}
+        model.load_state_dict(state, strict=False, assign=True)
     if config.tied_embeddings:
         _tie(model)
     model.compute = compute or dtype or model.norm.weight.dtype
+    model.origin = origin.read(folder, values, {name: stored[way[0].theirs].dtype for name, way in parts.items()})
     return model.to(device).eval()
+
+
+def _unwrapped(stored: dict[str, Stored], folder: Path) -> dict[str, Stored]:
+    """The tensors under their names without wrappers: `_orig_mod.model.norm.weight` is `model.norm.weight`."""
+    bare: dict[str, Stored] = {}
+    for name, tensor in stored.items():
+        short = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        if short in bare:
+            raise UserError(f"{_where(stored, folder)} holds the tensor {short} twice, once as {name}")
+        bare[short] = tensor
+    return bare
+
+
+def _untied(config: ModelConfig, form: Architecture, stored: Mapping[str, Stored], folder: Path) -> ModelConfig:
+    """The configuration, untied where it ties two matrices that are stored and differ, as transformers does it."""
+    heads = [name for name in _heads(config, form) if name in stored]
+    inputs = [way[0].theirs for way in form.layout(config)["embed.weight"] if way[0].theirs in stored]
+    if not config.tied_embeddings or not heads or not inputs:
+        return config
+    head, embed = stored[heads[0]], stored[inputs[0]]
+    if head.shape == embed.shape and weights.equal(head, embed):
+        return config
+    if head.shape == embed.shape:  # others are refused
+        warnings.warn(
+            f"{folder / 'config.json'} ties the output matrix to the embedding, but {heads[0]} differs from "
+            f"{inputs[0]}: they are read as two matrices; set tie_word_embeddings to false to say so",
+            Notice,
+            stacklevel=3,
+        )
+    return config.model_copy(update={"tied_embeddings": False})
+
+
+def _heads(config: ModelConfig, form: Architecture) -> list[str]:
+    """Names under which a format stores an output matrix of its own."""
+    layout = form.layout(config.model_copy(update={"tied_embeddings": False}))
+    return [part.theirs for way in layout["lm_head.weight"] for part in way]
 
 
 def _tied(model: Transformer, name: str) -> bool:
@@ -110,8 +159,6 @@ def _chosen(ways: list[Parts], stored: Mapping[str, Stored], folder: Path) -> Pa
 
 def _read(target: Tensor, parts: Parts, stored: Mapping[str, Stored], dtype: torch.dtype | None) -> Tensor:
     """One of our tensors, of the shape of `target` (on the meta device), from its stored parts."""
-    for part in parts:
-        _check(part.theirs, stored[part.theirs], part.their_shape(target), target)
     dtype = dtype or stored[parts[0].theirs].dtype
     if len(parts) == 1 and parts[0].same and stored[parts[0].theirs].dtype == dtype:
         return stored[parts[0].theirs].open().tensor
@@ -129,6 +176,18 @@ def _check(name: str, stored: Stored, shape: tuple[int, ...], target: Tensor) ->
     fits = stored.dtype in _FLOATS if target.dtype.is_floating_point else stored.dtype == target.dtype
     if not fits:
         raise UserError(f"{stored.file}: {name} holds numbers of the dtype {stored.dtype}, which are no weights")
+
+
+def _check_rows(vocabulary: int, parts: Mapping[str, Parts], stored: Mapping[str, Stored]) -> None:
+    """Refuse embeddings and output matrices that have not a row for each id of the vocabulary."""
+    for part in (part for name in ("embed.weight", "lm_head.weight") for part in parts.get(name, ())):
+        rows = stored[part.theirs].shape[:1]
+        if rows != (vocabulary,):
+            told = f"{rows[0]} rows" if rows else "no rows"
+            raise UserError(
+                f"{stored[part.theirs].file}: {part.theirs} has {told}, vocab_size in config.json is {vocabulary}; "
+                "give the config.json that these weights were saved with"
+            )
 
 
 def _refuse_unknown(stored: Mapping[str, Stored], known: set[str], folder: Path) -> None:
@@ -166,24 +225,45 @@ def _quantized(model: Transformer, values: Mapping[str, Any], layout: Layout, wh
 # ---- saving
 
 
-def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None, *, shard: int = weights.SHARD) -> None:
+def save(
+    model: Transformer,
+    folder: Path,
+    tokenizer: Tokenizer | None = None,
+    *,
+    shard: int = weights.SHARD,
+    stored_precision: bool = False,
+) -> None:
     """Write a Hugging Face folder: weights and configuration; with a tokenizer also its files and generation settings.
 
-    The format is the published one of the model's architecture. Weights of more than `shard` bytes are cut into several
-    files. Raises UserError where no published format holds the model exactly.
+    The format is the one that the model was read in, or the first published one that holds it. What its folder said of
+    special ids and generation stays, unless the tokenizer is another folder's. stored_precision: weights go back to
+    the precision that they were read in, rather than keep what they have now. Weights of more than `shard` bytes are
+    cut into several files. Raises UserError where no published format holds the model exactly.
     """
     architecture = architecture_for(model.config)
     layout = architecture.layout(model.config)
-    weights.save(_written(model, layout), folder, shard)
+    before = model.origin.dtypes if model.origin is not None else {}
+    dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    if stored_precision:
+        dtypes |= {name: before[name] for name in dtypes if name in before}
+    weights.save(_written(model, layout, dtypes), folder, shard)
+    same = model.origin is not None and all(dtypes[name] == dtype for name, dtype in before.items() if name in dtypes)
     values = to_huggingface(model.config, architecture) | {
         "use_cache": True,
-        "torch_dtype": str(model.norm.weight.dtype).removeprefix("torch."),
-        **_specials(tokenizer),
+        "torch_dtype": (same and model.origin and model.origin.dtype) or _called(dtypes["norm.weight"]),
+        **origin.special_ids(model.origin, tokenizer),
     }
     values |= _quantization(model, layout)
     write_json(folder / "config.json", values)
+    generation = origin.generation(model.origin, tokenizer)
+    if generation is not None:
+        write_json(folder / origin.GENERATION, generation)
     if tokenizer is not None:
-        _save_tokenizer(tokenizer, folder)
+        tokenizer.save(folder)
+
+
+def _called(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _quantization(model: Transformer, layout: Layout) -> dict[str, Any]:
@@ -199,54 +279,29 @@ def _quantization(model: Transformer, layout: Layout) -> dict[str, Any]:
     return quantization.described(forms.pop(), layers) if forms else {}
 
 
-def _written(model: Transformer, layout: Layout) -> dict[str, Written]:
-    """Every tensor under its published name, in the model's order."""
+def _written(model: Transformer, layout: Layout, dtypes: Mapping[str, torch.dtype]) -> dict[str, Written]:
+    """Every tensor under its published name, in the model's order. dtypes: in which each of ours is written."""
     written: dict[str, Written] = {}
     for name, tensor in model.state_dict().items():
         if _tied(model, name):
             continue
         for part in _stored_names(name, layout)[0]:
             if part.theirs not in written:
-                written[part.theirs] = _turned(tensor, part.theirs, _stored_names(name, layout)[0])
+                written[part.theirs] = _turned(tensor, part.theirs, _stored_names(name, layout)[0], dtypes[name])
     return written
 
 
-def _turned(tensor: Tensor, theirs: str, parts: Parts) -> Written:
-    """The published tensor `theirs` that `parts` of ours make."""
+def _turned(tensor: Tensor, theirs: str, parts: Parts, dtype: torch.dtype) -> Written:
+    """The published tensor `theirs` that `parts` of ours make, in `dtype`."""
     mine = [part for part in parts if part.theirs == theirs]
     shape = mine[0].their_shape(tensor)
 
     def make() -> Tensor:
         if len(mine) == 1:
-            return mine[0].of_ours(tensor)
-        made = torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
+            return mine[0].of_ours(tensor).to(dtype)
+        made = torch.empty(shape, dtype=dtype, device=tensor.device)
         for part in mine:
             part.of_theirs(made).copy_(part.of_ours(tensor))
         return made
 
-    return Written(shape, tensor.dtype, make)
-
-
-def _specials(tokenizer: Tokenizer | None) -> dict[str, int | None]:
-    """Ids of the tokens that begin, end and pad; null without a tokenizer, lest a reader takes its own defaults."""
-    if tokenizer is None:
-        return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
-    end, pad = tokenizer.end_of_text, _control(tokenizer, PAD)
-    return {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end if pad is None else pad}
-
-
-def _save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the tokenizer's files, and the generation settings with every token that ends an answer."""
-    specials = _specials(tokenizer)
-    ends = [tokenizer.end_of_text, _control(tokenizer, END), *sorted(tokenizer.stops)]
-    stops = [stop for stop in dict.fromkeys(ends) if stop is not None]
-    write_json(folder / "generation_config.json", specials | {"eos_token_id": stops})
-    tokenizer.save(folder)
-
-
-def _control(tokenizer: Tokenizer, name: str) -> int | None:
-    """Id of a control token, None where the tokenizer has no such token."""
-    try:
-        return tokenizer.control(name)
-    except UserError:
-        return None
+    return Written(shape, dtype, make)

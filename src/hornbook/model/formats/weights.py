@@ -47,12 +47,21 @@ _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor in a file, of which nothing is read yet."""
+    """A tensor in a file, of which nothing is read yet.
+
+    offset: where its bytes begin, row after row as they are in memory; None where they do not lie there like that.
+    """
 
     file: Path
     shape: tuple[int, ...]
     dtype: torch.dtype
     open: Callable[[], Opened]
+    offset: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ def _entry(path: Path, name: str, entry: Any, start: int, size: int) -> Stored:
     def opened() -> Opened:
         return _map(path, start + begin, shape, dtype)
 
-    return Stored(path, shape, dtype, opened)
+    return Stored(path, shape, dtype, opened, start + begin)
 
 
 def _map(path: Path, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> Opened:
@@ -215,6 +224,18 @@ def copy(source: Tensor, into: Tensor, forget: Callable[[], None] = lambda: None
     for start in range(0, len(source), step):
         into[start : start + step].copy_(source[start : start + step])
         forget()
+
+
+def equal(one: Stored, other: Stored) -> bool:
+    """Whether two tensors of one shape hold the same numbers; they are read in pieces."""
+    first, second = one.open(), other.open()
+    step = max(1, PIECE // max(1, first.tensor[:1].numel() * first.tensor.element_size()))
+    for start in range(0, len(first.tensor), step):
+        if not torch.equal(first.tensor[start : start + step].float(), second.tensor[start : start + step].float()):
+            return False
+        first.forget()
+        second.forget()
+    return True
 
 
 @dataclass(frozen=True)
@@ -283,14 +304,14 @@ def _write(path: Path, tensors: Mapping[str, Written]) -> None:
     with temporary.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in order:
-            for piece in _pieces(tensors[name].make()):
+            for piece in pieces(tensors[name].make()):
                 file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
-def _pieces(tensor: Tensor) -> Iterable[memoryview]:
+def pieces(tensor: Tensor) -> Iterable[memoryview]:
     """The bytes of a tensor, a few megabytes at a time."""
     flat = tensor.detach()
     rows = flat if flat.ndim else flat[None]

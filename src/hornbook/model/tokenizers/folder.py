@@ -58,6 +58,7 @@ def read(folder: Path) -> Loaded:
     config = _object(folder / "tokenizer_config.json")
     model = _object(folder / "config.json")
     fast = _fast(folder, config, model)
+    _refuse_larger(folder, fast, model)
     fast.encode_special_tokens = True
     fast.post_processor = None  # it would add special tokens, which is the template's work, and blur the offsets
     names, listed = _names(folder, config)
@@ -84,6 +85,17 @@ def read(folder: Path) -> Loaded:
         _stops(folder, model, names, known.stops, control),
         config.get("legacy") is False,
     )
+
+
+def _refuse_larger(folder: Path, fast: FastTokenizer, model: Mapping[str, Any]) -> None:
+    """Refuse a tokenizer with ids that the model beside it has no embedding for."""
+    rows = model.get("vocab_size")
+    size = max([fast.get_vocab_size(with_added_tokens=True), *(at + 1 for at in fast.get_added_tokens_decoder())])
+    if isinstance(rows, int) and size > rows:
+        raise UserError(
+            f"{folder}: the tokenizer has {size} ids, but vocab_size in config.json is {rows}; give the tokenizer that "
+            "the model was trained with"
+        )
 
 
 def _fast(folder: Path, config: Mapping[str, Any], model: Mapping[str, Any]) -> FastTokenizer:

@@ -53,6 +53,25 @@ _PHI2 = (
     "{% if add_generation_prompt %}{{ 'Output:' }}{% endif %}"
 )
 
+# ChatML, with words of the model's own for a conversation that begins without a system message.
+_SMOLLM2 = (
+    "{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}"
+    "{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+# The roles are plain text, </s> is a control token.
+_TINYLLAMA = (
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>\n' + message['content'] + '</s>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
 # A tokenizer of no model that we know: its folder's files say what there is to know.
 UNKNOWN = ChatFormat(None, ())
 
@@ -75,6 +94,9 @@ CHAT_FORMATS: dict[str, ChatFormat] = {
     "phi-4": ChatFormat(_PHI4, ("<|endoftext|>", "<|im_end|>")),
     "phi-4-mini": ChatFormat(_PHI4_MINI, ("<|endoftext|>", "<|end|>")),
     "phi-3.5-moe": _PHI3_FORMAT,
+    "smollm2-135m": ChatFormat(_SMOLLM2, ("<|endoftext|>", "<|im_end|>")),
+    "tinyllama-1.1b": ChatFormat(_TINYLLAMA, ("</s>",)),
+    "llama-2-7b": ChatFormat(None, ("</s>",)),
 }
 
 # Ids that no two of these tokenizers share: a control token at this place tells the format.
@@ -83,6 +105,7 @@ _KNOWN_BY = {
     ("<|user|>", 100262): "phi-3-small-8k",
     ("<|im_sep|>", 100266): "phi-4",
     ("<|end|>", 200020): "phi-4-mini",
+    ("<|im_start|>", 1): "smollm2-135m",
 }
 
 
