@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,28 @@ def test_a_damaged_model(tmp_path: Path, make_checkpoint, capsys: Captured) -> N
     assert "damaged or cut short" in capsys.readouterr().err
     (folder / "tokenizer.json").unlink()
     assert call("generate", str(folder), "x") == 2
+
+
+def test_what_a_user_should_know_is_one_line_beside_the_answer(make_checkpoint, capsys: Captured) -> None:  # type: ignore[no-untyped-def]
+    from safetensors.torch import load_file, save_file
+
+    folder = make_checkpoint()[1]
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors | {"lm_head.weight": -tensors["model.embed_tokens.weight"]}, folder / "model.safetensors")
+    with warnings.catch_warnings():  # leaves pytest's own way of showing them as it was
+        warnings.simplefilter("always")
+        assert call("generate", str(folder), "x", "--max-tokens", "1") == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("note: ")
+    assert told.err.count("\n") == 1
+    assert "note" not in told.out
+
+
+def test_a_tokenizer_that_is_larger_than_the_model(make_checkpoint, capsys: Captured) -> None:  # type: ignore[no-untyped-def]
+    folder = make_checkpoint(vocabulary=370)[1]
+    for command, *more in (["chat"], ["generate", "x"], ["evaluate", "--suite", "long"]):
+        assert call(command, str(folder), *more) == 2
+        assert "the tokenizer has 380 ids, but vocab_size in config.json is 370" in capsys.readouterr().err
 
 
 def test_a_model_outside_any_run(make_checkpoint, capsys: Captured) -> None:  # type: ignore[no-untyped-def]

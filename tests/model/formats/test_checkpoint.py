@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hornbook.errors import UserError
+from hornbook.errors import Notice, UserError
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.architectures import architecture_for
@@ -98,6 +99,35 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "header huge": (
         lambda f: (f / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}"),
         "damaged or cut short",
+    ),
+    "quantized by others": (
+        lambda f: edit_config(f, quantization_config={"quant_method": "gptq", "bits": 4}),
+        "quantized by 'gptq'",
+    ),
+    "quantized by sparseml": (
+        lambda f: edit_config(f, compression_config={"quant_method": "compressed-tensors"}),
+        "quantized by 'compressed-tensors' (compression_config)",
+    ),
+    "theta NaN": (lambda f: edit_config(f, rope_theta=float("nan")), "rope_theta: Input should be a finite number"),
+    "more rows than ids": (
+        lambda f: edit_weights(f, lambda t: t.update({"model.embed_tokens.weight": torch.ones(403, 64)})),
+        "model.embed_tokens.weight has 403 rows, vocab_size in config.json is 400",
+    ),
+    "an output matrix with more rows": (
+        lambda f: edit_weights(f, lambda t: t.update({"lm_head.weight": torch.ones(403, 64)})),
+        "lm_head.weight has 403 rows, vocab_size in config.json is 400",
+    ),
+    "an output matrix without rows": (
+        lambda f: edit_weights(f, lambda t: t.update({"lm_head.weight": torch.tensor(1.0)})),
+        "lm_head.weight has no rows",
+    ),
+    "a wrapped tensor twice": (
+        lambda f: edit_weights(f, lambda t: t.update({"module.model.norm.weight": torch.ones(64)})),
+        "holds the tensor model.norm.weight twice",
+    ),
+    "generation settings a list": (
+        lambda f: (f / "generation_config.json").write_text("[]"),
+        "generation_config.json is not a JSON object",
     ),
     "wrong shape": (lambda f: edit_config(f, intermediate_size=128), "config.json asks for (256, 64)"),
     "tensor missing": (lambda f: edit_weights(f, lambda t: t.pop("model.norm.weight")), "lacks the tensor model.norm"),
@@ -257,12 +287,158 @@ def test_an_output_matrix_that_is_stored_although_tied(make_checkpoint: Any) -> 
         assert torch.equal(checkpoint.load(folder)(IDS), model(IDS))
 
 
+def test_an_output_matrix_that_differs_is_read_although_the_configuration_ties_it(make_checkpoint: Any) -> None:
+    """As transformers reads it: the stored matrix counts, and one line tells of it."""
+    from transformers import AutoModelForCausalLM
+
+    model, folder = make_checkpoint(seed=3)
+    head = torch.randn(400, 64, generator=torch.Generator().manual_seed(5)) * 0.2
+    edit_weights(folder, lambda t: t.update({"lm_head.weight": head}))
+    with pytest.warns(Notice, match=r"lm_head\.weight differs from model\.embed_tokens\.weight") as told:
+        again = checkpoint.load(folder)
+    assert "\n" not in str(told[0].message)
+    assert torch.equal(again.lm_head.weight, head)
+    assert torch.equal(again.embed.weight, model.embed.weight)
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(again(IDS), theirs(IDS).logits, atol=1e-4, rtol=0)
+    checkpoint.save(again, folder)
+    assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"] is False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(checkpoint.load(folder).lm_head.weight, head)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda name: f"_orig_mod.{name}",
+        lambda name: f"module.{name}",
+        lambda name: f"module._orig_mod.{name}",
+        lambda name: name.replace("model.", "model._orig_mod.", 1),
+        lambda name: name.replace(".self_attn.", "._checkpoint_wrapped_module.self_attn."),
+        lambda name: name.replace("model.layers.", "_fsdp_wrapped_module.model.layers."),
+    ],
+    ids=["compiled", "DDP", "both", "compiled inside", "checkpointed", "FSDP"],
+)
+def test_names_that_wrappers_left(wrapped: Callable[[str], str], make_checkpoint: Any) -> None:
+    model, folder = make_checkpoint(seed=3)
+    tensors = load_file(folder / "model.safetensors")
+    assert {wrapped(name) for name in tensors} != set(tensors)
+    save_file({wrapped(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors")
+    with torch.no_grad():
+        assert torch.equal(checkpoint.load(folder)(IDS), model(IDS))
+
+
+@pytest.mark.parametrize("number", [float("nan"), -float("nan"), float("inf"), -float("inf")], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64], ids=str)
+@pytest.mark.parametrize("wide", [True, False], ids=["converted", "as it is stored"])
+def test_a_weight_that_is_not_finite(
+    number: float, dtype: torch.dtype, wide: bool, make_model: Any, tmp_path: Path
+) -> None:
+    """Wherever it is: in a matrix that is mapped, rearranged or converted, in its last place, among the largest numbers."""
+    model = make_model(seed=3, format="llama").to(dtype)
+    checkpoint.save(model, tmp_path)
+    loading, largest = torch.float32 if wide else None, torch.finfo(dtype).max
+    for name in ("model.layers.1.mlp.up_proj.weight", "model.layers.0.mlp.down_proj.weight", "model.norm.weight"):
+        edit_weights(tmp_path, lambda t, name=name: t[name].view(-1)[0].fill_(largest))
+        edit_weights(tmp_path, lambda t, name=name: t[name].view(-1)[1].fill_(-largest))
+        checkpoint.load(tmp_path, dtype=loading)
+        edit_weights(tmp_path, lambda t, name=name: t[name].view(-1)[-1].fill_(number))
+        with pytest.raises(UserError) as told:
+            checkpoint.load(tmp_path, dtype=loading)
+        assert str(told.value) == (
+            f"{tmp_path / 'model.safetensors'}: {name} holds a number that is NaN or infinite; the file is damaged, or "
+            "its training diverged"
+        )
+        edit_weights(tmp_path, lambda t, name=name: t[name].fill_(1))
+
+
+def test_weights_that_are_not_finite_are_counted(make_checkpoint: Any) -> None:
+    _, folder = make_checkpoint(seed=3)
+    edit_weights(folder, lambda t: [tensor.fill_(float("nan")) for tensor in t.values()])
+    with pytest.raises(UserError, match=r"holds 25,600 numbers that are NaN or infinite, and so do \d+ other tensors"):
+        checkpoint.load(folder)
+
+
 def test_old_pickled_weights(make_checkpoint: Any) -> None:
     model, folder = make_checkpoint(seed=4)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with torch.no_grad():
         assert torch.equal(checkpoint.load(folder)(IDS), model(IDS))
+
+
+GENERATION = {"do_sample": True, "temperature": 0.2, "top_p": 0.9, "eos_token_id": 2, "transformers_version": "4.42.3"}
+
+
+def as_downloaded(folder: Path) -> None:
+    """The folder of a model that others published: other ids, bf16, settings for sampling."""
+    edit_weights(folder, lambda t: t.update({name: tensor.bfloat16() for name, tensor in t.items()}))
+    edit_config(folder, bos_token_id=1, eos_token_id=[2, 3], pad_token_id=None, torch_dtype="gone", dtype="bfloat16")
+    (folder / "generation_config.json").write_text(json.dumps(GENERATION))
+
+
+KEPT = {"bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": None, "torch_dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize("with_tokenizer", [True, False])
+@pytest.mark.parametrize("shape", [{}, {"format": "llama", "tied_embeddings": False}], ids=["phi3", "llama"])
+def test_ids_precision_and_generation_stay_as_they_were_read(
+    shape: dict[str, Any], with_tokenizer: bool, make_checkpoint: Any, tmp_path: Path
+) -> None:
+    _, folder = make_checkpoint(seed=6, **shape)
+    as_downloaded(folder)
+    before, read = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+    tokenizer = Tokenizer(folder) if with_tokenizer else None
+    checkpoint.save(checkpoint.load(folder), tmp_path / "again", tokenizer)
+    after, written = (
+        load_file(tmp_path / "again/model.safetensors"),
+        json.loads((tmp_path / "again/config.json").read_text()),
+    )
+    assert {key: written[key] for key in KEPT} == KEPT
+    assert written["tie_word_embeddings"] == read["tie_word_embeddings"] == (not shape)
+    assert written["architectures"] == read["architectures"]
+    assert before.keys() == after.keys()
+    assert all(
+        torch.equal(tensor, after[name]) and tensor.dtype == after[name].dtype for name, tensor in before.items()
+    )
+    generation = json.loads((tmp_path / "again/generation_config.json").read_text())
+    ends = generation.pop("eos_token_id")
+    assert generation == {key: value for key, value in GENERATION.items() if key != "eos_token_id"}
+    # What ends a turn is added where the file forgets it, as phi-3's first one did.
+    assert ends == ([2, *sorted(tokenizer.stops - {2})] if tokenizer else 2)
+
+
+def test_what_was_trained_in_fp32_is_written_in_the_precision_that_was_read(make_model: Any, tmp_path: Path) -> None:
+    model = make_model(seed=6, format="llama").bfloat16()
+    model.norm.float()  # norms are often stored in fp32 beside matrices in bf16
+    checkpoint.save(model, tmp_path / "base")
+    edit_config(tmp_path / "base", torch_dtype="bfloat16")
+    wide = checkpoint.load(tmp_path / "base", dtype=torch.float32)
+    with torch.no_grad():
+        wide.embed.weight.mul_(2)
+    checkpoint.save(wide, tmp_path / "tuned", stored_precision=True)
+    tuned, base = (load_file(tmp_path / name / "model.safetensors") for name in ("tuned", "base"))
+    assert {name: tensor.dtype for name, tensor in tuned.items()} == {
+        name: tensor.dtype for name, tensor in base.items()
+    }
+    assert tuned["model.norm.weight"].dtype == torch.float32
+    assert torch.equal(tuned["model.embed_tokens.weight"], 2 * base["model.embed_tokens.weight"])
+    assert json.loads((tmp_path / "tuned/config.json").read_text())["torch_dtype"] == "bfloat16"
+    checkpoint.save(wide, tmp_path / "wide")
+    assert {tensor.dtype for tensor in load_file(tmp_path / "wide/model.safetensors").values()} == {torch.float32}
+    assert json.loads((tmp_path / "wide/config.json").read_text())["torch_dtype"] == "float32"
+
+
+def test_another_tokenizer_brings_its_own_ids(make_checkpoint: Any, tokenizer_folder: Path, tmp_path: Path) -> None:
+    _, folder = make_checkpoint(seed=6)
+    as_downloaded(folder)
+    tokenizer = Tokenizer(tokenizer_folder)
+    checkpoint.save(checkpoint.load(folder), tmp_path / "again", tokenizer)
+    written = json.loads((tmp_path / "again/config.json").read_text())
+    assert written["bos_token_id"] == written["eos_token_id"] == tokenizer.end_of_text
+    assert "temperature" not in json.loads((tmp_path / "again/generation_config.json").read_text())
 
 
 def test_saving_into_the_folder_that_was_loaded(make_checkpoint: Any) -> None:

@@ -144,6 +144,17 @@ def test_damage_is_told_in_one_line(folder: Path, name: str, value: Any, message
     assert "\n" not in str(told.value)
 
 
+def test_a_tokenizer_with_ids_that_the_model_beside_it_lacks(folder: Path) -> None:
+    size = Tokenizer(folder).size
+    assert Tokenizer(write(folder, "config.json", {"vocab_size": size})).size == size
+    with pytest.raises(UserError) as told:
+        Tokenizer(write(folder, "config.json", {"vocab_size": size - 1}))
+    assert str(told.value) == (
+        f"{folder}: the tokenizer has {size} ids, but vocab_size in config.json is {size - 1}; give the tokenizer that "
+        "the model was trained with"
+    )
+
+
 def test_a_template_that_is_no_text(folder: Path) -> None:
     (folder / "chat_template.jinja").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"chat_template\.jinja cannot be read"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from hornbook.errors import Notice, UserError
 from hornbook.files import write_json
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import finite, origin, quantization, weights
+from hornbook.model.formats import origin, quantization, weights
 from hornbook.model.formats.architectures import (
     Architecture,
     architecture_for,
@@ -23,6 +24,7 @@ from hornbook.model.formats.architectures import (
     read_values,
     to_huggingface,
 )
+from hornbook.model.formats.finite import Finite
 from hornbook.model.formats.layout import Layout, Parts, one
 from hornbook.model.formats.quantized import QuantizedLayer, empty, replace
 from hornbook.model.formats.weights import Stored, Written
@@ -73,10 +75,11 @@ def load(
     for name, way in parts.items():
         for part in way:
             _check(part.theirs, stored[part.theirs], part.their_shape(meta[name]), meta[name])
-    used = {part.theirs: stored[part.theirs] for way in parts.values() for part in way}
-    with finite.checking(used):
-        state = {name: _read(meta[name], way, stored, dtype if name in layout else None) for name, way in parts.items()}
-        model.load_state_dict(state, strict=False, assign=True)
+    seen = Finite()
+    wanted = {name: dtype if name in layout else None for name in parts}
+    state = {name: _read(meta[name], way, stored, wanted[name], seen) for name, way in parts.items()}
+    seen.refuse(stored)
+    model.load_state_dict(state, strict=False, assign=True)
     if config.tied_embeddings:
         _tie(model)
     model.compute = compute or dtype or model.norm.weight.dtype
@@ -157,15 +160,21 @@ def _chosen(ways: list[Parts], stored: Mapping[str, Stored], folder: Path) -> Pa
     raise UserError(f"{_where(stored, folder)} lacks the tensor {missing}")
 
 
-def _read(target: Tensor, parts: Parts, stored: Mapping[str, Stored], dtype: torch.dtype | None) -> Tensor:
-    """One of our tensors, of the shape of `target` (on the meta device), from its stored parts."""
+def _read(
+    target: Tensor, parts: Parts, stored: Mapping[str, Stored], dtype: torch.dtype | None, seen: Finite
+) -> Tensor:
+    """One of our tensors, of the shape of `target` (on the meta device), from its stored parts; `seen` looks at all."""
     dtype = dtype or stored[parts[0].theirs].dtype
     if len(parts) == 1 and parts[0].same and stored[parts[0].theirs].dtype == dtype:
-        return stored[parts[0].theirs].open().tensor
+        mapped = stored[parts[0].theirs].open().tensor
+        for piece in weights.slices(mapped if mapped.ndim else mapped[None], weights.CACHED):
+            seen.look(parts[0].theirs, mapped[piece] if mapped.ndim else mapped)
+        return mapped
     ours = torch.empty(target.shape, dtype=dtype)
     for part in parts:
         opened = stored[part.theirs].open()
-        weights.copy(part.of_theirs(opened.tensor), part.of_ours(ours), opened.forget)
+        look = partial(seen.look, part.theirs)
+        weights.copy(part.of_theirs(opened.tensor), part.of_ours(ours), opened.forget, look)
     return ours
 
 

@@ -1,79 +1,56 @@
-"""Weights that are NaN or infinite, found while a model loads: every float of its files is looked at, once.
+"""Weights that are NaN or infinite, found while a model loads: every float is looked at once.
 
-The files are read into one small buffer on a thread of its own, beside the loading. A float is not finite where the
-bits of its exponent are all set; then, read as whole numbers, the positive ones are the largest of the signed numbers
-and the negative ones the largest of the unsigned: two maxima tell, which processors take at the speed of memory.
+A float is not finite where the bits of its exponent are all set. Read as whole numbers, the positive ones of these are
+the largest of the signed numbers and the negative ones the largest of the unsigned: two maxima tell, without memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from hornbook.errors import UserError
-from hornbook.model.formats.weights import Stored, pieces
-
-_BUFFER = 1 << 20  # bytes: it stays in the processor's cache between the two maxima
+from hornbook.model.formats.weights import Stored
 
 # The whole numbers of each float's size, and the bits of its exponent.
-_BITS: dict[torch.dtype, tuple[Any, Any, int]] = {
-    torch.float64: (np.int64, np.uint64, 0x7FF << 52),
-    torch.float32: (np.int32, np.uint32, 0xFF << 23),
-    torch.bfloat16: (np.int16, np.uint16, 0xFF << 7),
-    torch.float16: (np.int16, np.uint16, 0x1F << 10),
+_BITS: dict[torch.dtype, tuple[torch.dtype, Any, int]] = {
+    torch.float64: (torch.int64, np.uint64, 0x7FF << 52),
+    torch.float32: (torch.int32, np.uint32, 0xFF << 23),
+    torch.bfloat16: (torch.int16, np.uint16, 0xFF << 7),
+    torch.float16: (torch.int16, np.uint16, 0x1F << 10),
 }
 
 
-@contextmanager
-def checking(stored: Mapping[str, Stored]) -> Iterator[None]:
-    """Check tensors while what is inside runs; raises UserError at its end where a number is not finite."""
-    with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(_faults, stored)
-        yield
-    faults = found.result()
-    if faults:
-        name, count = next(iter(faults.items()))
-        others = f" (and so do {len(faults) - 1} other tensors)" if len(faults) > 1 else ""
+class Finite:
+    """Looks at weights piece by piece, and counts what is not finite."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def look(self, name: str, piece: Tensor) -> None:
+        """Look at some of the stored tensor `name`; a piece of any shape, of which whole numbers are let through."""
+        if piece.dtype not in _BITS or not piece.numel():
+            return
+        whole, unsigned, exponent = _BITS[piece.dtype]
+        bits = piece.view(whole).numpy()
+        negative = exponent + (1 << (8 * piece.element_size() - 1))
+        if bits.max() >= exponent or bits.view(unsigned).max() >= negative:
+            self._counts[name] += int(np.count_nonzero((bits & exponent) == exponent))
+
+    def refuse(self, stored: Mapping[str, Stored]) -> None:
+        """Raise UserError where something was not finite, with the first such tensor."""
+        if not self._counts:
+            return
+        name, count = next(iter(self._counts.items()))
         numbers = "a number that is" if count == 1 else f"{count:,} numbers that are"
+        more = len(self._counts) - 1
+        others = f", and so do {more} other tensors" if more > 1 else ", and so does another tensor" if more else ""
         raise UserError(
             f"{stored[name].file}: {name} holds {numbers} NaN or infinite{others}; the file is damaged, or its "
             "training diverged"
         )
-
-
-def _faults(stored: Mapping[str, Stored]) -> dict[str, int]:
-    """How many numbers of each tensor are not finite; tensors without such are left out."""
-    buffer = memoryview(bytearray(_BUFFER))
-    floats = {name: tensor for name, tensor in stored.items() if tensor.dtype in _BITS}
-    counts = {name: sum(_count(one, floats[name].dtype) for one in _read(floats[name], buffer)) for name in floats}
-    return {name: count for name, count in counts.items() if count}
-
-
-def _read(tensor: Stored, buffer: memoryview) -> Iterator[NDArray[np.uint8]]:
-    """The bytes of a tensor, a piece at a time: from the file where its place there is known, else from its pages."""
-    if tensor.offset is None:
-        yield from (np.frombuffer(piece, dtype=np.uint8) for piece in pieces(tensor.open().tensor))
-        return
-    left = tensor.size
-    with tensor.file.open("rb") as file:
-        file.seek(tensor.offset)
-        while left and (read := file.readinto(buffer[: min(left, len(buffer))])):
-            yield np.frombuffer(buffer[:read], dtype=np.uint8)
-            left -= read
-
-
-def _count(piece: NDArray[np.uint8], dtype: torch.dtype) -> int:
-    """How many floats of a piece are not finite."""
-    signed, unsigned, exponent = _BITS[dtype]
-    negative = exponent + (1 << (8 * dtype.itemsize - 1))
-    if not len(piece):
-        return 0
-    if piece.view(signed).max() < exponent and piece.view(unsigned).max() < negative:
-        return 0
-    return int(np.count_nonzero((piece.view(signed) & exponent) == exponent))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
-from hornbook.model.tokenizers import END, PAD, Tokenizer
+from hornbook.model.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -54,8 +54,12 @@ def special_ids(origin: Origin | None, tokenizer: Tokenizer | None) -> dict[str,
     found: dict[str, Any] = dict.fromkeys(IDS)
     if tokenizer is not None:
         end = tokenizer.end_of_text
-        pad = _control(tokenizer, PAD)
-        found = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end if pad is None else pad}
+        begin, pad = (tokenizer.named(role) for role in ("bos_token", "pad_token"))
+        found = {
+            "bos_token_id": end if begin is None else begin,
+            "eos_token_id": end,
+            "pad_token_id": end if pad is None else pad,
+        }
     return found | dict(origin.ids if origin is not None and _own(origin, tokenizer) else {})
 
 
@@ -66,8 +70,7 @@ def generation(origin: Origin | None, tokenizer: Tokenizer | None) -> dict[str, 
         return None if kept is None else dict(kept)
     if kept is None:
         ids = special_ids(origin, tokenizer)
-        ends = [*_listed(ids["eos_token_id"]), _control(tokenizer, END), *sorted(tokenizer.stops)]
-        return ids | {"eos_token_id": list(dict.fromkeys(end for end in ends if end is not None))}
+        return ids | {"eos_token_id": list(dict.fromkeys([*_listed(ids["eos_token_id"]), *sorted(tokenizer.stops)]))}
     listed = _listed(kept.get("eos_token_id"))
     lacking = sorted(tokenizer.stops - set(listed))
     return dict(kept) | ({"eos_token_id": [*listed, *lacking]} if lacking else {})
@@ -80,11 +83,3 @@ def _own(origin: Origin, tokenizer: Tokenizer | None) -> bool:
 
 def _listed(ids: Any) -> list[Any]:
     return ids if isinstance(ids, list) else [] if ids is None else [ids]
-
-
-def _control(tokenizer: Tokenizer, name: str) -> int | None:
-    """Id of a control token, None where the tokenizer has no such token."""
-    try:
-        return tokenizer.control(name)
-    except UserError:
-        return None

@@ -11,7 +11,7 @@ import math
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from hornbook.files import read_json, write_json
 WEIGHTS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 PIECE = 4 << 20  # bytes that are copied or written at once
+CACHED = 1 << 20  # bytes that stay in a processor's cache
 SHARD = 5_000_000_000  # bytes of tensors in one file
 _POINTER = b"version https://git-lfs"
 
@@ -47,21 +48,12 @@ _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor in a file, of which nothing is read yet.
-
-    offset: where its bytes begin, row after row as they are in memory; None where they do not lie there like that.
-    """
+    """A tensor in a file, of which nothing is read yet."""
 
     file: Path
     shape: tuple[int, ...]
     dtype: torch.dtype
     open: Callable[[], Opened]
-    offset: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -170,7 +162,7 @@ def _entry(path: Path, name: str, entry: Any, start: int, size: int) -> Stored:
     def opened() -> Opened:
         return _map(path, start + begin, shape, dtype)
 
-    return Stored(path, shape, dtype, opened, start + begin)
+    return Stored(path, shape, dtype, opened)
 
 
 def _map(path: Path, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> Opened:
@@ -214,24 +206,38 @@ def _read_pickled(path: Path) -> dict[str, Stored]:
     return {str(name): stored(tensor) for name, tensor in held.items()}
 
 
-def copy(source: Tensor, into: Tensor, forget: Callable[[], None] = lambda: None) -> None:
-    """Copy, and convert, `source` to `into` of the same shape, calling `forget` after every few megabytes."""
+def slices(tensor: Tensor, size: int = PIECE) -> Iterator[slice]:
+    """Where to cut a tensor, row by row, so that pieces have about `size` bytes."""
+    step = max(1, size // max(1, tensor[:1].numel() * tensor.element_size()))
+    for start in range(0, len(tensor), step):
+        yield slice(start, start + step)
+
+
+def copy(
+    source: Tensor,
+    into: Tensor,
+    forget: Callable[[], None] = lambda: None,
+    look: Callable[[Tensor], None] = lambda piece: None,
+) -> None:
+    """Copy, and convert, `source` to `into` of the same shape, calling `forget` after every few megabytes.
+
+    `look` sees every piece of the source while it is in the processor's cache.
+    """
     if not source.ndim:
-        into.copy_(source)
-        return
-    row = max(1, source[:1].numel() * source.element_size())
-    step = max(1, PIECE // row)
-    for start in range(0, len(source), step):
-        into[start : start + step].copy_(source[start : start + step])
+        source, into = source[None], into[None]
+    for large in slices(source):
+        for small in slices(source[large], CACHED):
+            piece = source[large][small]
+            look(piece)
+            into[large][small].copy_(piece)
         forget()
 
 
 def equal(one: Stored, other: Stored) -> bool:
     """Whether two tensors of one shape hold the same numbers; they are read in pieces."""
     first, second = one.open(), other.open()
-    step = max(1, PIECE // max(1, first.tensor[:1].numel() * first.tensor.element_size()))
-    for start in range(0, len(first.tensor), step):
-        if not torch.equal(first.tensor[start : start + step].float(), second.tensor[start : start + step].float()):
+    for rows in slices(first.tensor):
+        if not torch.equal(first.tensor[rows].float(), second.tensor[rows].float()):
             return False
         first.forget()
         second.forget()
@@ -304,18 +310,17 @@ def _write(path: Path, tensors: Mapping[str, Written]) -> None:
     with temporary.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in order:
-            for piece in pieces(tensors[name].make()):
+            for piece in _pieces(tensors[name].make()):
                 file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
-def pieces(tensor: Tensor) -> Iterable[memoryview]:
+def _pieces(tensor: Tensor) -> Iterable[memoryview]:
     """The bytes of a tensor, a few megabytes at a time."""
     flat = tensor.detach()
     rows = flat if flat.ndim else flat[None]
-    step = max(1, PIECE // max(1, rows[:1].numel() * rows.element_size()))
-    for start in range(0, len(rows), step):
-        piece = rows[start : start + step].cpu().contiguous()
+    for part in slices(rows):
+        piece = rows[part].cpu().contiguous()
         yield piece.reshape(-1).view(torch.uint8).numpy().data

@@ -94,6 +94,10 @@ class Tokenizer:
         """Id that ends a document."""
         return self.control(self._names.get("eos_token", END_OF_TEXT))
 
+    def named(self, role: str) -> int | None:
+        """Id of the token that the folder's files call `bos_token`, `pad_token` and so on, None without one."""
+        return self._control.get(self._names.get(role, ""))
+
     @cached_property
     def end_of_turn(self) -> int:
         """Id that ends what the assistant says: what the template puts behind it, else `end_of_text`."""
