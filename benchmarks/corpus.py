@@ -33,8 +33,9 @@ from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.filter import filter_corpus
 from hornbook.corpus.filter.settings import FilterSettings, HeuristicSettings
 from hornbook.corpus.read import read
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import STANDARD_LIBRARY, Found, find
+from hornbook.corpus.read.sources import STANDARD_LIBRARY, find
 from hornbook.documents import DOCUMENTS
 from hornbook.machine import describe, release_memory
 from hornbook.progress import Progress

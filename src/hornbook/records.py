@@ -100,18 +100,29 @@ def json_lines(stream: BinaryIO, maximum: int = UNLIMITED) -> Iterator[Record | 
 def json_values(stream: BinaryIO, maximum: int) -> Iterator[Record | Fault]:
     """The values of a JSON array, or one value after another; none may have more than `maximum` characters.
 
-    One value is held at a time. Nothing can be read after a place that is no JSON.
+    One value is held at a time. After a place that is no JSON reading goes on at the next line that begins as the first
+    value's line did, with a brace behind as much space; where values don't stand on lines of their own, nothing after
+    it can be read.
     """
     number = 0
-    with io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
-        try:
-            for value, source in _values(_Window(text, maximum)):
+    with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape") as text:
+        window = _Window(text, maximum)
+        values = _values(window)
+        while True:
+            try:
+                value, source, bad = next(values)
+            except StopIteration:
+                return
+            except _BrokenError as error:
+                if not window.resume():
+                    yield Fault(error.reason, f"after record {number}: {error.detail}", error.text)
+                    return
                 number += 1
-                yield Record(number, value, source)
-        except _BrokenError as error:
-            yield Fault(error.reason, f"after record {number}: {error.detail}", error.text)
-        except UnicodeDecodeError as error:
-            yield Fault("invalid UTF-8", f"after record {number}: {error.reason}")
+                yield Fault(error.reason, error.detail, error.text, number)
+                values = _values(window, resumed=True)
+            else:
+                number += 1
+                yield Fault("invalid UTF-8", bad, readable(source), number) if bad else Record(number, value, source)
 
 
 def table(
@@ -190,6 +201,9 @@ class _Window:
         self._stream, self._maximum = stream, maximum
         self._held, self._at, self._ended = "", 0, False
         self._decoder = json.JSONDecoder()
+        self._space = "\n"  # what was passed over before what comes next
+        self._line: str | None = None  # what stands before the first value on its line, and how it begins
+        self.array = False
 
     def _more(self) -> bool:
         block = self._stream.read(_BLOCK)
@@ -199,19 +213,27 @@ class _Window:
     def skip(self, character: str = "") -> bool:
         """Pass over space, then over `character` if it stands there; whether it did (without one: whether any does)."""
         while True:
+            start = self._at
             while self._at < len(self._held) and self._held[self._at] in _SPACE:
                 self._at += 1
+            self._space = (self._space + self._held[start : self._at])[-_LONGEST_TOKEN:]
             if self._at < len(self._held):
                 break
             if not self._more():
                 return False
         if not self._held.startswith(character, self._at):
             return False
-        self._at += len(character)
+        if character:
+            self._at, self._space = self._at + len(character), ""
         return True
 
-    def value(self) -> tuple[object, str]:
-        """The value that begins here, and the beginning of its text. Raises _BrokenError where there is none."""
+    def value(self) -> tuple[object, str, str]:
+        """The value that begins here, the beginning of its text, and what in it is no UTF-8, if anything is. Raises
+        _BrokenError where there is none.
+        """
+        if self._line is None:
+            _, newline, indent = self._space.rpartition("\n")
+            self._line = f"{newline}{indent}{{" if newline else ""
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._held, self._at)
@@ -227,8 +249,21 @@ class _Window:
                 raise _BrokenError("too long", f"more than {self._maximum:,} characters without an end", text)
             if why:
                 raise _BrokenError("broken JSON", why, text)
-            self._at = end
-            return value, text
+            start, self._at, self._space = self._at, end, ""
+            return value, text, _not_utf8(self._held[start:end])
+
+    def resume(self) -> bool:
+        """Pass over everything up to the next line that begins as the first value's did; whether there is one."""
+        if not self._line:
+            return False
+        at = self._held.find(self._line, self._at + 1)
+        while at < 0:
+            self._at = max(self._at, len(self._held) - len(self._line) + 1)
+            if not self._more():
+                return False
+            at = self._held.find(self._line)
+        self._at = at + len(self._line) - 1
+        return True
 
     def rest(self) -> str:
         """The beginning of what follows."""
@@ -242,12 +277,22 @@ def _is_final(error: ValueError | RecursionError, end: int) -> bool:
     return error.pos < end - _LONGEST_TOKEN and not error.msg.startswith("Unterminated string")
 
 
-def _values(text: _Window) -> Iterator[tuple[object, str]]:
-    if not text.skip("["):
+def _not_utf8(text: str) -> str:
+    """Where bytes stand in a JSON text that are no UTF-8; they became half surrogate pairs (PEP 383)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"byte 0x{ord(text[error.start]) & 0xFF:02X} at character {error.start}"
+    return ""
+
+
+def _values(text: _Window, resumed: bool = False) -> Iterator[tuple[object, str, str]]:
+    text.array = text.array if resumed else text.skip("[")
+    if not text.array:
         while text.skip():
             yield text.value()
         return
-    if text.skip("]"):
+    if not resumed and text.skip("]"):
         return
     yield text.value()
     while text.skip(","):

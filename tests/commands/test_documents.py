@@ -116,8 +116,38 @@ def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
     ],
 )
 def test_names_of_sources(path: str, name: str, rest: str) -> None:
-    source = documents._source(path, whole=False, column=None)
-    assert (source.name, source.path) == (name, rest)
+    assert documents._named([path]) == [(name, rest)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/part-0.jsonl", "b/part-0.jsonl"], ["a/part-0", "b/part-0"]),
+        (["a/x/part-0.jsonl", "b/x/part-0.jsonl", "c.txt"], ["a/x/part-0", "b/x/part-0", "c"]),
+        (["a/notes.csv", "a/notes.jsonl"], ["notes.csv", "notes.jsonl"]),
+        (["data", "mine=data", "/data"], ["data", "mine", "/data"]),
+        (["-", "a.txt"], ["stdin", "a"]),
+    ],
+)
+def test_names_that_are_alike_are_told_apart_by_folder(paths: list[str], names: list[str]) -> None:
+    found = documents._named(paths)
+    assert [name for name, _ in found] == names
+    assert [path for _, path in found] == [path.removeprefix("mine=") for path in paths]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/odd/"
+    os.mkdir(odd)  # noqa: PTH102
+    for name in (b"na\xefve.txt", b"two\nlines.txt", b"\x1b[31mred.txt", b"bad\xff\x1b.txt"):
+        with open(odd + name, "wb") as file:  # noqa: PTH123
+            file.write(b"" if b"bad" in name else b"Some text of " + name[:2])
+    done = CliRunner().invoke(app, ["read", str(tmp_path / "odd"), "--into", str(tmp_path / "corpus")])
+    assert done.exit_code == 0, done.output
+    assert "bad\\xff\\x1b.txt: empty, left out" in done.output
+    assert "\x1b" not in done.output
+    rows = pq.read_table(tmp_path / "corpus/documents").to_pylist()
+    assert sorted(row["path"] for row in rows) == ["\x1b[31mred.txt", "na\\xefve.txt", "two\nlines.txt"]
 
 
 def test_an_interrupted_reading_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

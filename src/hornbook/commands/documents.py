@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run
 from hornbook.commands.settings import is_override, settings_of
 from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
-from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.settings import STANDARD_INPUT, ReadSettings, Source
 from hornbook.errors import nearest
 from hornbook.settings import validated
 
@@ -21,7 +22,7 @@ def read(
         list[str],
         typer.Argument(
             metavar="[NAME=]PATH | KEY=VALUE",
-            help="Files, folders, addresses (s3://, https://), hf:DATASET; settings, as in a recipe.",
+            help="Files, folders, - (standard input), addresses (s3://, https://), hf:DATASET; settings as in recipes.",
         ),
     ],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus to write.")] = Path("corpus"),
@@ -39,7 +40,7 @@ def read(
 ) -> None:
     """Make a corpus of files of any kind: text, Markdown, code, HTML, WARC, JSON lines, CSV, parquet, packed or not."""
     choose_runner(runner, workers)
-    sources = [_source(path, whole, column) for path in paths if not _is_setting(path)]
+    sources = [_source(*named, whole, column) for named in _named([path for path in paths if not _is_setting(path)])]
     changes = [path for path in paths if _is_setting(path)]
     settings = settings_of(READ, changes, given={"sources": [source.model_dump() for source in sources]})
     tell(run_stage(READ, settings, into, force=force), into, "corpus")
@@ -68,13 +69,38 @@ def clean(
     tell(run_stage(CLEAN, settings, into, force=force, corpora=corpora_read), into, "corpus")
 
 
-def _source(path: str, whole: bool, column: str | None) -> Source:
-    """A source by its path; its name is what stands before a =, or else the path's last part."""
-    name, equals, rest = path.partition("=")
-    if not equals or "/" in name or ":" in name:
-        name, rest = Path(path.rstrip("/")).name.split(".")[0] or path, path
-    values: dict[str, Any] = {"name": name, "path": rest, "split": not whole, "column": column}
+def _source(name: str, path: str, whole: bool, column: str | None) -> Source:
+    values: dict[str, Any] = {"name": name, "path": path, "split": not whole, "column": column}
     return validated(Source, values, "source")
+
+
+def _named(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and paths of sources. A name is what stands before a =, or else the path's last part without its endings;
+    where these are alike, with as much of the path as tells them apart.
+    """
+    found: list[tuple[str, str]] = []
+    for word in words:
+        name, equals, path = word.partition("=")
+        found.append((name, path) if equals and "/" not in name and ":" not in name else ("", word))
+    bare = [path for name, path in found if not name]
+    given = {path: _name(path, bare) for path in bare}
+    return [(name or given[path], path) for name, path in found]
+
+
+def _name(path: str, paths: Sequence[str]) -> str:
+    """The shortest name for a path among others."""
+    if path == STANDARD_INPUT:
+        return "stdin"
+
+    def names(path: str) -> list[str]:
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        short = parts[-1].split(".")[0] or parts[-1] if parts else path
+        full = ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+        return [short, *("/".join([*parts[-count:-1], short]) for count in range(2, len(parts) + 1)), *full, path]
+
+    others = [names(other) for other in set(paths) - {path}]
+    mine = names(path)
+    return next((name for name in mine if not any(name in some for some in others)), mine[-1])
 
 
 def _is_setting(word: str) -> bool:

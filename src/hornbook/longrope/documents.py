@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.kinds import Unreadable
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Unreadable, find
+from hornbook.corpus.read.sources import find
 from hornbook.documents import is_held_out, read_rows
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import Tokenizer

@@ -60,8 +60,9 @@ def _exercise_characters(recipe: Recipe, ratio: float) -> float:
 
 def _source(recipe: Recipe, index: int, base: Path, ratio: float) -> Size:
     from hornbook.corpus.read.hub import HubDataset
+    from hornbook.corpus.read.kinds import COMPRESSIONS, Found
     from hornbook.corpus.read.remote import is_address
-    from hornbook.corpus.read.sources import DOCUMENTATION, Found, documentation, find
+    from hornbook.corpus.read.sources import DOCUMENTATION, documentation, find
 
     source = recipe.sources[index]
     if source.path.startswith(PREFIX):
@@ -75,7 +76,7 @@ def _source(recipe: Recipe, index: int, base: Path, ratio: float) -> Size:
     items = [item for item in find(source, base) if isinstance(item, Found)]
     if items and isinstance(items[0].file, HubDataset):
         return _told(source, told(items[0].file), ratio)
-    packed = (".gz", ".zst", ".parquet", ".arrow")
+    packed = (*COMPRESSIONS, ".tgz", ".zip", ".parquet", ".arrow")
     characters = sum(item.file.stat().st_size * (PACKED if item.path.endswith(packed) else 1) for item in items)
     return _counted(recipe, index, len(items), characters, ratio)
 

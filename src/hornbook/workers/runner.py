@@ -33,7 +33,7 @@ def choose(name: str | None = None, workers: int = 1) -> Runner:
     wanted: Runner = ("ray" if os.environ.get(ADDRESS) else "native") if name is None else _named(name)
     if wanted == "ray" and importlib.util.find_spec("ray") is None:
         why = f"{ADDRESS} is set, and the" if name is None else "the"
-        raise UserError(f"{why} runner ray needs the ray library: pip install 'hornbook[ray]', or --runner native")
+        raise UserError(f"{why} runner ray needs the ray library: pip install ray, or --runner native")
     _chosen, _workers = wanted, workers
     return wanted
 

@@ -49,7 +49,7 @@ def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
     languages._identifier.cache_clear()
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(UserError, match=r"pip install 'hornbook\[web\]'"):
+    with pytest.raises(UserError, match=r"pip install py3langid"):
         identify_language("text", "a.txt")
 
 

@@ -11,7 +11,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from hornbook import machine
-from hornbook.corpus.read.sources import Found
+from hornbook.corpus.read.kinds import Found
 import hornbook.corpus.read.formats, hornbook.corpus.read.settings, pyarrow
 path = Path(sys.argv[2])
 found = Found(path, path.name)

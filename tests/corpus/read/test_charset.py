@@ -33,6 +33,37 @@ def test_said_in_the_page(said: str) -> None:
     assert decode(page.encode("cp1251"), None) == page
 
 
+GERMAN = "<p>Die größten Bücher der Kinder waren aus Holz, und öfter noch aus Horn."
+
+
+@pytest.mark.parametrize("said", ["", "<meta charset=iso-8859-1>"])
+@pytest.mark.parametrize("damage", [b"\xff", b"\xe9", b"\xc3"])
+def test_one_bad_byte_makes_no_other_encoding(said: str, damage: bytes) -> None:
+    whole = f"<html>{said}{GERMAN}".encode()
+    half = whole.index("ö".encode()) + 2
+    assert decode(whole[:half] + damage + whole[half:], None) == f"<html>{said}{GERMAN}".replace("ö", "ö\ufffd", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Die größten Bücher der Kinder waren aus Holz, und öfter noch aus Horn.", "cp1252"),
+        ("L'été dernier, nous avons mangé des crêpes à la fête; ça a été très agréable.", "cp1252"),
+        ("He said \u201chello\u201d \u2014 it\u2019s fine, and nobody was there to answer him.", "cp1252"),
+        ("Привет, мир", "cp1251"),
+        ("Это обычный русский текст, который написан для проверки.", "koi8_r"),
+        ("Zażółć gęślą jaźń, proszę państwa, to jest zwykły tekst po polsku.", "cp1250"),
+        ("これは日本語の文章です。文字コードの判定を試しています。", "cp932"),
+        ("这是一个中文文本，用来测试编码检测是否正确。", "gb18030"),
+        ("이것은 한국어 문장입니다. 인코딩 감지를 시험합니다.", "cp949"),
+    ],
+)
+@pytest.mark.parametrize("said", ["", "<meta charset=utf-8>"])
+def test_a_page_that_says_nothing_or_says_utf8(text: str, encoding: str, said: str) -> None:
+    page = f"<html><head>{said}</head><body><p>{text}</p></body></html>"
+    assert decode(page.encode(encoding), None) == page
+
+
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
 def test_marks(mark: bytes) -> None:
     encoding = {3: "utf-8"}.get(len(mark), "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be")

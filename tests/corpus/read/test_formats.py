@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus.read.formats import Bad, Raw, documents
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 
 SOURCE = Source(name="s", path=".")
 SETTINGS = ReadSettings(maximum_line=1_000)
@@ -166,6 +169,20 @@ def test_a_truncated_gzip_keeps_what_came_before(tmp_path: Path) -> None:
     assert read(file) == [("a.jsonl.gz", "!corrupt gzip")]
 
 
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".bz2", ".xz"])
+def test_every_record_before_the_end_of_damaged_lines(tmp_path: Path, ending: str) -> None:
+    rows = "".join(json.dumps({"text": f"row {number**7}"}) + "\n" for number in range(6_000)).encode()
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd.compress}[ending]
+    checked = zstd.compress(rows, options={zstd.CompressionParameter.checksum_flag: 1})
+    name = f"a.jsonl{ending}"
+    for damaged in ((checked if ending == ".zst" else pack(rows))[:-1], pack(rows) + b"garbage"):
+        (tmp_path / name).write_bytes(damaged)
+        found = read(tmp_path / name)
+        assert len(found) == 6_001
+        assert found[-1][0] == name
+        assert found[-1][1].startswith("!corrupt ")
+
+
 def test_empty_files_of_every_kind(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.txt"):
         (tmp_path / name).touch()
@@ -273,7 +290,7 @@ from pathlib import Path
 from hornbook import machine
 from hornbook.corpus.read.formats import documents, Raw
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
+from hornbook.corpus.read.kinds import Found
 machine.reset_peak_memory()
 before = machine.peak_memory()
 file = Path(sys.argv[1])

@@ -7,8 +7,8 @@ import pytest
 
 from hornbook.corpus import read as reading
 from hornbook.corpus.read import Item, portions, read
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 from hornbook.progress import Progress
 
 SOURCE = Source(name="s", path="data")

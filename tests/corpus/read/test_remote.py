@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.corpus.read.formats import Bad, Raw, documents
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.remote import is_address, listing
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found, find, fingerprint
+from hornbook.corpus.read.sources import find, fingerprint
 from hornbook.errors import UserError
 
 

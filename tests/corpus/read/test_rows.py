@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 
 SOURCE = Source(name="s", path=".")
 
@@ -82,6 +82,53 @@ def test_any_array_whole_or_cut(
     whole = file.read_bytes()
     file.write_bytes(whole[: min(cut, len(whole) - 1)])
     assert [text for _, text in read(file)][-1].startswith("!")
+
+
+def test_one_bad_record_of_an_array_costs_itself(tmp_path: Path) -> None:
+    rows = [{"text": f"row {number} ☃"} for number in range(1_000)]
+    for name, indent in (("a.json", None), ("b.json", 2)):
+        whole = json.dumps(rows, ensure_ascii=False, indent=indent).encode()
+        (tmp_path / name).write_bytes(whole.replace(b"row 999 ", b"row 999\xff"))
+        found = read(tmp_path / name)
+        assert [text for _, text in found] == [*(row["text"] for row in rows[:999]), "!invalid UTF-8"]
+        (tmp_path / name).write_bytes(whole.replace(b"row 400 ", b"row 400\xff"))
+        texts = [text for _, text in read(tmp_path / name)]
+        assert texts[400] == "!invalid UTF-8"
+        assert texts[:400] + texts[401:] == [row["text"] for number, row in enumerate(rows) if number != 400]
+
+
+@pytest.mark.parametrize("array", [True, False])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_reading_goes_on_where_values_stand_on_lines(tmp_path: Path, array: bool, indent: int | None) -> None:
+    rows = [{"text": f"row {number}", "more": {"text": "inside", "deeper": [{"text": "no"}]}} for number in range(9)]
+    parts = [json.dumps(row, indent=indent) for row in rows]
+    parts[3] = parts[3].replace('"row 3"', '"row 3" oh')
+    parts[7] = parts[7][:-1]  # not closed: this and the next one can't be told apart
+    whole = "[\n" + ",\n".join(parts) + "\n]" if array else "\n".join(parts)
+    (tmp_path / "a.json").write_text(whole)
+    found = read(tmp_path / "a.json")
+    broken = "!broken JSON"
+    assert [text for _, text in found] == [
+        "row 0",
+        "row 1",
+        "row 2",
+        broken,
+        "row 4",
+        "row 5",
+        "row 6",
+        broken,
+        "row 8",
+    ]
+    assert found[3][0] == "a.json:4"
+
+
+def test_a_cut_array_keeps_what_came_before(tmp_path: Path) -> None:
+    packed = gzip.compress(json.dumps([{"text": f"row {number**9}"} for number in range(3_000)]).encode())
+    (tmp_path / "a.json.gz").write_bytes(packed[: len(packed) // 2])
+    found = read(tmp_path / "a.json.gz")
+    assert found[-1] == ("a.json.gz", "!corrupt gzip")
+    assert found[:2] == [("a.json.gz:1", "row 0"), ("a.json.gz:2", "row 1")]
+    assert len(found) > 1_000
 
 
 def test_memory_does_not_grow_with_an_array(tmp_path: Path, peak: Callable[[str, Path], int]) -> None:

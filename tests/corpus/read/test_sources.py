@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import os
 import sys
 import types
@@ -7,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.corpus.read.settings import Source
-from hornbook.corpus.read.sources import Found, Unreadable, documentation, find, fingerprint, look_through, suffix
+from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.kinds import Found, Unreadable, suffix
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import documentation, find, fingerprint, look_through
 from hornbook.errors import UserError
 
 
@@ -24,12 +29,12 @@ def test_a_folder_is_walked_in_order_without_hidden_and_foreign_files(tmp_path: 
 
 
 def test_files_of_other_kinds_are_counted_by_their_endings(tmp_path: Path) -> None:
-    for name in ("a.txt", "b.PNG", "sub/c.png", "d.tar.gz", "e.gz", "Makefile", ".hidden.bin", "v1.2.bin"):
+    for name in ("a.txt", "b.PNG", "sub/c.png", "d.iso.gz", "e.gz", "Makefile", ".hidden.bin", "v1.2.bin"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     found, strange = look_through(Source(name="s", path="."), tmp_path)
     assert [item.path for item in found] == ["a.txt"]
-    assert strange == {".png": 2, ".tar.gz": 1, ".gz": 1, "without ending": 1, ".bin": 1}
+    assert strange == {".png": 2, ".iso.gz": 1, ".gz": 1, "without ending": 1, ".bin": 1}
     assert not look_through(Source(name="s", path="python:source"), tmp_path)[1]
 
 
@@ -57,19 +62,55 @@ def test_a_useless_source_is_named(tmp_path: Path, path: str, message: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_links_and_strange_files_are_reported(tmp_path: Path) -> None:
-    (tmp_path / "good.txt").write_text("x")
-    (tmp_path / "linked.txt").symlink_to(tmp_path / "good.txt")
-    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
-    (tmp_path / "loop").symlink_to(tmp_path)
-    os.mkfifo(tmp_path / "pipe.txt")
-    found = find(Source(name="s", path="."), tmp_path)
-    assert found == [
-        Unreadable("gone.txt", "dangling link"),
-        Found(tmp_path / "good.txt", "good.txt"),
-        Found(tmp_path / "linked.txt", "linked.txt"),
-        Unreadable("pipe.txt", "not a regular file"),
-    ]
+def told(source: Source, base: Path) -> dict[str, str]:
+    """What is found by path: the reason where it can't be read."""
+    return {item.path: "" if isinstance(item, Found) else item.reason for item in find(source, base)}
+
+
+def test_links_are_followed_inside_the_source_once(tmp_path: Path) -> None:
+    source, outside = tmp_path / "source", tmp_path / "outside"
+    for name in ("source/good.txt", "source/.hidden/a.txt", "source/sub/b.txt", "source/blob", "outside/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    os.mkfifo(source / "pipe.txt")
+    links = {
+        "linked.txt": source / "good.txt",
+        "gone.txt": source / "nothing",
+        "circle.txt": source / "circle.txt",
+        "up": source,
+        "sub/again": source / "sub",
+        "seen": source / ".hidden",
+        "seen too": source / ".hidden",
+        "named.txt": source / "blob",
+        "device.txt": Path("/dev/null"),
+        "out": outside,
+        "out.txt": outside / "c.txt",
+        "data.bin": outside / "c.txt",
+    }
+    for name, target in links.items():
+        (source / name).symlink_to(target)
+    expected = {
+        "good.txt": "",
+        "sub/b.txt": "",
+        "pipe.txt": "not a regular file",
+        "linked.txt": "link to what is read already",
+        "gone.txt": "dangling link",
+        "circle.txt": "link in a circle",
+        "up": "link to what is read already",
+        "sub/again": "link to what is read already",
+        "seen/a.txt": "",
+        "seen too": "link to what is read already",
+        "named.txt": "",
+        "device.txt": "link to a device, a pipe or a socket",
+        "out": "link out of the source",
+        "out.txt": "link out of the source",
+    }
+    assert told(Source(name="s", path="source"), tmp_path) == expected
+    asked = told(Source(name="s", path="source", links=True), tmp_path)
+    followed = {"out/c.txt": "", "out.txt": "link to what is read already"}
+    assert asked == {name: why for name, why in expected.items() if name != "out"} | followed
+    (tmp_path / "root").symlink_to(source)
+    assert told(Source(name="s", path="root"), tmp_path) == expected
 
 
 def test_a_folder_that_may_not_be_entered_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +179,10 @@ def test_documentation_that_is_absent_is_none(monkeypatch: pytest.MonkeyPatch) -
         ("a.parquet.gz", ""),
         ("a.json.zst", ".json.zst"),
         ("a.TSV", ".tsv"),
+        ("a.ndjson.bz2", ".ndjson.bz2"),
+        ("a.tgz", ".tar.gz"),
+        ("a.zip", ".zip"),
+        ("a.zip.gz", ""),
     ],
 )
 def test_suffix(name: str, expected: str) -> None:
@@ -154,3 +199,39 @@ def test_a_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
     after = fingerprint(sources, tmp_path)
     assert after["mine"] != before["mine"]
     assert after["topics"] == before["topics"]
+
+
+@pytest.mark.parametrize(
+    ("content", "ending", "texts"),
+    [
+        (b'{"text": "one"}\n{"text": "two"}\n', ".jsonl", ["one", "two"]),
+        (gzip.compress(b'[{"text": "one"},\n{"text": "two"}]'), ".json.gz", ["one", "two"]),
+        (b"plain", ".txt", ["plain"]),
+        (bz2.compress(b"plain"), ".txt.bz2", ["plain"]),
+        (b"<!DOCTYPE html><html><body><p>" + b"A page has text that is read. " * 20, ".html", None),
+    ],
+    ids=["lines", "array.gz", "text", "text.bz2", "page"],
+)
+def test_what_comes_through_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, ending: str, texts: list[str] | None
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    source = Source(name="s", path="-")
+    (found,) = find(source, tmp_path)
+    assert isinstance(found, Found)
+    assert found.path == f"stdin{ending}"
+    assert find(source, tmp_path) == [found]
+    if texts is not None:
+        assert [
+            "".join(one.blocks) for one in documents(found, source, ReadSettings()) if isinstance(one, Raw)
+        ] == texts
+    before = fingerprint([source], tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert fingerprint([source], tmp_path) == before
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"other")))
+    assert fingerprint([source], tmp_path) != before
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="neither a file nor a folder"):
+        find(Source(name="s", path="/dev/null"), tmp_path)

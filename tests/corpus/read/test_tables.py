@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 
 TABLE = pa.table({"id": list(range(300)), "text": [f"row {number} " * 40 for number in range(300)]})
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus.read.inflate import Gap
-from hornbook.corpus.read.sources import Found
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.warc import Damage, Oversize, Record, parse, records
 
 MAXIMUM = 100_000

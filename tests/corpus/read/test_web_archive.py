@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hornbook.corpus.read.formats import Bad, Raw, documents
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 
 pytest.importorskip("trafilatura")
 

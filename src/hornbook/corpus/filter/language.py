@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-from hornbook.corpus.read.sources import CODE, ending
+from hornbook.corpus.read.kinds import CODE, ending
 from hornbook.errors import UserError
 
 SOURCE_CODE = "code"
@@ -56,5 +56,5 @@ def _identifier() -> Any:
     try:
         langid = importlib.import_module("py3langid.langid")
     except ImportError as error:
-        raise UserError(f"telling languages apart needs py3langid: pip install 'hornbook[web]' ({error})") from None
+        raise UserError(f"telling languages apart needs py3langid: pip install py3langid ({error})") from None
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

@@ -17,8 +17,10 @@ from rich.markup import escape
 
 from hornbook.corpus.read.chunking import chunks
 from hornbook.corpus.read.formats import Bad, Raw, documents
+from hornbook.corpus.read.kinds import Foreign, Found, Unreadable
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import DOCUMENTATION, STANDARD_LIBRARY, Found, Unreadable, documentation, look_through
+from hornbook.corpus.read.sources import DOCUMENTATION, STANDARD_LIBRARY, documentation, look_through
+from hornbook.corpus.read.walk import spelled
 from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document_schema, merge
 from hornbook.errors import UserError
 from hornbook.files import digest_value
@@ -28,6 +30,7 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Stage, Work
 from hornbook.settings import Settings
 from hornbook.teacher.settings import PREFIX
+from hornbook.terminal import printable
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -46,8 +49,9 @@ def read(
     Documents are ordered by source, file, record and chunk, and only one is held in memory at a time. Relative paths
     of sources are relative to `base`. Files are read in portions; what an interrupted call finished is not read again.
     Returns the figures: documents, characters, bytes (UTF-8), files, all of them for each source as well, how many were
-    removed for each reason, and how many files of other kinds were left out (`unknown`, by ending). Raises UserError
-    for a source that doesn't exist or holds nothing readable, and when no document is left at all.
+    removed for each reason (`removed`), how many were read in part (`flaws`), and how many files of other kinds were
+    left out (`unknown`, by ending). Raises UserError for a source that doesn't exist or holds nothing readable, and
+    when no document is left at all.
     """
     counted = Counter(source.name for source in sources)
     twice = [name for name, count in counted.items() if count > 1]
@@ -59,14 +63,21 @@ def read(
     parts = [_part(number, part, settings, into) for number, part in enumerate(portions(items))]
     figures = {source.name: dict.fromkeys(_COUNTED, 0) for source in ordered}
     reasons: dict[str, Counter[str]] = {source.name: Counter() for source in ordered}
+    packed: dict[str, Counter[str]] = {source.name: Counter() for source in ordered}
+    flaws: dict[str, Counter[str]] = {source.name: Counter() for source in ordered}
     complaints: dict[str, list[list[str]]] = {source.name: [] for source in ordered}
     for found in work_through(parts, "read documents", progress):
         for name, counts in found.items():
             reasons[name] += Counter(counts["reasons"])
             complaints[name] += counts["complaints"]
             figures[name] = {key: figures[name][key] + counts[key] for key in _COUNTED}
+            packed[name] += Counter(counts["unknown"])
+            flaws[name] += Counter(counts["flaws"])
+    unknown += sum(packed.values(), Counter())
     for source in ordered:
-        _complain(source, reasons[source.name], complaints[source.name], progress)
+        if packed[source.name]:
+            progress.say(f"  {_shown(source.name)}: in archives, {_shown(_strange(packed[source.name]))}")
+        _complain(source, reasons[source.name], flaws[source.name], complaints[source.name], progress)
     removed: Counter[str] = sum(reasons.values(), Counter())
     totals = {name: sum(one[name] for one in figures.values()) for name in _COUNTED}
     if totals["documents"] == 0:
@@ -77,6 +88,7 @@ def read(
         **{name: totals[name] for name in ("documents", "characters", "bytes", "files")},
         "sources": {name: {**one, "removed": reasons[name].total()} for name, one in figures.items()},
         "removed": dict(sorted(removed.items())),
+        "flaws": dict(sorted(sum(flaws.values(), Counter()).items())),
         "unknown": dict(sorted(unknown.items())),
     }
 
@@ -100,11 +112,11 @@ class Item:
     def identity(self) -> list[Any]:
         """What tells this file, as it is, from any other."""
         if not isinstance(self.file, Found):
-            return [self.source.model_dump(mode="json"), str(self.file)]
+            return [self.source.model_dump(mode="json"), repr(self.file)]
         stat = self.file.file.stat()
         return [
             self.source.model_dump(mode="json"),
-            str(self.file.file),
+            spelled(str(self.file.file)),
             self.file.path,
             stat.st_size,
             stat.st_mtime_ns,
@@ -134,11 +146,16 @@ def _found(source: Source, base: Path, unknown: Counter[str], progress: Progress
         files, strange = look_through(source, base)
         if strange:
             unknown += strange
-            progress.say(f"  {escape(source.name)}: {escape(_strange(strange))}")
+            progress.say(f"  {_shown(source.name)}: {_shown(_strange(strange))}")
         return list(files)
     if next(documentation(), None) is None:
-        progress.say(f"  {escape(source.name)}: this Python came without its documentation")
+        progress.say(f"  {_shown(source.name)}: this Python came without its documentation")
     return [None]
+
+
+def _shown(text: str) -> str:
+    """What others wrote, such as a file's name, for a line on the screen."""
+    return escape(printable(text))
 
 
 def _strange(counts: Counter[str]) -> str:
@@ -172,7 +189,8 @@ def _read_files(items: Sequence[Item], settings: ReadSettings, folder: Path, adv
         for item in items:
             name = item.source.name
             if name not in figures:
-                figures[name] = {**dict.fromkeys(_COUNTED, 0), "reasons": Counter(), "complaints": []}
+                counters = {kind: Counter() for kind in ("reasons", "flaws", "unknown")}
+                figures[name] = {**dict.fromkeys(_COUNTED, 0), **counters, "complaints": []}
             _read_item(item, settings, figures[name], corpus)
             advance(1)
     return figures
@@ -183,6 +201,9 @@ def _read_item(item: Item, settings: ReadSettings, figures: dict[str, Any], corp
     source = item.source
     figures["files"] += isinstance(item.file, Found)
     for document in _documents(item, settings):
+        if isinstance(document, Foreign):
+            figures["unknown"][document.kind] += 1
+            continue
         if not _chosen(document.path, source.share):
             continue
         if isinstance(document, Bad):
@@ -192,6 +213,10 @@ def _read_item(item: Item, settings: ReadSettings, figures: dict[str, Any], corp
             row = {"source": source.name, "path": document.path, "text": document.text}
             corpus.drop(row, document.reason)
             continue
+        if document.flaw:
+            figures["flaws"][document.flaw] += 1
+            if figures["flaws"][document.flaw] <= _COMPLAINTS:
+                figures["complaints"].append([document.path, document.flaw, ""])
         for row in _rows(document, source, settings):
             figures["documents"] += 1
             figures["characters"] += len(row["text"])
@@ -199,18 +224,24 @@ def _read_item(item: Item, settings: ReadSettings, figures: dict[str, Any], corp
             corpus.keep(row)
 
 
-def _documents(item: Item, settings: ReadSettings) -> Iterator[Raw | Bad]:
+def _documents(item: Item, settings: ReadSettings) -> Iterator[Raw | Bad | Foreign]:
     """Everything in a file, in order."""
     if item.file is None:
         yield from (Raw(topic, (text,)) for topic, text in documentation() if text.strip())
     elif isinstance(item.file, Unreadable):
-        yield Bad(item.file.path, item.file.reason)
+        yield Bad(item.file.path, item.file.reason, item.file.detail)
     else:
         yield from documents(item.file, item.source, settings)
 
 
-def _complain(source: Source, reasons: Counter[str], complaints: Sequence[Sequence[str]], progress: Progress) -> None:
-    """Name the first that were left out for each reason, and count them where there are more.
+def _complain(
+    source: Source,
+    reasons: Counter[str],
+    flaws: Counter[str],
+    complaints: Sequence[Sequence[str]],
+    progress: Progress,
+) -> None:
+    """Name the first that were left out, or read in part, for each reason, and count them where there are more.
 
     The files of the standard library are not the user's to mend: there a count is enough.
     """
@@ -219,11 +250,15 @@ def _complain(source: Source, reasons: Counter[str], complaints: Sequence[Sequen
     for path, reason, detail in complaints:
         named[reason] += 1
         if named[reason] <= most:
-            told = escape(reason + (f" ({detail})" if detail else ""))
-            progress.say(f"  {escape(source.name)}: {escape(path)}: {told}, left out")
+            told = _shown(reason + (f" ({detail})" if detail else ""))
+            done = "read as far as it goes" if reason in flaws else "left out"
+            progress.say(f"  {_shown(source.name)}: {_shown(path)}: {told}, {done}")
     for reason, count in sorted(reasons.items()):
         if count > most:
-            progress.say(f"  {escape(source.name)}: {count} in all left out as {reason!r}, listed in {REMOVED}/")
+            progress.say(f"  {_shown(source.name)}: {count:,} in all left out as {reason!r}, listed in {REMOVED}/")
+    for flaw, count in sorted(flaws.items()):
+        if count > most:
+            progress.say(f"  {_shown(source.name)}: {count:,} in all read in part, as {flaw!r}")
 
 
 def _rows(raw: Raw, source: Source, settings: ReadSettings) -> Iterator[Row]:

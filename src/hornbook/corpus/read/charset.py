@@ -1,13 +1,15 @@
-"""The text of a web page's bytes.
+"""The text of a web page's bytes, and how texts are encoded that are no UTF-8.
 
 After the WHATWG's encoding rules, but the bytes are believed before what is said of them: a page that is valid UTF-8
-is taken as UTF-8, since other encodings hardly ever are by chance.
+is taken as UTF-8, since other encodings hardly ever are by chance, and so is one that is mostly so. What says nothing
+of itself, or what can't be true, is left to charset-normalizer, as the library that finds the main text does.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META_WITHIN = 4_096  # bytes of the page in which it may say its encoding
@@ -34,6 +36,16 @@ _WEB_NAMES = {
 }
 # Python's codecs that no page is written in, or that a page must not choose.
 _NOT_FOR_PAGES = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem"}
+_SAMPLE = 16_384  # bytes that a guess is made from
+_NEAR = 0.1  # coherences that differ by less are taken for equal
+# Encodings of pages and texts of the last thirty years, the frequent ones first.
+_CANDIDATES = (
+    *("cp1252", "cp1251", "cp932", "gb18030", "cp949", "euc_jp", "big5", "cp1250", "iso8859_2", "cp1254", "cp1253"),
+    *("cp1256", "cp1255", "cp874", "koi8_r", "koi8_u", "cp1257", "cp1258", "cp866", "mac_cyrillic"),
+)
+_BEYOND_ASCII = re.compile("[^\0-\x7f]+")
+_TAG = re.compile(rb"<[^<>]*>")
+_NOT_ASCII = re.compile(rb"[^\0-\x7f]")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -48,7 +60,40 @@ def decode(page: bytes, declared: str | None) -> str:
     try:
         return page.decode("utf-8")
     except UnicodeDecodeError:
-        return page.decode(named[0] if named else "cp1252", "replace")
+        if mostly_utf8(page):
+            return page.decode("utf-8", "replace")
+    for name in named:
+        if name != "utf-8":
+            with suppress(UnicodeDecodeError):
+                return page.decode(name)
+    others = [name for name in named if name != "utf-8"]
+    return page.decode(guess(_TAG.sub(b" ", page)) or (others[0] if others else "cp1252"), "replace")
+
+
+def mostly_utf8(data: bytes) -> bool:
+    """Whether more of what is not ASCII is a character of UTF-8 than is none."""
+    text = data.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    beyond = sum(len(run) for run in _BEYOND_ASCII.findall(text)) - wrong
+    return beyond > wrong
+
+
+def guess(data: bytes) -> str | None:
+    """The encoding that bytes which are no UTF-8 seem to be written in, or None where nothing fits.
+
+    Where several fit about as well, it is the one that is met most often.
+    """
+    from charset_normalizer import from_bytes
+
+    beyond = _NOT_ASCII.search(data)
+    start = max(0, (beyond.start() if beyond else 0) - _SAMPLE // 4)
+    matches = list(from_bytes(data[start : start + _SAMPLE], cp_isolation=list(_CANDIDATES)))
+    if not matches:
+        return None
+    best = matches[0]
+    fit = [one for one in matches if one.chaos <= best.chaos and one.coherence >= best.coherence - _NEAR]
+    names = {name for one in fit for name in (one.encoding, *one.could_be_from_charset)}
+    return next((name for name in _CANDIDATES if name in names), best.encoding)
 
 
 def _said(page: bytes) -> str | None:

@@ -79,7 +79,7 @@ def _stream(chosen: HubDataset, source: Source) -> Any:
     try:
         datasets = importlib.import_module("datasets")
     except ImportError:
-        raise UserError(f"{where} needs the datasets library: pip install 'hornbook[hub]'") from None
+        raise UserError(f"{where} needs the datasets library: pip install datasets") from None
     try:
         return datasets.load_dataset(chosen.name, chosen.config, split=chosen.split, streaming=True)
     except Exception as error:  # as above

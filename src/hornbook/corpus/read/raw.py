@@ -11,11 +11,14 @@ from hornbook.records import readable
 
 @dataclass(frozen=True)
 class Raw:
-    """A document as it was found: its path within the source, and its text in blocks."""
+    """A document as it was found: its path within the source, and its text in blocks. `flaw` says what of it is
+    missing, in one of few ways, to be counted.
+    """
 
     path: str
     blocks: Iterable[str]
     kind: Kind = "prose"
+    flaw: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from hornbook.corpus.read.compression import CompressionError, opened
+from hornbook.corpus.read.kinds import Found, ending
 from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found, ending
 from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, readable, table
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what becomes of other bytes in a table

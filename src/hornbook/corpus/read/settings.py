@@ -8,6 +8,8 @@ from pydantic import Field
 
 from hornbook.settings import Settings
 
+STANDARD_INPUT = "-"
+
 Extractor = Literal["trafilatura", "resiliparse"]
 
 
@@ -15,8 +17,9 @@ class Source(Settings):
     """One place that documents come from.
 
     `path` is a file, a folder, an address (`s3://`, `gs://`, `https://`, with wildcards or without), a dataset of the
-    Hugging Face hub (`hf:NAME`, `hf:NAME#CONFIG@SPLIT`), `python:source` (the running interpreter's own standard
-    library) or `python:documentation` (its built-in help topics). Relative paths are relative to the recipe's folder.
+    Hugging Face hub (`hf:NAME`, `hf:NAME#CONFIG@SPLIT`), `-` (standard input), `python:source` (the running
+    interpreter's own standard library) or `python:documentation` (its built-in help topics). Relative paths are
+    relative to the recipe's folder.
     """
 
     name: str = Field(min_length=1, description="what the documents' `source` column says")
@@ -25,6 +28,7 @@ class Source(Settings):
     column: str | None = Field(
         None, description="column of .jsonl and .parquet that holds the text; unset: text or content"
     )
+    links: bool = Field(False, description="follow links that lead out of the source's folder")
     share: float = Field(
         1.0, gt=0, le=1, description="read only this share of the documents, chosen by their paths' hash"
     )
@@ -38,6 +42,11 @@ class ReadSettings(Settings):
         8_000_000,
         ge=1_000,
         description="bytes: a longer line, page or record, or with split = false a longer file, is left out unread",
+    )
+    maximum_elements: int = Field(
+        50_000,
+        ge=1,
+        description="a web page with more is left out: finding main text takes time by the square of their number",
     )
     main_text: Extractor = Field(
         "trafilatura", description="what finds the main text of web pages; resiliparse is faster and less exact"

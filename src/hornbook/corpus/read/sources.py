@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
+import codecs
 import importlib
+import io
 import os
+import re
+import shutil
 import sys
 import sysconfig
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
 from typing import BinaryIO
 
-from hornbook.corpus.read.hub import PREFIX, HubDataset, dataset
-from hornbook.corpus.read.remote import RemoteFile, is_address, listing
-from hornbook.corpus.read.settings import Source
+from hornbook.corpus.read.compression import Unpacked
+from hornbook.corpus.read.hub import PREFIX, dataset
+from hornbook.corpus.read.kinds import KINDS, Foreign, Found, Unreadable, suffix
+from hornbook.corpus.read.remote import is_address, listing
+from hornbook.corpus.read.settings import STANDARD_INPUT, Source
+from hornbook.corpus.read.walk import spelled, walk
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value
+from hornbook.files import digest_file, digest_value
+from hornbook.records import Record, json_lines
 
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
 
-# Endings of files that are read. Those of COMPRESSIBLE may have one of COMPRESSIONS after them.
-PROSE = (".txt", ".md", ".markdown", ".rst")
-CODE = (
-    *(".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".go"),
-    *(".rs", ".rb", ".php", ".pl", ".lua", ".jl", ".r", ".scala", ".kt", ".swift", ".hs", ".ml", ".clj", ".ex", ".erl"),
-    *(".lisp", ".el", ".scm", ".sql", ".sh"),
-)
-PAGES = (".html", ".htm", ".xhtml")
-ARCHIVES = (".warc", ".wet")
-TABLES = (".parquet", ".arrow")
-RECORDS = (".jsonl", ".json", ".csv", ".tsv")
-COMPRESSIBLE = (*RECORDS, *PROSE, *CODE, *PAGES, *ARCHIVES)
-COMPRESSIONS = (".gz", ".zst")
-KINDS = "text, Markdown, source code, .jsonl, .json, .csv, .tsv, .parquet, .arrow, .html, .warc or .wet"
+# How files begin.
+_PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\0", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
+_MAGIC = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"), (b"%PDF-", ".pdf"), (b"PK\3\4", ".zip"), (b"WARC/", ".warc"))
+_PAGE = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_BEGINNING = 1 << 16  # bytes
 
 # Folders of the standard library that are not the standard library.
 _NOT_THE_LIBRARY = {
@@ -43,40 +45,6 @@ _NOT_THE_LIBRARY = {
     "pydoc_data",  # the documentation as one string literal: python:documentation reads it
 }
 _TESTS = {"test", "tests", "idle_test"}
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file to read, and its path relative to the source's root with forward slashes."""
-
-    file: Path | RemoteFile | HubDataset
-    path: str
-
-    def open(self) -> BinaryIO:
-        """The file's bytes, as they are, as a stream that can be sought in. Raises OSError."""
-        return self.file.open("rb")
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """A file of a kind that is not read: its relative path."""
-
-    path: str
-
-    @property
-    def kind(self) -> str:
-        """The ending of its name, with how it is compressed (.tar.gz), in lower case."""
-        endings = PurePosixPath(self.path.lower()).suffixes
-        compressed = endings[-1:] and endings[-1] in COMPRESSIONS
-        return "".join(endings[-2:] if compressed else endings[-1:]) or "without ending"
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A folder or file that can't be looked into: its relative path and why."""
-
-    path: str
-    reason: str
 
 
 def find(source: Source, base: Path) -> list[Found | Unreadable]:
@@ -91,17 +59,27 @@ def look_through(source: Source, base: Path) -> tuple[list[Found | Unreadable], 
     """What `find` finds, and how many files of other kinds there are, by the ending of their names."""
     if source.path.startswith(PREFIX):
         return [_dataset(source)], Counter()
+    root = source.path
+    listed: Iterable[Found | Unreadable | Foreign]
     if is_address(source.path):
-        root, listed = source.path, _remote(source)
+        listed = _remote(source)
+    elif source.path == STANDARD_INPUT:
+        listed = [_piped(sys.stdin.buffer)]
     else:
         place, leave_out = _root(source, base)
-        root, listed = str(place), [Found(place, place.name)] if place.is_file() else list(_walk(place, leave_out))
+        root = str(place)
+        if place.is_fifo():
+            listed = [_piped(place)]
+        elif place.is_file():
+            listed = [Found(place, spelled(place.name))]
+        else:
+            listed = list(walk(place, leave_out, source.links or source.path == STANDARD_LIBRARY))
     items = [item for item in listed if not isinstance(item, Foreign)]
     # What lies in the standard library beside its code is nothing that anyone misses.
     strange = Counter(item.kind for item in listed if isinstance(item, Foreign) and source.path != STANDARD_LIBRARY)
     if not any(isinstance(item, Found) for item in items):
         why = next((f": {item.path}: {item.reason}" for item in items if isinstance(item, Unreadable)), "")
-        raise UserError(f"source {source.name!r}: {root} holds no {KINDS} files{why}")
+        raise UserError(f"source {source.name!r}: {root} holds no files that are read ({KINDS}){why}")
     return sorted(items, key=lambda item: item.path), strange
 
 
@@ -133,21 +111,6 @@ def documentation() -> Iterator[tuple[str, str]]:
         yield from sorted((str(name), text) for name, text in topics.items() if isinstance(text, str))
 
 
-def ending(path: str) -> tuple[str, str]:
-    """What a file's name says that it is, how it is compressed: (".jsonl", ".gz"), (".md", ""); ("", "") if nothing."""
-    name = path.lower()
-    compression = next((known for known in COMPRESSIONS if name.endswith(known)), "")
-    bare = name.removesuffix(compression)
-    allowed = COMPRESSIBLE if compression else (*COMPRESSIBLE, *TABLES)
-    known = bare[bare.rfind(".") :] if "." in bare else ""
-    return (known, compression) if known in allowed else ("", "")
-
-
-def suffix(path: str) -> str:
-    """The ending that a file's name has if it is one that is read, compression included, or an empty string."""
-    return "".join(ending(path))
-
-
 def _dataset(source: Source) -> Found:
     """Raises UserError for a malformed name."""
     named = dataset(source.path)
@@ -167,6 +130,39 @@ def _remote(source: Source) -> list[Found | Unreadable | Foreign]:
     return [Found(file, path) if suffix(path) else Foreign(path) for file, path in listed]
 
 
+@cache
+def _piped(pipe: BinaryIO | Path) -> Found:
+    """What comes through a pipe, kept in a file until this process ends: a pipe can't be read twice. Its kind is seen
+    in its first bytes, and the file's time follows from its content, so that the same again is known to be the same.
+    """
+    handle, name = tempfile.mkstemp(prefix="hornbook-")
+    kept = Path(name)
+    atexit.register(kept.unlink, missing_ok=True)
+    with open(handle, "wb") as file, pipe.open("rb") if isinstance(pipe, Path) else nullcontext(pipe) as stream:  # noqa: PTH123
+        shutil.copyfileobj(stream, file)
+    time = int(digest_file(kept)[:7], 16)
+    os.utime(kept, (time, time))
+    return Found(kept, f"stdin{_kind(kept)}")
+
+
+def _kind(file: Path) -> str:
+    """The ending that a file's name should have, by how the file begins."""
+    with file.open("rb") as stream:
+        content = stream.read(_BEGINNING)
+        compression = next((ending for magic, ending in _PACKED if content.startswith(magic)), "")
+        if compression:
+            stream.seek(0)
+            content = Unpacked(stream, compression).read(_BEGINNING) or b""
+    known = next((ending for magic, ending in _MAGIC if content.startswith(magic)), "")
+    if known or content[257:262] == b"ustar":
+        return (known or ".tar") + compression
+    text = content.removeprefix(codecs.BOM_UTF8).lstrip()
+    if text[:1] in (b"{", b"["):
+        first = next(json_lines(io.BytesIO(text)), None)
+        return (".jsonl" if isinstance(first, Record) and isinstance(first.value, dict) else ".json") + compression
+    return (".html" if _PAGE.match(text) else ".txt") + compression
+
+
 def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
     """Where a source starts, and which relative paths below it are left out."""
     if source.path == STANDARD_LIBRARY:
@@ -181,6 +177,8 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
         raise UserError(f"source {source.name!r}: {root} can't be read: {error.strerror}") from None
     if not exists:
         raise UserError(f"source {source.name!r}: {root} does not exist")
+    if not is_file and not root.is_dir() and not root.is_fifo():
+        raise UserError(f"source {source.name!r}: {root} is neither a file nor a folder")
     if is_file and not suffix(root.name):
         raise UserError(f"source {source.name!r}: {root} is none of {KINDS}")
     return root, lambda _: False
@@ -193,34 +191,3 @@ def _outside_library(path: str) -> bool:
         return not name.endswith(".py")
     test_data = not _TESTS.isdisjoint(above) and ("data" in name or name == "encoded_modules")
     return test_data or name in _NOT_THE_LIBRARY
-
-
-def _walk(root: Path, leave_out: Callable[[str], bool]) -> Iterator[Found | Unreadable | Foreign]:
-    """Every file below `root`. Hidden names are skipped, links to folders are not followed."""
-    refused: list[OSError] = []
-    for folder, folders, files in os.walk(root, onerror=refused.append):
-        here = Path(folder).relative_to(root).as_posix()
-        prefix = "" if here == "." else f"{here}/"
-        folders[:] = [name for name in folders if not (name.startswith(".") or leave_out(prefix + name))]
-        for name in files:
-            if name.startswith(".") or leave_out(prefix + name):
-                continue
-            path = _spelled(prefix + name)
-            yield _look(Path(folder) / name, path) if suffix(name) else Foreign(path)
-    for error in refused:
-        path = Path(error.filename).relative_to(root).as_posix()
-        yield Unreadable(_spelled(path), f"unreadable: {error.strerror}")
-
-
-def _look(file: Path, path: str) -> Found | Unreadable:
-    try:
-        if file.is_file():
-            return Found(file, path)
-    except OSError as error:
-        return Unreadable(path, f"unreadable: {error.strerror}")
-    return Unreadable(path, "dangling link" if file.is_symlink() else "not a regular file")
-
-
-def _spelled(path: str) -> str:
-    """A path whose bytes are not UTF-8, made printable."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

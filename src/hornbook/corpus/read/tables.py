@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import Found
 from hornbook.records import readable
 
 _BATCH = 64

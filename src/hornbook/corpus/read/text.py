@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from hornbook.corpus.read.chunking import Kind
 from hornbook.corpus.read.compression import CompressionError, opened
+from hornbook.corpus.read.kinds import CODE, Found, ending
 from hornbook.corpus.read.raw import Bad, Raw
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import CODE, Found, ending
 from hornbook.records import EXCERPT, readable
 
 _BLOCK = 1 << 20
@@ -45,7 +45,7 @@ def _kind(path: str) -> Kind:
 
 def _blocks(found: Found) -> Iterator[str]:
     """A text file in blocks, with all line ends as \\n and without a byte order mark."""
-    with io.TextIOWrapper(opened(found), encoding="utf-8-sig") as stream:
+    with opened(found) as content, io.TextIOWrapper(content, encoding="utf-8-sig") as stream:
         while block := stream.read(_BLOCK):
             yield block
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from hornbook.corpus.read.compression import CompressionError, decompressed
+from hornbook.corpus.read.compression import Unpacked
 from hornbook.corpus.read.inflate import Gap, inflate
-from hornbook.corpus.read.sources import Found, ending
+from hornbook.corpus.read.kinds import Found, ending
 
 _BLOCK = 1 << 18
 _HEAD = 1 << 16  # bytes that a record's headers may take
@@ -80,11 +80,13 @@ def _chunks(found: Found, stream: BinaryIO) -> Iterator[bytes | Gap]:
     if compression == ".gz":
         yield from inflate(stream, _MARK)
         return
-    whole = decompressed(stream, compression)
-    try:
-        yield from iter(lambda: whole.read(_BLOCK), b"")
-    except CompressionError as error:
-        yield Gap(error.detail)
+    if not compression:
+        yield from iter(lambda: stream.read(_BLOCK), b"")
+        return
+    whole = Unpacked(stream, compression)
+    yield from iter(lambda: whole.read(_BLOCK) or b"", b"")
+    if whole.damage is not None:
+        yield Gap(whole.damage.detail)
 
 
 def _compression(beginning: bytes, named: str) -> str:
