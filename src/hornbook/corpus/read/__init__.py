@@ -189,7 +189,7 @@ def _read_files(items: Sequence[Item], settings: ReadSettings, folder: Path, adv
         for item in items:
             name = item.source.name
             if name not in figures:
-                counters = {kind: Counter() for kind in ("reasons", "flaws", "unknown")}
+                counters: dict[str, Counter[str]] = {kind: Counter() for kind in ("reasons", "flaws", "unknown")}
                 figures[name] = {**dict.fromkeys(_COUNTED, 0), **counters, "complaints": []}
             _read_item(item, settings, figures[name], corpus)
             advance(1)
