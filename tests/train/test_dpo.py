@@ -60,6 +60,26 @@ def test_pairs_are_read_once_for_the_reference(base: Path, preferences: list[dic
     assert np.isfinite(np.load(tmp_path / "half" / "training" / "reference.npy")).all(1).sum() == 18
 
 
+def test_what_was_downloaded_stays_what_it_was(
+    make_model: Callable[..., Any], base: Path, preferences: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A Llama in bf16: trained in fp32, and written as it was read, in its own format with its own ids."""
+    from safetensors.torch import load_file
+
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
+
+    downloaded = tmp_path / "downloaded"
+    checkpoint.save(make_model(1, initial_std=0.05, format="llama").bfloat16(), downloaded, Tokenizer(base))
+    config = json.loads((downloaded / "config.json").read_text()) | {"bos_token_id": 7}
+    (downloaded / "config.json").write_text(json.dumps(config))
+    losses(downloaded, preferences, tmp_path / "out", epochs=0.5, compile=False)
+    assert json.loads((tmp_path / "out/model/config.json").read_text()) == config
+    before, after = (load_file(folder / "model.safetensors") for folder in (downloaded, tmp_path / "out/model"))
+    assert {name: tensor.dtype for name, tensor in after.items()} == {name: t.dtype for name, t in before.items()}
+    assert any((tensor != before[name]).any() for name, tensor in after.items())
+
+
 def test_answer_row() -> None:
     assert answer_row([1, 2], [3, 4], 6, 9) == ([1, 2, 3, 4, 9, 9], [False, False, True, True, False, False])
     assert answer_row([1, 2], [3, 4], 4, 9) == ([1, 2, 3, 4], [False, False, True, True])

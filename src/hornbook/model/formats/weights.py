@@ -206,9 +206,9 @@ def _read_pickled(path: Path) -> dict[str, Stored]:
     return {str(name): stored(tensor) for name, tensor in held.items()}
 
 
-def slices(tensor: Tensor, size: int = PIECE) -> Iterator[slice]:
-    """Where to cut a tensor, row by row, so that pieces have about `size` bytes."""
-    step = max(1, size // max(1, tensor[:1].numel() * tensor.element_size()))
+def slices(tensor: Tensor, size: int | None = None) -> Iterator[slice]:
+    """Where to cut a tensor, row by row, so that pieces have about `size` bytes, PIECE unless given."""
+    step = max(1, (size or PIECE) // max(1, tensor[:1].numel() * tensor.element_size()))
     for start in range(0, len(tensor), step):
         yield slice(start, start + step)
 
