@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -41,7 +42,16 @@ def read(file: Path, source: Source = SOURCE, settings: ReadSettings = SETTINGS)
         (b"", "!empty"),
         (b" \n\t\r\n", "!only whitespace"),
         (b"\xef\xbb\xbf\n", "!only whitespace"),
-        (b"caf\xe9\n", "!invalid UTF-8"),
+        (b"caf\xe9\n", "café\n"),
+        (b"caf\xff\n", "!invalid UTF-8"),
+        (b"a \xe9 b \xe8 c", "!invalid UTF-8"),
+        ("Grüße – und Bücher\r\n".encode("cp1252"), "Grüße – und Bücher\n"),
+        ("Привет, как дела? Всё хорошо.".encode("cp1251"), "Привет, как дела? Всё хорошо."),
+        ("größer ".encode() * 9 + b"caf\xe9 ", "!invalid UTF-8"),
+        ("naïve ☃\r\n".encode("utf-16"), "naïve ☃\n"),
+        (codecs.BOM_UTF16_BE + "naïve ☃\n".encode("utf-16-be"), "naïve ☃\n"),
+        ("naïve 𝄞\n".encode("utf-32"), "naïve 𝄞\n"),
+        (codecs.BOM_UTF16_LE, "!empty"),
         (b"good\n" * 10 + "☃".encode()[:2], "!invalid UTF-8"),
         (b"a\0b", "!NUL bytes"),
         ("utf-16".encode("utf-16-le"), "!NUL bytes"),
@@ -58,11 +68,11 @@ def test_text(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
 
 def test_a_bad_text_says_where(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
-    file.write_bytes(b"x" * 600 + b"\n" + b"caf\xe9 " * 3)
+    file.write_bytes(b"x" * 600 + b"\n" + b"caf\xff " * 3)
     (bad,) = documents(Found(file, "a.txt"), SOURCE, SETTINGS)
     assert isinstance(bad, Bad)
-    assert bad.detail == "invalid continuation byte at byte 604"
-    assert bad.text.endswith("caf\\xe9 " * 3)
+    assert bad.detail == "invalid start byte at byte 604"
+    assert bad.text.endswith("caf\\xff " * 3)
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip("\ufeff").strip() and "\0" not in text and "\r" not in text))

@@ -84,6 +84,15 @@ def test_any_array_whole_or_cut(
     assert [text for _, text in read(file)][-1].startswith("!")
 
 
+def test_json_in_utf16(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.jsonl", '{"text": "naïve ☃"}\n{"text": "two"}\n'),
+        ("b.json", '[{"text": "naïve ☃"}, {"text": "two"}]'),
+    ):
+        (tmp_path / name).write_bytes(text.encode("utf-16"))
+        assert [text for _, text in read(tmp_path / name)] == ["naïve ☃", "two"]
+
+
 def test_one_bad_record_of_an_array_costs_itself(tmp_path: Path) -> None:
     rows = [{"text": f"row {number} ☃"} for number in range(1_000)]
     for name, indent in (("a.json", None), ("b.json", 2)):
@@ -157,7 +166,11 @@ CSV = [
     (b'text\n"' + b"x\n" * 800 + b'"\nlast\n', ["!too long"]),
     (b"id,text\n1,one,more\n2\n3,three\n", ["!broken row", "!broken row", "three"]),
     (b'text\n"a" b\nlast\n', ["!broken row", "last"]),
-    (b"text\ncaf\xe9\nlast\n", ["!invalid UTF-8", "last"]),
+    (b"text\ncaf\xff\nlast\n", ["!invalid UTF-8", "last"]),
+    (b"text\ncaf\xe9\nlast\n", ["café", "last"]),
+    ("text\nnaïve ☃\nlast\n".encode("utf-16"), ["naïve ☃", "last"]),
+    ("text\nПривет\nкак дела\n".encode("cp1251"), ["Привет", "как дела"]),
+    ("text\nGrüße\n".encode() + b"caf\xe9\n", ["Grüße", "!invalid UTF-8"]),
     (b"text\na\0b\nlast\n", ["!NUL bytes", "last"]),
     (b"id,text\n1,\n2, \n", ["!empty", "!only whitespace"]),
     (b"a,b\n1,2\n", ["!no text"]),

@@ -8,8 +8,14 @@ of itself, or what can't be true, is left to charset-normalizer, as the library 
 from __future__ import annotations
 
 import codecs
+import io
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from hornbook.corpus.read.compression import opened
+from hornbook.corpus.read.kinds import Found
 
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META_WITHIN = 4_096  # bytes of the page in which it may say its encoding
@@ -43,9 +49,18 @@ _CANDIDATES = (
     *("cp1252", "cp1251", "cp932", "gb18030", "cp949", "euc_jp", "big5", "cp1250", "iso8859_2", "cp1254", "cp1253"),
     *("cp1256", "cp1255", "cp874", "koi8_r", "koi8_u", "cp1257", "cp1258", "cp866", "mac_cyrillic"),
 )
+_MARKS_OF_TEXT = "\xa0¡¢£¥§«»¿©®°±²³´·ºª¹¼½¾×÷–—―‘’‚“”„†‡•…‰‹›€№。、「」『』，！？：；（）【】《》・ー～"
+_BLOCK = 1 << 17
 _BEYOND_ASCII = re.compile("[^\0-\x7f]+")
 _TAG = re.compile(rb"<[^<>]*>")
 _NOT_ASCII = re.compile(rb"[^\0-\x7f]")
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LONGEST_MARK = 4
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -94,6 +109,66 @@ def guess(data: bytes) -> str | None:
     fit = [one for one in matches if one.chaos <= best.chaos and one.coherence >= best.coherence - _NEAR]
     names = {name for one in fit for name in (one.encoding, *one.could_be_from_charset)}
     return next((name for name in _CANDIDATES if name in names), best.encoding)
+
+
+def text_encoding(sample: bytes) -> str | None:
+    """The encoding of a text that is no UTF-8, by a part of it around its first byte that can't be; None where it is
+    rather a damaged text: what would be a letter does not stand by letters, or would be no letter.
+    """
+    if mostly_utf8(sample):
+        return None
+    name = guess(sample)
+    text = sample.decode(name, "ignore") if name else ""
+    beyond = [at for at, one in enumerate(text) if one > "\x7f"]
+    if not beyond or any(not (text[at].isalpha() or text[at] in _MARKS_OF_TEXT) or text[at] in "ÿþ" for at in beyond):
+        return None
+    letters = [at for at in beyond if text[at].isalpha()]
+    joined = [at for at in letters if text[max(0, at - 1) : at].isalpha() or text[at + 1 : at + 2].isalpha()]
+    return name if 2 * len(joined) >= len(letters) else None
+
+
+class Transcoded(io.RawIOBase):
+    """A stream of text in another encoding, as UTF-8; what means nothing in it becomes U+FFFD."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._held = b""
+
+    def readable(self) -> bool:
+        """True; see `io.RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """See `io.RawIOBase`."""
+        while not self._held:
+            block = self._stream.read(_BLOCK)
+            self._held = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+            if not block:
+                break
+        piece, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@contextmanager
+def opened_text(found: Found, encoding: str | None = None) -> Iterator[BinaryIO]:
+    """A text's bytes, unpacked, as UTF-8: it is read in `encoding`, or else in what a mark at its beginning says. See
+    `compression.opened`.
+    """
+    with opened(found) as stream:
+        if encoding is None:
+            begins = _peek(stream)
+            encoding = next((name for mark, name in _WIDE if begins.startswith(mark)), None)
+        yield io.BufferedReader(Transcoded(stream, encoding), _BLOCK) if encoding else stream
+
+
+def _peek(stream: BinaryIO) -> bytes:
+    if isinstance(stream, io.BufferedReader):
+        return stream.peek(_LONGEST_MARK)
+    begins = stream.read(_LONGEST_MARK)
+    stream.seek(0)
+    return begins
 
 
 def _said(page: bytes) -> str | None:

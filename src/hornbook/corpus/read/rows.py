@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
 from collections.abc import Iterator
 
-from hornbook.corpus.read.compression import CompressionError, opened
+from hornbook.corpus.read.charset import opened_text, text_encoding
+from hornbook.corpus.read.compression import CompressionError
 from hornbook.corpus.read.kinds import Found, ending
 from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, readable, table
 
+_SAMPLE = 1 << 18  # bytes of a table that tell how it is written
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what becomes of other bytes in a table
 
 
@@ -18,7 +22,7 @@ def jsonl(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
     """The documents of JSON lines, numbered by line from 1."""
     number = 0
     try:
-        with opened(found) as stream:
+        with opened_text(found) as stream:
             for one in json_lines(stream, settings.maximum_line):
                 number = one.number or number
                 yield _document(one, found.path, source.column)
@@ -33,7 +37,7 @@ def json(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw |
     """The documents of an array of objects, of one object, or of several one after another, numbered from 1."""
     number, ended = 0, False
     try:
-        with opened(found) as stream:
+        with opened_text(found) as stream:
             for one in json_values(stream, settings.maximum_line):
                 ended = one.number is None
                 number = one.number or number
@@ -50,8 +54,8 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
     number = 0
     comma = ending(found.path)[0] == ".csv"
     try:
-        quoted = comma or _has_quotes(found)
-        with opened(found) as stream:
+        encoding, quoted = _table_sample(found, not comma)
+        with opened_text(found, encoding) as stream:
             rows = table(stream, settings.maximum_line, delimiter="," if comma else "\t", quoted=quoted)
             first = next(rows, None)
             if first is None:
@@ -98,6 +102,13 @@ def _field(text: str, path: str) -> Raw | Bad:
     return checked(text.replace("\r\n", "\n"), path)
 
 
-def _has_quotes(found: Found) -> bool:
-    with opened(found) as stream:
-        return has_quotes(stream)
+def _table_sample(found: Found, tsv: bool) -> tuple[str | None, bool]:
+    """The encoding of a table that is not UTF-8, as spreadsheets write it, and whether fields are quoted."""
+    with opened_text(found) as stream:
+        sample = stream.read(_SAMPLE)
+    encoding = None
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError as error:
+        encoding = text_encoding(sample[max(0, error.start - _SAMPLE // 32) :][: _SAMPLE // 16])
+    return encoding, not tsv or has_quotes(io.BytesIO(sample))

@@ -7,33 +7,58 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from hornbook.corpus.read.charset import opened_text, text_encoding
 from hornbook.corpus.read.chunking import Kind
 from hornbook.corpus.read.compression import CompressionError, opened
 from hornbook.corpus.read.kinds import CODE, Found, ending
 from hornbook.corpus.read.raw import Bad, Raw
 from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import STANDARD_LIBRARY
 from hornbook.records import EXCERPT, readable
 
 _BLOCK = 1 << 20
+_AROUND = 8_192  # bytes before and behind a byte that is no UTF-8, which tell what else it is
 
 
 class _UnusableError(Exception):
     """Why a text file gives no document: a reason to be counted, and a detail for a person."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", offset: int | None = None) -> None:
+        """`offset` is the first byte that is no UTF-8 and is not the last of the file."""
         super().__init__(reason)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.offset = reason, detail, offset
 
 
 def text(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw | Bad]:
     """The file's text in blocks, after it was read through once for what would make it unusable."""
+    whole = None if source.split else settings.maximum_line
+    encoding: str | None = None
     try:
-        with opened(found) as stream:
-            _examine(stream, settings.maximum_line, None if source.split else settings.maximum_line)
+        try:
+            with opened_text(found) as stream:
+                _examine(stream, settings.maximum_line, whole)
+        except _UnusableError as why:
+            # What in the standard library is no UTF-8 is there to try programs that meet it.
+            if why.offset is None or source.path == STANDARD_LIBRARY:
+                raise
+            encoding = _encoding(found, why.offset)
+            if encoding is None:
+                raise
+            with opened_text(found, encoding) as stream:
+                _examine(stream, settings.maximum_line, whole)
     except (_UnusableError, CompressionError) as why:
         yield Bad(found.path, why.reason, why.detail, _beginning(found))
         return
-    yield Raw(found.path, _blocks(found), _kind(found.path))
+    yield Raw(found.path, _blocks(found, encoding), _kind(found.path))
+
+
+def _encoding(found: Found, offset: int) -> str | None:
+    """The encoding of a text, by what stands around the first byte of it that is no UTF-8."""
+    with opened(found) as stream:
+        left = max(0, offset - _AROUND)
+        while left:
+            left -= len(stream.read(min(left, _BLOCK))) or left
+        return text_encoding(stream.read(2 * _AROUND))
 
 
 def _kind(path: str) -> Kind:
@@ -43,9 +68,9 @@ def _kind(path: str) -> Kind:
     return "code" if suffix in CODE else "prose"
 
 
-def _blocks(found: Found) -> Iterator[str]:
+def _blocks(found: Found, encoding: str | None) -> Iterator[str]:
     """A text file in blocks, with all line ends as \\n and without a byte order mark."""
-    with opened(found) as content, io.TextIOWrapper(content, encoding="utf-8-sig") as stream:
+    with opened_text(found, encoding) as content, io.TextIOWrapper(content, encoding="utf-8-sig") as stream:
         while block := stream.read(_BLOCK):
             yield block
 
@@ -83,4 +108,6 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, offset: int, final
     try:
         return decoder.decode(block, final)
     except UnicodeDecodeError as error:
-        raise _UnusableError("invalid UTF-8", f"{error.reason} at byte {offset + error.start}") from None
+        place = offset + error.start
+        cut = error.reason == "unexpected end of data"
+        raise _UnusableError("invalid UTF-8", f"{error.reason} at byte {place}", None if cut else place) from None
