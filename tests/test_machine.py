@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -75,3 +77,33 @@ def test_description() -> None:
     found = machine.describe()
     assert found["cores"] == machine.cores() >= 1
     assert found["processor"]
+
+
+@pytest.mark.parametrize("module", ["hornbook", "hornbook.cli", "hornbook.model"])
+@pytest.mark.parametrize(
+    ("said", "spins"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, "None"),
+        ({"OMP_WAIT_POLICY": "passive"}, "None"),
+    ],
+)
+def test_how_long_threads_spin_is_set_before_torch_is_loaded(module: str, said: dict[str, str], spins: str) -> None:
+    code = f"import os, sys, {module}\nprint('torch' in sys.modules, os.environ.get('GOMP_SPINCOUNT'))"
+    assert told_by(code, said).stdout == f"False {spins}\n"
+
+
+def test_torch_takes_it() -> None:
+    """What its OpenMP prints about itself when it is loaded; other libraries than GNU's print other names."""
+    told = told_by("import hornbook, torch", {"OMP_DISPLAY_ENV": "verbose"}).stderr
+    if "GOMP_SPINCOUNT" not in told:
+        pytest.skip("this torch has no GNU OpenMP")
+    assert "GOMP_SPINCOUNT = '1000'" in told
+
+
+def told_by(code: str, said: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment | said, capture_output=True, text=True, check=True
+    )

@@ -11,6 +11,7 @@ The other stages stand in their rooms, such as `hornbook.train.sft.SFT`; docs/ar
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from hornbook.runs.chain import chain
     from hornbook.runs.single import run_stage
     from hornbook.tokens.shards import packed_documents
+
+# Before torch is loaded, since its OpenMP reads this once. By itself it lets a thread that waits for the others spin
+# for milliseconds; beside another busy process it mostly waits for one that is not running, and takes its core. This
+# many turns are microseconds, enough for what lies between two operations (docs/inference.md has the figures).
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"
 
 __version__ = "0.1.0"
 
