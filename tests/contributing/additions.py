@@ -95,7 +95,7 @@ def test_an_objective(make_checkpoint: Make, tmp_path: Path) -> None:
 
     model, folder = make_checkpoint(seed=1)
     pairs, _ = encode_pairs(PREFERENCES, Tokenizer(folder), model.config.context + 1)
-    objective = MeanLikelihoods(pairs, torch.arange(12).numpy(), SimpoSettings(batch=6))
+    objective = MeanLikelihoods(pairs, torch.arange(12).numpy(), SimpoSettings(batch=6), model.config.context, 5)
     whole, figures = objective.loss(model, objective.batch(1))
     parts = [objective.loss(model, part) for part in split(objective.batch(1), 2)]
     assert sum(loss.item() for loss, _ in parts) == pytest.approx(whole.item(), rel=1e-5)

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.four_bit import FourBit
+from hornbook.model.transformer import Block
 from hornbook.progress import Progress
-from hornbook.quantize import quantize as module
-from hornbook.quantize.quantize import QuantizeSettings, quantize
+from hornbook.quantize.quantize import Calibration, QuantizeSettings, quantize
 
 
 def rows(seed: int, count: int = 40) -> np.ndarray:
@@ -63,15 +63,38 @@ def test_the_embedding_can_be_left(make_checkpoint: Any, tmp_path: Path) -> None
     assert figures["calibration_rows"] == 0
 
 
-def test_calibration_reads_what_the_matrix_sees(make_model: Any) -> None:
-    """The Gram matrix of the first block's qkv is that of its normed embeddings."""
+@pytest.mark.parametrize("name", ["attention.qkv", "attention.out", "mlp.gate_up", "mlp.down"])
+def test_calibration_reads_what_the_matrix_sees(name: str, make_model: Any) -> None:
+    """The Gram matrix of any matrix is that of what it is given while the whole model reads."""
     model = make_model(seed=5)
     ids = torch.from_numpy(rows(2, 50)[:, :64])
+    seen: list[torch.Tensor] = []
     with torch.no_grad():
-        gram = module._gram(model, model.blocks[0].attention.qkv, ids, batch=16)
-        x = model.blocks[0].attention_norm(model.embed(ids)).flatten(0, 1).double()
-    torch.testing.assert_close(gram, x.mT @ x)
-    assert not model.blocks[0].attention.qkv._forward_pre_hooks
+        calibration = Calibration(model, ids, batch=16)
+        for index, block in enumerate(model.blocks):
+            matrix = block.get_submodule(name)
+            gram = calibration.gram(index, matrix)
+            assert not matrix._forward_pre_hooks
+            handle = matrix.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(0, 1).double()))
+            model.hidden(ids)
+            handle.remove()
+            torch.testing.assert_close(gram, seen[-1].mT @ seen[-1], rtol=1e-4, atol=1e-4)
+            calibration.advance(index)
+    assert len(seen) == len(model.blocks) == 2
+
+
+def test_each_block_is_read_once_for_each_of_its_matrices(make_checkpoint: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """Not the whole model for each: its time would grow with the square of its depth."""
+    reads: list[int] = []
+    forward = Block.forward
+
+    def counted(self: Block, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        reads.append(len(x))
+        return forward(self, x, *rest)
+
+    monkeypatch.setattr(Block, "forward", counted)
+    run(make_checkpoint(seed=2, layers=3)[1], tmp_path)
+    assert sum(reads) == 3 * 40 * (4 + 1)
 
 
 def test_a_method_that_needs_no_calibration_reads_no_rows(make_checkpoint: Any, tmp_path: Path) -> None:

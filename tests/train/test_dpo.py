@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hornbook.errors import UserError
 from hornbook.model.config import Experts
+from hornbook.model.tokenizers import END, Tokenizer
 from hornbook.progress import Progress
-from hornbook.train.dpo import DpoSettings, answer_row, dpo
+from hornbook.train.dpo import DpoSettings, dpo, encode_pairs
+from hornbook.train.losses import IGNORE
+from hornbook.train.rows import Example, Pair, padded
 
 SMALL = {"batch": 6, "learning_rate": 1e-2, "warmup": 0.0, "chosen_weight": 0.0}
 
@@ -80,7 +84,45 @@ def test_what_was_downloaded_stays_what_it_was(
     assert any((tensor != before[name]).any() for name, tensor in after.items())
 
 
-def test_answer_row() -> None:
-    assert answer_row([1, 2], [3, 4], 6, 9) == ([1, 2, 3, 4, 9, 9], [False, False, True, True, False, False])
-    assert answer_row([1, 2], [3, 4], 4, 9) == ([1, 2, 3, 4], [False, False, True, True])
-    assert answer_row([1, 2], [3, 4], 3, 9) is None
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"max_length": 5}, "in each of the 40 pairs an answer with its prompt is longer than 5 tokens; raise dpo.max"),
+        ({"batch": 41}, "1 epochs of 40 pairs do not fill one batch of 41; lower dpo.batch"),
+    ],
+)
+def test_pairs_that_do_not_do(
+    settings: dict[str, int], told: str, base: Path, preferences: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=told):
+        losses(base, preferences, tmp_path, **settings)
+
+
+def test_an_answer_is_encoded_with_what_it_answers(base: Path, preferences: list[dict[str, Any]]) -> None:
+    """Its ids are those that a model would have to write, to the end of its turn, and nothing behind that is kept."""
+    tokenizer = Tokenizer(base)
+    pairs, left_out = encode_pairs(preferences, tokenizer, 60)
+    assert not left_out
+    for preference, pair in zip(preferences, pairs, strict=True):
+        for answer, (ids, mask) in zip((preference["chosen"], preference["rejected"]), pair, strict=True):
+            if preference["messages"]:
+                talk = [*preference["messages"], {"role": "assistant", "content": answer}]
+                whole, end = tokenizer.chat(talk, answer=False), tokenizer.control(END)
+            else:
+                whole, end = tokenizer.encode(preference["prompt"] + answer), tokenizer.end_of_text
+                whole = [*whole, end]
+            assert ids == whole[: len(ids)]
+            assert ids[-1] == end
+            assert mask[-1]
+            learnt = tokenizer.decode([token for token, said in zip(ids, mask, strict=True) if said])
+            assert learnt.lstrip("\n") == answer
+
+
+def test_rows_are_as_long_as_their_batch_needs() -> None:
+    short, long = (Pair(Example([1] * n, [True] * n), Example([1, 2], [False, True])) for n in (5, 100))
+    ids, targets = padded([short], 4096, 9)
+    assert ids.shape == targets.shape == (1, 2, 64)
+    assert ids[0, 1].tolist() == [1, 2] + [9] * 62
+    assert targets[0, 1].tolist() == [2] + [IGNORE] * 63
+    assert padded([short, long], 4096, 9)[0].shape == (2, 2, 128)
+    assert padded([short, long], 99, 9)[0].shape == (2, 2, 99)

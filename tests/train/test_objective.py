@@ -12,9 +12,10 @@ import torch
 
 from hornbook.longrope.extend import LongAndShort
 from hornbook.tokens.mixture import schedule
-from hornbook.train.dpo import Pairs, Preferences
+from hornbook.train.dpo import Preferences
 from hornbook.train.losses import IGNORE, count_targets, cross_entropy
 from hornbook.train.pretrain import NextToken, Sequential
+from hornbook.train.rows import Example, Pair, Rows, packed
 from hornbook.train.sft import AssistantTokens
 
 PAD = 5
@@ -80,6 +81,15 @@ def test_sequential_crosses_the_boundary() -> None:
         both.batch(8)
 
 
+def test_tokens_are_counted_without_padding() -> None:
+    """12 rows of 16 read tokens, of which every third has 11; 22 rows are read in whole batches of 4, that is 20."""
+    objective = next_token(1, 12, 22)
+    read = np.array([objective.shards[0][row, :-1] for row in objective.schedule.rows[:20]])
+    assert objective.tokens == objective.tokens_of[0] == (read != PAD).sum() < 20 * 16
+    both = LongAndShort(objective, next_token(2, 20, 8))  # two steps
+    assert both.tokens == (read[:8] != PAD).sum() + both.parts["short"].tokens
+
+
 def test_batches_are_the_same_whenever_asked() -> None:
     objective = next_token(3, 30, 60)
     later = objective.batch(7)
@@ -96,7 +106,7 @@ def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]
     source = np.random.default_rng(5)
     ids, mask = source.integers(6, 400, (6, 12)), source.random((6, 12)) < 0.4
     order = np.array([5, 0, 3, 2])
-    objective = AssistantTokens(ids, mask, order, 2)
+    objective = AssistantTokens(Rows(ids, mask, np.ones_like(ids)), order, 2)
     assert objective.steps == 2
     batch = objective.batch(1)
     for row, number in enumerate((3, 2)):
@@ -109,6 +119,37 @@ def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]
     assert objective.loss(model, batch)[0].item() == pytest.approx(np.mean(wanted), rel=1e-5)
 
 
+def test_conversations_that_share_a_row_are_learnt_as_if_alone(make_model: Callable[..., Any]) -> None:
+    """Each token's loss packed with others is its loss in a row of its own."""
+    model, source = make_model(seed=4), np.random.default_rng(9)
+    examples = [
+        Example(source.integers(6, 400, length).tolist(), [False, *(source.random(length - 1) < 0.5)])
+        for length in (9, 4, 7, 12, 5, 3, 8)
+    ]
+
+    def losses(rows: Rows) -> list[float]:
+        objective = AssistantTokens(rows, np.arange(len(rows.ids)), len(rows.ids))
+        batch = objective.batch(0)
+        with torch.no_grad():
+            logits = model(batch["ids"], document_ids=batch["document_ids"])
+        each = torch.nn.functional.cross_entropy(logits.mT, batch["targets"], reduction="none", ignore_index=IGNORE)
+        assert objective.loss(model, batch)[0].item() == pytest.approx(each.sum().item() / (each != 0).sum().item())
+        return sorted(each[batch["targets"] != IGNORE].tolist())
+
+    together = packed(examples, 20, PAD)
+    assert len(together.ids) == 3  # 48 tokens
+    alone = [packed([example], 20, PAD) for example in examples]
+    wanted = sorted(loss for rows in alone for loss in losses(rows))
+    assert losses(together) == pytest.approx(wanted, abs=1e-5)
+
+
+def pairs_of(chosen: np.ndarray, rejected: np.ndarray, masks: np.ndarray) -> list[Pair]:
+    return [
+        Pair(Example(better.tolist(), one.tolist()), Example(worse.tolist(), other.tolist()))
+        for better, worse, one, other in zip(chosen, rejected, *masks, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("chosen_weight", [0.0, 0.3])
 def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) -> None:
     source = np.random.default_rng(6)
@@ -117,7 +158,9 @@ def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) 
     masks[:, :, 3] = True
     reference = source.normal(-20, 5, (5, 2)).astype(np.float32)
     order = np.array([4, 1, 2])
-    objective = Preferences(Pairs(chosen, masks[0], rejected, masks[1]), reference, order, 3, 0.1, chosen_weight)
+    pairs = pairs_of(chosen, rejected, masks)
+    objective = Preferences(pairs, reference, order, 3, 0.1, chosen_weight, length=20, pad=PAD)
+    assert objective.batch(0)["ids"].shape == (3, 2, 20)  # 13 and padding
     model = make_model(seed=7)
 
     def summed(ids: np.ndarray, mask: np.ndarray) -> float:
@@ -142,12 +185,13 @@ def preferences() -> Preferences:
     masks = source.random((2, 9, 14)) < 0.5
     masks[:, :, 3] = True
     reference = source.normal(-20, 5, (9, 2)).astype(np.float32)
-    return Preferences(Pairs(chosen, masks[0], rejected, masks[1]), reference, np.arange(9), 9, 0.1, 0.3)
+    return Preferences(pairs_of(chosen, rejected, masks), reference, np.arange(9), 9, 0.1, 0.3, length=13, pad=PAD)
 
 
 def answers() -> AssistantTokens:
     source = np.random.default_rng(5)
-    return AssistantTokens(source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, np.arange(9), 9)
+    ids, mask, documents = source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, source.random((9, 12)) < 0.2
+    return AssistantTokens(Rows(ids, mask, documents.cumsum(1)), np.arange(9), 9)
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 100])

@@ -47,7 +47,7 @@ def _run(
 
     if not items:
         return {}
-    asked = [_prompt(item) for item in items]
+    asked = [_prompt(item).rstrip("\n") for item in items]
     with progress.task("write programs", len(items)) as task:
         answers = generate(
             model, [tokenizer.encode(text) for text in asked], limit=256, stops=tokenizer.stops, advance=task.advance

@@ -83,7 +83,9 @@ def attempt(subject: Subject, problems: Sequence[Problem], style: Style) -> list
 
     tokenizer, settings = subject.tokenizer, subject.settings
     if style == "completion":
-        prompts = [tokenizer.encode(problem.prompt) for problem in problems]
+        # Without the newline at its end, which the model writes itself: many tokenizers join it with the indentation
+        # behind it, and a model has never seen the two apart.
+        prompts = [tokenizer.encode(problem.prompt.rstrip("\n")) for problem in problems]
     else:
         prompts = [tokenizer.chat([{"role": "user", "content": problem.question}]) for problem in problems]
     with subject.progress.task(f"{subject.name}, {style}: writing", len(problems)) as bar:
@@ -97,20 +99,20 @@ def attempt(subject: Subject, problems: Sequence[Problem], style: Style) -> list
         )
     texts = [tokenizer.decode(answer) for answer in answers]
     programs = [
-        complete(problem.prompt, text) if style == "completion" else extract(text)
+        complete(problem.prompt.rstrip("\n"), text) if style == "completion" else extract(text)
         for problem, text in zip(problems, texts, strict=True)
     ]
     return list(_judge(problems, programs, settings, subject.allow_unisolated))
 
 
 def complete(prompt: str, text: str) -> str:
-    """The function that prompt and completion make: the completion counts up to its first unindented line."""
-    lines = []
-    for line in text.split("\n"):
-        if line and not line[0].isspace():
-            break
-        lines.append(line)
-    return prompt + "\n".join(lines).rstrip() + "\n"
+    """The function that prompt and completion make: the completion counts up to its first unindented line.
+
+    What it writes before its first newline goes on with the prompt's last line.
+    """
+    first, *lines = text.split("\n")
+    end = next((at for at, line in enumerate(lines) if line and not line[0].isspace()), len(lines))
+    return prompt + "\n".join([first, *lines[:end]]).rstrip() + "\n"
 
 
 def extract(answer: str) -> str:

@@ -82,7 +82,7 @@ def extend(
         "original": rope.original,
         "computing": machine.why,
         "steps": objective.steps,
-        "tokens": objective.steps * objective.tokens_per_step,
+        "tokens": objective.tokens,
         "long_rows": objective.steps * settings.batch,
         "retrieval_share": settings.retrieval_share,
         "loss_first": mean(log[:tenth], "long"),
@@ -154,6 +154,7 @@ class LongAndShort(Objective):
         self.parts = {"long": self.long} if self.short is None else {"long": self.long, "short": self.short}
         self.steps = min(part.steps for part in self.parts.values())
         self.tokens_per_step = sum(part.tokens_per_step for part in self.parts.values())
+        self.tokens = sum(sum(part.count_tokens(self.steps)) for part in self.parts.values())
 
     def batch(self, step: int) -> Batch:
         """The batches of both lengths, `long_` or `short_` before the names of their tensors."""

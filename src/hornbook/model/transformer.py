@@ -226,6 +226,20 @@ class Transformer(nn.Module):
         first token. document_ids: (batch, time) of integers for sequences packed in one row: tokens of one number see
         each other, and positions begin anew with each. Not with a cache.
         """
+        x, angles, masks = self.enter(ids, kv_cache, attention_mask, document_ids)
+        for index, block in enumerate(self.blocks):
+            layer = kv_cache.layers[index] if kv_cache is not None else None
+            x = block(x, angles, masks[self.config.kind(index)], layer)
+        return self.norm(x)
+
+    def enter(
+        self,
+        ids: Tensor,
+        kv_cache: KVCache | None = None,
+        attention_mask: Tensor | None = None,
+        document_ids: Tensor | None = None,
+    ) -> tuple[Tensor, Angles | None, dict[AttentionKind, AttentionMask]]:
+        """What the first block reads (batch, time, width), and the angles and masks that every block needs."""
         if kv_cache is None:
             positions, angles, masks = self._at_once(ids, attention_mask, document_ids)
         else:
@@ -240,10 +254,7 @@ class Transformer(nn.Module):
             x = x * self.config.embedding_scale
         if self.config.positions == "learned":
             x = x + self.positions(positions).to(self.compute)
-        for index, block in enumerate(self.blocks):
-            layer = kv_cache.layers[index] if kv_cache is not None else None
-            x = block(x, angles, masks[self.config.kind(index)], layer)
-        return self.norm(x)
+        return x, angles, masks
 
     def logits(self, x: Tensor) -> Tensor:
         """x: (..., width) as `hidden` gives it -> logits (..., vocabulary) in fp32."""

@@ -5,6 +5,7 @@ A method (`methods.py`) decides how weights are rounded, a format (`model/format
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -83,10 +84,12 @@ def quantize(
             for module in model.children():
                 if isinstance(module, nn.Linear | nn.Embedding):
                     module.weight.data = module.weight.data.half()
+        calibration = Calibration(model, ids)
         for index, block in enumerate(model.blocks):
             for name in [name for name, module in block.named_modules() if isinstance(module, Linear)]:
-                gram = _gram(model, block.get_submodule(name), ids) if len(ids) else None
+                gram = calibration.gram(index, block.get_submodule(name)) if len(ids) else None
                 quantize_matrix(model, f"blocks.{index}.{name}", form, settings.method, gram)
+            calibration.advance(index)
             bar.advance()
         if settings.embeddings == "quantized" and not model.config.tied_embeddings:
             quantize_matrix(model, "lm_head", form)
@@ -117,24 +120,46 @@ def quantize_matrix(
     replace(model, name, layer)
 
 
-def _gram(model: Transformer, module: nn.Module, ids: Tensor, batch: int = 32) -> Tensor:
-    """Sum of x xᵀ over every input x that `module` sees while the model reads `ids`: (columns, columns) in float64.
+class Calibration:
+    """What a model's blocks read while it reads `ids`, one block at a time.
 
-    The layers before are quantized already, so that each matrix makes up for the errors that really reach it.
+    Only one block is ever computed: what the last one made is kept, rows x time x width numbers.
     """
-    import torch
 
-    total: list[Tensor] = []
+    def __init__(self, model: Transformer, ids: Tensor, batch: int = 32) -> None:
+        """ids: (rows, time), of which `batch` rows are computed at once."""
+        self._model = model
+        self._entered = [model.enter(ids[start : start + batch]) for start in range(0, len(ids), batch)]
 
-    def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0].flatten(0, -2).double()
-        total.append(x.mT @ x)
+    def gram(self, index: int, module: nn.Module) -> Tensor:
+        """Sum of x xᵀ over every input x that `module`, a part of block `index`, sees: (columns, columns) in float64.
 
-    handle = module.register_forward_pre_hook(watch)
-    for start in range(0, len(ids), batch):
-        model.hidden(ids[start : start + batch])
-    handle.remove()
-    return torch.stack(total).sum(0)
+        What is before it is quantized already, so that each matrix makes up for the errors that really reach it.
+        """
+        import torch
+
+        total: list[Tensor] = []
+
+        def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            x = inputs[0].flatten(0, -2).double()
+            total.append(x.mT @ x)
+            raise _Seen
+
+        handle = module.register_forward_pre_hook(watch)
+        for x, angles, masks in self._entered:
+            with contextlib.suppress(_Seen):
+                self._model.blocks[index](x, angles, masks[self._model.config.kind(index)], None)
+        handle.remove()
+        return torch.stack(total).sum(0)
+
+    def advance(self, index: int) -> None:
+        """Go on behind block `index`."""
+        block, kind = self._model.blocks[index], self._model.config.kind(index)
+        self._entered = [(block(x, angles, masks[kind], None), angles, masks) for x, angles, masks in self._entered]
+
+
+class _Seen(Exception):
+    """A module was reached: what is behind it need not be computed."""
 
 
 class QuantizeStageSettings(Settings):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.loop import Parts
+    from hornbook.train.rows import Example, Pair
 
 
 class DpoSettings(TrainSettings):
@@ -39,6 +40,9 @@ class DpoSettings(TrainSettings):
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(16, ge=1, description="pairs in a step")
     epochs: float = Field(1.0, gt=0)
+    max_length: int | None = Field(
+        None, ge=2, description="tokens of a prompt and its answer at most; unset: the model's context"
+    )
     beta: float = Field(0.1, gt=0, description="how closely the policy keeps to the reference")
     chosen_weight: float = Field(
         0.2,
@@ -71,20 +75,28 @@ def dpo(
 
     tokenizer = Tokenizer(base)
     model = checkpoint.load(base, dtype=torch.float32)
-    pairs, left_out = encode_pairs(preferences, tokenizer, model.config.context + 1)
-    rows = int(len(pairs.chosen) * settings.epochs) // settings.batch * settings.batch
-    if not rows:
+    length = min(model.config.context, settings.max_length or model.config.context)
+    pairs, left_out = encode_pairs(preferences, tokenizer, length + 1)
+    if preferences and not pairs:
         raise UserError(
-            f"dpo: {settings.epochs:g} epochs of {len(pairs.chosen)} pairs do not fill one batch of {settings.batch}; "
+            f"dpo: in each of the {len(preferences)} pairs an answer with its prompt is longer than {length} tokens; "
+            + ("raise dpo.max_length" if length < model.config.context else "the model's context holds no more")
+        )
+    reads = int(len(pairs) * settings.epochs) // settings.batch * settings.batch
+    if not reads:
+        raise UserError(
+            f"dpo: {settings.epochs:g} epochs of {len(pairs)} pairs do not fill one batch of {settings.batch}; "
             "lower dpo.batch"
         )
     objective = Preferences(
         pairs,
-        reference=np.full((len(pairs.chosen), 2), np.nan, dtype=np.float32),
-        order=schedule([len(pairs.chosen)], [1.0], rows, settings.epochs, derive(seed, "dpo")).rows,
+        reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
+        order=schedule([len(pairs)], [1.0], reads, settings.epochs, derive(seed, "dpo")).rows,
         batch_pairs=settings.batch,
         beta=settings.beta,
         chosen_weight=settings.chosen_weight,
+        length=length,
+        pad=tokenizer.pad,
     )
     log = train(
         model,
@@ -98,62 +110,34 @@ def dpo(
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     tenth = max(1, len(log) // 10)
     return {
-        "pairs": len(pairs.chosen),
+        "pairs": len(pairs),
         "too_long": left_out,
         "steps": objective.steps,
-        "tokens": objective.steps * objective.tokens_per_step,
+        "tokens": objective.tokens,
         "loss": mean(log[-tenth:]),
         "accuracy_first": mean(log[:tenth], "accuracy"),
         "accuracy_last": mean(log[-tenth:], "accuracy"),
     }
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Chosen and rejected rows of ids with their masks, True where the answer is: each (pairs, row)."""
-
-    chosen: NDArray[np.int64]
-    chosen_mask: NDArray[np.bool_]
-    rejected: NDArray[np.int64]
-    rejected_mask: NDArray[np.bool_]
-
-
-def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> tuple[Pairs, int]:
-    """Rows for each preference; a pair of which either answer does not fit is left out and counted.
+def encode_pairs(
+    preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int
+) -> tuple[list[Pair], int]:
+    """Each preference as ids; a pair of which either answer has more than `row` ids is left out and counted.
 
     A preference has a `prompt` (text to complete, ended by the end of the document) or `messages` (a conversation,
-    ended by what ends the assistant's turn), and the texts `chosen` and `rejected`.
+    ended as the template ends the assistant's turn), and the texts `chosen` and `rejected`.
     """
-    import numpy as np
+    from hornbook.train.rows import Pair, completion, last_answer
 
-    pad, end, end_turn = tokenizer.pad, tokenizer.end_of_text, tokenizer.end_of_turn
-    chosen: list[tuple[list[int], list[bool]]] = []
-    rejected: list[tuple[list[int], list[bool]]] = []
-    for preference in preferences:
-        chat = bool(preference.get("messages"))
-        prompt = tokenizer.chat(preference["messages"]) if chat else tokenizer.encode(preference["prompt"])
-        stop = end_turn if chat else end
-        better = answer_row(prompt, [*tokenizer.encode(preference["chosen"]), stop], row, pad)
-        worse = answer_row(prompt, [*tokenizer.encode(preference["rejected"]), stop], row, pad)
-        if better is not None and worse is not None:
-            chosen.append(better)
-            rejected.append(worse)
-    pairs = Pairs(
-        np.array([ids for ids, _ in chosen], dtype=np.int64).reshape(-1, row),
-        np.array([mask for _, mask in chosen], dtype=np.bool_).reshape(-1, row),
-        np.array([ids for ids, _ in rejected], dtype=np.int64).reshape(-1, row),
-        np.array([mask for _, mask in rejected], dtype=np.bool_).reshape(-1, row),
-    )
-    return pairs, len(preferences) - len(chosen)
+    def answered(preference: dict[str, Any], answer: str) -> Example:
+        if preference.get("messages"):
+            return last_answer(tokenizer, preference["messages"], answer)
+        return completion(tokenizer, preference["prompt"], answer)
 
-
-def answer_row(prompt: Sequence[int], answer: Sequence[int], row: int, pad: int) -> tuple[list[int], list[bool]] | None:
-    """One prompt and its answer, padded on the right, with the answer's mask; None when a row cannot hold both."""
-    ids = [*prompt, *answer]
-    if len(ids) > row:
-        return None
-    room = row - len(ids)
-    return ids + [pad] * room, [False] * len(prompt) + [True] * len(answer) + [False] * room
+    pairs = [Pair(answered(one, one["chosen"]), answered(one, one["rejected"])) for one in preferences]
+    fitting = [pair for pair in pairs if all(len(example.ids) <= row for example in pair)]
+    return fitting, len(pairs) - len(fitting)
 
 
 def _compute_reference(
@@ -177,9 +161,6 @@ def _compute_reference(
         return torch.cat(made).numpy()
 
     with progress.task("reference log-probabilities", objective.steps * objective.batch_pairs) as bar:
-        if len({len(part["ids"]) for part in parts(0)}) > 1:
-            with torch.random.fork_rng():
-                told(0)  # a compiled model may compute otherwise once it has met parts of several sizes
         with torch.random.fork_rng():
             for step in range(objective.steps):
                 pairs = objective.order[step * objective.batch_pairs : (step + 1) * objective.batch_pairs]
@@ -199,33 +180,35 @@ class Preferences(Objective):
     order: the pairs in the order in which they are read, each as often as there are epochs.
     """
 
-    pairs: Pairs
+    pairs: Sequence[Pair]
     reference: NDArray[np.float32]
     order: NDArray[np.int64]
     batch_pairs: int
     beta: float
     chosen_weight: float
+    length: int  # of the longest row that is computed
+    pad: int
 
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_pairs
-        self.tokens_per_step = 2 * self.batch_pairs * (self.pairs.chosen.shape[1] - 1)
+        read = self.order[: self.steps * self.batch_pairs]
+        self.tokens = sum(len(example.ids) - 1 for number in read for example in self.pairs[number])
+        self.tokens_per_step = round(self.tokens / max(1, self.steps))
 
     def batch(self, step: int) -> Batch:
-        """ids and targets (pairs, 2, row - 1), the chosen first; how many pairs, and how many chosen targets, count."""
-        import numpy as np
+        """ids and targets (pairs, 2, time), the chosen first; how many pairs, and how many chosen targets, count."""
         import torch
 
-        from hornbook.train.losses import IGNORE, count_targets
+        from hornbook.train.losses import count_targets
+        from hornbook.train.rows import padded
 
-        pairs = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
-        ids = torch.from_numpy(np.stack((self.pairs.chosen[pairs], self.pairs.rejected[pairs]), 1))
-        mask = torch.from_numpy(np.stack((self.pairs.chosen_mask[pairs], self.pairs.rejected_mask[pairs]), 1))
-        targets = ids[..., 1:].masked_fill(~mask[..., 1:], IGNORE)
+        numbers = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
+        ids, targets = padded([self.pairs[number] for number in numbers], self.length, self.pad)
         return {
-            "ids": ids[..., :-1],
+            "ids": ids,
             "targets": targets,
-            "reference": torch.from_numpy(self.reference[pairs]),
-            "pairs": torch.tensor(len(pairs)),
+            "reference": torch.from_numpy(self.reference[numbers]),
+            "pairs": torch.tensor(len(numbers)),
             "chosen_count": count_targets(targets[:, 0]),
         }
 
@@ -256,6 +239,7 @@ class Preferences(Objective):
         return loss, {"accuracy": right * share, "margin": margin.sum().item() * share}
 
 
+PAIR_TOKENS = 64  # of a row, of the built-in teacher's pairs, with padding
 DPO_PASSES = 4 / 3  # forward and backward of the policy, forward of the reference
 
 
@@ -278,8 +262,7 @@ def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
 
 
 def _dpo_effort(settings: DpoStageSettings, volume: Volume) -> Effort:
-    """Every row is padded to the model's context."""
-    tokens = volume.preferences * 2 * volume.context * settings.dpo.epochs
+    tokens = volume.preferences * 2 * min(volume.context, PAIR_TOKENS) * settings.dpo.epochs
     trained = volume.training("dpo", tokens, DPO_PASSES)
     return Effort(f"{volume.preferences:,} pairs", 0.0, (trained,), settings.dpo.compiles)
 

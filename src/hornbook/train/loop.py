@@ -50,8 +50,9 @@ def train(
     optimizers = optim.build(model, settings, machine.compute)
     if machine.compile:
         for block in model.blocks:
-            # One block's code serves all blocks: a fraction of the time that compiling the whole model takes.
-            block.compile()
+            # One block's code serves all blocks: a fraction of the time that compiling the whole model takes. Code for
+            # each size of its own: code for any size would replace the first, and compute otherwise than it did.
+            block.compile(dynamic=False)
 
     def parts(step: int) -> Iterator[Batch]:
         batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}

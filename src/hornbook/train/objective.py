@@ -22,7 +22,8 @@ class Objective(ABC):
     """
 
     steps: int
-    tokens_per_step: int
+    tokens_per_step: int  # that are computed, padding among them
+    tokens: int  # that are read in all steps, without padding
 
     @abstractmethod
     def batch(self, step: int) -> Batch:

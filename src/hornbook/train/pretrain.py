@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
+from hornbook.files import read_json, write_json
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
     from hornbook.model.transformer import Transformer
     from hornbook.tokens.mixture import Schedule
+
+
+# Beside a checkpoint's weights: control tokens that it was never shown. What later trains on them leaves the file out.
+_UNTRAINED = Path("training", "untrained_tokens.json")
 
 
 class PretrainSettings(TrainSettings):
@@ -64,6 +69,11 @@ def pretrain(
         phases[name], mixtures[name] = _phase(name, phase, tokens, config, settings.batch, tokenizer.pad, seed=seed)
     objective = Sequential(list(phases.values()))
     first = phases["phase1"].steps
+
+    def save(folder: Path) -> None:
+        checkpoint.save(model, folder, tokenizer)
+        write_json(folder / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
+
     began = time.monotonic()
     log = train(
         model,
@@ -73,19 +83,25 @@ def pretrain(
         label="pretraining",
         progress=progress,
         milestones={
-            first: lambda: checkpoint.save(model, into / "phase1", tokenizer),
-            objective.steps: lambda: checkpoint.save(model, into / "phase2", tokenizer),
+            first: lambda: save(into / "phase1"),
+            objective.steps: lambda: save(into / "phase2"),
         },
     )
     return {
         "parameters": config.parameters(),
         "computing": machine.why,
         "steps": {name: phase.steps for name, phase in phases.items()},
-        "tokens": {name: phase.steps * phase.tokens_per_step for name, phase in phases.items()},
+        "tokens": {name: phase.tokens for name, phase in phases.items()},
         "mixture": mixtures,
         "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
         "training_seconds": round(time.monotonic() - began, 1),
     }
+
+
+def untrained_tokens(checkpoint: Path) -> set[str]:
+    """Names of the control tokens that a checkpoint of `pretrain` was never shown; none for any other checkpoint."""
+    path = checkpoint / _UNTRAINED
+    return set(read_json(path)) if path.is_file() else set()
 
 
 def _phase(
@@ -105,17 +121,23 @@ def _phase(
             f"do not fill one batch of {batch}; lower pretrain.batch or add documents"
         )
     counts = [int((plan.shards == index).sum()) for index in range(len(sizes))]
+    objective = NextToken(tables, plan, batch, config.context + 1, pad)
     mixture = [
         {
             "sources": list(component.sources),
             "rows": count,
-            "tokens": count * config.context,
+            "tokens": tokens,
             "share": round(count / len(plan.rows), 4),
             "epochs": round(epochs, 3),
         }
-        for component, count, epochs in zip(phase.mixture, counts, plan.epochs(sizes), strict=True)
+        for component, count, epochs, tokens in zip(
+            phase.mixture, counts, plan.epochs(sizes), objective.tokens_of, strict=True
+        )
     ]
-    return NextToken(tables, plan, batch, config.context + 1, pad), mixture
+    return objective, mixture
+
+
+COUNTED = 4096  # rows of a shard that are in memory at once while its tokens are counted
 
 
 @dataclass
@@ -134,6 +156,20 @@ class NextToken(Objective):
     def __post_init__(self) -> None:
         self.steps = len(self.schedule.rows) // self.batch_rows
         self.tokens_per_step = self.batch_rows * (self.row - 1)
+        self.tokens_of = self.count_tokens(self.steps)
+        self.tokens = sum(self.tokens_of)
+
+    def count_tokens(self, steps: int) -> list[int]:
+        """How many ids of each shard the first `steps` steps read, without padding."""
+        return [self._count(shard, steps * self.batch_rows) for shard in range(len(self.shards))]
+
+    def _count(self, shard: int, read: int) -> int:
+        import numpy as np
+
+        table = self.shards[shard]
+        times = np.bincount(self.schedule.rows[:read][self.schedule.shards[:read] == shard], minlength=len(table))
+        parts = (slice(start, start + COUNTED) for start in range(0, len(table), COUNTED))
+        return sum(int((table[part, :-1] != self.pad).sum(1) @ times[part]) for part in parts)
 
     def batch(self, step: int) -> Batch:
         """ids (batch, row - 1), targets, shifted by one, and how many count."""
@@ -167,6 +203,7 @@ class Sequential(Objective):
     def __post_init__(self) -> None:
         self.steps = sum(part.steps for part in self.parts)
         self.tokens_per_step = self.parts[0].tokens_per_step
+        self.tokens = sum(part.tokens for part in self.parts)
 
     def batch(self, step: int) -> Batch:
         """The batch of the part that `step` falls into."""

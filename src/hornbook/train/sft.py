@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from hornbook.model.tokenizers import Message, Tokenizer
     from hornbook.model.transformer import Transformer
+    from hornbook.train.rows import Rows
 
 
 class SftSettings(TrainSettings):
@@ -35,6 +36,9 @@ class SftSettings(TrainSettings):
     muon_learning_rate: float = Field(4e-3, gt=0)
     decay: float = Field(1.0, ge=0, le=1)
     epochs: float = Field(1.0, gt=0)
+    max_length: int | None = Field(
+        None, ge=2, description="tokens of a row, which whole conversations share; unset: the model's context"
+    )
 
 
 def sft(
@@ -59,104 +63,113 @@ def sft(
 
     tokenizer = Tokenizer(base)
     model = checkpoint.load(base, dtype=torch.float32)
-    introduce_control_tokens(model, tokenizer)
-    ids, mask, left_out = pack_conversations(conversations, tokenizer, model.config.context + 1, tokenizer.pad)
-    rows = int(len(ids) * settings.epochs)
-    order = schedule([len(ids)], [1.0], rows, settings.epochs, derive(seed, "sft")).rows
+    start_control_tokens(model, tokenizer)
+    length = min(model.config.context, settings.max_length or model.config.context)
+    rows, left_out = pack_conversations(conversations, tokenizer, length + 1, tokenizer.pad)
+    if conversations and not len(rows.ids):
+        raise UserError(
+            f"sft: each of the {len(conversations)} conversations is longer than {length} tokens; "
+            + ("raise sft.max_length" if length < model.config.context else "the model's context holds no more")
+        )
+    reads = int(len(rows.ids) * settings.epochs)
+    order = schedule([len(rows.ids)], [1.0], reads, settings.epochs, derive(seed, "sft")).rows
     if len(order) < settings.batch:
         raise UserError(
-            f"sft: {len(conversations)} conversations fill {len(ids)} rows; "
-            f"{settings.epochs:g} epochs of them do not fill one batch of {settings.batch}; lower sft.batch"
+            f"sft: {len(conversations)} conversations fill {len(rows.ids)} rows of {length} tokens; "
+            f"{settings.epochs:g} epochs of them do not fill one batch of {settings.batch}; "
+            "lower sft.batch or sft.max_length"
         )
-    objective = AssistantTokens(ids, mask, order, settings.batch)
+    objective = AssistantTokens(rows, order, settings.batch)
     log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress)
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
         "conversations": len(conversations) - left_out,
         "too_long": left_out,
-        "rows": len(ids),
+        "rows": len(rows.ids),
         "steps": objective.steps,
-        "tokens": objective.steps * objective.tokens_per_step,
-        "answer_share": round(float(mask.mean()), 4),
+        "tokens": objective.tokens,
+        "answer_share": round(float(rows.mask.mean()), 4),
         "loss": mean(log[-20:]),
     }
 
 
-def introduce_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
-    """Give the conversation's control tokens the vectors of tokens that mean something similar.
+def start_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
+    """Give control tokens that no training has read the vectors of tokens that mean something similar.
 
-    Pretraining never shows them, and pushes all of them in the one direction that keeps them from being predicted: they
-    end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the beginning of an
-    answer as a newline. docs/log.md tells what that is worth. Models with other control tokens than Hornbook's were
-    taught theirs elsewhere.
+    Pretraining on plain text never shows them, and pushes all of them in the one direction that keeps them from being
+    predicted: they end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the
+    beginning of an answer as a newline. docs/log.md tells what that is worth. The checkpoint says which those are; what
+    a fine-tuned or a downloaded model knows of its control tokens stays as it is.
     """
     import torch
 
     from hornbook.model.tokenizers import ASSISTANT, END, SYSTEM, USER
+    from hornbook.train.pretrain import untrained_tokens
 
-    if not all(tokenizer.has_control(name) for name in (SYSTEM, USER, END, ASSISTANT)):
-        return
+    untrained = untrained_tokens(tokenizer.folder)
     vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
-    newline = tokenizer.encode("\n")[0]
+    starts = {name: tokenizer.end_of_text for name in (SYSTEM, USER, END)}
+    starts[ASSISTANT] = tokenizer.encode("\n")[0]
     with torch.no_grad():
         for weight in vectors:
-            for name in (SYSTEM, USER, END):
-                weight[tokenizer.control(name)] = weight[tokenizer.end_of_text]
-            weight[tokenizer.control(ASSISTANT)] = weight[newline]
+            for name in untrained & starts.keys():
+                weight[tokenizer.control(name)] = weight[starts[name]]
 
 
 def pack_conversations(
     conversations: Sequence[Sequence[Message]], tokenizer: Tokenizer, row: int, pad: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
-    """Pack whole conversations into rows of `row` ids.
+) -> tuple[Rows, int]:
+    """Pack whole conversations into rows of `row` ids, of which those are learnt that the assistant writes.
 
-    Returns ids (rows, row), a mask (rows, row) of the tokens that the assistant writes, and how many conversations were
-    left out because a row cannot hold them: cut short, they would teach the model to stop in the middle.
+    Returns the rows, and how many conversations were left out because a row cannot hold them: cut short, they would
+    teach the model to stop in the middle.
     """
-    import numpy as np
+    from hornbook.train.rows import Example, packed
 
-    from hornbook.tokens.pack import fill, pack
-
-    encoded = [tokenizer.chat_with_mask(messages) for messages in conversations]
-    fitting = [(ids, mask) for ids, mask in encoded if len(ids) <= row]
-    plan = pack([len(ids) for ids, _ in fitting], row)
-    ids = fill(plan, [ids for ids, _ in fitting], row, pad).astype(np.int64)
-    mask = fill(plan, [list(map(int, mask)) for _, mask in fitting], row, 0).astype(np.bool_)
-    return ids, mask, len(encoded) - len(fitting)
+    examples = [Example(*tokenizer.chat_with_mask(messages)) for messages in conversations]
+    fitting = [example for example in examples if len(example.ids) <= row]
+    return packed(fitting, row, pad), len(examples) - len(fitting)
 
 
 @dataclass
 class AssistantTokens(Objective):
-    """Cross-entropy of what the assistant writes: rows of ids, and a mask (both (rows, row)) that is True there.
+    """Cross-entropy of what the assistant writes; conversations that share a row do not see each other.
 
     order: the rows in the order in which they are read, each as often as there are epochs.
     """
 
-    ids: NDArray[np.int64]
-    mask: NDArray[np.bool_]
+    rows: Rows
     order: NDArray[np.int64]
     batch_rows: int
 
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_rows
-        self.tokens_per_step = self.batch_rows * (self.ids.shape[1] - 1)
+        self.tokens_per_step = self.batch_rows * (self.rows.ids.shape[1] - 1)
+        read = self.order[: self.steps * self.batch_rows]
+        self.tokens = int((self.rows.document_ids[read, :-1] != 0).sum())
 
     def batch(self, step: int) -> Batch:
-        """ids (batch, row - 1), targets: IGNORE where somebody else writes, and how many count."""
+        """ids and document_ids (batch, row - 1), targets: IGNORE where somebody else writes, and how many count."""
         import torch
 
         from hornbook.train.losses import IGNORE, count_targets
 
         rows = self.order[step * self.batch_rows : (step + 1) * self.batch_rows]
-        ids, mask = torch.from_numpy(self.ids[rows]), torch.from_numpy(self.mask[rows])
+        ids, mask, documents = (torch.from_numpy(table[rows]) for table in self.rows)
         targets = ids[:, 1:].masked_fill(~mask[:, 1:], IGNORE)
-        return {"ids": ids[:, :-1], "targets": targets, "count": count_targets(targets)}
+        return {
+            "ids": ids[:, :-1],
+            "document_ids": documents[:, :-1],
+            "targets": targets,
+            "count": count_targets(targets),
+        }
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy in nats a token of the assistant's."""
         from hornbook.train.losses import cross_entropy
 
-        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
+        logits = model(batch["ids"], document_ids=batch["document_ids"])
+        return cross_entropy(logits, batch["targets"], batch["count"]), {}
 
 
 CHAT_TOKENS = 80  # of the built-in teacher's conversations, on average

@@ -281,6 +281,32 @@ def test_what_follows_the_assistants_words_in_a_run_ends_its_turn(tokenizer_fold
     assert tokenizer.decode(tokenizer.chat(spoken("Hi"))) == "Instruct: Hi\nOutput:"
 
 
+@pytest.mark.parametrize("space", [" ", "\n", ""])
+def test_white_space_before_the_end_of_a_turn_is_learnt_with_it(
+    tokenizer_folder: Path, tmp_path: Path, space: str
+) -> None:
+    """Llama-2's `answer </s>`: a model that never learns the space and the end behind it goes on for ever."""
+    template = (
+        "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '"
+        + space.replace("\n", "\\n")
+        + "<|end|>' }}{% endfor %}"
+    )
+    tokenizer = with_template(tokenizer_folder, tmp_path, template)
+    ids, mask = tokenizer.chat_with_mask(spoken("Hi", "Yes", "Bye", "No"))
+    end = tokenizer.control("<|end|>")
+    learnt = [token for token, written in zip(ids, mask, strict=True) if written]
+    assert learnt == [*tokenizer.encode("Yes" + space), end, *tokenizer.encode("No" + space), end]
+
+
+@pytest.mark.parametrize("kind", ["hornbook", "cl100k", "sentencepiece"])
+def test_two_texts_in_one_encoding(kind: str, tokenizer: Tokenizer) -> None:
+    ids, mask = tokenizer.encode_with_mask("def add(a, b):", "\n    return a + b\n")
+    assert ids == tokenizer.encode("def add(a, b):\n    return a + b\n")
+    first = mask.index(True)
+    assert all(mask[first:])
+    assert tokenizer.decode(ids[first:]).lstrip() == "return a + b\n"
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

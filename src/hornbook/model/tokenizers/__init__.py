@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hornbook.model.tokenizers import chat as chats
 from hornbook.model.tokenizers import folder as folders
 from hornbook.model.tokenizers import stream as streams
 from hornbook.model.tokenizers.folder import FILES
-from hornbook.model.tokenizers.pieces import Message, Rendered, render, spelled
+from hornbook.model.tokenizers.pieces import Message, Piece, Rendered, render, spelled
 
 __all__ = ["ASSISTANT", "END", "END_OF_TEXT", "FILES", "PAD", "SYSTEM", "USER", "Message", "Tokenizer"]
 
@@ -90,9 +90,19 @@ class Tokenizer:
         return name in self._control
 
     @property
+    def controls(self) -> Mapping[str, int]:
+        """Spelling and id of every control token."""
+        return self._control
+
+    @property
+    def end_of_text_name(self) -> str:
+        """Spelling of the control token that ends a document."""
+        return self._names.get("eos_token", END_OF_TEXT)
+
+    @property
     def end_of_text(self) -> int:
         """Id that ends a document."""
-        return self.control(self._names.get("eos_token", END_OF_TEXT))
+        return self.control(self.end_of_text_name)
 
     def named(self, role: str) -> int | None:
         """Id of the token that the folder's files call `bos_token`, `pad_token` and so on, None without one."""
@@ -152,6 +162,11 @@ class Tokenizer:
         variables: dict[str, Any] = {"add_generation_prompt": answer, **self._names}
         where = f"the chat template in {self.folder}"
         return render(self.template, messages, variables, where, self._control)
+
+    def encode_with_mask(self, text: str, learnt: str) -> tuple[list[int], list[bool]]:
+        """Ids of two plain texts in one encoding, and which of them hold a character of the second."""
+        pieces = [Piece(text, True, False), Piece(learnt, True, True)]
+        return chats.encode(Rendered(pieces, turns=False), {}, self._encode_run)
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into `folder`, so that `Tokenizer` and transformers' AutoTokenizer read them."""

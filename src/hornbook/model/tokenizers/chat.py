@@ -20,7 +20,8 @@ def encode(
 
     control: spelling and id of every control token. encode_run(text, first) gives the Encoding of plain text; `first`
     tells that no control token is in front of it. A token is the assistant's if any of its characters is, and so is
-    the token that follows an assistant's message: it ends the turn.
+    what ends its turn: the control token behind its words, with the white space that the template puts between them,
+    or, where plain text follows, the next token.
     """
     control_token = spelled(control)
     ids: list[int] = []
@@ -60,9 +61,11 @@ def _encode_run(
     for piece in run:
         end = start + len(piece.text)
         if piece.written:
-            after = next((index for index, (begin, _) in enumerate(offsets) if begin >= end), None) if turns else None
-            pending = turns and after is None
+            after = next((index for index, (begin, _) in enumerate(offsets) if begin >= end), len(offsets))
+            pending = turns and not text[end:].strip()
             for index, (begin, stop) in enumerate(offsets):
-                written[index] |= (begin < end and stop > start) or index == after
+                ends_turn = turns and (index == after or (pending and index > after))
+                written[index] |= (begin < end and stop > start) or ends_turn
+            for index, (begin, stop) in enumerate(offsets):
         start = end
     return ([] if encoding is None else encoding.ids), written, pending
