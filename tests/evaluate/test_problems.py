@@ -37,7 +37,10 @@ def test_complete(text: str, body: str) -> None:
 
 
 def test_what_goes_on_with_the_prompts_last_line() -> None:
-    assert complete('def f():\n    """x"""', "  # said\n    return 1\nf()") == 'def f():\n    """x"""  # said\n    return 1\n'
+    assert (
+        complete('def f():\n    """x"""', "  # said\n    return 1\nf()")
+        == 'def f():\n    """x"""  # said\n    return 1\n'
+    )
 
 
 @pytest.mark.parametrize(

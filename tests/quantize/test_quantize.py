@@ -83,7 +83,9 @@ def test_calibration_reads_what_the_matrix_sees(name: str, make_model: Any) -> N
     assert len(seen) == len(model.blocks) == 2
 
 
-def test_each_block_is_read_once_for_each_of_its_matrices(make_checkpoint: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_each_block_is_read_once_for_each_of_its_matrices(
+    make_checkpoint: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     """Not the whole model for each: its time would grow with the square of its depth."""
     reads: list[int] = []
     forward = Block.forward

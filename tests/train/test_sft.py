@@ -57,7 +57,10 @@ def test_none_fits(tokenizer: Tokenizer) -> None:
     ("settings", "told"),
     [
         ({"max_length": 10}, "each of the 3 conversations is longer than 10 tokens; raise sft.max_length"),
-        ({}, r"3 conversations fill 3 rows of 64 tokens; 1 epochs of them do not fill one batch of 32; lower sft.batch"),
+        (
+            {},
+            r"3 conversations fill 3 rows of 64 tokens; 1 epochs of them do not fill one batch of 32; lower sft.batch",
+        ),
     ],
 )
 def test_rows_that_do_not_do(settings: dict[str, int], told: str, base: Path, tmp_path: Path) -> None:

@@ -143,11 +143,11 @@ class Calibration:
         def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x = inputs[0].flatten(0, -2).double()
             total.append(x.mT @ x)
-            raise _Seen
+            raise _Reached
 
         handle = module.register_forward_pre_hook(watch)
         for x, angles, masks in self._entered:
-            with contextlib.suppress(_Seen):
+            with contextlib.suppress(_Reached):
                 self._model.blocks[index](x, angles, masks[self._model.config.kind(index)], None)
         handle.remove()
         return torch.stack(total).sum(0)
@@ -158,7 +158,7 @@ class Calibration:
         self._entered = [(block(x, angles, masks[kind], None), angles, masks) for x, angles, masks in self._entered]
 
 
-class _Seen(Exception):
+class _Reached(Exception):  # noqa: N818 (no error)
     """A module was reached: what is behind it need not be computed."""
 
 

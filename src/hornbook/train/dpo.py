@@ -120,9 +120,7 @@ def dpo(
     }
 
 
-def encode_pairs(
-    preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int
-) -> tuple[list[Pair], int]:
+def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> tuple[list[Pair], int]:
     """Each preference as ids; a pair of which either answer has more than `row` ids is left out and counted.
 
     A preference has a `prompt` (text to complete, ended by the end of the document) or `messages` (a conversation,
@@ -160,14 +158,14 @@ def _compute_reference(
         made = [objective.log_probabilities(model, part).detach().cpu() for part in parts(step)]
         return torch.cat(made).numpy()
 
-    with progress.task("reference log-probabilities", objective.steps * objective.batch_pairs) as bar:
-        with torch.random.fork_rng():
-            for step in range(objective.steps):
-                pairs = objective.order[step * objective.batch_pairs : (step + 1) * objective.batch_pairs]
-                unknown = np.isnan(objective.reference[pairs, 0])
-                if unknown.any():
-                    objective.reference[pairs[unknown]] = told(step)[unknown]
-                bar.advance(len(pairs))
+    total = objective.steps * objective.batch_pairs
+    with progress.task("reference log-probabilities", total) as bar, torch.random.fork_rng():
+        for step in range(objective.steps):
+            pairs = objective.order[step * objective.batch_pairs : (step + 1) * objective.batch_pairs]
+            unknown = np.isnan(objective.reference[pairs, 0])
+            if unknown.any():
+                objective.reference[pairs[unknown]] = told(step)[unknown]
+            bar.advance(len(pairs))
     buffer = io.BytesIO()
     np.save(buffer, objective.reference.astype("<f4"))
     write_bytes(path, buffer.getvalue())

@@ -108,7 +108,7 @@ def start_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
 
     untrained = untrained_tokens(tokenizer.folder)
     vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
-    starts = {name: tokenizer.end_of_text for name in (SYSTEM, USER, END)}
+    starts = dict.fromkeys((SYSTEM, USER, END), tokenizer.end_of_text)
     starts[ASSISTANT] = tokenizer.encode("\n")[0]
     with torch.no_grad():
         for weight in vectors:

@@ -298,8 +298,7 @@ def test_white_space_before_the_end_of_a_turn_is_learnt_with_it(
     assert learnt == [*tokenizer.encode("Yes" + space), end, *tokenizer.encode("No" + space), end]
 
 
-@pytest.mark.parametrize("kind", ["hornbook", "cl100k", "sentencepiece"])
-def test_two_texts_in_one_encoding(kind: str, tokenizer: Tokenizer) -> None:
+def test_two_texts_in_one_encoding(tokenizer: Tokenizer) -> None:
     ids, mask = tokenizer.encode_with_mask("def add(a, b):", "\n    return a + b\n")
     assert ids == tokenizer.encode("def add(a, b):\n    return a + b\n")
     first = mask.index(True)

@@ -66,6 +66,5 @@ def _encode_run(
             for index, (begin, stop) in enumerate(offsets):
                 ends_turn = turns and (index == after or (pending and index > after))
                 written[index] |= (begin < end and stop > start) or ends_turn
-            for index, (begin, stop) in enumerate(offsets):
         start = end
     return ([] if encoding is None else encoding.ids), written, pending
