@@ -28,12 +28,13 @@ DOUBLE = Problem("1", "numbers", "double", PROMPT, "Write double.", "    return 
         ("    y = x\n\n    return y\nprint(1)\n    z = 2", "    y = x\n\n    return y"),
         ("    return 2 * x", "    return 2 * x"),
         ("\treturn 2 * x\n# said\n", "\treturn 2 * x"),
+        ("", ""),
         ("return x\n", ""),
         ("\n\n    return x  \n", "\n\n    return x"),
     ],
 )
 def test_complete(text: str, body: str) -> None:
-    assert complete(PROMPT.rstrip("\n"), "\n" + text) == PROMPT + body + "\n"
+    assert complete(PROMPT.rstrip("\n"), "\n" + text) == (PROMPT + body).rstrip("\n") + "\n"
 
 
 def test_what_goes_on_with_the_prompts_last_line() -> None:
@@ -124,7 +125,8 @@ def test_attempt(style: Any, tokenizer_folder: Path, monkeypatch: pytest.MonkeyP
     def answer(model: Any, prompts: list[list[int]], *, advance: Callable[[int], None], **settings: Any) -> Any:
         asked.extend(tokenizer.decode(prompt) for prompt in prompts)
         assert settings["stops"] == tokenizer.stops
-        whole = "```python\n" + PROMPT + "{}```" if style == "chat" else "\n{}\nprint('more')\n"
+        left = PROMPT.removeprefix(asked[0])  # what token healing asks for again
+        whole = "```python\n" + PROMPT + "{}```" if style == "chat" else left + "{}\nprint('more')\n"
         return [tokenizer.encode(whole.format(body)) for body in bodies]
 
     monkeypatch.setattr(module, "generate", answer)
@@ -135,4 +137,4 @@ def test_attempt(style: Any, tokenizer_folder: Path, monkeypatch: pytest.MonkeyP
     assert attempts[1].wrong == "double(2) returned 2, not 4"
     assert attempts[2].wrong.startswith("timeout")
     assert attempts[0].program.rstrip() == (PROMPT + bodies[0]).rstrip()
-    assert asked[0] == PROMPT.rstrip("\n") if style == "completion" else "Write double." in asked[0]
+    assert PROMPT.startswith(asked[0]) if style == "completion" else "Write double." in asked[0]

@@ -42,17 +42,23 @@ def _run(
     model: Transformer, tokenizer: Tokenizer, items: Sequence[Item], progress: Progress, allow_unisolated: bool
 ) -> dict[tuple[str, str], bool]:
     from hornbook.inference.generate import generate
+    from hornbook.inference.healing import heal
     from hornbook.sandbox.program import Program
     from hornbook.sandbox.sandbox import Sandbox
 
     if not items:
         return {}
-    asked = [_prompt(item).rstrip("\n") for item in items]
+    asked = [heal(tokenizer, _prompt(item)) for item in items]
     with progress.task("write programs", len(items)) as task:
         answers = generate(
-            model, [tokenizer.encode(text) for text in asked], limit=256, stops=tokenizer.stops, advance=task.advance
+            model,
+            [one.ids for one in asked],
+            limit=256,
+            stops=tokenizer.stops,
+            first=[one.first for one in asked],
+            advance=task.advance,
         )
-    written = [complete(text, tokenizer.decode(answer)) for text, answer in zip(asked, answers, strict=True)]
+    written = [complete(one.text, one.completed(tokenizer, ids)) for one, ids in zip(asked, answers, strict=True)]
     jobs = [Program(checked(item, program), _ENTRY, ((),)) for item, program in zip(items, written, strict=True)]
     with Sandbox(allow_unisolated=allow_unisolated) as sandbox:
         outcomes = list(sandbox.run(jobs))

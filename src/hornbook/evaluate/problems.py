@@ -80,12 +80,12 @@ def _problem(row: dict[str, Any]) -> Problem:
 def attempt(subject: Subject, problems: Sequence[Problem], style: Style) -> list[Attempt]:
     """Answer every problem once and run the answers."""
     from hornbook.inference.generate import generate
+    from hornbook.inference.healing import heal
 
     tokenizer, settings = subject.tokenizer, subject.settings
+    healed = [heal(tokenizer, problem.prompt) for problem in problems] if style == "completion" else []
     if style == "completion":
-        # Without the newline at its end, which the model writes itself: many tokenizers join it with the indentation
-        # behind it, and a model has never seen the two apart.
-        prompts = [tokenizer.encode(problem.prompt.rstrip("\n")) for problem in problems]
+        prompts = [one.ids for one in healed]
     else:
         prompts = [tokenizer.chat([{"role": "user", "content": problem.question}]) for problem in problems]
     with subject.progress.task(f"{subject.name}, {style}: writing", len(problems)) as bar:
@@ -95,13 +95,13 @@ def attempt(subject: Subject, problems: Sequence[Problem], style: Style) -> list
             limit=settings.new_tokens,
             stops=tokenizer.stops,
             batch=settings.batch,
+            first=[one.first for one in healed] or None,
             advance=bar.advance,
         )
-    texts = [tokenizer.decode(answer) for answer in answers]
-    programs = [
-        complete(problem.prompt.rstrip("\n"), text) if style == "completion" else extract(text)
-        for problem, text in zip(problems, texts, strict=True)
-    ]
+    if style == "completion":
+        programs = [complete(one.text, one.completed(tokenizer, ids)) for one, ids in zip(healed, answers, strict=True)]
+    else:
+        programs = [extract(tokenizer.decode(ids)) for ids in answers]
     return list(_judge(problems, programs, settings, subject.allow_unisolated))
 
 

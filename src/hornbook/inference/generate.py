@@ -49,17 +49,20 @@ def generate(
     stops: Collection[int],
     sampling: Sampling | None = None,
     batch: int = 64,
+    first: Sequence[Collection[int]] | None = None,
     advance: Callable[[int], None] = lambda prompts: None,
 ) -> list[list[int]]:
     """Complete every prompt; the result is the same, whatever the batch size, while sampling is greedy.
 
-    Prompts are taken longest first, so that rows of a batch have similar lengths. `advance` hears of finished prompts.
+    Prompts are taken longest first, so that rows of a batch have similar lengths. first: of each prompt
+    the ids that may come first, any where there are none. `advance` hears of finished prompts.
     """
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
     answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling()):
+        allowed = [first[row] for row in rows] if first is not None else ()
+        for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling(), allowed):
             for position, token in ids.items():
                 if token not in stops:
                     answers[rows[position]].append(token)
@@ -68,7 +71,12 @@ def generate(
 
 
 def _steps(
-    model: Transformer, prompts: Sequence[Sequence[int]], limit: int, stops: Collection[int], sampling: Sampling
+    model: Transformer,
+    prompts: Sequence[Sequence[int]],
+    limit: int,
+    stops: Collection[int],
+    sampling: Sampling,
+    first: Sequence[Collection[int]] = (),
 ) -> Iterator[dict[int, int]]:
     """Each step's ids by row; a row drops out of the batch after a stop, or when its own context is full."""
     if any(not prompt for prompt in prompts):
@@ -90,7 +98,10 @@ def _steps(
         for start in range(0, ids.shape[1], PREFILL):
             part = slice(start, start + PREFILL)
             last = model.hidden(ids[:, part], kv_cache, None if unread is None else unread[:, part])[:, -1]
-        chosen = choose(model.logits(last), sampling, generator, seen)
+        logits = model.logits(last)
+        if count == 1:
+            logits = _only(logits, first)
+        chosen = choose(logits, sampling, generator, seen)
         if seen is not None:
             seen.scatter_(1, chosen[:, None], True)
         tokens = chosen.tolist()
@@ -109,3 +120,13 @@ def _steps(
             chosen = chosen[rows]
             seen = None if seen is None else seen[rows]
         ids, unread = chosen[:, None], None
+
+
+def _only(logits: Tensor, allowed: Sequence[Collection[int]]) -> Tensor:
+    """logits (batch, vocabulary) with minus infinity for all but the ids that a row is allowed, where it has such."""
+    logits = logits.clone()
+    for row, ids in enumerate(allowed):
+        if ids:
+            kept = torch.tensor(sorted(ids), device=logits.device)
+            logits[row] = torch.full_like(logits[row], -torch.inf).index_copy(0, kept, logits[row, kept])
+    return logits

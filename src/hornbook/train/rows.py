@@ -75,10 +75,9 @@ def padded(pairs: Sequence[Pair], most: int, pad: int) -> tuple[Tensor, Tensor]:
 def completion(tokenizer: Tokenizer, prompt: str, answer: str) -> Example:
     """A prompt and what it is completed with, ended as a text ends, in one encoding; the answer and its end are learnt.
 
-    Newlines at the prompt's end belong to the answer: many tokenizers join a newline with the indentation behind it,
-    so a prompt that ends with one is encoded otherwise than the same text within a document.
+    A token that begins in the prompt and ends in the answer is learnt: it is what healing asks the model for.
     """
-    ids, mask = tokenizer.encode_with_mask(prompt.rstrip("\n"), prompt[len(prompt.rstrip("\n")) :] + answer)
+    ids, mask = tokenizer.encode_with_mask(prompt, answer)
     return Example([*ids, tokenizer.end_of_text], [*mask, True])
 
 

@@ -303,7 +303,9 @@ def test_two_texts_in_one_encoding(tokenizer: Tokenizer) -> None:
     assert ids == tokenizer.encode("def add(a, b):\n    return a + b\n")
     first = mask.index(True)
     assert all(mask[first:])
-    assert tokenizer.decode(ids[first:]).lstrip() == "return a + b\n"
+    assert (
+        tokenizer.decode(ids[first:]).removeprefix("):").lstrip() == "return a + b\n"
+    )  # cl100k joins `):` and newline
 
 
 @pytest.mark.parametrize(

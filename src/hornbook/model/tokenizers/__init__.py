@@ -74,6 +74,17 @@ class Tokenizer:
         """Text of ids; tokens that the folder's files call special are left out."""
         return str(self._fast.decode([token for token in ids if token not in self._hidden], skip_special_tokens=False))
 
+    def beginning_with(self, text: str) -> list[int]:
+        """Ids of the tokens of plain text whose text begins with `text`, in order."""
+        wanted = text.encode()
+        return [token for token, spelled in self._spellings.items() if spelled.startswith(wanted)]
+
+    @cached_property
+    def _spellings(self) -> dict[int, bytes]:
+        """The bytes of every token that is no control token."""
+        control = set(self._control.values())
+        return streams.spellings(self._fast, [token for token in range(self.size) if token not in control])
+
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Text as ids arrive, never half a character; see `tokenizers.stream` for how it compares with `decode`."""
         return streams.stream(self._fast, ids, self._hidden)

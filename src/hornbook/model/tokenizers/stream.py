@@ -36,6 +36,28 @@ def stream(tokenizer: FastTokenizer, ids: Iterable[int], hidden: Container[int])
     return _by_decoding(tokenizer, ids)
 
 
+def spellings(tokenizer: FastTokenizer, ids: Iterable[int]) -> dict[int, bytes]:
+    """The bytes that each token adds to a text, wherever it stands; ids that have no token are left out."""
+    steps = _steps(tokenizer)
+    kinds = [step["type"] for step in steps]
+    sentencepiece = kinds in _SENTENCEPIECE and "String" in steps[0]["pattern"]
+
+    def spelled(token: int, piece: str) -> bytes:
+        if kinds == ["ByteLevel"]:
+            return unspell(piece)
+        if not sentencepiece:
+            return tokenizer.decode([token], skip_special_tokens=False).encode()
+        byte = _BYTE.fullmatch(piece)
+        return (
+            bytes([int(byte[1], 16)])
+            if byte
+            else piece.replace(steps[0]["pattern"]["String"], steps[0]["content"]).encode()
+        )
+
+    pieces = {token: tokenizer.id_to_token(token) for token in ids}
+    return {token: spelled(token, piece) for token, piece in pieces.items() if piece is not None}
+
+
 def _steps(tokenizer: FastTokenizer) -> list[dict[str, Any]]:
     """What the tokenizer's decoder does, as tokenizer.json writes it."""
     if tokenizer.decoder is None:
