@@ -222,6 +222,16 @@ def test_a_known_tokenizer_without_a_template_gets_its_models(
     assert tokenizer.stops == stops
 
 
+def test_a_known_tokenizer_with_a_template_stops_where_its_files_say(tmp_path: Path) -> None:
+    with_control(tmp_path, {0: "<|endoftext|>", 1: "<|im_start|>", 2: "<|im_end|>"})
+    assert 0 in Tokenizer(tmp_path).stops
+    write(tmp_path, "tokenizer_config.json", {"eos_token": "<|im_end|>", "unk_token": "<|endoftext|>"})
+    write(
+        tmp_path, "chat_template.jinja", "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
+    )
+    assert Tokenizer(tmp_path).stops == {2}
+
+
 def test_phi2_is_told_by_its_width() -> None:
     nothing = {}.get
     assert recognise(nothing, {"model_type": "phi", "hidden_size": 2560}) == CHAT_FORMATS["phi-2"]

@@ -82,7 +82,7 @@ def read(folder: Path) -> Loaded:
         hidden,
         names,
         known.template if template is None else template,
-        _stops(folder, model, names, known.stops, control),
+        _stops(folder, model, names, known.stops if template is None else (), control),
         config.get("legacy") is False,
     )
 
@@ -180,9 +180,10 @@ def _stops(
     known: tuple[str, ...],
     control: Mapping[str, int],
 ) -> frozenset[int]:
-    """Ids that end a generation: those that the folder's files list and those that end the model's turn anyway.
+    """Ids that end a generation: those that the folder's files list, and those `known` of a format that we lend it.
 
-    Published files leave some out: phi-3-mini's first one names 32000 (`<|endoftext|>`) but not 32007 (`<|end|>`).
+    Published files leave some out: phi-3-mini's first one names 32000 (`<|endoftext|>`) but not 32007 (`<|end|>`),
+    which the template tells.
     """
     generation = folder / "generation_config.json"
     listed = _object(generation).get("eos_token_id") if generation.is_file() else model.get("eos_token_id")
