@@ -83,7 +83,12 @@ def _text(name: str) -> dict[str, Any]:
 
 def _agreement() -> dict[str, Any]:
     names = ("f1", "precision", "recall", "exact", "within_one", "kappa", "macro_f1")
-    return {name: {"value": 0.8, "low": 0.7, "high": 0.9} for name in names}
+    measured = {name: {"value": 0.8, "low": 0.7, "high": 0.9} for name in names}
+    return {
+        **measured,
+        "always_yes": {"value": 0.7, "low": 0.6, "high": 0.8},
+        "gain": {"value": 0.1, "low": 0.0, "high": 0.2},
+    }
 
 
 def _graded(score: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_without_nan_keeps_everything_else():
     ("stage", "part"),
     [
         ("read", "9 documents"),
-        ("grade", "F1 0.80"),
+        ("grade", "kappa 0.80, F1 0.80 (0.70 by always yes)"),
         ("write", "4 exercises of 2 families"),
         ("clean", "10 documents kept, 3 removed"),
         ("tokens", "vocabulary of 300"),

@@ -220,3 +220,20 @@ def test_documents_lead_back_to_paths(whole_page):
     words = Page(whole_page).words
     assert "library · first.py" in words
     assert words.index("first.py") < words.index("second.py")
+
+
+def test_what_should_make_one_careful_is_told(make_run, figures, tmp_path):
+    figures["grade"]["not_made_for"] = {"manual": [2, 2]}
+    figures["clean"]["sources"]["manual"] = {"read": 90, "documents": 0, "near duplicate": 90}
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "2 of 2 documents graded of manual are neither" in page.words
+    assert "the clean stage kept 0 of 90 documents of manual" in page.words
+
+
+def test_scores_of_a_classifier_that_was_learned_before(make_run, figures, tmp_path):
+    applied = figures["grade"]
+    for name in ("grades", "examples", "grader"):
+        del applied[name]
+    applied.update(graded=0, held_out=0, learned={"grader": "labels of mine.csv", "graded": 40})
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "had learned 40 grades of labels of mine.csv" in page.words

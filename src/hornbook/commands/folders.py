@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hornbook import machine
 from hornbook.commands.stopping import stoppable
+from hornbook.corpus.by_source import kept_by_source, nearly_gone
+from hornbook.corpus.grade.agreement import doubts as agreement_doubts
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs import single
 from hornbook.runs.single import Made, Place, Places
 from hornbook.runs.stage import Stage
 from hornbook.runs.store import Job
 from hornbook.settings import Settings
+from hornbook.terminal import printable
 from hornbook.workers import runner as runners
 
 console = Console()
+
+_SOURCES = 20  # that are told of one by one
 
 RUNNER = Annotated[
     str | None,
@@ -83,7 +89,46 @@ def tell(made: Made, into: Path, what: str) -> None:
     console.print(told, highlight=False, soft_wrap=True, markup=False)
     for key, words in (("removed", "removed"), ("lines", "lines taken out"), ("masked", "masked")):
         _tell_counts(made.figures.get(key), words)
+    tell_sources(made.figures)
+    tell_doubts(made.figures)
     console.print(f"The {what}: {into}", highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line as it is."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def tell_sources(figures: Mapping[str, Any]) -> None:
+    """Where anything was dropped: what was kept of each source, the most bereft first."""
+    found = sorted(kept_by_source(figures), key=lambda one: (one.share, one.source))
+    if all(one.kept == one.read for one in found):
+        return
+    for one in found[:_SOURCES]:
+        say(f"  {printable(one.source) or '(no source)'}: {one.kept:,} of {one.read:,} kept ({_percent(one.share)})")
+    if rest := found[_SOURCES:]:
+        kept, read = sum(one.kept for one in rest), sum(one.read for one in rest)
+        say(f"  {len(rest):,} more sources: {kept:,} of {read:,} kept")
+
+
+def _percent(share: float) -> str:
+    """100% and 0% only where they are true."""
+    return f"{share:.0%}" if share in (0, 1) or 0.01 <= share < 0.995 else f"{share:.2%}"
+
+
+def tell_doubts(figures: Mapping[str, Any], hint: str = "") -> None:
+    """Warn of what in a stage's figures should make one careful. hint: what to do about a source that is lost."""
+    for told in doubts(figures, hint):
+        console.print(f"[yellow]warning:[/yellow] {escape(printable(told))}", highlight=False, soft_wrap=True)
+
+
+def doubts(figures: Mapping[str, Any], hint: str = "") -> list[str]:
+    """The warnings of `tell_doubts`, in sentences."""
+    lost = [
+        f"{one.source or 'what has no source'} is nearly gone: {one.kept:,} of {one.read:,} documents are kept{hint}"
+        for one in nearly_gone(figures)
+    ]
+    return [*lost, *agreement_doubts(figures)]
 
 
 def _tell_counts(counts: Any, what: str) -> None:

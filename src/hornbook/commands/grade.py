@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage
+from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, say, tell_doubts, tell_sources
 from hornbook.commands.settings import settings_of
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
 from hornbook.corpus.grade import GRADE
@@ -36,7 +37,21 @@ def grade(  # noqa: PLR0913 (one for each option)
     threshold: Annotated[int | None, typer.Option(min=1, max=5, help="The grade that counts as educational.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Drop what scores below the threshold.")] = False,
     share: Annotated[
-        float | None, typer.Option(min=0.0001, max=1, help="Keep this share of the documents, the best.")
+        list[str] | None,
+        typer.Option(
+            metavar="[SOURCE=]SHARE",
+            help="Keep this share of the documents, the best; or this share of a source (* for every other one), "
+            "repeated.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|COLUMN", help="Your own grades, 0 to 5: a table of id (or text) and score, or a column."
+        ),
+    ] = None,
+    classifier: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Score with a classifier that was learned before; ask nobody.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same sample; 1 unless told.")] = None,
     force: FORCE = False,
@@ -51,8 +66,11 @@ def grade(  # noqa: PLR0913 (one for each option)
     ] = False,
 ) -> None:
     """Grade a sample by a rubric, learn the grades, score every document. Repeated, it pays for no answer twice."""
-    if drop and share is not None:
+    if drop and share:
         raise UserError("--drop (by the threshold) and --share are two ways to keep documents: use one of them")
+    ways = {"--teacher": bool(teacher), "--labels": labels is not None, "--classifier": classifier is not None}
+    if sum(ways.values()) > 1:
+        raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
     choose_runner(runner, workers)
     asked: dict[str, Any] | None = None
     if teacher and list(teacher) != [BUILTIN]:
@@ -62,14 +80,33 @@ def grade(  # noqa: PLR0913 (one for each option)
         raise UserError("the built-in teacher sends nothing and costs nothing; --dry-run needs --teacher URL#MODEL")
     else:
         load(rubric)
-    flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "share": share, "seed": seed}
-    given = {key: value for key, value in {**flags, "teacher": asked}.items() if value is not None}
+    flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "share": _shares(share), "seed": seed}
+    more = {"labels": labels, "classifier": classifier, "teacher": asked}
+    given = {key: value for key, value in {**flags, **more}.items() if value is not None}
     stage_settings = settings_of(GRADE, overrides or [], given=given)
     if dry_run and stage_settings.teacher is not None:
         _preview(corpus, load(rubric), stage_settings.grade, stage_settings.teacher.client(), stage_settings.seed)
         return
     made = run_stage(GRADE, stage_settings, into, force=force, corpus=corpus)
     _show(made.manifest.figures, into, made.before)
+
+
+def _shares(given: Sequence[str] | None) -> float | dict[str, float] | None:
+    """`0.5` for all documents together, or `web=0.5` for each source that is named."""
+    found: dict[str, float] = {}
+    for word in given or ():
+        source, equals, number = word.rpartition("=")
+        try:
+            found[source] = float(number)
+        except ValueError:
+            raise UserError(f"--share {word!r} is no share: give 0.5, or SOURCE=0.5 for one source") from None
+        if equals and not source:
+            raise UserError(f"--share {word!r} names no source before the =")
+    if "" in found:
+        if len(found) > 1 or len(given or ()) > 1:
+            raise UserError("--share is one share of all documents, or SOURCE=SHARE for each source: not both")
+        return found[""]
+    return found or None
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
@@ -85,27 +122,38 @@ def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: Clien
 
 def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
     if before:
-        console.print("It is there already, whole; nothing was asked.", highlight=False)
-    counts = ", ".join(f"{number:,} x {grade}" for grade, number in figures["grades"].items() if number)
+        say("It is there already, whole; nothing was asked.")
     agreement = figures["agreement"]
-    console.print(
-        f"{figures['graded']:,} documents graded by {figures['grader']} ({figures['failed']:,} failed): {counts}.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"Every one of {figures['documents']:,} documents has a score; the classifier's F1 on {figures['held_out']:,} "
-        f"held-out grades at {figures['threshold']} is {agreement['f1']['value']:.2f}, kappa over all grades "
-        f"{agreement['kappa']['value']:.2f}.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if figures["kept"] < figures["documents"]:
-        console.print(
-            f"{figures['kept']:,} documents are kept, those with {figures['minimum_score']:.2f} or more.",
-            highlight=False,
-            soft_wrap=True,
+    if "learned" in figures:
+        told = figures["learned"]
+        say(
+            f"Every one of {figures['documents']:,} documents has a score, by a classifier that learned "
+            f"{told.get('graded', 0):,} grades of {told.get('grader', 'somebody')}."
         )
+        where = "on grades held out there"
+    else:
+        counts = ", ".join(f"{number:,} x {grade}" for grade, number in figures["grades"].items() if number)
+        say(f"{figures['graded']:,} documents graded by {figures['grader']} ({figures['failed']:,} failed): {counts}.")
+        say(f"Every one of {figures['documents']:,} documents has a score.")
+        where = f"on {figures['held_out']:,} held-out grades"
+    if agreement:
+        say(
+            f"The classifier {where}: kappa over all grades {agreement['kappa']['value']:.2f} (0 is chance); telling "
+            f"{figures['threshold']} or more, F1 {agreement['f1']['value']:.2f}, where calling everything so has "
+            f"{agreement['always_yes']['value']:.2f}."
+        )
+    if figures["kept"] < figures["documents"]:
+        say(f"{figures['kept']:,} documents are kept, {_enough(figures)}.")
     if figures.get("line"):
-        console.print(f"Requests: {figures['line']}.", highlight=False, soft_wrap=True)
-    console.print(f"The corpus: {into}", highlight=False, soft_wrap=True)
+        say(f"Requests: {figures['line']}.")
+    tell_sources(figures)
+    tell_doubts(figures, hint="; --share SOURCE=SHARE keeps a share of each source")
+    say(f"The corpus: {into}")
+
+
+def _enough(figures: dict[str, Any]) -> str:
+    """Which scores were kept."""
+    by_source = figures.get("minimum_scores")
+    if not by_source:
+        return f"those with {figures['minimum_score']:.2f} or more"
+    return "those with " + ", ".join(f"{least:.2f} or more of {source}" for source, least in by_source.items())

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.model import model_folder
 from hornbook.model.config import ModelConfig
@@ -48,8 +48,8 @@ def list_models() -> None:
     console.print("\n[bold]hornbook model show NAME[/bold] tells more of one.", highlight=False)
 
 
-def _family_table(members: list[Entry], heading: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=heading, header_style="dim")
+def _family_table(members: list[Entry], heading: bool) -> FigureTable:
+    table = FigureTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=heading, header_style="dim")
     for title, width, number in COLUMNS:
         table.add_column(title, width=width, justify="right" if number else "left", no_wrap=True)
     for entry in members:
@@ -93,9 +93,9 @@ def show(
         console.print(f"[yellow]Note:[/yellow] {note}", highlight=False)
 
 
-def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> Table:
+def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTable:
     """Everything about one model, a fact a row."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table = FigureTable(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     if entry is not None:

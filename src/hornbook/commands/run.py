@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.folders import RUNNER, WORKERS, choose_runner
+from hornbook.commands.folders import RUNNER, WORKERS, choose_runner, tell_doubts
 from hornbook.commands.report import report_page
 from hornbook.commands.stopping import stoppable
+from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
 from hornbook.recipe import Recipe, available, base_of, load, locate
@@ -109,6 +109,8 @@ def _run(steps: list[Step], name: str, root: Path, until: str | None, force: lis
         seconds = "[dim]done before[/dim]" if result.skipped else f"[dim]{result.manifest.seconds:.1f} s[/dim]"
         told = escape(result.manifest.headline)
         console.print(f"{mark} {result.folder.name:<12} {told}  {seconds}", highlight=False)
+        if not result.skipped:
+            tell_doubts(result.manifest.figures)
 
     with stoppable(console):
         results = runs.run(
@@ -161,7 +163,7 @@ def _show_plan(steps: Sequence[Step], recipe: Recipe, base: Path, root: Path, un
     from hornbook.planning.efforts import efforts
     from hornbook.runs.effort import matrix_rate
 
-    table = Table(title=f"{root}: what would run", title_justify="left")
+    table = FigureTable(title=f"{root}: what would run", title_justify="left")
     for column in ("stage", "what it does", "reads", "size", "expected"):
         table.add_column(column, justify="right" if column == "expected" else "left")
     total, rate, found = 0.0, matrix_rate(), efforts(recipe, base)
@@ -181,7 +183,7 @@ def _show_plan(steps: Sequence[Step], recipe: Recipe, base: Path, root: Path, un
 
 def recipes() -> None:
     """List the recipes that come with Hornbook."""
-    table = Table(box=None, pad_edge=False)
+    table = FigureTable(box=None, pad_edge=False)
     table.add_column("recipe", style="bold")
     table.add_column("what it makes")
     for name, path in available().items():

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hornbook.commands.folders import FORCE, make
+from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
@@ -198,9 +198,9 @@ def show_figures(figures: dict[str, Any]) -> None:
     console.print(diversity_table(figures["diversity"]))
 
 
-def diversity_table(diversity: dict[str, dict[str, float]]) -> Table:
+def diversity_table(diversity: dict[str, dict[str, float]]) -> FigureTable:
     """The measures of texts with drawn seeds, beside those of one fixed prompt where there are such."""
-    table = Table(box=None, pad_edge=False)
+    table = FigureTable(box=None, pad_edge=False)
     table.add_column("diversity")
     titles = {"drawn": "drawn seeds", "fixed": "one fixed prompt"}
     for name in diversity:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.markup import escape
-from rich.table import Table
 
+from hornbook.display import FigureTable
 from hornbook.planning.plan import Plan
 
 _DASH = "–"
 
 
-def tables(plan: Plan) -> Iterator[Table | str]:
+def tables(plan: Plan) -> Iterator[FigureTable | str]:
     """Tables and lines (rich markup) in the order in which they are shown."""
     yield _sources(plan)
     yield _mixture(plan)
@@ -27,15 +27,17 @@ def tables(plan: Plan) -> Iterator[Table | str]:
         yield from _comparison(plan)
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
+def _table(title: str, *columns: str, left: int = 1) -> FigureTable:
     """A table whose first `left` columns hold words and the others numbers."""
-    table = Table(title=f"[bold]{title}[/bold]", title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = FigureTable(
+        title=f"[bold]{title}[/bold]", title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False
+    )
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < left else "right", overflow="fold")
     return table
 
 
-def _sources(plan: Plan) -> Table:
+def _sources(plan: Plan) -> FigureTable:
     table = _table("What it reads", "source", "from", "", "documents", "tokens", left=3)
     for size in plan.sources:
         if size.origin == "written" and not size.documents:
@@ -50,7 +52,7 @@ def _sources(plan: Plan) -> Table:
     return table
 
 
-def _mixture(plan: Plan) -> Table:
+def _mixture(plan: Plan) -> FigureTable:
     columns = ("phase", "sources", "which", "asked", "share", "tokens", "of", "epochs")
     table = _table("What it learns from", *columns, left=3)
     before = ""
@@ -69,7 +71,7 @@ def _mixture(plan: Plan) -> Table:
     return table
 
 
-def _work(plan: Plan) -> Table:
+def _work(plan: Plan) -> FigureTable:
     terms = plan.terms
     gpus = f"{terms.gpus} × {terms.gpu.name.upper()}"
     cores = f"{terms.cores} core{'s' if terms.cores > 1 else ''}"

@@ -7,9 +7,9 @@ from textwrap import wrap
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from hornbook.display import FigureTable
 from hornbook.evaluate.evaluate import BENCHMARKS
 
 WIDTH = 80
@@ -34,7 +34,7 @@ def score_table(figures: dict[str, Any], titles: Mapping[str, str]) -> Renderabl
     left = WIDTH - sum(max(len(cell) for cell in column) + _GAP for column in zip(columns, *rows, strict=True))
     shown = _fitting(sources, left)
 
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table = FigureTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for column in columns:
         style = "bold" if column == "pass@1" else ""
         table.add_column(column, justify="left" if column == "after" else "right", style=style, no_wrap=True)
@@ -65,7 +65,7 @@ def _legend(shown: list[str], sources: list[str]) -> str:
     return "\n".join(lines)
 
 
-def mixture_table(figures: dict[str, Any], titles: Mapping[str, str]) -> Table | None:
+def mixture_table(figures: dict[str, Any], titles: Mapping[str, str]) -> FigureTable | None:
     """One row an ingredient: the share that was asked for and the one that was read; None before the tokens stage.
 
     `figures` are those of `collect`, `titles` the run's. `times`: how often its documents were read.
@@ -74,7 +74,7 @@ def mixture_table(figures: dict[str, Any], titles: Mapping[str, str]) -> Table |
     if not phases:
         return None
     trained = figures["stages"].get("pretrain", {}).get("mixture", {})
-    table = Table(
+    table = FigureTable(
         title="What went in", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
     )
     for column in ("phase", "sources", "which", *_NUMBERS):

@@ -16,10 +16,14 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Grade:
-    """A document's educational value, 0 (none) to 5 (could stand in a textbook), and why."""
+    """A document's educational value, 0 (none) to 5 (could stand in a textbook), and why.
+
+    known: whether the text is of a kind that this teacher can tell the worth of.
+    """
 
     score: int
     reason: str
+    known: bool = True
 
 
 class Grader(Protocol):

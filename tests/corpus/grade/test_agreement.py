@@ -5,7 +5,7 @@ import random
 import pytest
 from sklearn import metrics
 
-from hornbook.corpus.grade.agreement import agreement, calibration
+from hornbook.corpus.grade.agreement import agreement, calibration, doubts
 
 
 def drawn(count: int, noise: float) -> tuple[list[int], list[int]]:
@@ -20,6 +20,8 @@ def test_measures_are_those_of_scikit_learn() -> None:
     positive, found = [grade >= 3 for grade in true], [grade >= 3 for grade in predicted]
     expected = {
         "f1": metrics.f1_score(positive, found),
+        "always_yes": metrics.f1_score(positive, [True] * 300),
+        "gain": metrics.f1_score(positive, found) - metrics.f1_score(positive, [True] * 300),
         "precision": metrics.precision_score(positive, found),
         "recall": metrics.recall_score(positive, found),
         "macro_f1": metrics.f1_score(true, predicted, average="macro"),
@@ -47,7 +49,8 @@ def test_the_interval_of_a_share_is_the_binomial_one() -> None:
 
 def test_perfect_and_degenerate_agreement() -> None:
     perfect = agreement([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5], 3, seed=0)
-    assert all(one["value"] == 1 for one in perfect.values())
+    assert all(one["value"] == 1 for name, one in perfect.items() if name not in ("always_yes", "gain"))
+    assert perfect["always_yes"]["value"] == pytest.approx(2 / 3, abs=1e-4)
     nothing = agreement([1, 1], [1, 1], 3, seed=0)
     assert nothing["f1"] == {"value": 0, "low": 0, "high": 0}
     assert nothing["macro_f1"]["value"] == 1
@@ -69,3 +72,22 @@ def test_calibration_of_honest_and_of_proud_probabilities() -> None:
     proud = calibration([0.95] * 100, [number < 60 for number in range(100)])
     assert proud["error"] == pytest.approx(0.35)
     assert proud["table"][9] == {"from": 0.9, "documents": 100, "claimed": 0.95, "true": 0.6}
+
+
+def test_an_f1_that_always_yes_has_too_is_told() -> None:
+    """289 of 300 documents are worth it, and the grader says yes to all but one, wrongly."""
+    true = [3] * 289 + [1] * 11
+    measured = agreement(true, [1] + [3] * 299, 3, seed=0)
+    assert measured["f1"]["value"] == pytest.approx(0.98, abs=0.005)
+    assert measured["always_yes"]["value"] > measured["f1"]["value"]
+    told = doubts({"agreement": measured, "threshold": 3})
+    assert "no better than calling everything so would: F1 0.98 against 0.98" in told[0]
+    assert "kappa is -0.01" in told[1]
+    honest = agreement(true, true, 3, seed=0)
+    assert doubts({"agreement": honest, "threshold": 3}) == []
+    assert doubts({}) == []
+
+
+def test_text_that_the_teacher_was_not_made_for_is_told_by_source() -> None:
+    [told] = doubts({"not_made_for": {"web": [180, 200], "code": [3, 100], "books": [40, 41]}})
+    assert "40 of 41 documents graded of books, 180 of 200 documents graded of web are neither" in told

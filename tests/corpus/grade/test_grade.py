@@ -177,6 +177,28 @@ def test_a_share_keeps_the_best(tmp_path: Path, make_corpus: Any, rows_of: Rows,
     assert all(one["score"] <= min(row["score"] for row in kept) for one in removed)
 
 
+def test_shares_by_source(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> None:
+    """A source whose scores are lower keeps its own best; others, named by *, theirs; one with neither stays whole."""
+    corpus = make_corpus(tmp_path / "corpus", corpus_rows(), files=3)
+    figures = run(corpus, tmp_path / "out", SETTINGS.model_copy(update={"share": {"small": 0.2, "*": 0.5}}))
+    kept, removed = rows_of(tmp_path / "out/documents"), rows_of(tmp_path / "out/removed")
+    for source, number in (("small", 6), ("big", 135)):
+        stay = [row["score"] for row in kept if row["source"] == source]
+        assert len(stay) == number == figures["sources"][source]["documents"]
+        assert min(stay) == figures["minimum_scores"][source]
+        assert all(row["score"] <= min(stay) for row in removed if row["source"] == source)
+    figures = run(corpus, tmp_path / "small", SETTINGS.model_copy(update={"share": {"small": 0.2}}))
+    assert figures["sources"]["big"] == {"read": 270, "documents": 270}
+    with pytest.raises(UserError, match=r"no document is of the source 'smal' \(did you mean 'small'"):
+        run(corpus, tmp_path / "none", SETTINGS.model_copy(update={"share": {"smal": 0.2}}))
+
+
+@pytest.mark.parametrize("share", [0, 1.5, "half", {"web": 2}, [0.5]])
+def test_what_is_no_share(share: Any) -> None:
+    with pytest.raises(ValidationError, match="a share is more than 0 and at most 1"):
+        GradeSettings(share=share)
+
+
 def test_among_equal_scores_ids_decide() -> None:
     ranked = [(-1.0, f"{number:02d}") for number in range(10)]
     rule = cutoff_of_best(ranked, 0.3)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.by_source import counts_by_source
 from hornbook.corpus.filter.heuristics import Heuristics
 from hornbook.corpus.filter.language import identify_language
 from hornbook.corpus.filter.language_shares import SHARE_FULL, cap
@@ -39,8 +40,8 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     Columns are kept; `language` and `language_score` are added where languages matter, and `original`, the id that a
     document was read under, where its text may change. Each file of the corpus is a portion: what an interrupted call
     finished is not done again. Returns the figures: documents and characters, how many documents were dropped for each
-    reason, lines taken out by each rule, what was masked by kind, characters of each language. Raises UserError when
-    no document is left.
+    reason, in all and by source, lines taken out by each rule, what was masked by kind, characters of each language.
+    Raises UserError when no document is left.
     """
     schema = _schema(corpus, settings)
     parts = [
@@ -62,7 +63,7 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(totals["removed"].items()))
         raise UserError(f"the filters leave no document of {corpus}: {reasons or 'there was none'}")
     merge(kept, into)
-    return totals
+    return {**totals, "sources": counts_by_source(into)}
 
 
 def _schema(corpus: Path, settings: FilterSettings) -> Any:

@@ -9,20 +9,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from hornbook.corpus.grade.agreement import agreement, calibration
-from hornbook.corpus.grade.classifier import GRADES, Classifier, Features, learn
+from hornbook.corpus.grade.classifier import (
+    FILES,
+    GRADES,
+    Classifier,
+    Features,
+    classifier_folder,
+    learn,
+    learned,
+    load,
+)
+from hornbook.corpus.grade.labels import MOST, Labels, labels
 from hornbook.corpus.grade.sampling import choose
-from hornbook.corpus.grade.scoring import LOW, score_corpus
+from hornbook.corpus.grade.scoring import LOW, Cutoffs, score_corpus
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.documents import Row, read_rows
 from hornbook.errors import UserError
-from hornbook.files import write_bytes, write_json
+from hornbook.files import digest_file, write_bytes, write_json
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Stage, Work
 from hornbook.settings import Settings
 from hornbook.teacher.interface import Grade, Grader
 from hornbook.teacher.settings import TeacherSettings
+from hornbook.terminal import printable
 
 _EXAMPLE_CHARACTERS = 1_200
 
@@ -40,17 +53,18 @@ class _Graded:
 
 
 def grade(
-    corpus: Path, grader: Grader, settings: GradeSettings, *, seed: int, into: Path, progress: Progress
+    corpus: Path, grader: Grader | Labels, settings: GradeSettings, *, seed: int, into: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Give every document of `corpus` a `score`: the grade (0-5) its teacher is expected to give.
+    """Give every document of `corpus` a `score`: the grade (0-5) that its teacher, or who gave the labels, is expected
+    to give. A teacher is asked about a sample; labels all count.
 
     Writes `documents/` with the added column, `removed/` with what the settings say is not worth keeping,
     `grades.parquet` with the teacher's own grades, `classifier/`, and `examples.json` with the histogram of scores and
     the worst and best documents of the sample. Returns the figures; agreement and calibration are measured on held-out
-    grades. Raises UserError when the teacher graded too few documents to learn from.
+    grades. Raises UserError when the teacher graded too few documents to learn from, and where no label is of the
+    corpus or reaches the threshold.
     """
-    rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
-    graded, failed = _ask(corpus, choose(rows, settings.sample, seed=seed), grader, settings, progress)
+    graded, failed = _ask(corpus, _sample(corpus, grader, settings, seed), grader, settings, progress)
     lesson = [item for item in graded if not item.held_out]
     test = [item for item in graded if item.held_out]
     if not lesson or not test:
@@ -63,27 +77,83 @@ def grade(
         Features(settings.characters, settings.features),
         settings.regularisation,
     )
-    classifier.save(into / "classifier")
+    measured = _measured(test, classifier, settings.threshold, seed)
+    told = {"grader": grader.name, "graded": len(graded), "held_out": len(test), "threshold": settings.threshold}
+    classifier.save(into / "classifier", {**told, "agreement": measured["agreement"]})
     texts = [item.text for item in graded]
     predicted = [float(score) for score in classifier.score(texts)]
     _write_grades(graded, predicted, into / "grades.parquet")
-    scored, cutoff = score_corpus(corpus, into / "classifier", settings, into=into, progress=progress)
+    scored, cutoffs = score_corpus(corpus, into / "classifier", settings, into=into, progress=progress)
     examples = _examples(graded, predicted, settings.examples)
     write_json(into / "examples.json", {"histogram": scored["histogram"], **examples})
     return {
         **scored,
-        "removed": {LOW: scored["documents"] - scored["kept"]},
-        "minimum_score": cutoff.minimum,
-        "grader": grader.name,
-        "graded": len(graded),
+        **_kept(scored, cutoffs),
+        **told,
         "failed": failed,
-        "held_out": len(test),
-        "threshold": settings.threshold,
+        "not_made_for": _not_made_for(graded),
         "cuts": [round(float(cut), 4) for cut in classifier.cuts],
         "grades": _count_grades([item.grade.score for item in graded]),
-        **_measured(test, classifier, settings.threshold, seed),
+        **measured,
         "examples": examples,
     }
+
+
+def apply(corpus: Path, classifier: Path, settings: GradeSettings, *, into: Path, progress: Progress) -> dict[str, Any]:
+    """Give every document of `corpus` the `score` of a classifier that was learned before, in the folder `classifier`.
+
+    Writes what `grade` writes, but for the grades and examples that nobody gave. Of the figures, those of the
+    agreement are as they were where it was learned.
+    """
+    for name in FILES:
+        write_bytes(into / "classifier" / name, (classifier / name).read_bytes())
+    scored, cutoffs = score_corpus(corpus, into / "classifier", settings, into=into, progress=progress)
+    told = learned(into / "classifier")
+    return {
+        **scored,
+        **_kept(scored, cutoffs),
+        "graded": 0,
+        "failed": 0,
+        "held_out": 0,
+        "threshold": settings.threshold,
+        "cuts": [round(float(cut), 4) for cut in load(into / "classifier").cuts],
+        "learned": told,
+        "agreement": told.get("agreement") or {},
+    }
+
+
+def _kept(scored: dict[str, Any], cutoffs: Cutoffs) -> dict[str, Any]:
+    """How many were dropped, and the scores that were enough."""
+    return {
+        "removed": {LOW: scored["documents"] - scored["kept"]},
+        "minimum_score": cutoffs.others.minimum,
+        **({"minimum_scores": {name: one.minimum for name, one in cutoffs.of.items()}} if cutoffs.of else {}),
+    }
+
+
+def _sample(corpus: Path, grader: Grader | Labels, settings: GradeSettings, seed: int) -> list[str]:
+    """The ids of the documents to be graded, in random order."""
+    if not isinstance(grader, Labels):
+        rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
+        return choose(rows, settings.sample, seed=seed)
+    columns = ["id", "source", "original"]
+    there = [row for row in read_rows(corpus, columns) if grader.grade([row])[0] is not None]
+    if not there:
+        raise UserError(f"{grader.name}: none of its {len(grader.scores):,} ids is a document's of {corpus}")
+    best = max(grader.scores.values())
+    if best < settings.threshold:
+        raise UserError(
+            f"{grader.name}: the highest is {best}, and documents count from threshold={settings.threshold} on; "
+            f"set --threshold {max(1, best)}"
+        )
+    return choose([(row["id"], row["source"]) for row in there], MOST, seed=seed)
+
+
+def _not_made_for(graded: Sequence[_Graded]) -> dict[str, list[int]]:
+    """For each source with texts that the teacher was not made for, how many these are, and of how many."""
+    of = Counter(item.source for item in graded)
+    strange = Counter(item.source for item in graded if not item.grade.known)
+    return {source: [number, of[source]] for source, number in sorted(strange.items())}
 
 
 def _measured(test: Sequence[_Graded], classifier: Classifier, threshold: int, seed: int) -> dict[str, Any]:
@@ -98,7 +168,7 @@ def _measured(test: Sequence[_Graded], classifier: Classifier, threshold: int, s
 
 
 def _ask(
-    corpus: Path, sample: Sequence[str], grader: Grader, settings: GradeSettings, progress: Progress
+    corpus: Path, sample: Sequence[str], grader: Grader | Labels, settings: GradeSettings, progress: Progress
 ) -> tuple[list[_Graded], int]:
     """Have the sample graded. Returns the graded documents in the sample's order, and how many grades failed."""
     place = {identity: number for number, identity in enumerate(sample)}
@@ -107,20 +177,24 @@ def _ask(
     graded: list[_Graded] = []
     with progress.task(f"grade with {grader.name}", total=len(sample)) as task:
         for rows in _sampled(corpus, place, settings.batch):
-            for row, answer in zip(rows, grader.grade([row["text"] for row in rows]), strict=True):
+            for row, answer in zip(rows, _answers(rows, grader), strict=True):
                 if answer is not None:
                     held_out = place[row["id"]] < kept_back
-                    text, path = row["text"][:characters], row["path"] or ""
-                    graded.append(_Graded(row["id"], row["source"], path, text, answer, held_out))
+                    text, path = row["text"][:characters], row.get("path") or ""
+                    graded.append(_Graded(row["id"], row["source"] or "", path, text, answer, held_out))
             task.advance(len(rows))
     return sorted(graded, key=lambda item: place[item.id]), len(sample) - len(graded)
+
+
+def _answers(rows: Sequence[Row], grader: Grader | Labels) -> list[Grade | None]:
+    return grader.grade(rows) if isinstance(grader, Labels) else grader.grade([row["text"] for row in rows])
 
 
 def _sampled(corpus: Path, sample: Container[str], batch: int) -> Iterator[list[Row]]:
     """The documents of the sample in batches, each text once."""
     rows: list[Row] = []
     seen: set[str] = set()
-    for row in read_rows(corpus, ["id", "text", "source", "path"]):
+    for row in read_rows(corpus, ["id", "text", "source", "path", "original"]):
         if row["id"] in sample and row["id"] not in seen:
             seen.add(row["id"])
             rows.append(row)
@@ -190,15 +264,44 @@ def _grade(work: Work[GradeStageSettings]) -> dict[str, Any]:
     from hornbook.teacher.choose import grader
 
     settings = work.settings
+    options: Any = {"into": work.into, "progress": work.progress}
+    if settings.grade.classifier is not None:
+        folder = classifier_folder(settings.grade.classifier, work.base)
+        return apply(work.inputs["corpus"], folder, settings.grade, **options)
+    if settings.grade.labels is not None:
+        given = labels(work.inputs["corpus"], settings.grade.labels, work.base)
+        for fault in given.faults:
+            work.progress.say(f"  {escape(printable(f'{given.name}: {fault}, left out'))}")
+        if given.unusable > len(given.faults):
+            work.progress.say(f"  {given.unusable:,} in all left out")
+        return grade(work.inputs["corpus"], given, settings.grade, seed=settings.seed, **options)
     with grader(settings.teacher, work.base, work.progress) as teacher:
-        return grade(
-            work.inputs["corpus"],
-            teacher,
-            settings.grade,
-            seed=settings.seed,
-            into=work.into,
-            progress=work.progress,
-        )
+        return grade(work.inputs["corpus"], teacher, settings.grade, seed=settings.seed, **options)
+
+
+def _outside(settings: GradeStageSettings, base: Path) -> Any:
+    """What the user's own grades are, or the classifier that is applied."""
+    own = settings.grade
+    if own.classifier is not None:
+        folder = classifier_folder(own.classifier, base)
+        return [digest_file(folder / name) for name in FILES if (folder / name).is_file()]
+    table = None if own.labels is None else base / Path(own.labels).expanduser()
+    return digest_file(table) if table is not None and table.is_file() else None
+
+
+def _grade_reads(settings: GradeStageSettings, base: Path) -> list[Path]:
+    named = [one for one in (settings.grade.labels, settings.grade.classifier) if one is not None]
+    return [place for place in (base / Path(one).expanduser() for one in named) if place.exists()]
+
+
+def _in_a_line(figures: dict[str, Any]) -> str:
+    agreement = figures["agreement"]
+    if "learned" in figures:
+        return f"{figures['documents']:,} scored by a classifier of {figures['learned'].get('grader', 'old')}"
+    return (
+        f"{figures['graded']:,} graded; kappa {agreement['kappa']['value']:.2f}, F1 {agreement['f1']['value']:.2f} "
+        f"({agreement['always_yes']['value']:.2f} by always yes)"
+    )
 
 
 def _grade_decides(settings: GradeStageSettings, base: Path) -> dict[str, Any]:
@@ -217,8 +320,8 @@ GRADE = Stage(
     inputs=(Input("corpus", ("filter", "read"), "A corpus folder: one with documents/ in it."),),
     leave_out=True,
     decides=_grade_decides,
-    headline=lambda f: (
-        f"{f['graded']:,} graded; classifier's F1 {f['agreement']['f1']['value']:.2f} on held-out grades"
-    ),
+    outside=_outside,
+    reads=_grade_reads,
+    headline=_in_a_line,
     estimate=lambda settings, volume: Effort(f"{settings.grade.sample:,} graded", volume.raw / 2.5e6),
 )

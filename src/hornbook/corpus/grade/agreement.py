@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.grade.ordinal import GRADES
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FAIR = 0.4  # kappa up to which agreement is called fair at most (Landis and Koch 1977)
 _RESAMPLES = 2_000
 
 
@@ -20,9 +21,11 @@ def agreement(
 ) -> dict[str, dict[str, float]]:
     """Measures of agreement between grades 0-5, each as {"value", "low", "high"} with a 95% bootstrap interval.
 
+    kappa: Cohen's kappa with quadratic weights (Cohen 1968): agreement beyond chance.
+    always_yes: the F1 of calling every document worth `threshold`, which needs no grader; gain: how far f1 is above it.
     f1, precision, recall: of telling grades >= `threshold` from the rest. macro_f1: mean F1 of the grades that occur.
     exact, within_one: shares of pairs that are equal, or at most one apart.
-    kappa: Cohen's kappa with quadratic weights (Cohen 1968). Where nothing can be divided by, a measure is 0.
+    Where nothing can be divided by, a measure is 0.
     """
     import numpy as np
 
@@ -41,6 +44,33 @@ def agreement(
         }
         for name in values
     }
+
+
+def doubts(figures: Mapping[str, Any]) -> list[str]:
+    """What of a grade stage's figures should make one careful, in sentences."""
+    told: list[str] = []
+    found = figures.get("agreement") or {}
+    if "gain" in found and found["gain"]["low"] <= 0:
+        told.append(
+            f"the classifier finds what is worth {figures.get('threshold', 3)} or more no better than calling "
+            f"everything so would: F1 {found['f1']['value']:.2f} against {found['always_yes']['value']:.2f}"
+        )
+    if "kappa" in found and found["kappa"]["value"] < FAIR:
+        told.append(
+            f"kappa is {found['kappa']['value']:.2f} (0: chance, 1: the same grades): the scores say little of what "
+            "the grades say"
+        )
+    strange = [
+        f"{number:,} of {of:,} documents graded of {source}"
+        for source, (number, of) in sorted((figures.get("not_made_for") or {}).items())
+        if number > of / 2
+    ]
+    if strange:
+        told.append(
+            f"the built-in teacher knows code and text about it; {', '.join(strange)} are neither: have an LLM grade "
+            "them (--teacher), or give grades of your own (--labels)"
+        )
+    return told
 
 
 def calibration(certain: Sequence[float], right: Sequence[bool], bins: int = 10) -> dict[str, Any]:
@@ -80,14 +110,17 @@ def _measures(tables: NDArray[np.int64], threshold: int) -> dict[str, NDArray[np
     diagonal = np.diagonal(tables, axis1=1, axis2=2)
     by_chance = rows[:, :, None] * columns[:, None, :] / np.maximum(total, 1)[:, None, None]
     disagreement, expected = (tables * apart**2).sum(axis=(1, 2)), (by_chance * apart**2).sum(axis=(1, 2))
+    f1, always_yes = _divide(2 * hit, found + wanted), _divide(2 * wanted, total + wanted)
     return {
-        "f1": _divide(2 * hit, found + wanted),
+        "kappa": np.where(expected > 0, 1 - _divide(disagreement, expected), 0.0),
+        "always_yes": always_yes,
+        "gain": f1 - always_yes,
+        "f1": f1,
         "precision": _divide(hit, found),
         "recall": _divide(hit, wanted),
         "macro_f1": _divide(_divide(2 * diagonal, rows + columns).sum(axis=1), (rows + columns > 0).sum(axis=1)),
         "exact": _divide(diagonal.sum(axis=1), total),
         "within_one": _divide((tables * (apart <= 1)).sum(axis=(1, 2)), total),
-        "kappa": np.where(expected > 0, 1 - _divide(disagreement, expected), 0.0),
     }
 
 

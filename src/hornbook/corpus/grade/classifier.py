@@ -8,7 +8,7 @@ which grade the five confidences together speak for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WEIGHTS = "classifier.safetensors"
 _CONFIGURATION = "classifier.json"
+FILES = (_WEIGHTS, _CONFIGURATION)  # all that a classifier's folder needs
 _VERSION = 3
 # What a statistic one deviation from its mean weighs beside the row of words, which has length 1: cross-validated on
 # graded web pages (which need no statistics) and graded library code (which does).
@@ -106,8 +107,8 @@ class Classifier:
 
         return np.asarray(probabilities(logits).sum(axis=1).round(4), dtype=np.float64)
 
-    def save(self, folder: Path) -> None:
-        """Write the weights as safetensors and the rest as JSON."""
+    def save(self, folder: Path, learned: Mapping[str, Any] | None = None) -> None:
+        """Write the weights as safetensors and the rest as JSON; `learned` tells from what, for whoever applies it."""
         from safetensors.numpy import save
 
         arrays: dict[str, NDArray[Any]] = {
@@ -121,6 +122,7 @@ class Classifier:
                 "characters": self.features.characters,
                 "columns": self.features.columns,
                 "statistics": list(STATISTICS),
+                "learned": dict(learned or {}),
             },
         )
 
@@ -138,6 +140,24 @@ def load(folder: Path) -> Classifier:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{folder / _WEIGHTS} can't be read: {error}") from None
     return Classifier(Features(configuration["characters"], configuration["columns"]), **arrays)
+
+
+def learned(folder: Path) -> dict[str, Any]:
+    """What a saved classifier tells of how it was learned: empty where it tells nothing."""
+    told = read_json(folder / _CONFIGURATION).get("learned")
+    return dict(told) if isinstance(told, dict) else {}
+
+
+def classifier_folder(given: str, base: Path) -> Path:
+    """Where a classifier lies: the folder that is named (relative to `base`), or `classifier/` in it.
+
+    Raises UserError where there is none.
+    """
+    place = base / Path(given).expanduser()
+    for folder in (place, place / "classifier"):
+        if (folder / _CONFIGURATION).is_file():
+            return folder
+    raise UserError(f"{place} is no classifier: `hornbook grade` leaves one in the folder classifier of its result")
 
 
 def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regularisation: float) -> Classifier:
@@ -174,4 +194,4 @@ def _inputs(
     return hstack([normalize(weighted), csr_matrix(standard)], format="csr")
 
 
-__all__ = ["GRADES", "Classifier", "Features", "learn", "load"]
+__all__ = ["FILES", "GRADES", "Classifier", "Features", "classifier_folder", "learn", "learned", "load"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.corpus.by_source import counts_by_source
 from hornbook.corpus.grade.classifier import GRADES, Classifier, load
-from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.corpus.grade.settings import EVERY_OTHER, GradeSettings
 from hornbook.documents import CorpusWriter, Shard, corpus_schema, merge, removed_schema, shards
+from hornbook.errors import UserError, nearest
 from hornbook.files import digest_file, digest_value
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
@@ -44,6 +46,23 @@ class Cutoff:
         return score >= self.minimum
 
 
+@dataclass(frozen=True)
+class Cutoffs:
+    """A cutoff for each of some sources, and one for all others."""
+
+    others: Cutoff
+    of: Mapping[str, Cutoff] = field(default_factory=dict)
+
+    def __call__(self, score: float, identity: str, source: str) -> bool:
+        """Whether a document of `source` is kept."""
+        return self.of.get(source, self.others)(score, identity)
+
+    @property
+    def key(self) -> list[Any]:
+        """All that decides, as a JSON value."""
+        return [asdict(self.others), {source: asdict(cutoff) for source, cutoff in sorted(self.of.items())}]
+
+
 def cutoff_of_best(ranked: list[tuple[float, str]], share: float) -> Cutoff:
     """The cutoff that keeps `share` of the documents, given as (minus score, id): the best, of equals smaller ids."""
     if not ranked:
@@ -54,11 +73,12 @@ def cutoff_of_best(ranked: list[tuple[float, str]], share: float) -> Cutoff:
 
 def score_corpus(
     corpus: Path, classifier: Path, settings: GradeSettings, *, into: Path, progress: Progress
-) -> tuple[dict[str, Any], Cutoff]:
+) -> tuple[dict[str, Any], Cutoffs]:
     """Write every document of `corpus` with the `score` a saved classifier gives it, kept or removed.
 
     Returns how many documents of each source have scores in each quarter of a grade, with how many there are and how
-    many were kept, and the cutoff by which they were.
+    many were kept; with the shares that each source was `asked` for, where it was; and the cutoffs by which they were.
+    Raises UserError where a share is asked of a source that is not there.
     """
     stored = shards(corpus)
     weights = digest_value([digest_file(file) for file in sorted(classifier.iterdir())])
@@ -70,14 +90,15 @@ def score_corpus(
     for found in work_through(scored, "score documents", progress):
         for source, histogram in found.items():
             counts.setdefault(source, Counter()).update(dict(enumerate(histogram)))
-    cutoff = _cutoff(stored, [part.folder / _SCORES for part in scored], load(classifier), settings)
+    asked = _asked(settings.share, list(counts))
+    cutoffs = _cutoffs(stored, [part.folder / _SCORES for part in scored], load(classifier), settings, asked)
     schema = corpus_schema([corpus])
     written = [
         Portion.over(
             shard,
             into / SCRATCH / f"graded-{number:05d}",
-            partial(_write_shard, shard, part.folder / _SCORES, cutoff, schema),
-            *(weights, cutoff.minimum, cutoff.last, str(schema)),
+            partial(_write_shard, shard, part.folder / _SCORES, cutoffs, schema),
+            *(weights, cutoffs.key, str(schema)),
         )
         for number, (shard, part) in enumerate(zip(stored, scored, strict=True))
     ]
@@ -89,7 +110,25 @@ def score_corpus(
         "documents": sum(counted.total() for counted in counts.values()),
         "kept": kept,
         "histogram": {"edges": edges, "counts": histogram},
-    }, cutoff
+        "sources": counts_by_source(into),
+        **({"asked": asked} if asked else {}),
+    }, cutoffs
+
+
+def _asked(share: float | Mapping[str, float] | None, sources: Sequence[str]) -> dict[str, float]:
+    """The share that is to stay of each source, for those of which it is told."""
+    if share is None:
+        return {}
+    if isinstance(share, float | int):
+        return dict.fromkeys(sorted(sources), float(share))
+    for name in share:
+        if name not in sources and name != EVERY_OTHER:
+            raise UserError(
+                f"grade.share: no document is of the source {name!r}{nearest(name, sources)}; "
+                f"there are {', '.join(sorted(sources))}"
+            )
+    told = {source: share.get(source, share.get(EVERY_OTHER)) for source in sorted(sources)}
+    return {source: part for source, part in told.items() if part is not None}
 
 
 @lru_cache(maxsize=1)
@@ -109,26 +148,44 @@ def _score_shard(shard: Shard, classifier: Path, folder: Path, advance: Advance)
         found = model.score(batch["text"].to_pylist())
         scores.append(found)
         for source, score in zip(batch["source"].to_pylist(), found, strict=True):
-            counts.setdefault(source, [0] * _BINS)[min(int(score * _BINS_PER_GRADE), _BINS - 1)] += 1
+            counts.setdefault(source or "", [0] * _BINS)[min(int(score * _BINS_PER_GRADE), _BINS - 1)] += 1
         advance(len(found))
     np.save(folder / _SCORES, np.concatenate(scores))
     return counts
 
 
-def _cutoff(stored: Sequence[Shard], scores: Sequence[Path], classifier: Classifier, settings: GradeSettings) -> Cutoff:
+def _cutoffs(
+    stored: Sequence[Shard],
+    scores: Sequence[Path],
+    classifier: Classifier,
+    settings: GradeSettings,
+    asked: Mapping[str, float],
+) -> Cutoffs:
     """Which scores are enough, by the settings. A share of the documents needs all scores first."""
+    if settings.share is None:
+        return Cutoffs(Cutoff(float(classifier.cuts[settings.threshold - 1])) if settings.drop else Cutoff(0.0))
+    if isinstance(settings.share, float | int):
+        ranked = [(-score, identity) for _, score, identity in _scored(stored, scores)]
+        return Cutoffs(cutoff_of_best(ranked, settings.share))
+    by_source: dict[str, list[tuple[float, str]]] = {source: [] for source in asked}
+    for source, score, identity in _scored(stored, scores):
+        if source in by_source:
+            by_source[source].append((-score, identity))
+    return Cutoffs(Cutoff(0.0), {source: cutoff_of_best(found, asked[source]) for source, found in by_source.items()})
+
+
+def _scored(stored: Sequence[Shard], scores: Sequence[Path]) -> Iterator[tuple[str, float, str]]:
+    """Source, score and id of every document."""
     import numpy as np
 
-    if settings.share is None:
-        return Cutoff(float(classifier.cuts[settings.threshold - 1])) if settings.drop else Cutoff(0.0)
-    ranked: list[tuple[float, str]] = []
-    for shard, found in zip(stored, scores, strict=True):
-        ids = [name for batch in shard.batches(["id"]) for name in batch["id"].to_pylist()]
-        ranked += zip((-np.load(found)).tolist(), ids, strict=True)
-    return cutoff_of_best(ranked, settings.share)
+    for shard, file in zip(stored, scores, strict=True):
+        found = iter(np.load(file).tolist())
+        for batch in shard.batches(["id", "source"]):
+            for source, identity in zip(batch["source"].to_pylist(), batch["id"].to_pylist(), strict=True):
+                yield source or "", next(found), identity
 
 
-def _write_shard(shard: Shard, scores: Path, cutoff: Cutoff, schema: Any, folder: Path, advance: Advance) -> int:
+def _write_shard(shard: Shard, scores: Path, cutoffs: Cutoffs, schema: Any, folder: Path, advance: Advance) -> int:
     """Write a file's documents with their scores. Returns how many were kept."""
     import numpy as np
     import pyarrow as pa
@@ -141,7 +198,7 @@ def _write_shard(shard: Shard, scores: Path, cutoff: Cutoff, schema: Any, folder
         for batch in shard.batches():
             for row in batch.to_pylist():
                 score = next(given)
-                if cutoff(score, row["id"]):
+                if cutoffs(score, row["id"], row["source"] or ""):
                     graded.keep({**row, "score": score})
                 else:
                     graded.drop(row, LOW, score=score)

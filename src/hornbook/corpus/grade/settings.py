@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hornbook.settings import Settings
+
+EVERY_OTHER = "*"  # among shares by source: every source that is not named
 
 
 class GradeSettings(Settings):
@@ -21,12 +23,24 @@ class GradeSettings(Settings):
     features: int = Field(2**14, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
     regularisation: float = Field(30.0, gt=0, description="logistic regression's C: larger trusts the sample more")
     drop: bool = Field(False, description="drop documents below the threshold; else all stay, with their scores")
-    share: float | None = Field(
-        None, gt=0, le=1, description="keep this share of the documents, the best, drop the rest"
+    share: float | dict[str, float] | None = Field(
+        None, description="keep this share of the documents, the best; or by source, * for those that are not named"
     )
+    labels: str | None = Field(None, description="your own grades: a column of the corpus, or a table of id and score")
+    classifier: str | None = Field(None, description="the folder of a classifier that was learned before")
+
+    @field_validator("share", mode="before")
+    @classmethod
+    def _shares(cls, given: Any) -> Any:
+        for value in given.values() if isinstance(given, dict) else [given]:
+            if value is not None and (not isinstance(value, int | float) or not 0 < value <= 1):
+                raise ValueError("a share is more than 0 and at most 1; by source it is a table of shares")
+        return given
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         if self.drop and self.share is not None:
             raise ValueError("drop (by the threshold) and share are two ways to keep documents: set one of them")
+        if self.labels is not None and self.classifier is not None:
+            raise ValueError("labels (learn from them) and classifier (learned before) are two ways: set one of them")
         return self

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from hornbook.display import FigureTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,15 +31,15 @@ def long_table(figures: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _table(first: str, lengths: list[int]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def _table(first: str, lengths: list[int]) -> FigureTable:
+    table = FigureTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(first, no_wrap=True)
     for length in lengths:
         table.add_column(in_tokens(length), justify="right", no_wrap=True)
     return table
 
 
-def _scores(figures: Mapping[str, Any], lengths: list[int]) -> Table:
+def _scores(figures: Mapping[str, Any], lengths: list[int]) -> FigureTable:
     table = _table("found", lengths)
     for task, row in figures["tasks"].items():
         table.add_row(task, *(_percent(row.get(str(length))) for length in lengths))
@@ -62,7 +63,7 @@ def _legend(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _grid(task: str, grid: Mapping[tuple[float, int], float]) -> Table:
+def _grid(task: str, grid: Mapping[tuple[float, int], float]) -> FigureTable:
     lengths = sorted({length for _, length in grid})
     table = _table(f"{task} by depth", lengths)
     for depth in sorted({depth for depth, _ in grid}):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hornbook.corpus.by_source import nearly_gone
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 from hornbook.report.wording import marked, shortened
@@ -44,6 +45,11 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         "earlier": _earlier(run),
         "fine_tuning": figures.get("fine_tuning") or {},
         "settings": run.settings("clean"),
+        "lost": [
+            {"stage": stage, "source": one.source, "read": one.read, "kept": one.kept}
+            for stage in ("read", "filter", "grade", "clean")
+            for one in nearly_gone(run.figures(stage))
+        ],
         "examples": [
             {"reason": reason, "beside": BESIDE.get(reason, "beside"), "rows": [_example(row) for row in rows]}
             for reason, rows in _chosen(figures)
@@ -53,7 +59,12 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
 
 def _earlier(run: Run) -> list[dict[str, Any]]:
     """What the stages before dropped, by reason."""
-    stages = {"read": "while reading", "write": "while writing exercises"}
+    stages = {
+        "read": "while reading",
+        "filter": "by the filters",
+        "grade": "by their grades",
+        "write": "while writing exercises",
+    }
     return [
         {"when": when, "reason": reason, "count": number}
         for stage, when in stages.items()

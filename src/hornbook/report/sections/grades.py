@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hornbook.corpus.grade.agreement import doubts
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
@@ -17,12 +18,13 @@ HIGHEST = 5
 
 # Measure -> what it says, in the order of the table.
 MEASURES = {
+    "kappa": "agreement beyond chance (Cohen's kappa, quadratic weights)",
+    "always_yes": "the F1 that calling every document worth {threshold} or more would have",
     "f1": "F1 of telling documents worth {threshold} or more from the rest",
     "precision": "of those it takes, how many the teacher would take",
     "recall": "of those the teacher would take, how many it takes",
     "exact": "the same grade",
     "within_one": "at most one grade apart",
-    "kappa": "agreement beyond chance (Cohen's kappa, quadratic weights)",
     "macro_f1": "mean F1 of the single grades",
 }
 
@@ -47,6 +49,8 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
             if name in agreement
         ],
         "threshold": threshold,
+        "doubts": doubts(figures),
+        "learned": figures.get("learned"),
         "calibration": calibration(figures.get("calibration"), threshold),
         "cuts": cuts(figures.get("cuts")),
         "examples": [

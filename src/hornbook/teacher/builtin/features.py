@@ -19,6 +19,14 @@ _REASON = re.compile(
     r"should|must|used to|allows?|unless|whether|when|if the)\b"
 )
 _EXAMPLE_MARKS = (">>> ", "or example", "xample:", "xamples:", "e.g.", "Usage:", "::\n\n")
+# What code leaves in the text that speaks of it: calls, names with underscores, attributes, operators, indented lines.
+# Of 200 documents each, 3 web pages, no textbook page and no story have one in 2,000 characters; of the 79 topics of
+# Python's manual 67 have, and all of 200 source files and their READMEs.
+_ABOUT_CODE = re.compile(
+    r"\w\(\)|[a-z]_[a-z]|``|`\w|>>> |^(?:    |\t)[^\n]*[=(\[{;]|::$|\b\w+\.\w+\(|\.py\b|-> |<[a-z]+ ?/?>|==|!=",
+    re.MULTILINE,
+)
+_ABOUT_CODE_PER_1000 = 0.5
 _LITERAL_STARTS = frozenset("'\"0123456789-")
 _DATA = b"0123456789,'\"\\{}[]()x:"
 NAMES_FROM = 3_000  # characters of which names are looked at
@@ -30,6 +38,7 @@ class Features:
 
     characters: int
     is_code: bool
+    about_code: bool  # code, or a text that speaks of code
     definitions: int
     docstrings: int
     prose_share: float
@@ -86,6 +95,7 @@ def features(text: str) -> Features:
     return Features(
         characters=characters,
         is_code=is_code,
+        about_code=is_code or 1000 * len(_ABOUT_CODE.findall(text)) / characters >= _ABOUT_CODE_PER_1000,
         definitions=len(_DEFINITION.findall(text)) if is_code else 0,
         docstrings=len(documentation),
         prose_share=len(prose) / characters,

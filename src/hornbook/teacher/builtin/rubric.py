@@ -72,13 +72,13 @@ CRITERIA = (
 
 
 def grade(text: str) -> Grade:
-    """Grade one document 0-5; the reason says for each criterion what was seen."""
+    """Grade one document 0-5; the reason says for each criterion what was seen. Code and text about it are `known`."""
     seen = features(text)
     if seen.is_table:
         shares = (
             f"{seen.literal_share:.0%} digits, quotes and brackets, {seen.literal_line_share:.0%} lines of literals"
         )
-        return Grade(0, f"0 points: a table of literals ({shares}).")
+        return Grade(0, f"0 points: a table of literals ({shares}).", known=seen.about_code)
     verdicts = [(name, criterion(seen)) for name, criterion in CRITERIA]
     points = sum(verdict.point for _, verdict in verdicts)
     said = "; ".join(
@@ -88,4 +88,4 @@ def grade(text: str) -> Grade:
         return Grade(
             1, f"1 point: test boilerplate ({seen.test_marks} assertions and test cases) earns no more; {said}."
         )
-    return Grade(points, f"{points} point{'' if points == 1 else 's'}: {said}.")
+    return Grade(points, f"{points} point{'' if points == 1 else 's'}: {said}.", known=seen.about_code)
