@@ -10,7 +10,7 @@ from typing import Any
 
 from hornbook.corpus.grade.ordinal import GRADES
 from hornbook.corpus.read.compression import CompressionError, opened
-from hornbook.corpus.read.sources import Found, ending
+from hornbook.corpus.read.kinds import Found, ending
 from hornbook.documents import Row, document_id, read_rows, shards
 from hornbook.errors import UserError
 from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, table
