@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -140,3 +141,15 @@ def test_a_far_side_that_was_killed_is_started_again() -> None:
     far_side.kill()
     far_side.wait()
     assert text("{{ 2 }}") == "2"
+
+
+def test_nothing_is_left_open() -> None:
+    code = (
+        "from hornbook.model.tokenizers.rendering import rendered\n"
+        "rendered('{{ 1 }}', [], {}, 'x')\n"
+        "try:\n    rendered(\"{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}\", [], {}, 'x')\n"
+        "except Exception as error:\n    print(error)"
+    )
+    told = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True)
+    assert "more than" in told.stdout
+    assert told.stderr == ""

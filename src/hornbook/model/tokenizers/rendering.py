@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -63,13 +64,13 @@ def _asked(request: str) -> dict[str, str]:
     except BrokenPipeError:
         line = ""
     except BaseException:  # Ctrl-C: what is answered later would be taken for the answer to the next request
-        far_side.kill()
-        far_side.wait()
+        _end(far_side, os.getpid())
         raise
     if line.endswith("\n"):
         answer: dict[str, str] = json.loads(line)
         return answer
     code = far_side.wait()
+    _end(far_side, os.getpid())
     timed_out = code == -signal.SIGPROF
     return {"limit": f"more than {SECONDS} s of processor time" if timed_out else f"its process ended with {code}"}
 
@@ -90,6 +91,7 @@ def _start() -> subprocess.Popen[str]:
 
 
 def _end(far_side: subprocess.Popen[str], owner: int) -> None:
+    """Kill it and close its pipes; only who started it may."""
     if owner == os.getpid():
-        far_side.kill()
-        far_side.wait()
+        with contextlib.suppress(BrokenPipeError), far_side:
+            far_side.kill()
