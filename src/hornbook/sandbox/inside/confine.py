@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 RESULTS = 3
-"""The descriptor on which a program's process answers; 0, 1 and 2 are /dev/null."""
+"""The descriptor on which a program's process answers; 0 is at its end, what goes to 1 and 2 is thrown away."""
 
 OPEN_FILES = 64
 _PROCESSES = 64
@@ -28,10 +28,21 @@ class Rules:
     folder_bytes: int
 
 
-def confine(rules: Rules, results: int, nothing: int, put_on_filter: Callable[[], None] | None) -> None:
-    """Keep only the answer's descriptor, take the limits, put on the filter. Raises OSError when one is refused."""
-    for descriptor in (0, 1, 2):  # first of all: `nothing` may lie where the answer's descriptor comes to lie
-        os.dup2(nothing, descriptor)
+@dataclass(frozen=True)
+class Ends:
+    """A program's ends of three pipes, all above 2: one at its end, one for what it prints, one for its answer."""
+
+    empty: int
+    printed: int
+    results: int
+
+
+def confine(rules: Rules, ends: Ends, put_on_filter: Callable[[], None] | None) -> None:
+    """Keep only the ends, take the limits, put on the filter. Raises OSError when one is refused."""
+    results = ends.results
+    os.dup2(ends.empty, 0)  # the answer's comes last: one of the others may lie where it comes to lie
+    os.dup2(ends.printed, 1)
+    os.dup2(ends.printed, 2)
     if results != RESULTS:
         os.dup2(results, RESULTS)
     os.closerange(RESULTS + 1, 2 * OPEN_FILES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from . import kernel
 FOLDER = "/tmp"
 _FOLDER_INODES = 1024
 _OLD = "/old"
+_NULL = "/dev/null"
+_COPY_BYTES = 256 << 20
+_LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "ensurepip"})
 _BASES = ("/tmp", "/mnt", "/var/tmp", "/run", "/srv", "/opt", "/dev", "/var")
 
 # A remount has to repeat the flags its mount is locked to, or the kernel refuses it.
@@ -25,8 +30,11 @@ _FLAGS = {
 }
 
 
-def build_root(folder_bytes: int) -> None:
-    """Replace this mount namespace's root. Wants CAP_SYS_ADMIN over it; raises OSError when something is refused."""
+def build_root(folder_bytes: int, copy_library: bool) -> None:
+    """Replace this mount namespace's root. Wants CAP_SYS_ADMIN over it; raises OSError when something is refused.
+
+    `copy_library`: show a copy that everybody may read of a standard library that only its owner may.
+    """
     wanted = [(path, os.path.realpath(path)) for path in _outermost(_wanted_folders()) + _wanted_files()]
     base = next(path for path in _BASES if Path(path).is_dir())
     os.umask(0o022)
@@ -38,20 +46,63 @@ def build_root(folder_bytes: int) -> None:
     kernel.pivot_root(base, base + _OLD)
     os.chdir("/")
     for path, source in wanted:
-        _bind(_OLD + source, path)
-    _lock_binds()
+        if copy_library and path in sys.path:
+            _mount_copy(_OLD + source, path)
+        else:
+            _bind(_OLD + source, path)
     _bind_null()
+    _lock_binds()
     for path, _ in wanted:
         _cover_packages(path)
     Path(FOLDER).mkdir(exist_ok=True)
-    options = f"mode=1777,size={folder_bytes},nr_inodes={_FOLDER_INODES}"
-    kernel.mount("tmpfs", FOLDER, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
+    mount_folder(folder_bytes)
     kernel.unmount(_OLD)
     Path(_OLD).rmdir()
     kernel.mount(
         "", "/", flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
     )
     os.chdir(FOLDER)
+
+
+def mount_folder(folder_bytes: int) -> None:
+    """A new, empty temporary folder."""
+    options = f"mode=1777,size={folder_bytes},nr_inodes={_FOLDER_INODES}"
+    kernel.mount("tmpfs", FOLDER, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
+
+
+def library_is_public() -> bool:
+    """Whether somebody else than the owner may read the standard library."""
+    folders = [Path(path) for path in sys.path if Path(path).is_dir()]
+    return bool(Path(os.__file__).stat().st_mode & stat.S_IROTH) and all(
+        folder.stat().st_mode & stat.S_IXOTH for folder in folders
+    )
+
+
+def copy_public(source: Path, target: Path) -> None:
+    """Copy a library, times and all, such that everybody may read it; packages and the library's own tests stay."""
+    for entry in os.scandir(source):
+        there = target / entry.name
+        if entry.is_symlink():
+            there.symlink_to(os.readlink(entry.path))
+        elif entry.is_dir():
+            if entry.name not in _LEFT_OUT:
+                there.mkdir()
+                copy_public(Path(entry.path), there)
+        elif entry.is_file():
+            shutil.copyfile(entry.path, there)
+            there.chmod(0o644)
+            os.utime(there, ns=(entry.stat().st_atime_ns, entry.stat().st_mtime_ns))
+
+
+def _mount_copy(source: str, target: str) -> None:
+    """A copy of a folder or of a file, in a file system of its own."""
+    if not Path(source).is_dir():
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return
+    Path(target).mkdir(parents=True, exist_ok=True)
+    kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode=755,size={_COPY_BYTES}")
+    copy_public(Path(source), Path(target))
 
 
 def _wanted_folders() -> list[str]:
@@ -88,9 +139,9 @@ def _bind(source: str, target: str) -> None:
 
 
 def _bind_null() -> None:
-    """/dev/null where the machine allows it; its mount has to stay without nodev."""
+    """/dev/null where the machine allows it."""
     try:
-        _bind(_OLD + "/dev/null", "/dev/null")
+        _bind(_OLD + _NULL, _NULL)
     except OSError:
         return
 
@@ -108,7 +159,9 @@ def _lock_binds() -> None:
         flags = sum(flag for name, flag in _FLAGS.items() if name in options)
         if not options & {"noatime", "relatime"}:
             flags |= kernel.MS_STRICTATIME
-        flags |= kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+        flags |= kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID
+        if path != _NULL:
+            flags |= kernel.MS_NODEV
         kernel.mount("", path, flags=flags)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import signal
-import stat
 from pathlib import Path
+from typing import NoReturn
 
 from . import kernel, mounts
 
@@ -21,40 +23,101 @@ _ALL = (
 )
 _NOBODY = 65534
 _NOBODY_INSIDE = 1
-_SECONDS_BETWEEN_LOOKS = 1.0
+_MILLISECONDS_BETWEEN_LOOKS = 1_000
+_RENEW = b"!"
 
 
-def enter(parent: int, folder_bytes: int) -> None:
-    """Return as pid 1 of fresh namespaces, with the capabilities that `confine` drops.
+class Keeper:
+    """The process outside, as pid 1 sees it: it mounts a new temporary folder when asked."""
+
+    def __init__(self, ask: int, told: int) -> None:
+        self._ask, self._told = ask, told
+        self._asked = False
+
+    def renew(self) -> None:
+        """Ask for a new folder; goes on at once."""
+        os.write(self._ask, _RENEW)
+        self._asked = True
+
+    def await_renewed(self) -> None:
+        """Wait for the folder that was asked for, and go there. Raises EOFError when the keeper is gone."""
+        if self._asked:
+            if not os.read(self._told, 1):
+                raise EOFError
+            self._asked = False
+            os.chdir(mounts.FOLDER)
+
+    def remove(self) -> None:
+        """Nothing to do: the folder goes with the namespace."""
+
+
+def enter(parent: int, folder_bytes: int) -> Keeper:
+    """Return as pid 1 of fresh namespaces, without privileges.
 
     The calling process stays outside as keeper and does not return: it ends when pid 1 does, and ends pid 1 when
     the process numbered `parent` is gone. Raises OSError (in the caller or in pid 1) when the system refuses.
     """
     inside_user = _leave_namespaces()
+    asked, ask = os.pipe()
+    told, tell = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDWR)
     pid = os.fork()
     if pid:
-        _keep(pid, parent)
+        for descriptor in (0, 1, ask, told):
+            os.dup2(nothing, descriptor)
+        _keep(pid, parent, asked, tell, folder_bytes)
+    for descriptor in (asked, tell, nothing):
+        os.close(descriptor)
     os.setsid()
-    mounts.build_root(folder_bytes)
+    mounts.build_root(folder_bytes, copy_library=inside_user is not None and not mounts.library_is_public())
     _give_up_privileges(inside_user)
+    return Keeper(ask, told)
 
 
 def _leave_namespaces() -> int | None:
-    """Unshare and map the user. Returns the user to become inside, or None to stay who one is."""
+    """Unshare and map the user. Returns the user to become inside, or None to stay who one is: never root."""
     user, group = os.geteuid(), os.getegid()
-    helper = _Mapper() if user == 0 else None
-    flags = _unshare(may_keep_user=user == 0)
-    if not flags & kernel.CLONE_NEWUSER:
-        if helper:
-            helper.dismiss()
-        return _NOBODY if _library_is_public() else None
-    if helper and helper.map_two_users() and _library_is_public():
-        return _NOBODY_INSIDE
-    if not helper or not helper.mapped:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-    return None
+    maps = [Path(f"/proc/self/{name}_map").read_text() for name in ("uid", "gid")]
+    nobody = unprivileged(*maps) if user == 0 else None
+    if nobody is None:
+        if user == 0 and is_root_outside(maps[0]):
+            raise OSError(errno.EPERM, "a user who is not root: none is known in this namespace")
+        _unshare(may_keep_user=False)
+        _map(f"0 {user} 1", f"0 {group} 1", Path("/proc/self"))
+        return None
+    with contextlib.suppress(OSError):  # refused where somebody has forbidden it, and then there are none
+        os.setgroups([])
+    helper = _Mapper(nobody)
+    if not _unshare(may_keep_user=True) & kernel.CLONE_NEWUSER:
+        helper.dismiss()
+        return nobody
+    if not helper.map_two_users():
+        raise OSError(errno.EPERM, "a user who is not root: the map of users is refused")
+    return _NOBODY_INSIDE
+
+
+def unprivileged(*maps: str) -> int | None:
+    """A number that stands for somebody other than root in each of these maps (user_namespaces(7)): nobody's, else the
+    highest; None where there is none.
+    """
+    common: set[int] | None = None
+    for text in maps:
+        ranges = [(int(first), int(count)) for first, _, count in map(str.split, text.splitlines())]
+        known = {_NOBODY} if any(first <= _NOBODY < first + count for first, count in ranges) else set()
+        known |= {first + count - 1 for first, count in ranges if 0 < first + count - 1 < _NOBODY}
+        common = known if common is None else common & known
+    return max(common) if common else None
+
+
+def is_root_outside(users: str) -> bool:
+    """Whether root of this namespace is root in the one around it too, by its map of users."""
+    return any(line.split()[:2] == ["0", "0"] for line in users.splitlines())
+
+
+def _map(users: str, groups: str, process: Path) -> None:
+    (process / "setgroups").write_text("deny")
+    (process / "gid_map").write_text(groups)
+    (process / "uid_map").write_text(users)
 
 
 def _unshare(may_keep_user: bool) -> int:
@@ -73,13 +136,12 @@ def _unshare(may_keep_user: bool) -> int:
 
 
 class _Mapper:
-    """A helper that stays root outside and maps nobody into the user namespace, so that pid 1 can become nobody.
+    """A helper that stays outside and maps an unprivileged user into the user namespace, for pid 1 to become.
 
-    For root the kernel does not count processes; for nobody it does, and what nobody owns is nothing.
+    What root owns is then out of reach, and for others the kernel counts processes.
     """
 
-    def __init__(self) -> None:
-        self.mapped = False
+    def __init__(self, nobody: int) -> None:
         target = os.getpid()
         self._orders, self._send = os.pipe()
         self._pid = os.fork()
@@ -88,20 +150,17 @@ class _Mapper:
             done = False
             try:
                 if os.read(self._orders, 1):
-                    folder = Path(f"/proc/{target}")
-                    (folder / "uid_map").write_text(f"0 0 1\n{_NOBODY_INSIDE} {_NOBODY} 1")
-                    (folder / "setgroups").write_text("deny")
-                    (folder / "gid_map").write_text(f"0 0 1\n{_NOBODY_INSIDE} {_NOBODY} 1")
+                    both = f"0 0 1\n{_NOBODY_INSIDE} {nobody} 1"  # root for the keeper, who mounts
+                    _map(both, both, Path(f"/proc/{target}"))
                     done = True
             finally:
                 os._exit(0 if done else 1)
         os.close(self._orders)
 
     def map_two_users(self) -> bool:
-        """Have the maps written. False, with the user map untouched, when that is refused."""
+        """Have the maps written. False when that is refused."""
         os.write(self._send, b"!")
-        self.mapped = self.dismiss() == 0
-        return self.mapped
+        return self.dismiss() == 0
 
     def dismiss(self) -> int:
         """End the helper and return its exit code."""
@@ -109,24 +168,24 @@ class _Mapper:
         return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
 
-def _library_is_public() -> bool:
-    """Whether somebody else than the owner may read the standard library."""
-    file = Path(os.__file__)
-    return bool(file.stat().st_mode & stat.S_IROTH) and bool(file.parent.stat().st_mode & stat.S_IXOTH)
-
-
-def _keep(pid: int, parent: int) -> None:
-    """Outlive pid 1 and nothing else. Never returns."""
+def _keep(pid: int, parent: int, asked: int, tell: int, folder_bytes: int) -> NoReturn:
+    """Outlive pid 1 and nothing else; mount a new temporary folder whenever pid 1 asks."""
     try:
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1):
-            os.dup2(nothing, descriptor)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
-            if os.getppid() != parent:
-                os.kill(pid, signal.SIGKILL)
-            signal.sigtimedwait({signal.SIGCHLD}, _SECONDS_BETWEEN_LOOKS)
+        watch = select.poll()
+        watch.register(asked, select.POLLIN)
+        while True:
+            if not watch.poll(_MILLISECONDS_BETWEEN_LOOKS):
+                if os.getppid() != parent:
+                    os.kill(pid, signal.SIGKILL)
+                continue
+            if not os.read(asked, 1):
+                break
+            kernel.unmount(mounts.FOLDER)
+            mounts.mount_folder(folder_bytes)
+            os.write(tell, _RENEW)
     finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         os._exit(0)
 
 
@@ -143,10 +202,6 @@ def _give_up_privileges(user: int | None) -> None:
 
 
 def _become(user: int) -> None:
-    """Change to `user`. In a container that does not know nobody we stay who we are, which is a lesser shield only."""
-    if user == _NOBODY:  # in a user namespace of ours there are no groups to leave, and it is forbidden
-        with contextlib.suppress(OSError):
-            os.setgroups([])
-    with contextlib.suppress(OSError):
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+    """Change to `user`; the group has the same number."""
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)

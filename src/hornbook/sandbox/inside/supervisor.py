@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from . import confine, folders, runner, wire
 
@@ -53,23 +53,39 @@ def main(settings: str) -> None:
 
 
 def _isolated(rules: confine.Rules, parent: int) -> _Server:
-    from . import mounts, namespaces, seccomp
+    from . import namespaces, seccomp
 
-    nothing = os.open(os.devnull, os.O_RDWR)
     for_all, against_forking = seccomp.filters()
-    namespaces.enter(parent, rules.folder_bytes)
+    keeper = namespaces.enter(parent, rules.folder_bytes)
     _settle()
     for_all.put_on()
-    server = _Server(rules, nothing, folder=Path(mounts.FOLDER), parent=None, put_on_filter=against_forking.put_on)
+    server = _Server(rules, keeper, parent=None, put_on_filter=against_forking.put_on)
     server.rehearse()
     return server
 
 
 def _plain(rules: confine.Rules, wanted: dict[str, Any]) -> _Server:
-    nothing = os.open(os.devnull, os.O_RDWR)
     os.chdir(wanted["folder"])
     _settle()
-    return _Server(rules, nothing, folder=Path(wanted["folder"]), parent=wanted["parent"], put_on_filter=None)
+    return _Server(rules, _PlainFolder(Path(wanted["folder"])), parent=wanted["parent"], put_on_filter=None)
+
+
+class _PlainFolder:
+    """The temporary folder where nothing can be mounted: one for all programs, emptied after each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def renew(self) -> None:
+        """Have it empty."""
+        folders.empty(self._path)
+
+    def await_renewed(self) -> None:
+        """It is, by now."""
+
+    def remove(self) -> None:
+        """Have it gone."""
+        folders.remove(self._path)
 
 
 def _settle() -> None:
@@ -95,18 +111,30 @@ def _answer(body: bytes) -> None:
     wire.write_all(1, wire.frame(body))
 
 
+class _Folder(Protocol):
+    """The temporary folder that programs work in."""
+
+    def renew(self) -> None:
+        """Begin to have nothing of the last program left in it."""
+
+    def await_renewed(self) -> None:
+        """Return when nothing is left."""
+
+    def remove(self) -> None:
+        """No program needs it any more."""
+
+
 class _Server:
     """Serves requests one after the other. `parent`: whose end to watch for, where the kernel does not."""
 
     def __init__(
         self,
         rules: confine.Rules,
-        nothing: int,
-        folder: Path,
+        folder: _Folder,
         parent: int | None,
         put_on_filter: Callable[[], None] | None,
     ) -> None:
-        self._rules, self._nothing, self._folder, self._parent = rules, nothing, folder, parent
+        self._rules, self._folder, self._parent = rules, folder, parent
         self._put_on_filter = put_on_filter
 
     def rehearse(self) -> None:
@@ -128,8 +156,7 @@ class _Server:
         except (EOFError, BrokenPipeError):
             pass
         finally:
-            if not self._rules.isolated:
-                folders.remove(self._folder)
+            self._folder.remove()
 
     def _wait_for_request(self) -> None:
         """Without isolation somebody else may hold our standard input open after the parent's end."""
@@ -138,46 +165,57 @@ class _Server:
                 raise EOFError
 
     def _run(self, group: list[runner.Work]) -> bytes:
-        """Run one group in a fork and return the answer's body."""
-        source, target = os.pipe()
+        """Run one group in a fork, with pipes and a temporary folder that nobody had before; the answer's body."""
+        self._folder.await_renewed()
+        empty, no_writer = os.pipe()
+        os.close(no_writer)
+        printed_from, printed = os.pipe()
+        source, results = os.pipe()
+        ends = confine.Ends(empty, printed, results)
         pid = os.fork()
         if pid == 0:
-            self._be_the_fork(group, target)
-        os.close(target)
+            self._be_the_fork(group, ends)
+        for descriptor in (empty, printed, results):
+            os.close(descriptor)
         try:
-            ending, data = self._collect(source, len(group))
+            ending, data = self._collect(source, printed_from, len(group))
         finally:
             os.close(source)
+            os.close(printed_from)
             status = self._end(pid)
-        folders.empty(self._folder)
+        self._folder.renew()
         return wire.ENDING.pack(ending, status) + data
 
-    def _be_the_fork(self, group: list[runner.Work], target: int) -> NoReturn:
+    def _be_the_fork(self, group: list[runner.Work], ends: confine.Ends) -> NoReturn:
         leave, write_all = os._exit, wire.write_all
         try:
             os.setpgid(0, 0)  # so that what is sent to the whole group stays in the fork
-            confine.confine(self._rules, target, self._nothing, self._put_on_filter)
+            confine.confine(self._rules, ends, self._put_on_filter)
             write_all(confine.RESULTS, b"".join(runner.run(work, self._rules.output_bytes) for work in group))
             leave(0)
         finally:
             leave(1)
 
-    def _collect(self, source: int, programs: int) -> tuple[int, bytes]:
-        """Read what the fork writes until it ends, its time is over, or it has written more than it may.
+    def _collect(self, source: int, printed: int, programs: int) -> tuple[int, bytes]:
+        """Read what the fork answers until it ends, its time is over, or it has answered more than it may.
 
+        What it prints is read as well and thrown away, so that it never waits for a reader.
         Raises EOFError when the other side of the sandbox is gone.
         """
         room = programs * (2 * self._rules.output_bytes + (1 << 16))
         deadline = time.monotonic() + self._rules.seconds
         watch = select.poll()
         watch.register(source, select.POLLIN)
+        watch.register(printed, select.POLLIN)
         watch.register(0, 0)  # reports only that the other end has closed
         pieces: list[bytes] = []
         while (left := deadline - time.monotonic()) > 0:
-            ready = watch.poll(min(left, _SECONDS_BETWEEN_LOOKS) * 1000)
-            if any(descriptor == 0 for descriptor, _ in ready) or self._is_orphan():
+            ready = {descriptor for descriptor, _ in watch.poll(min(left, _SECONDS_BETWEEN_LOOKS) * 1000)}
+            if 0 in ready or self._is_orphan():
                 raise EOFError
-            if not ready:
+            if printed in ready and not os.read(printed, 1 << 16):
+                watch.unregister(printed)
+            if source not in ready:
                 continue
             piece = os.read(source, 1 << 16)
             if not piece:
