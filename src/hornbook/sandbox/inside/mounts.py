@@ -11,7 +11,8 @@ from pathlib import Path
 
 from . import kernel
 
-FOLDER = "/tmp"
+# Where Python itself lies below /tmp, a folder there would cover it.
+FOLDER = "/work" if any(path.startswith("/tmp/") for path in map(os.path.normpath, sys.path)) else "/tmp"
 _FOLDER_INODES = 1024
 _OLD = "/old"
 _NULL = "/dev/null"
