@@ -1,6 +1,6 @@
 """Programs a second in the sandbox: the built-in teacher's exercises, each in a process of its own and in groups.
 
-    python benchmarks/sandbox_speed.py [--programs 1000]
+python benchmarks/sandbox_speed.py [--programs 1000]
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hornbook.audit.answers import checked
+from hornbook.audit.answers import answered, checks_of
 from hornbook.audit.model import THRESHOLDS, Asking, audit_model, similarity, split
 from hornbook.audit.page import page
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
+from hornbook.sandbox.judge import judge
+from hornbook.sandbox.sandbox import Sandbox
 
 DOUBLE = Item(
     "code",
@@ -27,16 +30,17 @@ DOUBLE = Item(
 CHOICE = Item("quiz", "q", "What is it?", choices=("this", "that <b>one</b>"), right=1)
 
 
-def test_checks_of_both_forms_hold_and_fail() -> None:
-    human = Item("c", "1", "", code="x", entry="double", checks="def check(candidate):\n    assert candidate(3) == 6\n")
-    for item in (DOUBLE, human):
-        right: dict[str, Any] = {}
-        exec(checked(item, DOUBLE.code), right)
-        assert right["hornbook_checks"]() is True
-        wrong: dict[str, Any] = {}
-        exec(checked(item, DOUBLE.code.replace("2", "3")), wrong)
-        with pytest.raises(AssertionError):
-            wrong["hornbook_checks"]()
+def test_which_function_is_asked_for() -> None:
+    helper = "def help(x):\n    return x\n\ndef double(x):\n    return help(2 * x)\n"
+    named = Item("c", "1", "Write double.", code=helper, checks="assert double(2) == 4\nassert double(help(1)) == 2")
+    assert checks_of(named).entry == "double"
+    assert checks_of(replace(named, checks="assert print(")).entry == ""
+    assert checks_of(replace(named, entry="help")).entry == "help"
+    with Sandbox(allow_unisolated=True) as sandbox:
+        assert judge(sandbox, checks_of(named), helper) == ""
+        assert judge(sandbox, checks_of(named), helper.replace("2 *", "3 *")).startswith(
+            "the tests fail: AssertionError"
+        )
 
 
 def test_the_split() -> None:
@@ -96,6 +100,51 @@ def test_a_model_is_audited_and_shown(make_checkpoint: Callable[..., tuple[Any, 
     assert "likelier than unseen" in shown
     unknown = audit_model(model, Tokenizer(folder), benchmarks, None, [], Asking(most=6), Progress())
     assert "The corpus of this model is not known" in page("m", "b", None, unknown)
+
+
+LIAR = """
+class Liar:
+    def __eq__(self, other):
+        return True
+def double(x):
+    return Liar()
+"""
+FORGER = """
+import os, struct
+def double(x):
+    for answer in (b"None", b"True", b"4"):
+        record = struct.pack("<BI", 0, len(answer)) + answer + struct.pack("<BI", 2, 0)
+        os.write(3, record)
+    os._exit(0)
+"""
+
+
+def test_no_program_of_a_model_forges_a_pass(
+    make_checkpoint: Callable[..., tuple[Any, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way of `hornbook audit MODEL`, with a model that writes what it is told."""
+    from hornbook.audit import answers as module
+    from hornbook.inference import generate
+
+    broken = replace(DOUBLE, id="broken", checks="assert double(2) == 5")
+    items = [replace(DOUBLE, id=name) for name in ("right", "wrong", "liar", "forger")] + [broken]
+    programs = [DOUBLE.code, DOUBLE.code.replace("2 *", "3 *"), LIAR, FORGER, DOUBLE.code]
+    model, folder = make_checkpoint(1)
+    written = iter(programs)
+    monkeypatch.setattr(generate, "generate", lambda *_, **__: [[0]] * len(items))
+    monkeypatch.setattr(module, "complete", lambda prompt, text: next(written))
+    right = answered(model, Tokenizer(folder), items, Progress(), allow_unisolated=True)
+    assert right == {
+        ("code", "right"): True,
+        ("code", "wrong"): False,
+        ("code", "liar"): False,
+        ("code", "forger"): False,
+    }
+    found = audit_model(
+        model, Tokenizer(folder), [Benchmark("quiz", "text", (CHOICE,))], None, [], Asking(most=6), Progress()
+    )
+    found["benchmarks"][0]["unjudged"] = 2
+    assert "2 items left out" in page("m", "b", None, found)
 
 
 def test_the_page_of_a_corpus_escapes_and_shows_both_sides() -> None:

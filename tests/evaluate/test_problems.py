@@ -100,6 +100,11 @@ def test_load(tmp_path: Path) -> None:
         (row(cases=["(1,"]), "line 1, is no problem"),
         (row(cases=["1"]), "line 1, is no problem"),
         (row(cases=5), "line 1, is no problem"),
+        (row(cases=["((b'',), 1)"]), "line 1, is no problem: TypeError: an argument must be a plain literal"),
+        (row(cases=["((" + "[" * 70 + "]" * 70 + ",), 1)"]), "line 1, is no problem: TypeError: an argument"),
+        (row(cases=["(" * 5000]), "line 1, is no problem"),
+        (row(cases=["(-" * 5000]), "line 1, is no problem"),
+        (row(cases=["((" + "9" * 5000 + ",), 1)"]), "line 1, is no problem"),
     ],
 )
 def test_broken_problems_are_named(text: str, told: str, tmp_path: Path) -> None:

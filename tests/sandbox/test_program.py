@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hornbook.sandbox.program import may_share
+from hornbook.sandbox.program import Program, may_share
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,8 @@ from hornbook.sandbox.program import may_share
     ],
 )
 def test_plain_functions_may(source: str) -> None:
-    assert may_share(source)
+    assert may_share(Program(source, "f", (), ours=True))
+    assert not may_share(Program(source, "f", ())), "whose text it is decides, not what stands in it"
 
 
 @pytest.mark.parametrize(
@@ -41,4 +42,4 @@ def test_plain_functions_may(source: str) -> None:
     ],
 )
 def test_whatever_reaches_out_may_not(source: str) -> None:
-    assert not may_share(source)
+    assert not may_share(Program(source, "f", (), ours=True))

@@ -97,7 +97,9 @@ def _python(version: str) -> str | None:
     found = shutil.which(f"python{version}")
     if found is None:
         return None
-    told = subprocess.run([found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+    told = subprocess.run(
+        [found, "-c", "import sys; print(sys.executable)"], check=False, capture_output=True, text=True
+    )
     return told.stdout.strip() if told.returncode == 0 else None  # a version manager's stand-in has others' names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import signal
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from hornbook.errors import UserError
 from hornbook.sandbox import sandbox as module
-from hornbook.sandbox.program import CallResult, Limits, Outcome, Program
+from hornbook.sandbox.program import CallResult, Limits, Outcome, Program, may_share
 from hornbook.sandbox.sandbox import Isolation, Sandbox, isolation
 
 ECHO = "def f(*arguments):\n    return list(arguments)\n"
@@ -220,7 +221,7 @@ def mixed_programs() -> list[Program]:
         "x = 5\n",
         "def f(x):\n    return f(x)\n",
     ]
-    return [Program(source, "f", ((1,), (2,))) for source in sources]
+    return [Program(source, "f", ((1,), (2,)), ours=True) for source in sources]
 
 
 def test_together_equals_one_by_one(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
@@ -236,7 +237,7 @@ def test_together_equals_one_by_one(monkeypatch: pytest.MonkeyPatch, sandbox: Sa
 
 def test_together_shares_processes(sandbox: Sandbox) -> None:
     """Only what may share does: the processes are counted by their numbers, which rise by one a fork."""
-    good = Program("def f(x):\n    return x\n", "f", ((1,),))
+    good = Program("def f(x):\n    return x\n", "f", ((1,),), ours=True)
     number = Program("import os\ndef f():\n    return os.getpid()\n", "f", ((),))
     before, *_, after = sandbox.run([number, *[good] * 40, number])
     assert after.results[0].value - before.results[0].value == 41
@@ -244,6 +245,36 @@ def test_together_shares_processes(sandbox: Sandbox) -> None:
     list(sandbox.run([good] * 40, together=20))
     after = next(sandbox.run([number]))
     assert after.results[0].value - before.results[0].value == 3
+    foreign = dataclasses.replace(good, ours=False)
+    list(sandbox.run([foreign] * 40, together=20))
+    assert next(sandbox.run([number])).results[0].value - after.results[0].value == 41
+
+
+# From text without a word that gives it away to the builtins of its process: a class pattern asks the metaclass, and
+# reads attributes by names that are put together.
+CLASS_PATTERN = """
+def dunder(name):
+    return "_" + "_" + name + "_" + "_"
+Meta = type("Meta", (type,), {dunder("instancecheck"): lambda cls, other: True})
+Names = Meta("Names", (), {dunder("match_args"): (dunder("builtins"),)})
+def f(x):
+    match dunder:
+        case Names(builtins):
+            builtins["len"] = lambda value: 42
+    return x
+"""
+PATCH = Program(CLASS_PATTERN, "f", ((1,),))
+LENGTH = Program("def f(x):\n    return len(x)\n", "f", (([1],),))
+
+
+def test_a_neighbour_cannot_patch_what_others_use(sandbox: Sandbox) -> None:
+    assert may_share(dataclasses.replace(PATCH, ours=True)), "its text gives nothing away"
+    patched, length = sandbox.run([PATCH, LENGTH], together=2)
+    assert patched.results[0].value == 1
+    assert length.results[0].value == 1
+    source = PATCH.source.replace("    return x\n", "    return len(x)\n")
+    (itself,) = sandbox.run([Program(source, "f", (([1],),))])
+    assert itself.results[0].value == 42, "it does patch len, for itself"
 
 
 def test_a_thousand_programs_in_seconds(sandbox: Sandbox) -> None:

@@ -191,7 +191,9 @@ def test_programs_are_never_root_outside(sandbox: Sandbox, run: Run) -> None:
     assert sandbox._supervisor
     keeper = sandbox._supervisor._process.pid
     (pid_1,) = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
-    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid_1}/status").read_text().splitlines() if ":\t" in line)
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid_1}/status").read_text().splitlines() if ":\t" in line
+    )
     users, groups = ({int(number) for number in status[name].split()} for name in ("Uid", "Gid"))
     assert 0 not in users | groups
     assert not {0} & {int(number) for number in status["Groups"].split()}
@@ -210,7 +212,12 @@ def test_a_library_that_only_its_owner_may_read_is_copied(tmp_path: Path) -> Non
     os.utime(source / "d.so", (1, 1))
     target.mkdir()
     mounts.copy_public(source, target)
-    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["d.so", "json", "json/a.py", "link.py"]
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
+        "d.so",
+        "json",
+        "json/a.py",
+        "link.py",
+    ]
     assert (target / "json" / "a.py").stat().st_mode & 0o777 == 0o644
     assert (target / "json").stat().st_mode & 0o055 == 0o055
     assert (target / "d.so").stat().st_mtime == 1

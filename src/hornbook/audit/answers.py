@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,11 @@ from hornbook.audit.likelihood import log_likelihoods
 from hornbook.corpus.decontaminate.benchmarks import Item
 from hornbook.evaluate.problems import complete
 from hornbook.progress import Progress
+from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
-
-_ENTRY = "hornbook_checks"
 
 
 def answered(
@@ -27,10 +27,11 @@ def answered(
 ) -> dict[tuple[str, str], bool]:
     """Whether the model is right, by (benchmark, id), for the items that can be checked.
 
-    An item with checks is completed greedily and run in a sandbox; of an item with choices the one is taken whose
-    tokens are likeliest on average after the question.
+    An item with checks is completed greedily, and its own tests judge that in a sandbox, apart from the program (see
+    `hornbook.sandbox.judge`); it is left out where its own solution does not pass either. Of an item with choices the
+    one is taken whose tokens are likeliest on average after the question.
     """
-    programs = [item for item in items if item.checks and item.code]
+    programs = [item for item in items if has_tests(item) and _prompt(item)]
     chosen = [item for item in items if item.choices and item.right is not None]
     return {
         **_run(model, tokenizer, programs, progress, allow_unisolated),
@@ -43,7 +44,7 @@ def _run(
 ) -> dict[tuple[str, str], bool]:
     from hornbook.inference.generate import generate
     from hornbook.inference.healing import heal
-    from hornbook.sandbox.program import Program
+    from hornbook.sandbox.judge import judge
     from hornbook.sandbox.sandbox import Sandbox
 
     if not items:
@@ -58,30 +59,49 @@ def _run(
             first=[one.first for one in asked],
             advance=task.advance,
         )
-    written = [complete(one.text, one.completed(tokenizer, ids)) for one, ids in zip(asked, answers, strict=True)]
-    jobs = [Program(checked(item, program), _ENTRY, ((),)) for item, program in zip(items, written, strict=True)]
-    with Sandbox(allow_unisolated=allow_unisolated) as sandbox:
-        outcomes = list(sandbox.run(jobs))
-    return {
-        (item.benchmark, item.id): bool(outcome.results) and outcome.results[0].value is True
-        for item, outcome in zip(items, outcomes, strict=True)
-    }
+    right: dict[tuple[str, str], bool] = {}
+    with Sandbox(allow_unisolated=allow_unisolated) as sandbox, progress.task("run tests", len(items)) as task:
+        for item, one, ids in zip(items, asked, answers, strict=True):
+            checks = checks_of(item)
+            passed = not judge(sandbox, checks, complete(one.text, one.completed(tokenizer, ids)))
+            if passed or not judge(sandbox, checks, checks.code):
+                right[item.benchmark, item.id] = passed
+            task.advance()
+    return right
+
+
+def has_tests(item: Item) -> bool:
+    """Whether there is something to run for an item."""
+    return bool(item.checks and item.code)
+
+
+def checks_of(item: Item) -> Checks:
+    """The tests of an item that has some."""
+    return Checks(item.code, _entry(item), item.checks)
+
+
+def _entry(item: Item) -> str:
+    """The function that is to be written: the one that is named, else the last one of the solution that tests call."""
+    if item.entry:
+        return item.entry
+    try:
+        solution, checks = ast.parse(item.code), ast.parse(item.checks)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    defined = [node.name for node in solution.body if isinstance(node, ast.FunctionDef)]
+    used = {node.id for node in ast.walk(checks) if isinstance(node, ast.Name)}
+    return next((name for name in reversed(defined) if name in used), "")
 
 
 def _prompt(item: Item) -> str:
-    """What a model goes on from: a function's head and docstring, or, for a task in words, a comment and a head."""
+    """What a model goes on from: a function's head and docstring, or, for a task in words, a comment and a head; empty
+    where it is not known which function is asked for.
+    """
     if "def " in item.question:
-        return item.question
-    head = next(line for line in item.code.replace("\r", "").split("\n") if line.startswith("def "))
-    return f'{head.rstrip()}\n    """{item.question.strip()}"""\n'
-
-
-def checked(item: Item, program: str) -> str:
-    """A program that defines a function which runs the item's checks and returns True when they pass."""
-    if "def check(" in item.checks:
-        return f"{program}\n{item.checks}\ndef {_ENTRY}():\n    check({item.entry})\n    return True\n"
-    lines = "".join(f"    {line}\n" for line in item.checks.split("\n"))
-    return f"{program}\ndef {_ENTRY}():\n{lines}    return True\n"
+        return item.question if _entry(item) else ""
+    begins = f"def {_entry(item)}("
+    head = next((line for line in item.code.replace("\r", "").split("\n") if line.startswith(begins)), "")
+    return f'{head.rstrip()}\n    """{item.question.strip()}"""\n' if head else ""
 
 
 def _choose(

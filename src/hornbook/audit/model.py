@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.audit.answers import answered
+from hornbook.audit.answers import answered, has_tests
 from hornbook.audit.likelihood import compare, log_likelihoods, min_k, perturbed
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.corpus.decontaminate.finder import Finder, Limits
@@ -63,12 +63,14 @@ def audit_model(
         seen = [min_k(like) for like in log_likelihoods(model, tokenizer, texts, progress)]
         changed = [perturbed(text, seed=seed) for text in texts]
         turned = [min_k(like) for like in log_likelihoods(model, tokenizer, changed, progress)]
+        unjudged = sum(has_tests(item) and _key(item) not in right for item in one.items)
         known = {(item.benchmark, item.id): right[item.benchmark, item.id] for item in one.items if _key(item) in right}
         rows.append(
             {
                 "name": one.name,
                 "items": len(one.items),
                 "score": _score(list(known.values())),
+                "unjudged": unjudged,
                 "split": split(known, near) if known and near is not None else None,
                 "perturbed": compare(seen, turned, seed=seed),
                 "unseen": compare(seen, others, seed=seed) if others else None,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Scores, Subject, wilson_interval
 from hornbook.files import read_jsonl
+from hornbook.sandbox.answers import check_argument
 from hornbook.sandbox.program import Limits, Outcome, Program
 from hornbook.sandbox.same import same
 from hornbook.sandbox.sandbox import Sandbox
@@ -55,7 +56,7 @@ def load(path: Path, limit: int | None = None) -> list[Problem]:
     problems: list[Problem] = []
     try:
         problems.extend(_problem(row) for row in read_jsonl(path))
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+    except (ValueError, KeyError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError) as error:
         line = len(problems) + 1
         raise UserError(f"{path}, line {line}, is no problem: {type(error).__name__}: {error}") from None
     if not problems:
@@ -65,6 +66,8 @@ def load(path: Path, limit: int | None = None) -> list[Problem]:
 
 def _problem(row: dict[str, Any]) -> Problem:
     cases = [ast.literal_eval(case) for case in row["cases"]]
+    for arguments, _ in cases:
+        check_argument(tuple(arguments))
     return Problem(
         id=row["id"],
         family=row["family"],

@@ -37,20 +37,23 @@ class Program:
 
     Arguments are plain literals: None, bool, int, float (no nan), str, and list, tuple, dict and set of such.
     Every call gets arguments of its own, so a function that changes them does not disturb the next call.
+    `ours` says that Hornbook composed every character of the source: only such a program may share a process.
     """
 
     source: str
     function: str
     calls: tuple[tuple[Any, ...], ...]
+    ours: bool = False
 
 
-def may_share(source: str) -> bool:
-    """Whether programs like this one can run after each other in one process as if each had one of its own.
+def may_share(program: Program) -> bool:
+    """Whether a program can run in one process with others as if it had one of its own.
 
-    Text alone decides, before anything runs. It errs on the side of no: an import is enough, and so is a character
-    outside ASCII, since Python reads some of those as ASCII in names.
+    Only what is `ours`: no reading of text keeps a hostile program from its neighbours (a class pattern runs its
+    metaclass's methods, `str.format` reads attributes). The text is looked at to keep accidents away, such as an import
+    whose module remembers something.
     """
-    return source.isascii() and not _REACHES_OUT.search(source)
+    return program.ours and program.source.isascii() and not _REACHES_OUT.search(program.source)
 
 
 @dataclass(frozen=True)

@@ -81,14 +81,14 @@ class Sandbox:
         """Run every program and yield its outcome, in order.
 
         With `together` above 1, up to so many programs share one process and one time limit, which costs a tenth;
-        only such as cannot disturb one another do (see `may_share`), and when anything at all goes wrong with a group,
-        its members run again alone. Raises TypeError or ValueError for an argument that is no plain literal.
+        only such as are `ours` do (see `may_share`), and when anything at all goes wrong with a group, its members run
+        again alone. Raises TypeError or ValueError for an argument that is no plain literal.
         """
         for start in range(0, len(programs), together):
             yield from self._run_batch(programs[start : start + together])
 
     def _run_batch(self, batch: Sequence[Program]) -> Iterator[Outcome]:
-        sharing = [number for number, program in enumerate(batch) if may_share(program.source)]
+        sharing = [number for number, program in enumerate(batch) if may_share(program)]
         shared = self._exchange([batch[number] for number in sharing]) if len(sharing) > 1 else None
         known = dict(zip(sharing, shared, strict=True)) if shared else {}
         for number, program in enumerate(batch):

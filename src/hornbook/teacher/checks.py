@@ -5,21 +5,23 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hornbook.sandbox.answers import check_argument
 from hornbook.sandbox.same import same
 from hornbook.teacher.interface import Case, Chat, Exercise, Preference, Problem
 from hornbook.teacher.kinds import lists
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.kinds.template import Kind
-from hornbook.teacher.producer import UnusableError
+from hornbook.teacher.producer import Failed, UnusableError, attempt
 
 if TYPE_CHECKING:
     from hornbook.sandbox.program import Outcome, Program
     from hornbook.sandbox.sandbox import Sandbox
 
 SOLUTION = "solution"
-TOGETHER = 200  # programs that share a process of the sandbox
+TOGETHER = 200  # programs of Hornbook's own that share a process of the sandbox
 CLOSE = 1e-6  # relative difference up to which two numbers of a word problem are the same
 
 
@@ -37,15 +39,16 @@ def complaint(outcome: Outcome, cases: Sequence[Case]) -> str:
     return ""
 
 
-def _program(source: str, function: str, cases: Sequence[Case]) -> Program:
+def program_of(source: str, function: str, cases: Sequence[Case], *, ours: bool = False) -> Program:
+    """The program that makes the calls of these cases."""
     from hornbook.sandbox.program import Program
 
-    return Program(source=source, function=function, calls=tuple(case.arguments for case in cases))
+    return Program(source=source, function=function, calls=tuple(case.arguments for case in cases), ours=ours)
 
 
 def check(exercises: Sequence[Exercise], sandbox: Sandbox) -> Iterator[str]:
     """For each exercise in order, what is wrong with it when it is run; an empty string when nothing is."""
-    programs = [_program(exercise.text, exercise.name, exercise.cases) for exercise in exercises]
+    programs = [program_of(one.text, one.name, one.cases, ours=one.ours) for one in exercises]
     for exercise, outcome in zip(exercises, sandbox.run(programs, together=TOGETHER), strict=True):
         yield complaint(outcome, exercise.cases)
 
@@ -53,7 +56,7 @@ def check(exercises: Sequence[Exercise], sandbox: Sandbox) -> Iterator[str]:
 def rejected_is_wrong(preferences: Sequence[Preference], sandbox: Sandbox) -> list[bool]:
     """For each preference whether its rejected answer fails a case; True for those that cannot be tried."""
     tried = [preference.trial for preference in preferences if preference.trial is not None]
-    programs = [_program(trial.source, trial.function, trial.cases) for trial in tried]
+    programs = [program_of(trial.source, trial.function, trial.cases, ours=trial.ours) for trial in tried]
     outcomes = sandbox.run(programs, together=TOGETHER)
     verdicts = iter([bool(complaint(outcome, trial.cases)) for trial, outcome in zip(tried, outcomes, strict=True)])
     return [preference.trial is None or next(verdicts) for preference in preferences]
@@ -93,8 +96,8 @@ def exercise_complaints(exercises: Sequence[Exercise], sandbox: Sandbox | None) 
     return [f"failed its check: {wrong}" if wrong else "" for wrong in check(exercises, sandbox)]
 
 
-def problem_complaints(problems: Sequence[Problem], sandbox: Sandbox | None) -> list[str]:
-    """For each problem what is wrong with its own solution when it is run."""
+def problem_complaints(problems: Sequence[Problem], sandbox: Sandbox | None, *, ours: bool = False) -> list[str]:
+    """For each problem what is wrong with its own solution when it is run. `ours` as in `Exercise`."""
     solved = [
         Exercise(
             name=problem.name,
@@ -107,6 +110,7 @@ def problem_complaints(problems: Sequence[Problem], sandbox: Sandbox | None) -> 
             composition=problem.composition,
             cases=problem.cases,
             seeds=problem.seeds,
+            ours=ours,
         )
         for problem in problems
     ]
@@ -161,16 +165,15 @@ def _of_code(kind: Kind, rows: Sequence[Written], sandbox: Sandbox) -> list[str]
     found = [""] * len(rows)
     programs, cases = {}, {}
     for number, row in enumerate(rows):
-        try:
-            name, examples = what_to_run(kind, row)
-        except UnusableError as error:
-            found[number] = str(error)
+        ready = attempt(partial(what_to_run, kind, row))
+        if isinstance(ready, Failed):
+            found[number] = ready.reason
             continue
+        name, examples = ready
         code = row.fields[kind.template.check.code]
-        programs[number] = _program(code, name, examples)
+        programs[number] = program_of(code, name, examples)
         cases[number] = examples
-    outcomes = sandbox.run(list(programs.values()), together=TOGETHER)
-    for number, outcome in zip(programs, outcomes, strict=True):
+    for number, outcome in zip(programs, sandbox.run(list(programs.values())), strict=True):
         if kind.template.check.run == "function":
             wrong = complaint(outcome, cases[number])
         else:
@@ -217,21 +220,14 @@ def cases_of(examples: Sequence[Mapping[str, Any]]) -> tuple[Case, ...]:
             raise UnusableError(f"example is no literal: {example['arguments']} -> {example['value']}") from None
         if not isinstance(arguments, tuple):
             raise UnusableError(f"example is no tuple of arguments: {example['arguments']}")
-        if any(map(_odd, (arguments, value))):
-            raise UnusableError(f"example is no plain literal: {example['arguments']} -> {example['value']}")
+        try:
+            check_argument((arguments, value))
+        except (TypeError, ValueError, RecursionError):
+            raise UnusableError(f"example is no plain literal: {example['arguments']} -> {example['value']}") from None
         cases.append(Case(arguments, value))
     if len({repr(case.arguments) for case in cases}) < len(cases):
         raise UnusableError("example repeated: two calls are the same")
     return tuple(cases)
-
-
-def _odd(value: Any) -> bool:
-    """Whether the sandbox cannot pass this on: bytes, complex numbers, ..., nan."""
-    if isinstance(value, dict):
-        return any(_odd(part) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple | set):
-        return any(map(_odd, value))
-    return not isinstance(value, bool | int | float | str | None) or (isinstance(value, float) and math.isnan(value))
 
 
 def _number(outcome: Any, expected: Any) -> str:
@@ -241,8 +237,23 @@ def _number(outcome: Any, expected: Any) -> str:
     if outcome.results[0].error:
         return f"solution() raised {outcome.results[0].error}"
     value = outcome.results[0].value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
         return f"solution() gave {value!r}, which is no number"
-    if expected is not None and abs(value - expected) > CLOSE * max(1.0, abs(expected)):
+    if expected is not None and not _close(value, expected):
         return f"solution() gave {value!r} where {expected!r} was announced"
     return ""
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return True
+
+
+def _close(value: float, expected: float) -> bool:
+    """Whether two numbers are the same up to CLOSE; what is too large for that has to be equal."""
+    try:
+        return abs(value - expected) <= CLOSE * max(1.0, abs(expected))
+    except OverflowError:
+        return value == expected

@@ -44,10 +44,20 @@ def hold_out(
 class Guard:
     """Knows the held-out problems: their compositions, and the shapes of their bodies."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._compositions = {problem.composition for problem in problems}
-        self._outlines = {outline(problem.solution) for problem in problems}
-        self._shapes = {shape(problem.parameters, problem.solution) for problem in problems}
+    def __init__(self, problems: Sequence[Problem] = ()) -> None:
+        self._compositions: set[str] = set()
+        self._outlines: set[str] = set()
+        self._shapes: set[str] = set()
+        for problem in problems:
+            self.hold(problem)
+
+    def hold(self, problem: Problem) -> str:
+        """Know one more; there is no complaint about it. Raises what `shape` raises: it could not be told apart."""
+        form = shape(problem.parameters, problem.solution)
+        self._shapes.add(form)
+        self._outlines.add(outline(problem.solution))
+        self._compositions.add(problem.composition)
+        return ""
 
     def complaint(self, exercise: Exercise) -> str:
         """Why the exercise would give a problem away; empty when it would not."""
@@ -63,7 +73,7 @@ def shape(parameters: Sequence[str], body: str) -> str:
     """The body's syntax tree with arguments and local names numbered in the order they occur; numbers and strings stay.
 
     `body` is indented as inside a `def`. Bodies with equal shapes do the same thing in the same way.
-    Raises SyntaxError for what is not Python.
+    Raises SyntaxError for what is not Python, RecursionError for what is nested too deeply.
     """
     tree = ast.parse(f"def f({', '.join(parameters)}):\n{body}")
     local = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}

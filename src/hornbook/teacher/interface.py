@@ -50,7 +50,8 @@ class Exercise:
     """One function: a docstring in, a body out. `text` is the whole of it, as a model reads it.
 
     `family` and `composition` say what it is made of (names, numbers and phrasings left out);
-    `seeds` is a JSON-able record of everything that was sampled; `phrase` is the docstring's content without its verb.
+    `seeds` is a JSON-able record of everything that was sampled; `phrase` is the docstring's content without its verb;
+    `ours`: nobody but Hornbook wrote a character of it (see `hornbook.sandbox.program.Program`).
     """
 
     name: str
@@ -63,6 +64,7 @@ class Exercise:
     composition: str
     cases: tuple[Case, ...]
     seeds: Mapping[str, Any]
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,15 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Trial:
-    """How to find out that a rejected body is wrong: run `source` and see that one case at least fails."""
+    """How to find out that a rejected body is wrong: run `source` and see that one case at least fails.
+
+    `ours` as of the exercise that it was made of.
+    """
 
     source: str
     function: str
     cases: tuple[Case, ...]
+    ours: bool = False
 
 
 @dataclass(frozen=True)

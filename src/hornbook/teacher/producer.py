@@ -36,6 +36,9 @@ class UnusableError(ValueError):
     """What a row is no good for, a reason to count by before the first colon."""
 
 
+NOT_A_ROW_S_FAULT = (UserError, OSError)  # a wrong setting, a full disk: passed on, whatever row was at hand
+
+
 class Source(Protocol[R]):
     """Where rows come from: a teacher with one kind of what it writes. Reasons are counted up to their first colon."""
 
@@ -128,7 +131,7 @@ def produce(
 
     First `count` rows are asked for; those that failed or did not pass are made up for by further ones, until
     MOST_ASKED is reached, the source has no more, or the first HOPELESS rows brought nothing at all. A row that makes
-    its reader or its checks raise is removed like any other that does not pass.
+    its reader, its checks or its sink raise is removed like any other that does not pass.
     Raises UserError where not one row passes, if the source has a hint for that, and what the teacher raises when it
     cannot be asked any more: BudgetError, UserError.
     """
@@ -152,10 +155,10 @@ def produce(
 
 
 def attempt(make: Callable[[], R], number: int = 0) -> R | Failed:
-    """What `make` returns, or, where it raises, a row that failed. A UserError is no row's fault and is passed on."""
+    """What `make` returns, or, where it raises, a row that failed."""
     try:
         return make()
-    except UserError:
+    except NOT_A_ROW_S_FAULT:
         raise
     except UnusableError as error:
         return Failed(str(error), number)
@@ -186,14 +189,35 @@ def _take(
             reason, identity = next(verdicts)
             repeated = "" if reason else tally.ids.get(identity, "")
             reason = reason or ("duplicate" if repeated else "")
+        if not reason and not isinstance(row, Failed):
+            name, reason = _keep(row, sink)
+            if not reason:
+                tally.kept += 1
+                if identity:
+                    tally.ids[identity] = identity if name == identity else name  # one text, not two alike
         if reason:
             tally.drop(reason)
-            sink.drop(row, reason, repeated)
-        elif not isinstance(row, Failed):
-            tally.kept += 1
-            name = sink.keep(row)
-            if identity:
-                tally.ids[identity] = identity if name == identity else name  # one text, not two alike
+            _drop(row, reason, repeated, sink)
+
+
+def _keep(row: R, sink: Sink[R]) -> tuple[str, str]:
+    """The id of a row that was kept, or why it could not be."""
+    try:
+        return sink.keep(row), ""
+    except NOT_A_ROW_S_FAULT:
+        raise
+    except Exception as error:
+        return "", f"could not be kept: {_words(error)}"
+
+
+def _drop(row: R | Failed, reason: str, repeated: str, sink: Sink[R]) -> None:
+    """Put a row among those that were removed; one that cannot even be put there without what it holds."""
+    try:
+        sink.drop(row, reason, repeated)
+    except NOT_A_ROW_S_FAULT:
+        raise
+    except Exception:
+        sink.drop(Failed(reason), reason, repeated)
 
 
 def _verdicts(
@@ -207,7 +231,7 @@ def _verdicts(
     try:
         complaints = list(source.complaints(rows, sandbox))
         found = [(wrong or guard(row), sink.identity(row)) for row, wrong in zip(rows, complaints, strict=True)]
-    except UserError:
+    except NOT_A_ROW_S_FAULT:
         raise
     except Exception as error:  # one of them is at fault, and only that one is removed
         if len(rows) == 1:
@@ -217,7 +241,11 @@ def _verdicts(
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    try:
+        said = str(error)
+    except Exception as other:  # it wants to show a number of too many digits
+        said = f"its message cannot be shown ({type(other).__name__})"
+    return f"{type(error).__name__}: {said}".encode("utf-8", "backslashreplace").decode()
 
 
 def _nothing(label: str, teacher: str, tally: Tally, hint: str) -> str:

@@ -19,7 +19,7 @@ from hornbook.settings import Settings
 from hornbook.teacher.diversity import diversity
 from hornbook.teacher.held_out import Guard
 from hornbook.teacher.interface import Chat, Exercise, Part, Problem, Problems, Writer
-from hornbook.teacher.kinds.folder import CONVERSATIONS, PREFERENCES, chat_row
+from hornbook.teacher.kinds.folder import CONVERSATIONS, PREFERENCES, chat_row, checked_row
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.producer import Failed, Tally, produce
 from hornbook.teacher.settings import TeacherSettings, WriteSettings
@@ -54,8 +54,15 @@ def write(
     with Sandbox(allow_unisolated=allow_unisolated) as sandbox:
         offered = teacher.problems(settings.problems, seed=seed)
         problems: _Lines[Problem] = _Lines(_problem_row)
+        guard = Guard()
         rejected = produce(
-            offered.source, settings.problems, problems, label="problems", teacher=teacher.name, sandbox=sandbox
+            offered.source,
+            settings.problems,
+            problems,
+            label="problems",
+            teacher=teacher.name,
+            sandbox=sandbox,
+            guard=guard.hold,
         )
         exercises = _Exercises(teacher, settings.tasks, seed, into)
         with exercises.corpus:
@@ -66,7 +73,7 @@ def write(
                 label=SOURCE,
                 teacher=teacher.name,
                 sandbox=sandbox,
-                guard=Guard(problems.kept).complaint,
+                guard=guard.complaint,
                 progress=progress,
             )
         problems.write(into, PROBLEMS)
@@ -115,17 +122,15 @@ class _Exercises:
     def keep(self, row: Exercise) -> str:
         """See `Sink.keep`. What was sampled stays beside each; its prompt is all before the body."""
         document = self._document(row, len(self.kept))
+        more = {
+            "family": row.family,
+            "composition": row.composition,
+            "prompt": document["text"].removesuffix(row.body),
+            "seeds": json.dumps(dict(row.seeds), sort_keys=True, ensure_ascii=False),
+        }
+        self.corpus.keep(checked_row({**document, **more}))
         self.kept.append(row)
         self.tasks += document["source"] == TASKS
-        self.corpus.keep(
-            {
-                **document,
-                "family": row.family,
-                "composition": row.composition,
-                "prompt": document["text"].removesuffix(row.body),
-                "seeds": json.dumps(dict(row.seeds), sort_keys=True, ensure_ascii=False),
-            }
-        )
         return document["id"]
 
     def drop(self, row: Exercise | Failed, reason: str, kept: str) -> None:
@@ -134,7 +139,7 @@ class _Exercises:
             empty = {"id": document_id(""), "text": "", "source": SOURCE, "path": f"{SOURCE}/{row.number}"}
             self.corpus.drop(empty, reason)
         else:
-            self.corpus.drop(self._document(row, self._removed), reason, kept)
+            self.corpus.drop(checked_row(self._document(row, self._removed)), reason, kept)
         self._removed += 1
 
     def _document(self, row: Exercise, place: int) -> dict[str, str]:
@@ -164,14 +169,15 @@ class _Lines(Generic[R]):
 
     def keep(self, row: R) -> str:
         """See `Sink.keep`."""
+        made = checked_row(self._row_of(row))
         self.kept.append(row)
-        self._rows.append(self._row_of(row))
-        return str(self._rows[-1]["id"])
+        self._rows.append(made)
+        return str(made["id"])
 
     def drop(self, row: R | Failed, reason: str, kept: str) -> None:
         """See `Sink.drop`."""
         was = {"number": row.number} if isinstance(row, Failed) else self._row_of(row)
-        self._removed.append({**was, "reason": reason, "kept": kept})
+        self._removed.append(checked_row({**was, "reason": reason, "kept": kept}))
 
     def write(self, into: Path, name: str, *, shuffle: int | None = None) -> None:
         """Write both files; the kept rows in an order of this seed where one is given."""

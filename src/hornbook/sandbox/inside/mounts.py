@@ -84,7 +84,7 @@ def copy_public(source: Path, target: Path) -> None:
     for entry in os.scandir(source):
         there = target / entry.name
         if entry.is_symlink():
-            there.symlink_to(os.readlink(entry.path))
+            there.symlink_to(Path(entry.path).readlink())
         elif entry.is_dir():
             if entry.name not in _LEFT_OUT:
                 there.mkdir()

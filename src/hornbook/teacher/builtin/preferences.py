@@ -65,7 +65,7 @@ def _of_code(kind: str, exercises: Iterator[Exercise], random: Random) -> Prefer
         if wrong is None or len(asked) + len(code(exercise)) > LONGEST:
             continue
         prompt = exercise.text.removesuffix(exercise.body)
-        trial = Trial(prompt + wrong, exercise.name, exercise.cases)
+        trial = Trial(prompt + wrong, exercise.name, exercise.cases, exercise.ours)
         if kind == "completion":
             return Preference(exercise.body, wrong, kind, prompt=prompt, trial=trial)
         return Preference(code(exercise), code(exercise, wrong), kind, messages=turns(asked), trial=trial)

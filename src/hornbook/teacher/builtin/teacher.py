@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from hornbook.seeds import stream
 from hornbook.teacher.builtin import conversations, preferences, safety
@@ -38,7 +39,7 @@ class BuiltinTeacher:
         """See `Writer.problems`."""
         held = held_out(seed)
         return Problems(
-            source=Composed(problems.problems(count, seed), problem_complaints),
+            source=Composed(problems.problems(count, seed), partial(problem_complaints, ours=True)),
             held_out={family: len(keys) for family, keys in held.items()},
             training={family: len(keyed) - len(held[family]) for family, keyed in compositions().items()},
         )

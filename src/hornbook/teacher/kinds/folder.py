@@ -19,6 +19,12 @@ from hornbook.teacher.producer import Failed
 CONVERSATIONS, PREFERENCES = "conversations.jsonl", "preferences.jsonl"
 
 
+def checked_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, if files can hold it. Raises UnicodeEncodeError for half characters, which no file of text can."""
+    json.dumps(row, ensure_ascii=False).encode()
+    return row
+
+
 def chat_row(chat: Chat) -> dict[str, Any]:
     """The row of `conversations.jsonl` or `preferences.jsonl`: `messages` or a `prompt`, for a pair both answers."""
     prompt = isinstance(chat, Preference) and not chat.messages
@@ -54,10 +60,12 @@ class Folder:
         document |= {"kind": row.label, "teacher": self._teacher, "seeds": seeds}
         if row.chat is not None:
             document["messages"] = json.dumps(_plain(row.messages), ensure_ascii=False)
-            self._chats.append(chat_row(row.chat))
         if row.rejected:
             document |= {"chosen": row.chosen, "rejected": row.rejected}
-        self._corpus.keep(document)
+        chat = chat_row(row.chat) if row.chat is not None else None
+        self._corpus.keep(checked_row(document))
+        if chat is not None:
+            self._chats.append(chat)
         self.texts.append(row.text)
         self.drawn.append(row.drawn)
         return document["id"]
@@ -65,7 +73,7 @@ class Folder:
     def drop(self, row: Written | Failed, reason: str, kept: str) -> None:
         """See `Sink.drop`."""
         number, text = (row.number, "") if isinstance(row, Failed) else (row.drawn.number, row.text)
-        self._corpus.drop(self._document(number, text), reason, kept)
+        self._corpus.drop(checked_row(self._document(number, text)), reason, kept)
 
     def __enter__(self) -> Self:
         return self

@@ -147,6 +147,7 @@ def exercise(drawn: Drawn) -> Exercise:
         composition=drawn.composition,
         cases=tuple([drawn.case(values) for values in tried]),
         seeds=drawn.seeds,
+        ours=True,
     )
 
 
