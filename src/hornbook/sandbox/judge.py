@@ -1,9 +1,9 @@
 """A benchmark's own test code and the program that it judges, each in processes of its own.
 
-The tests run with a stand-in for the function: at the first call that it has no answer to, it tells what is asked. The
-program is called with that, in another process, and what comes back, a plain value, is the stand-in's answer when the tests
-run again from the start. So no program ever meets an expected value, or the code that decides, and none of its methods is
-asked whether two values are equal.
+The tests run with a stand-in for the function: at the first call that it has no answer to, it tells what is asked.
+The program is called with that, in another process, and what comes back, a plain value, is the stand-in's answer when
+the tests run again from the start. So no program ever meets an expected value, or the code that decides, and none of
+its methods is asked whether two values are equal.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Checks:
 def judge(sandbox: Sandbox, checks: Checks, program: str) -> str:
     """What is wrong with a program that defines `checks.entry`, in one line; empty when the tests pass.
 
-    Every call gets copies of its arguments, in a fresh process: what a program changes in them, or remembers from call to
-    call, the tests don't see.
+    Every call gets copies of its arguments, in a fresh process: what a program changes in them, or remembers from call
+    to call, the tests don't see.
     """
     known: list[tuple[Any, bool, Any]] = []
     while len(known) < _MOST_CALLS:
