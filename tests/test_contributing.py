@@ -64,6 +64,7 @@ def test_the_page_has_an_example_for_everything_that_is_added_often() -> None:
     assert titles == [
         "A filter rule",
         "An architecture",
+        "A file format",
         "An objective",
         "A benchmark",
         "A kind of text for the teacher",

