@@ -11,7 +11,21 @@ from rich.console import Console
 from rich.markup import escape
 
 import hornbook
-from hornbook.commands import audit, documents, evaluate, grade, longrope, model, plan, report, run, talk, trace, write
+from hornbook.commands import (
+    audit,
+    documents,
+    evaluate,
+    grade,
+    longrope,
+    model,
+    plan,
+    report,
+    run,
+    show,
+    talk,
+    trace,
+    write,
+)
 from hornbook.commands.stages import command_of
 from hornbook.errors import Notice, UserError
 from hornbook.recipe import STAGES
@@ -109,5 +123,6 @@ longrope.app.command()(
 app.command()(talk.generate)
 app.command()(talk.chat)
 app.command()(report.report)
+app.command()(show.show)
 app.command()(audit.audit)
 app.command()(trace.trace)

@@ -42,7 +42,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         "figures": {key: figures.get(key) for key in ("documents", "graded", "held_out", "grader", "failed")},
         "grades": [{"grade": grade, "count": number} for grade, number in sorted(grades.items())],
         "most": max([*grades.values(), 1]),
-        "histogram": _histogram(figures.get("histogram") or {}, threshold),
+        "histogram": histogram(figures.get("histogram") or {}, threshold),
         "measures": [
             {"name": name.replace("_", " "), "says": says.format(threshold=threshold), **agreement[name]}
             for name, says in MEASURES.items()
@@ -64,10 +64,10 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     }
 
 
-def _histogram(histogram: dict[str, Any], threshold: float) -> str | None:
-    """Which share of each source's documents the classifier gives which score, as one plot."""
-    counts: dict[str, list[int]] = {s: c for s, c in histogram.get("counts", {}).items() if sum(c)}
-    edges: list[float] = histogram.get("edges", [])
+def histogram(scores: dict[str, Any], threshold: float | None) -> str | None:
+    """Which share of each source's documents has which score, as one plot, with a line at `threshold`."""
+    counts: dict[str, list[int]] = {s: c for s, c in scores.get("counts", {}).items() if sum(c)}
+    edges: list[float] = scores.get("edges", [])
     if not counts:
         return None
     # What does not get a colour of its own is drawn together.
@@ -82,7 +82,8 @@ def _histogram(histogram: dict[str, Any], threshold: float) -> str | None:
             shares = [height / sum(heights) for height in heights]
             axes.stairs(shares, edges, fill=True, color=plots.COLOURS[colour], alpha=0.25)
             axes.stairs(shares, edges, color=plots.COLOURS[colour], linewidth=1.5, label=source)
-        axes.axvline(threshold, color=plots.COLOURS["ink"], linewidth=1, linestyle="--")
+        if threshold is not None:
+            axes.axvline(threshold, color=plots.COLOURS["ink"], linewidth=1, linestyle="--")
         axes.set(xlabel="score", ylabel="share of documents")
         axes.grid(visible=False, axis="x")
         axes.legend()

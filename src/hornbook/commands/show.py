@@ -1,0 +1,114 @@
+"""`hornbook show`: documents, what was dropped, conversations and pairs, as a person reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hornbook.commands.places import run_folder
+from hornbook.errors import UserError
+from hornbook.runs.folders import stage_folders
+from hornbook.terminal import printable
+
+console = Console()
+
+KINDS = ("documents", "conversations", "preferences", "problems", "safety")
+_CHARACTERS = 1_200
+_LINES = 40
+_LONGEST_VALUE = 100
+_TEXTS = ("text", "messages", "prompt", "question", "solution", "chosen", "rejected", "cases")
+
+
+def show(
+    place: Annotated[
+        str, typer.Argument(metavar="CORPUS|RUN", help="A corpus, a stage's folder, a run, or a .jsonl file of chats.")
+    ],
+    kind: Annotated[str, typer.Option("--of", metavar="KIND", help=f"{', '.join(KINDS)}.")] = "documents",
+    *,
+    dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped, with the reason.")] = False,
+    source: Annotated[str | None, typer.Option(help="Of this source only.")] = None,
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="How many, drawn by lot.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Draws others.")] = 1,
+    whole: Annotated[bool, typer.Option("--whole", help="Whole texts instead of their beginnings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines.")] = False,
+) -> None:
+    """Read some documents of a corpus, what was dropped and why, exercises, conversations, or pairs."""
+    from hornbook.corpus.show import chats, documents
+
+    if kind not in KINDS:
+        raise UserError(f"--of {kind!r}: there are {', '.join(KINDS)}")
+    path = _place(place, kind, dropped)
+    if path.suffix == ".jsonl":
+        if source is not None:
+            raise UserError(f"--source: {path.name} has no sources")
+        drawn, what = chats(path, count=sample, seed=seed), path.stem
+    else:
+        drawn = documents(path, count=sample, seed=seed, source=source, dropped=dropped)
+        what = f"documents{f' of {source}' if source else ''}"
+    if as_json:
+        for row in drawn.rows:
+            print(json.dumps(row, ensure_ascii=False, default=str))
+        return
+    say(f"{len(drawn.rows):,} of {drawn.of:,} {what}{' that were dropped' if dropped else ''} in {path}")
+    for number, row in enumerate(drawn.rows, start=1):
+        console.print(f"\n[bold]── {number}[/bold]", highlight=False)
+        for line in _shown(row, whole):
+            say(line)
+
+
+def say(text: str) -> None:
+    """Print what others wrote, as it is."""
+    console.print(printable(text, lines=True), markup=False, highlight=False, soft_wrap=True)
+
+
+def _place(place: str, kind: str, dropped: bool) -> Path:
+    """The corpus folder or the file of rows that is meant: of a run, those of its last stage that has such."""
+    path = Path(place)
+    if path.is_file():
+        return path
+    inside = {"documents": "documents"}.get(kind, f"removed/{kind}.jsonl" if dropped else f"{kind}.jsonl")
+    if (path / inside).exists() or (kind == "documents" and path.is_dir() and not stage_folders(path)):
+        return path if kind == "documents" else path / inside
+    if path.is_dir() and not stage_folders(path):
+        raise UserError(f"{path} has no {kind}: there is no {inside} in it")
+    folders = [folder for folder in stage_folders(run_folder(place)).values() if (folder / inside).exists()]
+    if not folders:
+        raise UserError(f"no stage of the run {place} has {kind}{' that were dropped' if dropped else ''}")
+    return folders[-1] if kind == "documents" else folders[-1] / inside
+
+
+def _shown(row: dict[str, Any], whole: bool) -> Iterator[str]:
+    """A row in lines: what is told of it, then its texts."""
+    told = {name: value for name, value in row.items() if name not in _TEXTS and value not in (None, "", [])}
+    reason = told.pop("reason", None)
+    if reason:
+        yield f"dropped: {reason}"
+    yield ", ".join(f"{name} {_value(value)}" for name, value in told.items())
+    for name in ("text",) if row.get("text") else _TEXTS:
+        value = row.get(name)
+        if name == "messages" and isinstance(value, list):
+            for turn in value:
+                yield f"[{turn.get('role', '?')}]"
+                yield _cut(str(turn.get("content") or ""), whole)
+        elif value not in (None, "", []):
+            if name != "text":
+                yield f"[{name}]"
+            yield _cut("\n".join(map(str, value)) if isinstance(value, list) else str(value), whole)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    told = str(value)
+    return told if len(told) <= _LONGEST_VALUE else f"{told[:_LONGEST_VALUE]}…"
+
+
+def _cut(text: str, whole: bool) -> str:
+    from hornbook.report.wording import clip
+
+    return text.rstrip("\n") if whole else clip(text, _LINES, _CHARACTERS)
