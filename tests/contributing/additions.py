@@ -111,7 +111,7 @@ def test_an_objective(make_checkpoint: Make, tmp_path: Path) -> None:
     from hornbook.train.objective import split
 
     model, folder = make_checkpoint(seed=1)
-    pairs, _ = encode_pairs(PREFERENCES, Tokenizer(folder), model.config.context + 1)
+    pairs = encode_pairs(PREFERENCES, Tokenizer(folder), model.config.context + 1).fitting
     objective = MeanLikelihoods(pairs, torch.arange(12).numpy(), SimpoSettings(batch=6), model.config.context, 5)
     whole, figures = objective.loss(model, objective.batch(1))
     parts = [objective.loss(model, part) for part in split(objective.batch(1), 2)]

@@ -9,7 +9,7 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
-from hornbook.model.tokenizers import END, PAD, Tokenizer
+from hornbook.model.tokenizers import END, Tokenizer
 from hornbook.progress import Progress
 from hornbook.sandbox.sandbox import isolation
 from hornbook.teacher.choose import writer
@@ -93,11 +93,11 @@ def test_what_an_llm_says_reaches_fine_tuning_and_preferences(
     rows = list(read_jsonl(tmp_path / "a" / "conversations.jsonl"))
     assert {row["kind"] for row in rows[:30]} > {"chats"}  # those of one kind do not stand together
     said = [row["messages"] for row in rows]
-    (ids, mask, _), left_out = pack_conversations(said, tokenizer, 4_000, tokenizer.control(PAD))
-    assert left_out == 0
+    encoded, (ids, mask, _) = pack_conversations(said, tokenizer, 4_000)
+    assert (encoded.too_long, encoded.refused) == (0, {})
     assert (mask & (ids == tokenizer.control(END))).sum() == sum(len(messages) for messages in said) // 2
-    pairs, left_out = encode_pairs(list(read_jsonl(tmp_path / "a" / "preferences.jsonl")), tokenizer, 4_000)
-    assert (len(pairs), left_out) == (20, 0)
+    pairs = encode_pairs(list(read_jsonl(tmp_path / "a" / "preferences.jsonl")), tokenizer, 4_000).fitting
+    assert len(pairs) == 20
     assert all(pair.chosen.ids != pair.rejected.ids for pair in pairs)
     assert _write(settings, tmp_path, "b") == figures
     for name in ("conversations.jsonl", "preferences.jsonl"):

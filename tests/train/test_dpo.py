@@ -87,7 +87,7 @@ def test_what_was_downloaded_stays_what_it_was(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"max_length": 5}, "in each of the 40 pairs an answer with its prompt is longer than 5 tokens; raise dpo.max"),
+        ({"max_length": 5}, "all 40 pairs are longer than 5 tokens; raise dpo.max_length"),
         ({"batch": 41}, "1 epochs of 40 pairs do not fill one batch of 41; lower dpo.batch"),
     ],
 )
@@ -101,8 +101,8 @@ def test_pairs_that_do_not_do(
 def test_an_answer_is_encoded_with_what_it_answers(base: Path, preferences: list[dict[str, Any]]) -> None:
     """Its ids are those that a model would have to write, to the end of its turn, and nothing behind that is kept."""
     tokenizer = Tokenizer(base)
-    pairs, left_out = encode_pairs(preferences, tokenizer, 60)
-    assert not left_out
+    pairs, too_long, refused = encode_pairs(preferences, tokenizer, 60)
+    assert (too_long, refused) == (0, {})
     for preference, pair in zip(preferences, pairs, strict=True):
         for answer, (ids, mask) in zip((preference["chosen"], preference["rejected"]), pair, strict=True):
             if preference["messages"]:

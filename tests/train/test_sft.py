@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import END, PAD, USER, Tokenizer
-from hornbook.progress import Progress
+from hornbook.progress import ConsoleProgress, Progress
 from hornbook.train.sft import SftSettings, pack_conversations, sft, start_control_tokens
 
 
@@ -26,9 +28,9 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
     """Masks stay with their tokens through packing; what does not fit whole is left out, not cut."""
     talks = [talk(f"q{i} " * (i + 1), f"answer {i}\n" * (i % 3 + 1)) for i in range(12)] + [talk("long " * 90, "x")]
     pad, end = tokenizer.control(PAD), tokenizer.control(END)
-    (ids, mask, documents), left_out = pack_conversations(talks, tokenizer, 60, pad)
+    encoded, (ids, mask, documents) = pack_conversations(talks, tokenizer, 60)
     fitting = [messages for messages in talks if len(tokenizer.chat(messages, answer=False)) <= 60]
-    assert left_out == len(talks) - len(fitting) >= 1
+    assert encoded.too_long == len(talks) - len(fitting) >= 1
     assert ids.shape == mask.shape
     assert not mask[ids == pad].any()
     assert ((documents == 0) == (ids == pad)).all()
@@ -48,15 +50,29 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
 
 
 def test_none_fits(tokenizer: Tokenizer) -> None:
-    rows, left_out = pack_conversations([talk("a", "b" * 50)], tokenizer, 10, 5)
+    encoded, rows = pack_conversations([talk("a", "b" * 50)], tokenizer, 10)
     assert rows.ids.shape == rows.mask.shape == rows.document_ids.shape == (0, 10)
-    assert left_out == 1
+    assert encoded == ([], 1, {})
+
+
+def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: Path) -> None:
+    """A role that the tokenizer has no token for, and an answer that nobody gives: the rest is learnt."""
+    tool = [{"role": "tool", "content": "22 degrees"}, {"role": "assistant", "content": "Warm."}]
+    conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1]]
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    figures = sft(base, conversations, SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
+    assert figures["conversations"] == 3
+    assert sorted(figures["refused"].values()) == [1, 2]
+    assert "left out 2 conversations: " in told.console.file.getvalue()
+    assert "has no token for the role 'tool'; use one of system, user, assistant" in told.console.file.getvalue()
+    with pytest.raises(UserError, match=r"none of the conversations can be learnt from; of 2 of them: .*'tool'"):
+        sft(base, [tool, tool], SftSettings(), seed=1, into=tmp_path / "b", progress=Progress())
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"max_length": 10}, "each of the 3 conversations is longer than 10 tokens; raise sft.max_length"),
+        ({"max_length": 10}, "all 3 conversations are longer than 10 tokens; raise sft.max_length"),
         (
             {},
             r"3 conversations fill 3 rows of 64 tokens; 1 epochs of them do not fill one batch of 32; lower sft.batch",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.loop import Parts
-    from hornbook.train.rows import Example, Pair
+    from hornbook.train.rows import Encoded, Example, Pair
 
 
 class DpoSettings(TrainSettings):
@@ -72,16 +72,16 @@ def dpo(
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
+    from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
     model = checkpoint.load(base, dtype=torch.float32)
     length = min(model.config.context, settings.max_length or model.config.context)
-    pairs, left_out = encode_pairs(preferences, tokenizer, length + 1)
+    encoded = encode_pairs(preferences, tokenizer, length + 1)
+    tell_refused(encoded, "pairs", progress)
+    pairs: list[Pair] = encoded.fitting
     if preferences and not pairs:
-        raise UserError(
-            f"dpo: in each of the {len(preferences)} pairs an answer with its prompt is longer than {length} tokens; "
-            + ("raise dpo.max_length" if length < model.config.context else "the model's context holds no more")
-        )
+        raise nothing_fits(encoded, "pairs", "dpo", length, model.config.context)
     reads = int(len(pairs) * settings.epochs) // settings.batch * settings.batch
     if not reads:
         raise UserError(
@@ -111,7 +111,8 @@ def dpo(
     tenth = max(1, len(log) // 10)
     return {
         "pairs": len(pairs),
-        "too_long": left_out,
+        "too_long": encoded.too_long,
+        "refused": encoded.refused,
         "steps": objective.steps,
         "tokens": objective.tokens,
         "loss": mean(log[-tenth:]),
@@ -120,22 +121,20 @@ def dpo(
     }
 
 
-def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> tuple[list[Pair], int]:
-    """Each preference as ids; a pair of which either answer has more than `row` ids is left out and counted.
+def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> Encoded:
+    """Each preference as a `Pair` of ids; those of which either answer has more than `row` ids are left out.
 
     A preference has a `prompt` (text to complete, ended by the end of the document) or `messages` (a conversation,
     ended as the template ends the assistant's turn), and the texts `chosen` and `rejected`.
     """
-    from hornbook.train.rows import Pair, completion, last_answer
+    from hornbook.train.rows import Pair, completion, encode_all, last_answer
 
     def answered(preference: dict[str, Any], answer: str) -> Example:
         if preference.get("messages"):
             return last_answer(tokenizer, preference["messages"], answer)
         return completion(tokenizer, preference["prompt"], answer)
 
-    pairs = [Pair(answered(one, one["chosen"]), answered(one, one["rejected"])) for one in preferences]
-    fitting = [pair for pair in pairs if all(len(example.ids) <= row for example in pair)]
-    return fitting, len(pairs) - len(fitting)
+    return encode_all(preferences, lambda one: Pair(answered(one, one["chosen"]), answered(one, one["rejected"])), row)
 
 
 def _compute_reference(

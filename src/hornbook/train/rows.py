@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.markup import escape
 from torch import Tensor
 
+from hornbook.errors import UserError
+from hornbook.progress import Progress
+from hornbook.terminal import printable
 from hornbook.tokens.pack import fill, pack
 from hornbook.train.losses import IGNORE
 
@@ -40,6 +45,51 @@ class Pair(NamedTuple):
 
     chosen: Example
     rejected: Example
+
+
+class Encoded(NamedTuple):
+    """Rows that fit, in order, and how many do not: longer than a row, or refused, by the reason."""
+
+    fitting: list[Any]
+    too_long: int
+    refused: dict[str, int]
+
+
+def encode_all(given: Sequence[Any], encode: Callable[[Any], Example | Pair], row: int) -> Encoded:
+    """Encode each row, and leave out what has more than `row` ids, what the template refuses and what teaches nothing.
+
+    What does not fit would teach a model to stop in the middle if it were cut.
+    """
+    fitting, too_long, refused = [], 0, Counter[str]()
+    for one in given:
+        try:
+            made = encode(one)
+        except UserError as error:
+            refused[str(error)] += 1
+            continue
+        examples = made if isinstance(made, Pair) else (made,)
+        if max(len(example.ids) for example in examples) > row:
+            too_long += 1
+        elif not all(any(example.mask[1:]) for example in examples):
+            refused["nothing in it is the assistant's"] += 1
+        else:
+            fitting.append(made)
+    return Encoded(fitting, too_long, dict(refused))
+
+
+def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: int) -> UserError:
+    """Why there is nothing to learn from: what most of the rows lack."""
+    if encoded.too_long >= sum(encoded.refused.values()):
+        way = f"raise {stage}.max_length" if length < context else "the model's context holds no more"
+        return UserError(f"{stage}: all {encoded.too_long} {what} are longer than {length} tokens; {way}")
+    reason, count = max(encoded.refused.items(), key=lambda item: item[1])
+    return UserError(f"{stage}: none of the {what} can be learnt from; of {count} of them: {reason}")
+
+
+def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
+    """A line for each reason for which rows were left out."""
+    for reason, count in encoded.refused.items():
+        progress.say(f"  left out {count:,} {what}: {escape(printable(reason))}")
 
 
 def packed(examples: Sequence[Example], row: int, pad: int) -> Rows:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hornbook.model.tokenizers import Message, Tokenizer
     from hornbook.model.transformer import Transformer
-    from hornbook.train.rows import Rows
+    from hornbook.train.rows import Encoded, Rows
 
 
 class SftSettings(TrainSettings):
@@ -60,22 +60,21 @@ def sft(
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
+    from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
     model = checkpoint.load(base, dtype=torch.float32)
     start_control_tokens(model, tokenizer)
     length = min(model.config.context, settings.max_length or model.config.context)
-    rows, left_out = pack_conversations(conversations, tokenizer, length + 1, tokenizer.pad)
-    if conversations and not len(rows.ids):
-        raise UserError(
-            f"sft: each of the {len(conversations)} conversations is longer than {length} tokens; "
-            + ("raise sft.max_length" if length < model.config.context else "the model's context holds no more")
-        )
+    encoded, rows = pack_conversations(conversations, tokenizer, length + 1)
+    tell_refused(encoded, "conversations", progress)
+    if conversations and not encoded.fitting:
+        raise nothing_fits(encoded, "conversations", "sft", length, model.config.context)
     reads = int(len(rows.ids) * settings.epochs)
     order = schedule([len(rows.ids)], [1.0], reads, settings.epochs, derive(seed, "sft")).rows
     if len(order) < settings.batch:
         raise UserError(
-            f"sft: {len(conversations)} conversations fill {len(rows.ids)} rows of {length} tokens; "
+            f"sft: {len(encoded.fitting)} conversations fill {len(rows.ids)} rows of {length} tokens; "
             f"{settings.epochs:g} epochs of them do not fill one batch of {settings.batch}; "
             "lower sft.batch or sft.max_length"
         )
@@ -83,8 +82,9 @@ def sft(
     log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress)
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
-        "conversations": len(conversations) - left_out,
-        "too_long": left_out,
+        "conversations": len(encoded.fitting),
+        "too_long": encoded.too_long,
+        "refused": encoded.refused,
         "rows": len(rows.ids),
         "steps": objective.steps,
         "tokens": objective.tokens,
@@ -117,18 +117,13 @@ def start_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
 
 
 def pack_conversations(
-    conversations: Sequence[Sequence[Message]], tokenizer: Tokenizer, row: int, pad: int
-) -> tuple[Rows, int]:
-    """Pack whole conversations into rows of `row` ids, of which those are learnt that the assistant writes.
+    conversations: Sequence[Sequence[Message]], tokenizer: Tokenizer, row: int
+) -> tuple[Encoded, Rows]:
+    """Pack whole conversations into rows of `row` ids, of which those are learnt that the assistant writes."""
+    from hornbook.train.rows import Example, encode_all, packed
 
-    Returns the rows, and how many conversations were left out because a row cannot hold them: cut short, they would
-    teach the model to stop in the middle.
-    """
-    from hornbook.train.rows import Example, packed
-
-    examples = [Example(*tokenizer.chat_with_mask(messages)) for messages in conversations]
-    fitting = [example for example in examples if len(example.ids) <= row]
-    return packed(fitting, row, pad), len(examples) - len(fitting)
+    encoded = encode_all(conversations, lambda messages: Example(*tokenizer.chat_with_mask(messages)), row)
+    return encoded, packed(encoded.fitting, row, tokenizer.pad)
 
 
 @dataclass

@@ -70,7 +70,7 @@ def render(
         marked = [_mark(message, texts, strip, mark_empty) for message in messages]
         pieces = _cut(_rendered_or_none(template, marked, variables, where), _MARK, texts, turns)
         if pieces is not None and "".join(piece.text for piece in pieces) == plain:
-            return Rendered(pieces, turns)
+            return Rendered(_with_known_roles(pieces, messages, where, control), turns)
     if not any(_PRIVATE.search(value) for message in messages for value in message.values()):
         guarded = [
             {key: value if key == "role" else _guard(value, control) for key, value in message.items()}
@@ -78,7 +78,7 @@ def render(
         ]
         pieces = _cut(_rendered_or_none(template, guarded, variables, where), _GUARDED, None, turns)
         if pieces is not None and "".join(piece.text for piece in pieces) == plain:
-            return Rendered(pieces, turns)
+            return Rendered(_with_known_roles(pieces, messages, where, control), turns)
     raise UserError(f"{where} rewrites the text of messages in a way that hides who wrote what")
 
 
@@ -91,6 +91,21 @@ def _check(messages: Sequence[Message], where: str) -> None:
         for key, value in message.items():
             if not isinstance(value, str):
                 raise UserError(f"{where}: {key!r} of a message from {role!r} is {value!r:.60}; text is needed")
+
+
+def _with_known_roles(
+    pieces: list[Piece], messages: Sequence[Message], where: str, control: Mapping[str, int]
+) -> list[Piece]:
+    """The pieces, unless the template spells a role's tag that is a control token for other roles, but not for this.
+
+    phi-3's template spells any role so, `<|tool|>` too: text that the model has never seen as the beginning of a turn.
+    """
+    spells = "".join(piece.text for piece in pieces if not piece.said)
+    for role in {message["role"] for message in messages}:
+        if "<|user|>" in control and f"<|{role}|>" not in control and f"<|{role}|>" in spells:
+            known = ", ".join(name for name in ("system", "user", "assistant") if f"<|{name}|>" in control)
+            raise UserError(f"{where}: the tokenizer has no token for the role {role!r}; use one of {known}")
+    return pieces
 
 
 def _mark(message: Message, texts: list[Piece], strip: bool, mark_empty: bool) -> dict[str, str]:
