@@ -197,6 +197,10 @@ def test_ids_are_those_of_transformers(source: Path, tmp_path: Path, name: str, 
                     ours.chat(messages, answer=answer)
                 continue
             accepted += 1
+            if name == "phi-3" and any(message["role"] == "tool" for message in messages):
+                with pytest.raises(UserError, match="no token for the role 'tool'; use one of system, user, assistant"):
+                    ours.chat(messages, answer=answer)  # transformers spells `<|tool|>` as text
+                continue
             assert ours.chat(messages, answer=answer) == expected[0], messages
             if name == "generation":
                 assert ours.chat_with_mask(messages, answer=answer)[1] == list(map(bool, expected[1]))
