@@ -49,7 +49,7 @@ def instructions(cpuinfo: str) -> list[str]:
 
 def run(recipe: str, seed: int, into: Path) -> None:
     """Run the recipe, or what is left of it. Raises UserError when that fails."""
-    command = [sys.executable, "-m", "hornbook", "run", recipe, f"seed={seed}", "--into", str(into)]
+    command = [sys.executable, "-m", "hornbook", "run", recipe, f"seed={seed}", "--into", str(into), "--no-reuse"]
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"{' '.join(command[1:])} failed")
 

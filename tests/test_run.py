@@ -88,7 +88,7 @@ def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_stage_is_there_and_nothing_else(finished: Path, recipe: Path) -> None:
     names = [f"{number:02d}-{name}" for number, name in enumerate(STAGES, 1)]
-    assert sorted(path.name for path in finished.iterdir()) == [".lock", *names]
+    assert sorted(path.name for path in finished.iterdir()) == [".hornbook.lock", *names, "recipe.toml"]
     assert not [path for path in finished.rglob("*") if path.name in ("scratch",) or path.suffix in (".tmp", ".old")]
     contents: dict[str, str] = {}
     for step, name in zip(load(recipe).steps(recipe.parent), names, strict=True):

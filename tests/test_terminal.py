@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import os
+import subprocess
+import sys
 import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.table import Table
 
-from hornbook.terminal import printable
+import hornbook
+from hornbook.terminal import Terminal, printable
 
 
 @pytest.mark.parametrize(
@@ -38,3 +47,72 @@ def test_nothing_that_a_terminal_obeys_gets_through(text: str, lines: bool) -> N
     assert left <= ({"\n", "\t"} if lines else set())
     assert shown.encode().decode() == shown
     assert printable(shown, lines=lines) == shown
+
+
+def markup_of_others(path: Path) -> Iterator[str]:
+    """What a module puts into printed markup without escaping it: names with brackets in them would vanish, or worse."""
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args):
+            continue
+        plain = any(one.arg == "markup" and ast.unparse(one.value) == "False" for one in call.keywords)
+        if call.func.attr in ("print", "say") and not plain and isinstance(call.args[0], ast.JoinedStr):
+            for value in call.args[0].values:
+                if isinstance(value, ast.FormattedValue) and value.format_spec is None and not is_safe(value.value):
+                    yield f"{path.name}:{call.lineno}: {ast.unparse(value.value)}"
+
+
+def is_safe(value: ast.expr) -> bool:
+    told = ast.unparse(value)
+    return told.startswith(("escape(", "_shown(", "len(", "in_words(")) or told in SAFE
+
+
+SAFE = (
+    "mark",
+    "told",
+    "seconds",
+    "done",
+    "count",
+    "reason",
+    "flaw",
+    "REMOVED",
+    "settings.documents",
+    "hornbook.__version__",
+)
+
+
+def test_nothing_that_others_named_is_taken_for_markup() -> None:
+    source = Path(hornbook.__file__).parent
+    modules = [path for path in source.rglob("*.py") if path.name != "talk.py"]
+    assert len(modules) > 100
+    assert [found for path in sorted(modules) for found in markup_of_others(path)] == []
+
+
+def test_a_terminal_shows_what_others_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    table = Table(box=None)
+    table.add_column("name")
+    table.add_row("a\x1b[2J")
+    terminal.plain("runs/[/b]:tea:\x1b[2J\x9b")
+    terminal.print("[bold]b\x1b]0;x\x07[/bold]")
+    terminal.print(table)
+    terminal.values({"a\x1b": "\x9b é \udcef"})
+    out = capsys.readouterr().out
+    assert out.splitlines()[:2] == [r"runs/[/b]:tea:\x1b[2J\x9b", r"b\x1b]0;x\x07"]
+    assert r"a\x1b[2J" in out
+    assert json.loads(out[out.index("{") :]) == {"a\x1b": "\x9b é \udcef"}
+    assert not set(out) & {"\x1b", "\x9b", "\x07"}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_encoding_takes_any_text(encoding: str) -> None:
+    program = (
+        "from hornbook.terminal import *; settle_streams(); console.plain('✓ a → b … 漢字 \\udcef'); "
+        "console.values({'a': 'é漢'})"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    first, *rest = done.stdout.decode(encoding).splitlines()
+    assert r"\udcef" in first
+    if encoding == "ascii":
+        assert first == r"+ a -> b ... \u6f22\u5b57 \udcef"
+    assert json.loads("\n".join(rest)) == {"a": "é漢"}

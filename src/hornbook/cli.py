@@ -7,7 +7,6 @@ import warnings
 from typing import Annotated, TextIO
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 import hornbook
@@ -24,15 +23,14 @@ from hornbook.commands import (
     show,
     talk,
     trace,
+    verify,
     write,
 )
 from hornbook.commands.stages import command_of
-from hornbook.errors import Notice, UserError
+from hornbook.errors import Notice, UserError, is_lack_of_memory, of_system
 from hornbook.recipe import STAGES
-from hornbook.terminal import printable
+from hornbook.terminal import console, errors, printable, settle_streams
 
-console = Console()
-errors = Console(stderr=True)
 _show_others = warnings.showwarning
 
 app = typer.Typer(
@@ -49,13 +47,24 @@ app.add_typer(longrope.app, name="longrope")
 
 
 def main() -> None:
-    """Entry point: mistakes a user can mend end in one line and exit code 2."""
+    """Entry point: what a user can mend, and what the system refuses, end in one line and exit code 2."""
+    settle_streams()
     warnings.showwarning = _show_warning
     try:
         app()
     except UserError as error:
-        errors.print(f"[bold red]error:[/bold red] {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        _end(of_system(error))
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        _end("there is not enough memory; a smaller batch, micro_batch or model takes less")
+
+
+def _end(told: str) -> None:
+    errors.print(f"[bold red]error:[/bold red] {escape(printable(told))}", soft_wrap=True, highlight=False)
+    sys.exit(2)
 
 
 def _show_warning(
@@ -126,3 +135,4 @@ app.command()(report.report)
 app.command()(show.show)
 app.command()(audit.audit)
 app.command()(trace.trace)
+app.command()(verify.verify)

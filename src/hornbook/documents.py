@@ -13,7 +13,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hornbook.errors import UserError
-from hornbook.files import digest_file, remove_folder
+from hornbook.files import digest_file, remove_folder, temporary_of, whole
 from hornbook.seeds import derive
 
 DOCUMENTS = "documents"
@@ -118,7 +118,9 @@ class ShardWriter:
     ) -> None:
         if kind is not None:
             if self._writer is not None:
-                self._writer.close()  # the unfinished file keeps its temporary name
+                with suppress(OSError):  # on a full disk, once more what is raised already
+                    self._writer.close()
+                self._names()[0].unlink(missing_ok=True)
             return
         if self._held or self._files == 0:
             self._flush()
@@ -127,7 +129,7 @@ class ShardWriter:
 
     def _names(self) -> tuple[Path, Path]:
         name = _part(self._files)
-        return self._folder / f".{name}.tmp", self._folder / name
+        return temporary_of(self._folder / name), self._folder / name
 
     def _flush(self) -> None:
         import pyarrow as pa
@@ -203,9 +205,8 @@ def _link(file: Path, place: Path) -> None:
     try:
         os.link(file, place)
     except OSError:
-        temporary = place.with_name(f".{place.name}.tmp")
-        shutil.copyfile(file, temporary)
-        temporary.replace(place)
+        with whole(place) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 # --- Reading

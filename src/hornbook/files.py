@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import glob
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hornbook.errors import UserError
 
@@ -22,24 +27,76 @@ def write_bytes(path: Path, data: bytes) -> None:
     write_parts(path, [data])
 
 
-def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Write bytes that come in parts, one after the other, so that a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with whole(path) as temporary, temporary.open("wb") as file:
         for part in parts:
             file.write(part)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that becomes `path` when the block ends. Where writing fails, nothing of it stays.
+
+    An OSError that comes out of it names the file: that of a full disk does not, by itself.
+    """
+    temporary = temporary_of(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except (Exception, KeyboardInterrupt) as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+        raise
+
+
+def temporary_of(path: Path, ending: str = "tmp") -> Path:
+    """What a file or folder is called until it is whole, or (ending "old") while it is deleted.
+
+    The name carries a hash of all the rest of it, so that nothing that others named so is ever taken for ours.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.{_seal(path.name, str(os.getpid()), ending)}.{ending}")
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether something has a name of `temporary_of`, by this process or one before it."""
+    found = _TEMPORARY.fullmatch(path.name)
+    return found is not None and found["seal"] == _seal(found["name"], found["process"], found["ending"])
+
+
+def _seal(name: str, process: str, ending: str) -> str:
+    return digest_bytes(os.fsencode(f"hornbook {ending} {process} {name}"))[:16]
+
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.(?P<seal>[0-9a-f]{16})\.(?P<ending>tmp|old)", re.DOTALL)
 
 
 def sweep(folder: Path) -> None:
     """Delete what a killed process left anywhere in `folder`: temporary files and half-deleted folders."""
-    for path in list(folder.rglob(".*.tmp")):
-        path.unlink(missing_ok=True)
-    for path in list(folder.rglob(".*.old")):
+    for path in list(folder.rglob(".*")):
+        _delete_leftover(path)
+
+
+def sweep_beside(path: Path) -> None:
+    """Delete what a killed process left of `path` itself, beside it."""
+    for one in list(path.parent.glob(f"{glob.escape(f'.{path.name}.')}*")):
+        found = _TEMPORARY.fullmatch(one.name)
+        if found is not None and found["name"] == path.name:
+            _delete_leftover(one)
+
+
+def _delete_leftover(path: Path) -> None:
+    if not is_leftover(path):
+        return
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,6 +117,8 @@ def read_toml(path: Path, what: str = "") -> dict[str, Any]:
         raise UserError(f"{what}{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{what}{path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{what}{path} is nested too deep to be read") from None
 
 
 def read_json(path: Path) -> Any:
@@ -70,8 +129,10 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} does not exist") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, UnicodeDecodeError) as error:  # also of a number with too many digits
         raise UserError(f"{path} is not valid JSON: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deep to be read") from None
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -95,18 +156,45 @@ class Kept:
 
 def kept(path: Path, key: str) -> Kept | None:
     """What a part of some work came to that was done before, `key` naming all that it depends on; None where the file
-    holds the result of other work, or nothing that can be read.
+    holds the result of other work, or is damaged.
     """
     try:
         found = read_json(path)
-        return Kept(found["result"]) if found["key"] == key else None
+        same = found["key"] == key and found["sum"] == digest_value([key, found["result"]])
+        return Kept(found["result"]) if same else None
     except (UserError, KeyError, TypeError):
         return None
 
 
 def keep(path: Path, key: str, result: Any) -> None:
-    """Remember what a part of some work came to: an interrupted run does not do it again."""
-    write_json(path, {"key": key, "result": result})
+    """Remember what a part of some work came to, with a checksum: an interrupted run does not do it again."""
+    write_json(path, {"key": key, "result": result, "sum": digest_value([key, result])})
+
+
+def seal(path: Path, scratch: Path) -> None:
+    """Remember in `scratch` what a file that is part of a result holds, for `sealed` in an interrupted run."""
+    keep(scratch / "sums" / f"{path.name}.json", path.name, digest_file(path))
+
+
+def sealed(path: Path, scratch: Path) -> bool:
+    """Whether a file is there that is to the last bit what it was at its `seal`."""
+    before = kept(scratch / "sums" / f"{path.name}.json", path.name)
+    return before is not None and path.is_file() and before.result == digest_file(path)
+
+
+def write_checked(path: Path, data: bytes | memoryview) -> None:
+    """Write what an interrupted run goes on from: `data`, and behind it its checksum."""
+    write_parts(path, [data, hashlib.sha256(data).digest()])
+
+
+def read_checked(path: Path) -> memoryview | None:
+    """What `write_checked` wrote; None where there is no such file, or one byte of it is another."""
+    try:
+        stored = memoryview(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    data, check = stored[:-32], stored[-32:]
+    return data if hashlib.sha256(data).digest() == check else None
 
 
 def digest_bytes(data: bytes) -> str:
@@ -126,10 +214,10 @@ def digest_value(value: Any) -> str:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder if it exists; first renamed, so that nobody takes a half-deleted folder for a whole one."""
+    """Delete a folder of ours if it is there; renamed first, so that nobody takes a half-deleted one for whole."""
     if not folder.exists():
         return
-    doomed = folder.with_name(f".{folder.name.lstrip('.')}.{os.getpid()}.old")
+    doomed = temporary_of(folder, "old")
     shutil.rmtree(doomed, ignore_errors=True)
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
@@ -139,15 +227,38 @@ def remove_folder(folder: Path) -> None:
 def alone(lock: Path, otherwise: str) -> Iterator[None]:
     """Hold the file `lock`, until the process ends at the latest.
 
-    Raises UserError where another process holds it; in what it says, {} stands for that process's number.
+    Raises UserError where another process holds it ({} stands for that process's number in what it says), and where
+    the file is not one that this function made: that one stays as it is.
     """
-    with lock.open("a+") as file:
+    with _opened_lock(lock) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
-            raise UserError(otherwise.replace("{}", file.read().strip())) from None
+            raise UserError(otherwise.replace("{}", file.read().removeprefix(_LOCKED).strip())) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.seek(0)
+        file.write(f"{_LOCKED}{os.getpid()}\n")
         file.flush()
         yield
+
+
+_LOCKED = "hornbook "
+
+
+@contextmanager
+def _opened_lock(lock: Path) -> Iterator[IO[str]]:
+    """A lock's file, open at its start, where it is ours or new. A link is never followed, a pipe never waited for."""
+    foreign = UserError(f"{lock} is no lock of Hornbook's; move it away")
+    try:
+        file = os.fdopen(
+            os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), "r+", -1, "latin-1"
+        )
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ELOOP, errno.ENXIO) or isinstance(error, io.UnsupportedOperation):
+            raise foreign from None
+        raise
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or not re.fullmatch(rf"({_LOCKED}\d+\s*)?", file.read(64)):
+            raise foreign
+        file.seek(0)
+        yield file

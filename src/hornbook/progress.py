@@ -65,7 +65,7 @@ class _LineTask(Task):
             return
         self._printed = time.monotonic()
         share = f"{100 * self._done / self._total:3.0f}%" if self._total else f"{self._done:g}"
-        self._console.print(f"  {self._label} {share} {self._text}", highlight=False, soft_wrap=True)
+        self._console.print(f"  {self._label} {share} {self._text}", markup=False, highlight=False, soft_wrap=True)
 
 
 class ConsoleProgress(Progress):
@@ -81,10 +81,10 @@ class ConsoleProgress(Progress):
             yield _LineTask(self.console, label, total, done)
             return
         columns = (
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )

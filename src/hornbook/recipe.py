@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,6 +88,7 @@ class Recipe(Settings):
 
     name: str = Field("", description="what the report card is headed with; the file's name unless told")
     description: str = Field("", description="one line for `hornbook recipes`")
+    relative_to: str = Field("", description="where relative paths start, seen from the recipe's folder; unset: there")
     seed: int = Field(1, ge=0)
     sources: tuple[Source, ...] = Field(min_length=1)
     without: tuple[str, ...] = Field((), description="stages that are left out")
@@ -227,9 +229,20 @@ def locate(recipe: str) -> tuple[str, Path]:
     raise UserError(f"there is no recipe {recipe!r}{hint}; `hornbook recipes` lists them, or give a .toml file")
 
 
-def base_of(path: Path) -> Path:
-    """Relative sources start from the recipe's folder, or from here for a recipe that comes with Hornbook."""
-    return Path.cwd() if path in available().values() else path.parent
+def base_of(path: Path, recipe: Recipe) -> Path:
+    """Where relative paths of a recipe start: in the recipe's folder unless it says otherwise, or here for one that
+    comes with Hornbook.
+    """
+    return Path.cwd() if path in available().values() else path.parent / recipe.relative_to
+
+
+def text_of(recipe: Recipe, base: Path, folder: Path) -> str:
+    """A recipe as the text of a file in `folder` that makes the same; `base` is where its relative paths start."""
+    import tomli_w
+
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    values["relative_to"] = Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
+    return tomli_w.dumps(values)
 
 
 def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:

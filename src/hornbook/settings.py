@@ -19,6 +19,32 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class SameResult:
+    """Marks a setting that changes how work is done, and not what comes of it: `Annotated[int, SAME_RESULT]`.
+
+    It is no part of what is compared to tell whether a result is there already.
+    """
+
+
+SAME_RESULT = SameResult()
+
+
+def deciding(settings: BaseModel) -> dict[str, Any]:
+    """Settings as JSON values, without those that are marked SAME_RESULT, in tables within them too."""
+
+    def beside(model: BaseModel) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, described in type(model).model_fields.items():
+            value = getattr(model, name)
+            if SAME_RESULT in described.metadata:
+                found[name] = True
+            elif isinstance(value, BaseModel) and beside(value):
+                found[name] = beside(value)
+        return found
+
+    return settings.model_dump(mode="json", exclude=beside(settings))
+
+
 def where_and_what(problem: Mapping[str, Any]) -> tuple[str, str]:
     """One of a ValidationError's `errors()`: the dotted key, empty where no single one is meant, and the message."""
     return ".".join(str(step) for step in problem["loc"]), str(problem["msg"]).removeprefix("Value error, ")
@@ -36,6 +62,8 @@ def apply(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    except RecursionError:
+        raise UserError(f"{key}: the value is nested too deep to be read") from None
     assign(values, key, value)
 
 
@@ -120,11 +148,17 @@ def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iter
 
 
 def _fields_at(model: Any, location: Sequence[int | str]) -> list[str]:
-    """Names of the settings that exist where `location` leads."""
+    """Names of the settings that exist where `location` leads, through tables, lists and tables of tables."""
     for step in location:
-        if isinstance(step, int):
-            continue
-        annotation = model.model_fields[step].annotation
-        candidates = [annotation, *get_args(annotation)]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+        if isinstance(step, int) or step not in model.model_fields:
+            continue  # a number of a list, or any key of a table of tables
+        model = next(_models(model.model_fields[step].annotation), model)
     return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The kinds of settings in a type, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 # What moves a cursor, rewrites a screen or hides what is there: ASCII's and Latin-1's control characters, what turns
 # the direction of writing (Boucher and Anderson 2021, arXiv:2111.00169), and halves of surrogate pairs, which stand for
@@ -22,3 +29,60 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 def _spelled(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+class Terminal(Console):
+    """rich's console for what others wrote: control characters are shown, and `:tea:` stays what it is."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text, or a table's cell, with its control characters spelled."""
+        return super().render_str(printable(text, lines=True), **options)
+
+    def plain(self, text: str, *, end: str = "\n") -> None:
+        """Print a text as it is: brackets are no markup, and no width cuts it."""
+        self.print(text, markup=False, highlight=False, soft_wrap=True, end=end)
+
+    def values(self, value: Any) -> None:
+        """Print JSON on standard output, of which each program reads the same, whatever the encoding."""
+        narrow = not (sys.stdout.encoding or "").lower().startswith("utf")
+        text = json.dumps(value, indent=2, ensure_ascii=narrow)
+        print(_BESIDE_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+console = Terminal()
+errors = Terminal(stderr=True)
+
+# What Hornbook itself prints beyond ASCII, for terminals that have no more.
+_PLAIN = {
+    "→": "->",
+    "✓": "+",
+    "✗": "x",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "›": ">",
+    "≥": ">=",
+    "≤": "<=",
+    "×": "x",
+    "·": ".",
+}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding has no place for, in signs that each has (an error handler as `codecs` wants it)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    spelled = (_PLAIN.get(one, one.encode("unicode_escape", "surrogatepass").decode()) for one in characters)
+    return "".join(spelled), error.end
+
+
+def settle_streams() -> None:
+    """Let standard output and error take any text, whatever their encoding."""
+    codecs.register_error("hornbook", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and stream.errors == "strict":
+            stream.reconfigure(errors="hornbook")

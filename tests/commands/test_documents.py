@@ -192,18 +192,22 @@ def test_no_corpus_is_replaced_unasked(folder: Path) -> None:
     assert len(rows("kept")) == 1
 
 
-def test_a_corpus_that_was_changed_is_another_one(folder: Path) -> None:
+def test_a_corpus_that_was_changed_is_no_longer_hornbooks_but_the_users(folder: Path) -> None:
     told("read", "notes")
     told("clean", "corpus")
     (file,) = Path("corpus/documents").glob("*.parquet")
     pq.write_table(pq.read_table(file).slice(0, 1), file)
+    changed = refused("clean", "corpus", "--force")
+    assert "part-00000.parquet is not what `hornbook read` wrote: make it again" in changed
+    assert "where you changed it yourself, delete corpus/manifest.json" in changed
+    Path("corpus/manifest.json").unlink()
     assert "cleaned holds what" in refused("clean", "corpus")
     told("clean", "corpus", "--force")
     assert len(rows("cleaned")) == 1
 
 
 def test_two_at_once_in_one_place(folder: Path) -> None:
-    with alone(Path(".corpus.lock"), "never"):
+    with alone(Path(".corpus.hornbook.lock"), "never"):
         child = subprocess.run(
             [sys.executable, "-m", "hornbook", "read", "notes"], capture_output=True, text=True, check=False
         )
@@ -224,6 +228,7 @@ def test_damaged_corpora_are_named(folder: Path, command: str) -> None:
     }
     told("read", "notes")
     (file,) = Path("corpus/documents").glob("*.parquet")
+    Path("corpus/manifest.json").unlink()
     whole = pq.read_table(file)
     for column in ("id", "text"):
         pq.write_table(whole.drop_columns([column]), file)

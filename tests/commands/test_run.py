@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from hornbook.commands.run import keep_outdated
+from hornbook.commands.run import agree_to_changes, keep_outdated
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs import code
-from hornbook.runs.run import run, state
+from hornbook.runs.changes import state
+from hornbook.runs.run import run
 from hornbook.runs.steps import Step
 
 
@@ -48,3 +51,33 @@ def test_changed_code_asks_redoes_or_keeps(steps: list[Step], tmp_path: Path, mo
     for said, kept in ((True, False), (False, True)):
         monkeypatch.setattr("typer.confirm", lambda words, said=said: said)
         assert asked(steps, tmp_path, "ask") is kept
+
+
+def test_changed_settings_ask_or_redo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much would be done again is told, and done only with the user's word."""
+
+    def made(batch: int) -> list[Step]:
+        settings: dict[str, Any] = {"batch": batch, "phase": {"tokens": 100}}
+        work: Any = lambda inputs, into, progress: {}  # noqa: E731
+        return [
+            Step("read", "", (), {}, ("hornbook.seeds",), work),
+            Step("train", "", ("read",), settings, ("hornbook.seeds",), work),
+            Step("tell", "", ("train",), {}, ("hornbook.seeds",), work),
+        ]
+
+    run(made(4), tmp_path, progress=Progress())
+    agree_to_changes(state(made(4), tmp_path), tmp_path, [], "ask")
+    found = state(made(8), tmp_path)
+    agree_to_changes(found, tmp_path, [], "redo")
+    agree_to_changes(found, tmp_path, ["train"], "ask")
+    with pytest.raises(UserError) as caught:
+        agree_to_changes(found, tmp_path, ["tell"], "ask")
+    told = str(caught.value)
+    assert "made again: train (batch 4 → 8), and after it perhaps tell; up to 0 s of work" in told
+    assert "add --changed-settings redo" in told
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda words: True)
+    agree_to_changes(found, tmp_path, [], "ask")
+    monkeypatch.setattr("typer.confirm", lambda words: False)
+    with pytest.raises(typer.Exit):
+        agree_to_changes(found, tmp_path, [], "ask")

@@ -18,7 +18,8 @@ from hornbook.errors import UserError
 from hornbook.files import write_text
 from hornbook.progress import Progress
 from hornbook.runs import code, manifest
-from hornbook.runs.run import Result, run, state
+from hornbook.runs.changes import state
+from hornbook.runs.run import LOCK, Result, run
 from hornbook.runs.steps import Step
 
 
@@ -97,9 +98,7 @@ def world() -> World:
 def tree(root: Path) -> dict[str, str]:
     """Every file but the manifests (they tell times) and the lock."""
     found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return {
-        name: path.read_text() for name, path in sorted(found.items()) if path.name not in ("manifest.json", ".lock")
-    }
+    return {name: path.read_text() for name, path in sorted(found.items()) if path.name not in ("manifest.json", LOCK)}
 
 
 WHOLE = {
@@ -141,7 +140,7 @@ def test_a_changed_source_file_counts(world: World, tmp_path: Path, monkeypatch:
     assert world.run(tmp_path) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("lost", ["out/text", "out/more", "manifest.json"])
+@pytest.mark.parametrize("lost", ["out/text", "out/more"])
 def test_a_file_that_is_gone_is_made_again(lost: str, world: World, tmp_path: Path) -> None:
     world.run(tmp_path)
     (tmp_path / "02-b" / lost).unlink()
@@ -149,11 +148,160 @@ def test_a_file_that_is_gone_is_made_again(lost: str, world: World, tmp_path: Pa
     assert tree(tmp_path) == WHOLE
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 1}', "\0", '{"stage": "b"'])
-def test_a_damaged_manifest_is_no_manifest(text: str, world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"key": 1}', "\0", '{"stage": "b"', "[" * 100_000])
+def test_without_its_manifest_nothing_says_that_a_folder_is_ours(
+    text: str | None, world: World, tmp_path: Path
+) -> None:
     world.run(tmp_path)
-    (tmp_path / "02-b" / "manifest.json").write_text(text)
+    (tmp_path / "02-b" / "manifest.json").unlink()
+    if text is not None:
+        (tmp_path / "02-b" / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match=r"02-b is not Hornbook's: no manifest.json of its own lies in it"):
+        world.run(tmp_path)
+    assert (tmp_path / "02-b" / "out" / "text").read_text() == "ab1"
+
+
+def test_a_file_of_another_size_is_made_again(world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    (tmp_path / "02-b" / "out" / "more").write_text("")
     assert world.run(tmp_path) == ["b"]
+    assert tree(tmp_path) == WHOLE
+
+
+def test_a_flipped_bit_is_never_read(world: World, tmp_path: Path) -> None:
+    """What is damaged is made again before a stage reads it, and told; what nobody reads stays unnoticed by sizes."""
+    said: list[str] = []
+
+    class Listening(Progress):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    world.run(tmp_path)
+    (tmp_path / "02-b" / "out" / "text").write_text("ab2")
+    assert world.run(tmp_path) == []
+    world.ran = []
+    run(world.steps(), tmp_path, progress=Listening(), force=["c"])
+    assert world.ran == ["b", "c"]
+    assert "02-b is damaged: out/text has other contents than were written; b is made again" in said[0]
+    assert tree(tmp_path) == WHOLE
+
+
+def test_damage_of_what_the_damaged_was_made_of(world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    (tmp_path / "01-a" / "out" / "more").write_text("b")
+    (tmp_path / "02-b" / "out" / "more").write_text("c")
+    assert world.run(tmp_path, force=["c"]) == ["a", "b", "c"]
+    assert tree(tmp_path) == WHOLE
+
+
+FOREIGN = (
+    "04-mine/novel.md",
+    "notes/x",
+    "scratch/state.pt",
+    ".config.old/f",
+    ".03-c.partial.7.old/f",
+    ".01-a.7.0123456789abcdef.old/f",
+    ".state.pt.7.tmp",
+    ".lock",
+    "manifest.json",
+    "recipe.toml",
+    "02-grade/documents/part-00000.parquet",
+    ".02-grade.partial/scratch/key",
+)
+
+
+def test_what_is_not_ours_stays(world: World, tmp_path: Path) -> None:
+    """Files that look like ours, in the folder of a run, in those beside it and in the one above it."""
+    root = tmp_path / "runs" / "mine"
+    places = [folder / name for folder in (root, root.parent, root.parent / "other", tmp_path) for name in FOREIGN]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(str(place))
+    for options in ({}, {"force": ["a", "b"]}, {"reuse": True, "recipe": "seed = 1\n"}):
+        world.run(root, **options)
+    world.setting = 2
+    assert world.run(root, reuse=True) == ["b", "c"]
+    assert [place for place in places if place.read_text() != str(place)] == []
+
+
+@pytest.mark.parametrize("name", ["03-c", ".03-c.partial", LOCK])
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "pipe"])
+def test_what_lies_in_the_place_of_a_stage_is_named_and_stays(
+    name: str, kind: str, world: World, tmp_path: Path
+) -> None:
+    place, root = tmp_path / "run" / name, tmp_path / "run"
+    root.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "novel.md").write_text("mine")
+    if kind == "file":
+        place.write_text("mine")
+    elif kind == "folder":
+        place.mkdir()
+        (place / "novel.md").write_text("mine")
+    elif kind == "link":
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        os.mkfifo(place)
+    with pytest.raises(UserError, match=rf"{name} is no") as caught:
+        world.run(root)
+    assert "\n" not in str(caught.value)
+    assert world.ran == [], "it is seen before any work is done"
+    assert (place.read_text() if kind == "file" else "mine") == "mine"
+    assert place.is_symlink() == (kind == "link")
+    assert (tmp_path / "elsewhere" / "novel.md").read_text() == "mine"
+    if kind == "folder":
+        assert (place / "novel.md").read_text() == "mine"
+
+
+def test_what_somebody_put_into_a_stages_folder_stays(world: World, tmp_path: Path) -> None:
+    world.run(tmp_path)
+    (tmp_path / "02-b" / "out" / "notes.md").write_text("mine")
+    assert world.run(tmp_path) == []
+    for options in ({"force": ["b"]}, {}):
+        world.setting += 1
+        with pytest.raises(UserError, match=r"02-b/out/notes.md is not Hornbook's, and 02-b is to be made again"):
+            world.run(tmp_path, **options)
+    assert (tmp_path / "02-b" / "out" / "notes.md").read_text() == "mine"
+
+
+def test_what_was_begun_keeps_its_place_where_a_stage_more_renumbers(tmp_path: Path) -> None:
+    found: list[bool] = []
+
+    def work(work: Work) -> dict[str, Any]:
+        found.append((work.into / "scratch" / "state").exists())
+        write_text(work.into / "scratch" / "state", "half")
+        if len(found) == 1:
+            raise Kill
+        return {}
+
+    long = make_step("long", (), {}, (), work)
+    with contextlib.suppress(Kill):
+        run([long], tmp_path, progress=Progress())
+    run([make_step("first", (), {}, (), lambda work: {}), long], tmp_path, progress=Progress())
+    assert found == [False, True]
+
+
+def test_an_equal_stage_of_another_run_is_taken(world: World, tmp_path: Path) -> None:
+    world.run(tmp_path / "one")
+    assert world.run(tmp_path / "two", reuse=True) == []
+    assert tree(tmp_path / "two") == WHOLE
+    world.setting = 2
+    assert world.run(tmp_path / "three", reuse=True) == ["b", "c"]
+    assert world.run(tmp_path / "three", force=["a"], reuse=True) == ["a"], "what is forced is made"
+    (tmp_path / "one" / "01-a" / "out" / "text").unlink()  # linked, so it is not changed in place
+    (tmp_path / "one" / "01-a" / "out" / "text").write_text("b")
+    for name in ("two", "three"):
+        (tmp_path / name).rename(tmp_path.with_name(f"{tmp_path.name}-{name}"))
+    assert world.run(tmp_path / "four", reuse=True) == ["a", "b", "c"], "what is damaged is not taken"
+
+
+def test_a_recipe_is_kept_unless_somebodys_lies_there(world: World, tmp_path: Path) -> None:
+    for text in ("seed = 1\n", "seed = 2\n"):
+        world.run(tmp_path, recipe=text)
+        assert (tmp_path / "recipe.toml").read_text().splitlines()[1:] == text.splitlines()
+    (tmp_path / "recipe.toml").write_text("seed = 3\n")
+    world.run(tmp_path, recipe="seed = 4\n")
+    assert (tmp_path / "recipe.toml").read_text() == "seed = 3\n"
 
 
 def test_force_and_until(world: World, tmp_path: Path) -> None:
@@ -274,14 +422,16 @@ def test_leftovers_of_a_kill_never_become_outputs(tmp_path: Path) -> None:
 
     def work(work: Work) -> dict[str, Any]:
         (work.into / "documents").mkdir()
-        (work.into / "documents" / ".part.parquet.99.tmp").write_text("half")
-        (work.into / ".documents.99.old").mkdir()
-        (work.into / ".documents.99.old" / "part.parquet").write_text("old")
+        files.temporary_of(work.into / "documents" / "part.parquet").write_text("half")
+        old = files.temporary_of(work.into / "documents", "old")
+        old.mkdir()
+        (old / "part.parquet").write_text("old")
         write_text(work.into / "documents" / "part.parquet", "whole")
         return {}
 
-    (tmp_path / ".01-a.partial.7.old").mkdir()
-    (tmp_path / ".01-a.partial.7.old" / "big").write_text("")
+    old = files.temporary_of(tmp_path / ".01-a.partial", "old")
+    old.mkdir()
+    (old / "big").write_text("")
     [result] = run([make_step("a", (), {}, (), work)], tmp_path, progress=Progress())
     assert list(result.manifest.outputs) == ["documents/part.parquet"]
     assert tree(tmp_path) == {"01-a/documents/part.parquet": "whole"}
@@ -341,7 +491,7 @@ def test_what_other_code_made_is_told_apart_and_can_be_kept(
     with monkeypatch.context() as patch:
         patch.setattr(code, "_digest", lambda module: "other")
         found = state(world.steps(), tmp_path)
-        assert (set(found.done), set(found.outdated), found.begun) == (set(), {"a", "b", "c"}, ())
+        assert (set(found.done), set(found.outdated), found.begun) == (set(), {"a", "b", "c"}, {})
         assert world.run(tmp_path, keep_outdated=True) == []
         assert tree(tmp_path) == WHOLE
         world.setting = 2
@@ -365,7 +515,7 @@ def test_what_other_code_began_is_told_and_can_be_gone_on_with(tmp_path: Path) -
 
     with contextlib.suppress(Kill):
         run([step("hornbook.seeds", True)], tmp_path, progress=Progress())
-    assert state([step("hornbook.seeds", True)], tmp_path).begun == ()
-    assert state([step("hornbook.errors", True)], tmp_path).begun == ("a",)
+    assert state([step("hornbook.seeds", True)], tmp_path).begun == {}
+    assert state([step("hornbook.errors", True)], tmp_path).begun.keys() == {"a"}
     run([step("hornbook.errors", False)], tmp_path, progress=Progress(), keep_outdated=True)
     assert found == [False, True]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hornbook.files import temporary_of
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress, Task
 from hornbook.train.dpo import DpoSettings, dpo
@@ -184,19 +185,39 @@ def test_the_state_is_replaced_whole(tokens_folder: Path, tmp_path: Path, monkey
     from hornbook.train import state
 
     run_pretrain(tokens_folder, tmp_path / "whole", Progress())
-    original: Callable[[Path, bytes], None] = state.write_bytes
+    original: Callable[[Path, memoryview], None] = state.write_checked
     written = 0
 
-    def half(path: Path, data: bytes) -> None:
+    def half(path: Path, data: memoryview) -> None:
         nonlocal written
         written += 1
         if written == 5:
-            path.with_name(f".{path.name}.1.tmp").write_bytes(data[: len(data) // 2])
+            temporary_of(path).write_bytes(data[: len(data) // 2])
             raise Stopped
         original(path, data)
 
-    monkeypatch.setattr(state, "write_bytes", half)
+    monkeypatch.setattr(state, "write_checked", half)
     with pytest.raises(Stopped):
         run_pretrain(tokens_folder, tmp_path / "stopped", Progress())
     run_pretrain(tokens_folder, tmp_path / "stopped", Progress())
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damaged", ["scratch/state.pt", "phase1/model.safetensors"])
+def test_one_flipped_bit_is_never_gone_on_from(damaged: str, tokens_folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Listening(Progress):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    run_pretrain(tokens_folder, tmp_path / "whole", Progress())
+    with pytest.raises(Stopped):
+        run_pretrain(tokens_folder, tmp_path / "stopped", StopAfter(9))
+    place = tmp_path / "stopped" / damaged
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 1
+    place.write_bytes(content)
+    run_pretrain(tokens_folder, tmp_path / "stopped", Listening())
+    assert any(f"{damaged} is damaged: pretraining begins again from its first step" in one for one in said)
     assert files(tmp_path / "stopped") == files(tmp_path / "whole")

@@ -109,7 +109,7 @@ def test_mistakes_arrive_as_what_they_are(tmp_path: Path, two: None) -> None:
 def test_a_worker_that_dies_is_told_in_one_line_and_what_is_done_is_kept(tmp_path: Path, two: None) -> None:
     with pytest.raises(UserError, match=r"a worker died, perhaps for lack of memory; .* fewer --workers"):
         work_through(portions(tmp_path, [1, 2, 3, 4, 5, 14, 14]), "work", Progress())
-    before = {json.loads(file.read_text())["result"]["number"] for file in tmp_path.glob("*/finished.json")}
+    before = {json.loads(file.read_text())["result"]["figures"]["number"] for file in tmp_path.glob("*/finished.json")}
     assert work_through(portions(tmp_path, [1, 2, 3, 4, 5, 6, 7]), "work", Progress()) == answers(list(range(1, 8)))
     again = [number for number, _ in done(tmp_path)]
     assert all(again.count(number) == 1 for number in before)

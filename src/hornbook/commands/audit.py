@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.commands.stopping import stoppable
@@ -20,14 +19,13 @@ from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs.single import writable
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
+from hornbook.terminal import console
 
 if TYPE_CHECKING:
     from hornbook.audit.model import Asking
     from hornbook.audit.rephrasings.candidates import Embedder
     from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
     from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
-
-console = Console()
 
 JUDGING = "Items told in other words"
 
@@ -223,7 +221,7 @@ def _write(into: Path, what: str, against: Path, found: dict[str, Any] | None, a
         console.print(f"{leaked:,} of {count:,} items are in {found['documents']:,} documents.", highlight=False)
         if "rephrased" in found:
             _tell(found["rephrased"])
-    console.print(f"The page: {into / 'audit.html'}", highlight=False, soft_wrap=True)
+    console.plain(f"The page: {into / 'audit.html'}")
 
 
 def _tell(rephrased: dict[str, Any]) -> None:

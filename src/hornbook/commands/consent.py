@@ -6,12 +6,10 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.errors import UserError
-
-errors = Console(stderr=True)
+from hornbook.terminal import errors
 
 UNSAFE = Annotated[
     bool,

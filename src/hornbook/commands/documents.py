@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
+from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
 from hornbook.commands.settings import is_override, settings_of
 from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
@@ -35,6 +35,7 @@ def read(
         ),
     ] = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
     runner: RUNNER = None,
     workers: WORKERS = None,
 ) -> None:
@@ -43,7 +44,7 @@ def read(
     sources = [_source(*named, whole, column) for named in _named([path for path in paths if not _is_setting(path)])]
     changes = [path for path in paths if _is_setting(path)]
     settings = settings_of(READ, changes, given={"sources": [source.model_dump() for source in sources]})
-    tell(run_stage(READ, settings, into, force=force), into, "corpus")
+    tell(run_stage(READ, settings, into, force=force, changed_code=changed_code), into, "corpus")
 
 
 def clean(
@@ -57,6 +58,7 @@ def clean(
         typer.Option(metavar="DIR", help="Benchmarks whose items no document may hold; can be repeated."),
     ] = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
     runner: RUNNER = None,
     workers: WORKERS = None,
 ) -> None:
@@ -66,7 +68,8 @@ def clean(
     folders = [Path(word) for word in corpora if not is_override(word)]
     settings = settings_of(CLEAN, changes, given={"against": [str(folder) for folder in against or []]})
     corpora_read = {str(number): folder for number, folder in enumerate(folders)}
-    tell(run_stage(CLEAN, settings, into, force=force, corpora=corpora_read), into, "corpus")
+    made = run_stage(CLEAN, settings, into, force=force, changed_code=changed_code, corpora=corpora_read)
+    tell(made, into, "corpus")
 
 
 def _source(name: str, path: str, whole: bool, column: str | None) -> Source:

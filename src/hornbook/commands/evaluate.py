@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.places import MODEL
+from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
+from hornbook.evaluate.benchmark import EvaluateSettings
+from hornbook.evaluate.evaluate import EVALUATE
 from hornbook.machine import Precision
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.folders import run_above, stage_folders
-
-console = Console()
+from hornbook.settings import apply, validated
+from hornbook.terminal import console
 
 LONG = "With --suite long"
 
 
 def evaluate(  # noqa: PLR0913 (one for each option)
     model: MODEL,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe; or those of --suite long."),
+    ] = None,
     *,
     suite: Annotated[
         str, typer.Option(help="[bold]problems[/bold]: pass@1; [bold]long[/bold]: find, follow, count in long prompts.")
@@ -47,8 +52,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     ] = None,
     into: Annotated[Path | None, typer.Option(help="Where results go, cell by cell.", rich_help_panel=LONG)] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Compute in it: fp32 is the same on every machine, bf16 takes half the memory.")
-    ] = "fp32",
+        Precision | None,
+        typer.Option(help="Compute in it: fp32, which is the same on every machine, unless told; bf16 is smaller."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores and every answer as JSON.")] = False,
     without_isolation: UNSAFE = False,
 ) -> None:
@@ -56,37 +62,42 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     options: dict[str, Any] = {"tasks": tasks, "lengths": lengths, "depths": depths, "samples": samples}
     options |= {"text": text, "questions": questions, "into": into}
     if suite == "long":
-        _evaluate_long(model, options | {"precision": precision}, as_json)
+        _evaluate_long(model, options | {"precision": precision}, overrides or [], as_json)
     elif suite != "problems":
         raise UserError(f"there is no suite {suite!r}; the suites are problems and long")
     elif any(value is not None for value in options.values()):
         given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
         raise UserError(f"{given} belongs to the other suite; add --suite long")
     else:
-        _evaluate_problems(model, problems, precision, as_json, without_isolation)
+        flags = {} if precision is None else {"precision": precision}
+        settings = settings_of(EVALUATE, ["problems=9223372036854775807", *(overrides or [])], given=flags).evaluate
+        _evaluate_problems(model, problems, settings, as_json, without_isolation)
 
 
-def _evaluate_long(model: str, options: dict[str, Any], as_json: bool) -> None:
+def _evaluate_long(model: str, options: dict[str, Any], overrides: list[str], as_json: bool) -> None:
     from hornbook.evaluate.long.display import long_table
-    from hornbook.evaluate.long.settings import from_options
+    from hornbook.evaluate.long.settings import LongSettings, from_options
     from hornbook.evaluate.long.suite import run_long_suite
     from hornbook.progress import Progress
 
     into = options.pop("into") or Path("long-contexts") / re.sub(r"[^\w.-]+", "-", model).strip("-.")
-    settings = from_options(options)
+    values = from_options(options).model_dump()
+    for override in overrides:
+        apply(values, override)
+    settings = validated(LongSettings, values, "--suite long")
     progress = Progress() if as_json else ConsoleProgress(console)
     figures = run_long_suite(model_folder(model), settings, progress, into)
     if as_json:
-        print(json.dumps(figures, indent=2, ensure_ascii=False))
+        console.values(figures)
         return
     console.print(long_table(figures))
-    console.print(f"Every answer: {into}", highlight=False, soft_wrap=True)
+    console.plain(f"Every answer: {into}")
 
 
 def _evaluate_problems(
-    model: str, problems: Path | None, precision: Precision, as_json: bool, without_isolation: bool
+    model: str, problems: Path | None, settings: EvaluateSettings, as_json: bool, without_isolation: bool
 ) -> None:
-    from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut
+    from hornbook.evaluate.benchmark import HeldOut
     from hornbook.evaluate.evaluate import evaluate_one, in_words
     from hornbook.progress import Progress
 
@@ -95,26 +106,31 @@ def _evaluate_problems(
     result = evaluate_one(
         folder,
         HeldOut(problems=path),
-        EvaluateSettings(problems=sys.maxsize, precision=precision),  # all that the file holds
+        settings,
         name=folder.name,
         progress=Progress() if as_json else ConsoleProgress(console),
         allow_unisolated=consent(without_isolation),
     )
     if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        console.values(result)
         return
-    console.print(f"{folder}: {in_words(result['scores'])}", highlight=False, soft_wrap=True)
+    console.plain(f"{folder}: {in_words(result['scores'])}")
     for style in ("completion", "chat"):
         failed = [one for one in result.get(style, []) if not one["passed"]]
         for one in failed[:2]:
-            console.print(f"\n[dim]not solved as {style}, {one['wrong']}[/dim]", highlight=False)
-            console.print(one["program"], markup=False, highlight=False)
+            console.print(f"\n[dim]not solved as {escape(style)}, {escape(one['wrong'])}[/dim]", highlight=False)
+            console.plain(one["program"])
 
 
 def _problems_of(folder: Path) -> Path:
     """The problems that were held out in the run a model belongs to."""
     run = run_above(folder)
-    written = stage_folders(run).get("write") if run is not None else None
-    if written is None or not (written / "problems.jsonl").is_file():
+    if run is None:
         raise UserError(f"{folder} belongs to no run; name the problems with --problems FILE")
+    written = stage_folders(run).get("write")
+    if written is None or not (written / "problems.jsonl").is_file():
+        raise UserError(
+            f"the run {run} held no problems out: it has no stage write; name others with --problems FILE, or see with "
+            "--suite long how the model copes with length"
+        )
     return written / "problems.jsonl"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook import machine
@@ -16,14 +15,12 @@ from hornbook.corpus.by_source import kept_by_source, nearly_gone
 from hornbook.corpus.grade.agreement import doubts as agreement_doubts
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs import single
-from hornbook.runs.single import Made, Place, Places
+from hornbook.runs.single import ChangedCode, Made, Place, Places
 from hornbook.runs.stage import Stage
 from hornbook.runs.store import Job
 from hornbook.settings import Settings
-from hornbook.terminal import printable
+from hornbook.terminal import console, printable
 from hornbook.workers import runner as runners
-
-console = Console()
 
 _SOURCES = 20  # that are told of one by one
 
@@ -36,6 +33,10 @@ WORKERS = Annotated[
     typer.Option(min=1, help="Processes of this machine that work on documents at once; one a core unless told."),
 ]
 FORCE = Annotated[bool, typer.Option("--force", help="Replace what lies at --into.")]
+CHANGED_CODE = Annotated[
+    ChangedCode | None,
+    typer.Option("--changed-code", help="What another version of Hornbook made at --into: do it again, or keep it."),
+]
 
 
 def choose_runner(runner: str | None, workers: int | None) -> None:
@@ -49,6 +50,7 @@ def run_stage(
     into: Path,
     *,
     force: bool = False,
+    changed_code: ChangedCode | None = None,
     allow_unisolated: bool = False,
     **inputs: Place | Places,
 ) -> Made:
@@ -59,6 +61,7 @@ def run_stage(
             into,
             settings,
             force=force,
+            changed_code=changed_code,
             allow_unisolated=allow_unisolated,
             progress=ConsoleProgress(console),
             **inputs,
@@ -73,11 +76,14 @@ def make(
     headline: Callable[[dict[str, Any]], str] = lambda figures: "",
     reads: Sequence[Path] = (),
     force: bool = False,
+    changed_code: ChangedCode | None = None,
 ) -> Made:
     """Have `work` fill a folder, with bars; see `single.make`. After Ctrl-C the same command goes on."""
     with stoppable(console):
         shown = ConsoleProgress(console)
-        return single.make(into, job, work, headline=headline, reads=reads, force=force, progress=shown)
+        return single.make(
+            into, job, work, headline=headline, reads=reads, force=force, changed_code=changed_code, progress=shown
+        )
 
 
 def tell(made: Made, into: Path, what: str) -> None:
@@ -86,17 +92,17 @@ def tell(made: Made, into: Path, what: str) -> None:
         console.print("It is there already, whole.", highlight=False)
     seconds = f"in {made.manifest.seconds:.1f} s"
     told = f"{made.manifest.headline}, {seconds}" if made.manifest.headline else f"Done {seconds}"
-    console.print(told, highlight=False, soft_wrap=True, markup=False)
+    console.plain(told)
     for key, words in (("removed", "removed"), ("lines", "lines taken out"), ("masked", "masked")):
         _tell_counts(made.figures.get(key), words)
     tell_sources(made.figures)
     tell_doubts(made.figures)
-    console.print(f"The {what}: {into}", highlight=False, soft_wrap=True)
+    console.plain(f"The {what}: {into}")
 
 
 def say(text: str) -> None:
     """Print a line as it is."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console.plain(text)
 
 
 def tell_sources(figures: Mapping[str, Any]) -> None:
@@ -136,4 +142,4 @@ def _tell_counts(counts: Any, what: str) -> None:
     there = sorted(((why, n) for why, n in counts.items() if n), key=lambda one: -one[1]) if counts else []
     if there:
         told = ", ".join(f"{count:,} {reason}" for reason, count in there)
-        console.print(f"  {what}: {told}", highlight=False, soft_wrap=True, markup=False)
+        console.plain(f"  {what}: {told}")

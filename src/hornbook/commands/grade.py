@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, say, tell_doubts, tell_sources
+from hornbook.commands.folders import (
+    CHANGED_CODE,
+    FORCE,
+    RUNNER,
+    WORKERS,
+    choose_runner,
+    run_stage,
+    say,
+    tell_doubts,
+    tell_sources,
+)
 from hornbook.commands.settings import settings_of
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
 from hornbook.corpus.grade import GRADE
@@ -17,8 +26,7 @@ from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.errors import UserError
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
-
-console = Console()
+from hornbook.terminal import console
 
 
 def grade(  # noqa: PLR0913 (one for each option)
@@ -55,6 +63,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same sample; 1 unless told.")] = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
     runner: RUNNER = None,
     workers: WORKERS = None,
     cache: CACHE = None,
@@ -87,7 +96,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     if dry_run and stage_settings.teacher is not None:
         _preview(corpus, load(rubric), stage_settings.grade, stage_settings.teacher.client(), stage_settings.seed)
         return
-    made = run_stage(GRADE, stage_settings, into, force=force, corpus=corpus)
+    made = run_stage(GRADE, stage_settings, into, force=force, changed_code=changed_code, corpus=corpus)
     _show(made.manifest.figures, into, made.before)
 
 

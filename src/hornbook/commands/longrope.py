@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
 
-from hornbook.commands.folders import FORCE, make
+from hornbook.commands.folders import CHANGED_CODE, FORCE, make
 from hornbook.commands.places import MODEL
+from hornbook.commands.settings import settings_of
 from hornbook.files import digest_value, read_json
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.search import SEARCH
-from hornbook.longrope.settings import ExtendSettings, SearchSettings
 from hornbook.model import model_folder
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
 from hornbook.runs.single import content
 from hornbook.runs.stage import Stage
 from hornbook.runs.store import Job
-from hornbook.settings import Settings, parsed, validated
+from hornbook.settings import Settings, deciding
+from hornbook.terminal import console
 
 if TYPE_CHECKING:
     from hornbook.longrope.documents import LongDocuments
 
-console = Console()
+
+S = TypeVar("S", bound=Settings)
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Make a model's context longer (LongRoPE): search factors without training, then train with them.",
@@ -34,7 +36,8 @@ app = typer.Typer(
 
 TEXT = Annotated[Path, typer.Option(help="Long documents: a file or a folder of .txt .md .py .rst .jsonl .parquet.")]
 INTO = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the extended model goes: FOLDER/model.")]
-SEED = Annotated[int, typer.Option(min=0, help="Same seed, same factors, same weights.")]
+SEED = Annotated[int | None, typer.Option(min=0, help="Same seed, same factors, same weights; 1 unless told.")]
+SETTINGS = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe.")]
 
 
 @app.command()
@@ -43,37 +46,39 @@ def search(  # noqa: PLR0913 (one for each option)
     text: TEXT,
     to: Annotated[int, typer.Option(metavar="TOKENS", min=2, help="The longer context.")],
     into: INTO,
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as iterations=10.")
-    ] = None,
+    overrides: SETTINGS = None,
     *,
     variant: Annotated[
-        Literal["paper", "released"], typer.Option(help="The paper's search, or that of its authors' code.")
-    ] = "paper",
+        Literal["paper", "released"] | None, typer.Option(help="The paper's search, or that of its authors' code.")
+    ] = None,
     start_tokens: Annotated[
-        bool, typer.Option(help="Search how many first tokens keep their angles, which transformers cannot compute.")
-    ] = True,
-    seed: SEED = 1,
+        bool | None,
+        typer.Option(
+            "--start-tokens/--no-start-tokens",
+            help="Search how many first tokens keep their angles, which transformers cannot compute.",
+        ),
+    ] = None,
+    seed: SEED = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
 ) -> None:
     """Search factors for a longer context by evolution; no weight changes. Stopped, the same command goes on."""
-    flags = {"variant": variant, "start_tokens": start_tokens}
-    given = parsed(SearchSettings, overrides or [], "search").model_dump(exclude_unset=True)
-    settings = validated(SearchSettings, {**flags, **given}, "search")
+    flags = {"seed": seed, "longrope.search.variant": variant, "longrope.search.start_tokens": start_tokens}
+    chosen = _settings(SEARCH, overrides, {"longrope.context": to, **flags})
+    settings, first = chosen.search, chosen.seed
     folder = model_folder(model)
 
     def work(into: Path, progress: Progress) -> dict[str, Any]:
         from hornbook.longrope.search import search as room
 
-        documents = _documents(folder, text, to, seed, most_documents=settings.documents)
-        return room(folder, documents, settings, seed=seed, into=into, progress=progress)
+        documents = _documents(folder, text, to, first, most_documents=settings.documents)
+        return room(folder, documents, settings, seed=first, into=into, progress=progress)
 
-    figures = _make(SEARCH, work, into, text, folder, settings, {"seed": seed, "context": to}, force)
-    told = ", ".join(f"{name} {loss:.4f}" for name, loss in figures["published"].items())
-    console.print(
-        f"Loss at {to:,} tokens: [bold]{figures['loss']:.4f}[/bold] (published factors: {told}).", highlight=False
-    )
-    console.print(f"Now train with them: hornbook longrope extend {into}", highlight=False, soft_wrap=True)
+    told = {"seed": first, "context": to}
+    figures = _make(SEARCH, work, into, text, folder, settings, told, force=force, changed_code=changed_code)
+    published = ", ".join(f"{name} {loss:.4f}" for name, loss in figures["published"].items())
+    console.plain(f"Loss at {to:,} tokens: {figures['loss']:.4f} (published factors: {published}).")
+    console.plain(f"Now train with them: hornbook longrope extend {into}")
 
 
 @app.command()
@@ -81,30 +86,35 @@ def extend(
     model: MODEL,
     text: TEXT,
     into: INTO,
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as tokens=1e6.")
-    ] = None,
-    seed: SEED = 1,
+    overrides: SETTINGS = None,
+    seed: SEED = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
 ) -> None:
     """Train a model with the factors of `search` at its longer context, mixing in short rows so that it keeps both."""
-    settings = parsed(ExtendSettings, overrides or [], "extend")
     folder = model_folder(model)
     context = read_json(folder / "config.json").get("max_position_embeddings", 0)
+    known = {"longrope.context": max(2, context), "pretrain.phase2.mixture": [], "seed": seed}
+    chosen = _settings(EXTEND, overrides, known)
+    settings, first = chosen.extend, chosen.seed
 
     def work(into: Path, progress: Progress) -> dict[str, Any]:
         from hornbook.longrope.extend import extend as room
 
-        documents = _documents(folder, text, context, seed, most_tokens=2 * settings.tokens)
-        return room(folder, documents, None, settings, seed=seed, into=into, progress=progress)
+        documents = _documents(folder, text, context, first, most_tokens=2 * settings.tokens)
+        return room(folder, documents, None, settings, seed=first, into=into, progress=progress)
 
-    figures = _make(EXTEND, work, into, text, folder, settings, {"seed": seed}, force)
-    console.print(
+    figures = _make(EXTEND, work, into, text, folder, settings, {"seed": first}, force=force, changed_code=changed_code)
+    console.plain(
         f"Read {figures['tokens']:,} tokens; loss on long rows {figures['loss_first']:.3f} → "
-        f"[bold]{figures['loss_last']:.3f}[/bold]. The model: {into / 'model'}",
-        highlight=False,
-        soft_wrap=True,
+        f"{figures['loss_last']:.3f}. The model: {into / 'model'}"
     )
+
+
+def _settings(stage: Stage[S], overrides: list[str] | None, given: dict[str, Any]) -> S:
+    """The stage's settings, of documents that come from one place, whatever it is called."""
+    known = {key: value for key, value in given.items() if value is not None}
+    return settings_of(stage, overrides or [], given={"longrope.sources": ["text"], **known})
 
 
 def _documents(folder: Path, text: Path, length: int, seed: int, **most: int) -> LongDocuments:
@@ -122,7 +132,7 @@ def _make(
     model: Path,
     settings: Settings,
     told: dict[str, Any],
-    force: bool,
+    **wishes: Any,
 ) -> dict[str, Any]:
     """The figures of a folder that is made of a model and of texts."""
     from hornbook.corpus.read.settings import Source
@@ -131,8 +141,8 @@ def _make(
     texts = fingerprint([Source(name="text", path=str(text.absolute()))], Path())
     job = Job(
         stage.name,
-        {**told, **settings.model_dump(mode="json")},
+        {**told, **deciding(settings)},
         {"model": content(model), "texts": digest_value(texts)},
         code_digest(stage.module),
     )
-    return make(into, job, work, headline=stage.in_a_line, reads=[model, text], force=force).manifest.figures
+    return make(into, job, work, headline=stage.in_a_line, reads=[model, text], **wishes).manifest.figures

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.commands.folders import FORCE, make, tell
@@ -27,8 +25,8 @@ from hornbook.report.wording import count, size
 from hornbook.runs.code import code_digest
 from hornbook.runs.store import Job
 from hornbook.settings import parsed
+from hornbook.terminal import console
 
-console = Console()
 app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
 
 IMPORTING = "hornbook.model.formats.importing"
@@ -51,7 +49,7 @@ def list_models() -> None:
     for number, (family, (title, words)) in enumerate(FAMILIES.items()):
         if number:
             console.print()
-        console.print(f"[bold]{title}[/bold]  [dim]{words}[/dim]", highlight=False)
+        console.print(f"[bold]{escape(title)}[/bold]  [dim]{escape(words)}[/dim]", highlight=False)
         members = [entry for entry in entries().values() if entry.family == family]
         console.print(_family_table(members, heading=number == 0))
     console.print("\n[bold]hornbook model show NAME[/bold] tells more of one.", highlight=False)
@@ -91,7 +89,7 @@ def show(
         raise UserError(f"--length {length} is beyond {name}'s context of {config.context} tokens")
     cost = costs(config, length)
     if as_json:
-        print(json.dumps(_as_values(name, entry, config, cost), indent=2, ensure_ascii=False))
+        console.values(_as_values(name, entry, config, cost))
         return
     title = f"[bold]{escape(entry.name if entry else name)}[/bold]"
     if entry is not None:
@@ -99,7 +97,7 @@ def show(
     console.print(title, highlight=False)
     console.print(_details(entry, config, cost))
     for note in entry.notes if entry else ():
-        console.print(f"[yellow]Note:[/yellow] {note}", highlight=False)
+        console.print(f"[yellow]Note:[/yellow] {escape(note)}", highlight=False)
 
 
 def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTable:

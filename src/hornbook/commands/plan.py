@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from hornbook.errors import UserError
 from hornbook.machine import cores as cores_here
 from hornbook.recipe import base_of, load, locate
-
-console = Console()
+from hornbook.terminal import console
 
 
 def plan(  # noqa: PLR0913 (one for each option)
@@ -59,14 +57,14 @@ def plan(  # noqa: PLR0913 (one for each option)
     published = settings.published
     made = make(
         settings,
-        base_of(path),
+        base_of(path, settings),
         terms,
         find(published.gpu) if published is not None and published.gpu is not None else None,
     )
     if as_json:
-        print(json.dumps({"recipe": name, **made.as_values()}, indent=2, ensure_ascii=False))
+        console.values({"recipe": name, **made.as_values()})
         return
-    console.print(f"[bold]{name}[/bold]  {settings.description}\n", highlight=False)
+    console.print(f"[bold]{escape(name)}[/bold]  {escape(settings.description)}\n", highlight=False)
     for part in tables(made):
         console.print(part, highlight=False)
         console.print()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
 from hornbook.files import write_text
 from hornbook.runs.folders import stage_folders
-
-console = Console()
+from hornbook.terminal import console
 
 
 def report_page(root: Path) -> Path | None:
@@ -51,7 +48,7 @@ def report(
     root = run_folder(run)
     figures = collect(root)
     if as_json:
-        print(json.dumps(figures, indent=2, ensure_ascii=False))
+        console.values(figures)
         return
     made = Run.at(root)
     titles = made.titles
@@ -63,9 +60,7 @@ def report(
     if figures["pass_at_1"]:
         console.print(score_table(figures, titles))
     page = report_page(root)
-    console.print(
-        f"Report card: {page}" if page else "The report stage has not run yet.", highlight=False, soft_wrap=True
-    )
+    console.plain(f"Report card: {page}" if page else "The report stage has not run yet.")
 
 
 def _corpus(folder: Path, as_json: bool, into: Path | None) -> None:
@@ -74,7 +69,7 @@ def _corpus(folder: Path, as_json: bool, into: Path | None) -> None:
 
     found = gather(folder)
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+        console.values(json.loads(json.dumps(found, default=str)))
         return
     name = folder.resolve().name
     place = into or folder.resolve().with_name(f"{name}.html")
@@ -82,6 +77,4 @@ def _corpus(folder: Path, as_json: bool, into: Path | None) -> None:
         raise UserError(f"{place} is there already and is no page of Hornbook's; name another file with --into")
     write_text(place, page(name, found))
     kept = sum(counts["documents"] for counts in found["sources"].values())
-    console.print(
-        f"{kept:,} documents of {len(found['sources']):,} sources. The page: {place}", highlight=False, soft_wrap=True
-    )
+    console.plain(f"{kept:,} documents of {len(found['sources']):,} sources. The page: {place}")

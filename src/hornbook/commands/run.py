@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
@@ -19,15 +19,16 @@ from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
-from hornbook.recipe import Recipe, available, base_of, load, locate
+from hornbook.recipe import Recipe, available, base_of, load, locate, text_of
 from hornbook.runs import run as runs
+from hornbook.runs.changes import State, discarded, in_words, outdated, state
 from hornbook.runs.folders import final_model
-from hornbook.runs.run import Result, State
+from hornbook.runs.run import Result
 from hornbook.runs.steps import Step
-
-console = Console()
+from hornbook.terminal import console
 
 Changed = Literal["ask", "redo", "keep"]
+ChangedSettings = Literal["ask", "redo"]
 
 
 def run(  # noqa: PLR0913 (one for each option)
@@ -57,56 +58,90 @@ def run(  # noqa: PLR0913 (one for each option)
             "[bold]keep[/bold] them.",
         ),
     ] = "ask",
+    changed_settings: Annotated[
+        ChangedSettings,
+        typer.Option(
+            "--changed-settings",
+            help="What to do with finished and begun stages that other settings or documents made: [bold]ask[/bold], "
+            "or [bold]redo[/bold] them.",
+        ),
+    ] = "ask",
+    reuse: Annotated[
+        bool, typer.Option(help="Take stages that lie equal in another run beside this one from there.")
+    ] = True,
     without_isolation: UNSAFE = False,
 ) -> None:
     """Run a recipe from raw text to a model. What is done is skipped; what was interrupted goes on where it was."""
     name, path = locate(recipe)
     settings = load(path, overrides or [])
     choose_runner(runner, workers)
-    root = into or Path("runs") / name
-    steps = settings.steps(base_of(path))
+    root = into or (path.parent if runs.is_kept(path) else Path("runs") / name)
+    base = base_of(path, settings)
+    steps = settings.steps(base)
     if dry_run:
-        _show_plan(steps, settings, base_of(path), root, until)
+        _show_plan(steps, settings, base, root, until, reuse=reuse)
         return
     chosen = runs.up_to(steps, until)
-    found = runs.state(chosen, root)
+    again = [name for one in force or [] for name in [runs.up_to(steps, one)[-1].name]]
+    found = state(chosen, root, reuse=reuse)
     keep = keep_outdated(found, chosen, root, changed_code)
-    there = found.done.keys() | (found.outdated.keys() if keep else set())
-    undone = [step for step in chosen if step.name not in there or step.name in (force or [])]
+    agree_to_changes(found, root, again, changed_settings)
+    there = found.done.keys() | found.elsewhere.keys() | (found.outdated.keys() if keep else set())
+    undone = [step for step in chosen if step.name not in there or step.name in again]
     if force or any(step.runs_generated_code for step in undone):
-        steps = settings.steps(base_of(path), allow_unisolated=consent(without_isolation))
-    _run(steps, name, root, until, force or [], keep)
+        steps = settings.steps(base, allow_unisolated=consent(without_isolation))
+    _run(steps, name, root, until, again, keep, reuse=reuse, recipe=text_of(settings, base, root))
+
+
+def agree_to_changes(found: State, root: Path, force: Sequence[str], wish: ChangedSettings) -> None:
+    """See that no work is thrown away unasked because settings or documents are others than those it was done with.
+
+    What is to be done again by `force` needs no other word. Raises UserError where there is no terminal to ask on.
+    """
+    told = discarded(found, root, force)
+    if told is None or wish == "redo":
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"{told}: add --changed-settings redo, or name another folder with --into")
+    console.print(escape(f"{told[0].upper()}{told[1:]}."), highlight=False, soft_wrap=True)
+    if not typer.confirm("Make it again?"):
+        raise typer.Exit(1)
 
 
 def keep_outdated(found: State, steps: Sequence[Step], root: Path, wish: Changed) -> bool:
     """Whether finished work counts that other code made. Asks where there is any and the user has not said."""
-    outdated = [step.name for step in steps if step.name in found.outdated or step.name in found.begun]
-    if not outdated or wish != "ask":
+    told = outdated(found, steps, root)
+    if told is None or wish != "ask":
         return wish == "keep"
-    first = [step.name for step in steps].index(outdated[0])
-    redone = [step.name for step in steps[first:] if step.name not in found.done]
-    seconds = sum(one.seconds for one in found.outdated.values())
-    told = (
-        f"the code of {', '.join(outdated)} has changed since {root} was made; with it "
-        f"{', '.join(redone)} would be made again ({in_words(seconds)} of finished work)"
-    )
     if not sys.stdin.isatty():
         raise UserError(f"{told}: add --changed-code redo, or --changed-code keep to go on with what is there")
-    console.print(f"{told[0].upper()}{told[1:]}.", highlight=False, soft_wrap=True)
+    console.print(escape(f"{told[0].upper()}{told[1:]}."), highlight=False, soft_wrap=True)
     return not typer.confirm("Make it again? (n: go on with what is there)")
 
 
-def _run(steps: list[Step], name: str, root: Path, until: str | None, force: list[str], keep: bool) -> None:
+def _run(
+    steps: list[Step],
+    name: str,
+    root: Path,
+    until: str | None,
+    force: list[str],
+    keep: bool,
+    *,
+    reuse: bool,
+    recipe: str,
+) -> None:
     from hornbook.report.figures import collect
     from hornbook.report.run import Run
     from hornbook.report.terminal import score_table
 
     began = time.monotonic()
-    console.print(f"[bold]{name}[/bold] → {root}", highlight=False)
+    console.print(f"[bold]{escape(name)}[/bold] → {escape(str(root))}", highlight=False)
 
     def announce(result: Result) -> None:
         mark = "[dim]✓[/dim]" if result.skipped else "[green]✓[/green]"
         seconds = "[dim]done before[/dim]" if result.skipped else f"[dim]{result.manifest.seconds:.1f} s[/dim]"
+        if result.taken is not None:
+            seconds = f"[dim]as in {escape(str(result.taken.parent.name))}[/dim]"
         told = escape(result.manifest.headline)
         console.print(f"{mark} {result.folder.name:<12} {told}  {seconds}", highlight=False)
         if not result.skipped:
@@ -121,6 +156,8 @@ def _run(steps: list[Step], name: str, root: Path, until: str | None, force: lis
             progress=ConsoleProgress(console),
             announce=announce,
             keep_outdated=keep,
+            reuse=reuse,
+            recipe=recipe,
         )
     if all(result.skipped for result in results):
         console.print(f"Everything is done already ({time.monotonic() - began:.1f} s).", highlight=False)
@@ -131,11 +168,17 @@ def _run(steps: list[Step], name: str, root: Path, until: str | None, force: lis
         console.print(score_table(figures, Run.at(root).titles))
     page = report_page(root)
     if page is not None:
-        console.print(f"Report card: {page}", highlight=False, soft_wrap=True)
+        console.print(f"Report card: {escape(str(page))}", highlight=False, soft_wrap=True)
     if final_model(root) is not None:
         chats = any(result.step.name == "sft" for result in results)
-        words, command = ("Chat with it", f"chat {root}") if chats else ("Go on from a text", f"generate {root} 'TEXT'")
-        console.print(f"{words}: [bold]{_program()} {command}[/bold]", highlight=False, soft_wrap=True)
+        words, command = (
+            ("Chat with it", f"chat {shlex.quote(str(root))}")
+            if chats
+            else ("Go on from a text", f"generate {shlex.quote(str(root))} 'TEXT'")
+        )
+        console.print(
+            f"{escape(words)}: [bold]{escape(f'{_program()} {command}')}[/bold]", highlight=False, soft_wrap=True
+        )
 
 
 def _program() -> str:
@@ -149,32 +192,27 @@ def _program() -> str:
         return "hornbook"
 
 
-def in_words(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 36_000:
-        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
-    return f"{seconds / 3600:,.0f} h" if seconds < 360_000 else f"{seconds / 86_400:,.0f} days"
-
-
-def _show_plan(steps: Sequence[Step], recipe: Recipe, base: Path, root: Path, until: str | None) -> None:
+def _show_plan(
+    steps: Sequence[Step], recipe: Recipe, base: Path, root: Path, until: str | None, *, reuse: bool
+) -> None:
     """The stages, their inputs and sizes, whether they are done, and the time they would take."""
     from hornbook.planning.efforts import efforts
     from hornbook.runs.effort import matrix_rate
 
-    table = FigureTable(title=f"{root}: what would run", title_justify="left")
+    table = FigureTable(title=escape(f"{root}: what would run"), title_justify="left")
     for column in ("stage", "what it does", "reads", "size", "expected"):
         table.add_column(column, justify="right" if column == "expected" else "left")
     total, rate, found = 0.0, matrix_rate(), efforts(recipe, base)
     chosen = runs.up_to(steps, until)
-    there = runs.state(chosen, root)
+    there = state(chosen, root, reuse=reuse)
     for step in chosen:
         seconds = found[step.name].seconds(rate)
         expected = "done" if step.name in there.done else in_words(seconds)
         if step.name in there.outdated:
             expected = f"{expected} (done by other code)"
-        total += 0 if step.name in there.done else seconds
+        if step.name in there.elsewhere:
+            expected = f"as in {escape(there.elsewhere[step.name].parent.name)}"
+        total += 0 if step.name in (*there.done, *there.elsewhere) else seconds
         folder = runs.folder_of(steps, step.name, root)
         table.add_row(folder.name, step.summary, ", ".join(step.inputs) or "sources", found[step.name].size, expected)
     console.print(table)

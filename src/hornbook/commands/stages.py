@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.folders import FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
+from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
 from hornbook.commands.settings import flag_values, is_override, settings_of
 from hornbook.errors import UserError
 from hornbook.model import model_folder
@@ -54,12 +54,14 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
             raise UserError(f"nothing to {stage.name} by: name {wishes}")
         inputs = {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
         several = {one.name: [_folder(one, word) for word in folders] for one in many}
-        unsafe = consent(options["without_isolation"]) if stage.runs_generated_code else False
+        runs_code = stage.runs_generated_code and stage.runs_code_of(inputs)
+        unsafe = consent(options["without_isolation"]) if runs_code else False
         made = run_stage(
             stage,
             settings,
             options["into"],
             force=options["force"],
+            changed_code=options["changed_code"],
             allow_unisolated=unsafe,
             **inputs,
             **several,
@@ -100,7 +102,7 @@ def _options(stage: Stage[Any], into: str, may: Sequence[Input], many: bool) -> 
         found.append((one.name, Annotated[kind, typer.Option(f"--{one.name}", metavar="FOLDER", help=one.help)], None))
     for flag in stage.flags:
         found.append((_name(flag), Annotated[_type(stage, flag), typer.Option(flag.name, help=flag.help)], None))
-    found += [("recipe", RECIPE, None), ("force", FORCE, False)]
+    found += [("recipe", RECIPE, None), ("force", FORCE, False), ("changed_code", CHANGED_CODE, None)]
     if stage.on_workers:
         found += [("runner", RUNNER, None), ("workers", WORKERS, None)]
     if stage.runs_generated_code:

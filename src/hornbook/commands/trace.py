@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
 from hornbook.runs import manifest
 from hornbook.runs.folders import is_run, stage_folders
+from hornbook.terminal import console
 
-console = Console()
 _REPEATS = 10
 _CHARACTERS = 400
 
@@ -33,22 +33,22 @@ def trace(
     from hornbook.corpus.trace import trace as follow
 
     found = follow(identity, _stages(places or [str(_only_run())]))
-    say(f"[bold]{found.id}[/bold]")
+    say(f"[bold]{escape(found.id)}[/bold]")
     for step in found.steps:
         mark = "[green]kept[/green]" if step.kept else "[red]dropped[/red]"
-        say(f"\n{step.folder.name}  {mark}")
+        say(f"\n{escape(step.folder.name)}  {mark}")
         for name, value in step.columns.items():
-            say(f"  {name}: ", end="")
-            console.print(str(value)[:_CHARACTERS], markup=False, highlight=False, soft_wrap=True)
+            console.plain(f"  {name}: ", end="")
+            console.plain(str(value)[:_CHARACTERS])
         for note in step.notes:
-            console.print(f"  {note}", markup=False, highlight=False, soft_wrap=True)
+            console.plain(f"  {note}")
     if found.repeats:
         say(f"\nDropped in its favour: {len(found.repeats)}")
         for row in found.repeats[:_REPEATS]:
             line = f"  {row['id']}  {row['reason']}  {row['source']} {row['path'] or ''}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.plain(line)
     say("\n[dim]The text begins:[/dim]")
-    console.print(found.text[:_CHARACTERS], markup=False, highlight=False, soft_wrap=True)
+    console.plain(found.text[:_CHARACTERS])
 
 
 def _stages(places: Sequence[str]) -> list[Path]:

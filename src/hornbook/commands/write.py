@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from hornbook.commands.folders import FORCE, make
+from hornbook.commands.folders import CHANGED_CODE, FORCE, make
 from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
-from hornbook.runs.single import content
+from hornbook.runs.single import ChangedCode, content
 from hornbook.runs.store import Job
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 from hornbook.teacher.kinds.draws import Extract, extracts
 from hornbook.teacher.kinds.source import Order
 from hornbook.teacher.kinds.template import available, load
 from hornbook.teacher.settings import BUILTIN_KINDS, default_cache
-
-console = Console()
+from hornbook.terminal import console
 
 BUILTIN = "builtin"
 LIMITS = "What it may use"
@@ -65,6 +63,7 @@ def write(  # noqa: PLR0913 (one for each option)
         bool, typer.Option("--dry-run", help="Show three filled prompts and the cost; send nothing.")
     ] = False,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
     without_isolation: Annotated[
         bool, typer.Option("--without-isolation", help="Run generated code even where it cannot be isolated.")
     ] = False,
@@ -78,14 +77,15 @@ def write(  # noqa: PLR0913 (one for each option)
         if dry_run or template:
             option = "--dry-run" if dry_run else "--template"
             raise UserError(f"the built-in teacher is asked nothing; {option} needs --teacher URL#MODEL")
-        _make(order, into, seeds, None, without_isolation, force=force)
+        _make(order, into, seeds, None, without_isolation, force=force, changed_code=changed_code)
         return
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     settings = client_settings(teacher or [], model, cache, budget)
     if dry_run:
         _preview(order, settings)
         return
-    _make(order, into, seeds, settings, _consent(order, without_isolation), force=force)
+    allowed = _consent(order, without_isolation)
+    _make(order, into, seeds, settings, allowed, force=force, changed_code=changed_code)
 
 
 def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budget: BudgetSettings) -> ClientSettings:
@@ -145,6 +145,7 @@ def _make(
     allow_unisolated: bool,
     *,
     force: bool,
+    changed_code: ChangedCode | None,
 ) -> None:
     told: dict[str, Any] = {
         "kind": order.kind.name,
@@ -169,7 +170,7 @@ def _make(
 
     inputs = {"seeds": content(seeds)} if seeds else {}
     job = Job("write", told, inputs, code_digest("hornbook.teacher.texts"))
-    made = make(into, job, work, reads=[seeds] if seeds else [], force=force)
+    made = make(into, job, work, reads=[seeds] if seeds else [], force=force, changed_code=changed_code)
     if made.before:
         console.print("It is there already, whole; nothing was asked.", highlight=False)
     figures = made.manifest.figures
@@ -180,7 +181,7 @@ def _make(
         console.print(
             f"{missing:,} fewer than wanted: {asked:,} rows were asked for, which is the most.", highlight=False
         )
-    console.print(f"The corpus: {into}", highlight=False, soft_wrap=True)
+    console.plain(f"The corpus: {into}")
 
 
 def show_figures(figures: dict[str, Any]) -> None:
@@ -188,13 +189,13 @@ def show_figures(figures: dict[str, Any]) -> None:
     removed = ", ".join(f"{count:,} {reason}" for reason, count in figures["removed"].items()) or "none"
     written = f"{figures['documents']:,} {figures['kind']} by {figures['teacher']}"
     size = f"{figures['characters'] / 1e3:,.0f} thousand characters"
-    console.print(f"{written}, {size}; dropped: {removed}.", highlight=False, soft_wrap=True)
+    console.plain(f"{written}, {size}; dropped: {removed}.")
     if figures.get("line"):
-        console.print(f"Requests: {figures['line']}.", highlight=False, soft_wrap=True)
+        console.plain(f"Requests: {figures['line']}.")
     used = ", ".join(
         f"{name} {part['used']:,} of {part['of']:,}" for name, part in figures["coverage"].items() if part["of"]
     )
-    console.print(f"Seeds used: {used}.", highlight=False, soft_wrap=True)
+    console.plain(f"Seeds used: {used}.")
     console.print(diversity_table(figures["diversity"]))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
 from hornbook.machine import Precision
 from hornbook.progress import Progress
-from hornbook.settings import Settings
+from hornbook.settings import SAME_RESULT, Settings
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
@@ -25,7 +25,7 @@ class EvaluateSettings(Settings):
     """Limits of the evaluation; decoding is always greedy, one try a problem."""
 
     problems: int = Field(200, ge=1, description="at most this many held-out problems")
-    batch: int = Field(100, ge=1, description="prompts decoded together")
+    batch: Annotated[int, SAME_RESULT] = Field(100, ge=1, description="prompts decoded together")
     new_tokens: int = Field(80, ge=1, description="longest answer")
     seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")
     precision: Precision = Field("fp32", description="what losses and answers are computed in, whatever the machine")

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.refusals import REFUSALS
 from hornbook.evaluate.validation import VALIDATION
-from hornbook.files import read_json, write_json
+from hornbook.files import read_json, seal, sealed, write_json
 from hornbook.machine import dtype
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
+from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
 from hornbook.settings import Settings
 
@@ -38,11 +41,12 @@ def evaluate(
     table = {}
     for name, folder in models.items():
         path = into / f"{name}.json"
-        if not path.is_file():
+        if not sealed(path, into / SCRATCH):
             write_json(path, _ask(folder, asked, settings, name, progress, allow_unisolated))
+            seal(path, into / SCRATCH)
         result = read_json(path)
         table[name] = result["scores"]
-        progress.say(f"  {name}: {in_words(result['scores'])}")
+        progress.say(f"  {escape(name)}: {in_words(result['scores'])}")
     return {"problems": len(asked.get(COMPLETION.name, ())), "precision": settings.precision, "models": table}
 
 

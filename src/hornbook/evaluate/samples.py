@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from rich.markup import escape
 
 from hornbook.evaluate.evaluate import MODELS, TOKENS
 from hornbook.evaluate.validation import rounded, validation_loss
-from hornbook.files import read_json, write_json
+from hornbook.files import read_json, seal, sealed, write_json
 from hornbook.machine import Precision, dtype
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
+from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
@@ -54,7 +56,7 @@ def samples(
     losses = {}
     for name, folder in models.items():
         path = into / f"{name}.json"
-        if path.is_file():
+        if sealed(path, into / SCRATCH):
             result = read_json(path)
         else:
             model, tokenizer = checkpoint.load(folder, dtype=dtype(settings.precision)), Tokenizer(folder)
@@ -62,9 +64,10 @@ def samples(
             written = _written(model, tokenizer, settings, derive(seed, "samples", name), name, progress)
             result = {"precision": settings.precision, "validation_loss": loss, "samples": written}
             write_json(path, result)
+            seal(path, into / SCRATCH)
         losses[name] = result["validation_loss"]
         told = ", ".join(f"{source} {loss:.3f}" for source, loss in losses[name].items())
-        progress.say(f"  {name}: validation loss {told}")
+        progress.say(escape(f"  {name}: validation loss {told}"))
     number = len(settings.prompts) * settings.each
     return {"samples": number, "precision": settings.precision, "validation_loss": losses}
 

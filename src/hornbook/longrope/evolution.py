@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hornbook.files import write_text
+from hornbook.files import digest_value, write_text
 from hornbook.longrope.factors import Factors
 from hornbook.longrope.settings import SearchSettings
 from hornbook.progress import Progress, Task
@@ -96,9 +96,11 @@ class Journal:
         whole = lines[:1]
         for line in lines[1:]:
             try:
-                steps, start, loss = json.loads(line)
-            except ValueError:  # a kill cut the last line short
-                break
+                steps, start, loss, check = json.loads(line)
+            except (ValueError, TypeError, RecursionError):  # a kill cut the last line short, or a bit is another
+                continue
+            if check != digest_value([steps, start, loss]):
+                continue
             self.known[Individual(tuple(steps), start)] = loss
             whole.append(line)
         write_text(path, "".join(f"{line}\n" for line in whole))
@@ -107,7 +109,8 @@ class Journal:
         """Write one evaluation down."""
         self.known[individual] = loss
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([individual.hundredths, individual.start_tokens, loss]) + "\n")
+            told = [list(individual.hundredths), individual.start_tokens, loss]
+            file.write(json.dumps([*told, digest_value(told)]) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

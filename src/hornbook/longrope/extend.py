@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from hornbook.errors import UserError
 from hornbook.longrope.factors import Factors, extended
 from hornbook.longrope.inputs import CORPUS, SEARCHED, TOKENS, documents_of
@@ -75,7 +77,7 @@ def extend(
     recovery = _recover(model, rope, short, settings, pad, seed, into, progress) if settings.recovery else None
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
-        progress.say(f"  [yellow]{warning}[/yellow]")
+        progress.say(f"  [yellow]{escape(warning)}[/yellow]")
     tenth = max(1, len(log) // 10)
     return {
         "context": model.config.context,

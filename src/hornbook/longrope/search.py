@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, write_json
 from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult, Space, evolve
@@ -75,7 +77,7 @@ def search(
     model.config = extended(config, context, found.best.factors(attention), short)
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
-        progress.say(f"  [yellow]{warning}[/yellow]")
+        progress.say(f"  [yellow]{escape(warning)}[/yellow]")
     figures = {
         "context": context,
         "original": original,

@@ -103,13 +103,13 @@ class LongDocumentsSettings(Settings):
 class SearchStageSettings(LongDocumentsSettings):
     """What the search stage depends on."""
 
-    search: Annotated[SearchSettings, Key("longrope.search")]
+    search: Annotated[SearchSettings, Key("longrope.search")] = SearchSettings()
 
 
 class ExtendStageSettings(LongDocumentsSettings):
     """What the extend stage depends on."""
 
-    extend: Annotated[ExtendSettings, Key("longrope.extend")]
+    extend: Annotated[ExtendSettings, Key("longrope.extend")] = ExtendSettings()
     mixture: Annotated[tuple[Component, ...], Key("pretrain.phase2.mixture")]
 
 

@@ -210,6 +210,7 @@ QUANTIZE = Stage(
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,
+    runs_code_of=lambda inputs: "written" in inputs,
     headline=_headline,
     estimate=lambda settings, volume: Effort("1 x", 10 + 2 * settings.evaluate.problems / CASES),
 )

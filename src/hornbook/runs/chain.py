@@ -36,7 +36,7 @@ def chain(result: Path | str) -> list[Link]:
     start = _with_manifest(Path(result))
     beside = [path for path in sorted(start.parent.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     manifests = {path: made for path in beside if (made := manifest.read(path)) is not None}
-    there = {content: path for path in reversed(manifests) for content in _contents(manifests[path])}
+    there = {content: path for path in reversed(manifests) for content in contents(manifests[path])}
     found: dict[Path, Link] = {}
 
     def follow(folder: Path) -> None:
@@ -60,7 +60,7 @@ def _with_manifest(place: Path) -> Path:
     raise UserError(f"neither {place} nor a folder above it has a {manifest.FILE}: nothing tells what it was made of")
 
 
-def _contents(made: Manifest) -> list[str]:
+def contents(made: Manifest) -> list[str]:
     """The hashes by which a folder may have been read: of all that it holds, and of each folder in it."""
     inside: dict[str, dict[str, str]] = {}
     for name, digest in made.outputs.items():

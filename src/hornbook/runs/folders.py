@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hornbook.runs import manifest
@@ -31,6 +33,21 @@ def is_run(root: Path) -> bool:
 def run_above(path: Path) -> Path | None:
     """The run that a file or folder belongs to, None where it belongs to none."""
     return next((parent for parent in path.absolute().parents if is_run(parent)), None)
+
+
+def runs_beside(root: Path) -> list[Path]:
+    """The other runs in the folder where a run lies."""
+    place = root.absolute().parent
+    return [one for one in sorted(place.iterdir()) if one != root.absolute() and one.is_dir()] if place.is_dir() else []
+
+
+def stages_called(stage: str, runs: Sequence[Path]) -> Iterator[Path]:
+    """A stage's folders in several runs."""
+    for one in runs:
+        with suppress(OSError):
+            folder = stage_folders(one).get(stage)
+            if folder is not None:
+                yield folder
 
 
 def final_model(run: Path) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import hornbook
 from hornbook.errors import UserError
-from hornbook.files import digest_file, digest_value, read_json, write_json
+from hornbook.files import digest_file, digest_value, is_leftover, read_json, write_json
 
 FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
@@ -22,7 +22,8 @@ class Manifest:
     """What a stage tells of itself, for later stages, the report and whoever opens the folder.
 
     `key` covers the stage's settings and inputs, `code` the source it ran: together they decide whether it is done.
-    `checkpoints`: the models it left, each with its name, folder, title and whether it is shrunk.
+    `outputs` has the hash and `sizes` the bytes of every file that it wrote. `checkpoints`: the models it left, each
+    with its name, folder, title and whether it is shrunk.
     """
 
     stage: str
@@ -38,6 +39,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     headline: str = ""
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def content(self) -> str:
@@ -59,16 +61,53 @@ def read(folder: Path) -> Manifest | None:
         return None
 
 
+def carries(folder: Path) -> bool:
+    """Whether a folder holds a manifest, be it of another version of Hornbook: without one nothing says it is ours."""
+    try:
+        found = read_json(folder / FILE)
+    except UserError:
+        return False
+    return isinstance(found, dict) and all(
+        isinstance(found.get(name), kind) for name, kind in (("stage", str), ("key", str), ("outputs", dict))
+    )
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Every file of a stage folder, by relative path, but for the manifest itself and scratch files.
+
+    What a killed process left is none.
+    """
+    there = (path for path in folder.rglob("*") if path.is_file() and not is_leftover(path))
+    found = {path.relative_to(folder).as_posix(): path for path in there}
+    return {name: found[name] for name in sorted(found) if name != FILE and not name.startswith(f"{SCRATCH}/")}
+
+
 def outputs(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a stage folder, by relative path; the manifest itself and scratch files are left out."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    kept = {name: path for name, path in files.items() if name != FILE and not name.startswith(f"{SCRATCH}/")}
-    return {name: digest_file(kept[name]) for name in sorted(kept)}
+    return {name: digest_file(path) for name, path in files(folder).items()}
 
 
-def complete(folder: Path, manifest: Manifest) -> bool:
-    """Whether every file that the manifest lists is still there."""
-    return all((folder / name).is_file() for name in manifest.outputs)
+def missing(folder: Path, manifest: Manifest) -> list[str]:
+    """What is wrong with the files that a manifest lists, as far as their names and sizes tell."""
+    found = []
+    for name in manifest.outputs:
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            found.append(f"{name} is gone")
+            continue
+        if size != manifest.sizes.get(name, size):
+            found.append(f"{name} has {size:,} bytes in place of {manifest.sizes[name]:,}")
+    return found
+
+
+def damage(folder: Path, manifest: Manifest) -> list[str]:
+    """What is wrong with the files that a manifest lists, to the last bit: all of them are read."""
+    found = missing(folder, manifest)
+    if found:
+        return found
+    changed = (name for name, digest in manifest.outputs.items() if digest_file(folder / name) != digest)
+    return [f"{name} has other contents than were written" for name in changed]
 
 
 def versions() -> dict[str, str]:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
+
 from hornbook.errors import UserError, nearest
-from hornbook.files import alone
+from hornbook.files import alone, sweep_beside, write_text
 from hornbook.progress import Progress
-from hornbook.runs import store
-from hornbook.runs.folders import stage_folder, stage_folders
+from hornbook.runs import manifest, store
+from hornbook.runs.folders import runs_beside, stage_folder, stage_folders, stages_called
 from hornbook.runs.manifest import Manifest
 from hornbook.runs.steps import Step
+from hornbook.runs.store import Job
+
+LOCK = ".hornbook.lock"
+RECIPE = "recipe.toml"  # in a run: what makes it again
+KEPT = "# Kept by hornbook run: the settings of this run; `hornbook run` with this file makes it again."
+_BEGUN = re.compile(r"\.\d\d-(?P<stage>[a-z][a-z0-9_-]*)\.partial")
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished stage: where it lies, its manifest, and whether it was already there."""
+    """A finished stage: where it lies, its manifest, whether it was there already, and what other run it is from."""
 
     step: Step
     folder: Path
     manifest: Manifest
     skipped: bool
+    taken: Path | None = None
 
 
 def folder_of(steps: Sequence[Step], name: str, root: Path) -> Path:
@@ -42,7 +51,7 @@ def up_to(steps: Sequence[Step], until: str | None) -> Sequence[Step]:
     return steps[: names.index(until) + 1]
 
 
-def run(
+def run(  # noqa: PLR0913 (one for each wish)
     steps: Sequence[Step],
     root: Path,
     *,
@@ -51,10 +60,15 @@ def run(
     progress: Progress,
     announce: Callable[[Result], None] = lambda result: None,
     keep_outdated: bool = False,
+    reuse: bool = False,
+    recipe: str = "",
 ) -> list[Result]:
     """Run what is not done yet. `announce` hears of every stage as it is finished or found done.
 
-    `keep_outdated`: what was made by other code counts as done all the same (see `outdated`).
+    What a stage reads is compared with its manifest to the last bit before it begins; a damaged stage is made again.
+    `keep_outdated`: what was made by other code counts as done all the same (see `changes.state`). `reuse`: what lies
+    equal in another run beside this one is taken from there. `recipe`: the text of a recipe that makes this run again.
+    Raises UserError where something that is not Hornbook's lies in the place of a stage.
     """
     chosen = up_to(steps, until)
     for name in force:
@@ -63,74 +77,120 @@ def run(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{root} cannot be made a folder: {error.strerror}; choose another one with --into") from None
-    results: dict[str, Result] = {}
-    with alone(root / ".lock", f"another run (process {{}}) works in {root}; wait for it or use --into"):
-        _finish_deletions(root)
-        _renumber(steps, root)
+    with alone(root / LOCK, f"another run (process {{}}) works in {root}; wait for it or use --into"):
+        _tidy(steps, root)
         for step in chosen:
-            folder = folder_of(steps, step.name, root)
-            job = step.job({name: results[name].manifest.content for name in step.inputs})
-            if step.name in force:
+            store.ours(folder_of(steps, step.name, root))
+        _keep_recipe(root, recipe)
+        work = _Run(steps, root, set(force), progress, announce, keep_outdated, runs_beside(root) if reuse else [])
+        while not work.through(chosen):
+            pass
+    return list(work.results.values())
+
+
+class _Run:
+    """Stages done in order, from the start again where one that counted as done turns out to be damaged."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        root: Path,
+        force: set[str],
+        progress: Progress,
+        announce: Callable[[Result], None],
+        keep_outdated: bool,
+        others: Sequence[Path],
+    ) -> None:
+        self.results: dict[str, Result] = {}
+        self._steps, self._root, self._others = steps, root, others
+        self._again, self._damaged, self._told = force, set[str](), set[str]()
+        self._progress, self._announce, self._keep_outdated = progress, announce, keep_outdated
+
+    def through(self, chosen: Sequence[Step]) -> bool:
+        """Do what is not done; False where one that was done is to be made again first."""
+        self.results = {}
+        for step in chosen:
+            folder = folder_of(self._steps, step.name, self._root)
+            job = step.job({name: self.results[name].manifest.content for name in step.inputs})
+            found = None if step.name in self._again else self._found(folder, job)
+            if found is None and not self._sound(step):
+                return False
+            result = Result(step, folder, found, skipped=True) if found is not None else self._make(step, folder, job)
+            self.results[step.name] = result
+            if step.name not in self._told or not result.skipped:
+                self._announce(result)
+            self._told.add(step.name)
+        return True
+
+    def _found(self, folder: Path, job: Job) -> Manifest | None:
+        return store.done(folder, job) or (store.outdated(folder, job) if self._keep_outdated else None)
+
+    def _sound(self, step: Step) -> bool:
+        """Whether all that a stage reads is what was written; what is not will be made again."""
+        for name in step.inputs:
+            found = self.results[name]
+            wrong = manifest.damage(found.folder, found.manifest)
+            if not wrong:
+                continue
+            if name in self._damaged:
+                raise UserError(f"{found.folder} was made again and is damaged again: {wrong[0]}; is the disk sound?")
+            self._progress.say(escape(f"  {found.folder} is damaged: {wrong[0]}; {name} is made again"))
+            self._damaged.add(name)
+            self._again.add(name)
+            return False
+        return True
+
+    def _make(self, step: Step, folder: Path, job: Job) -> Result:
+        if step.name in self._again:
+            if step.name not in self._damaged:
                 store.clear(folder)
-            found = store.done(folder, job) or (store.outdated(folder, job) if keep_outdated else None)
-            if found is None:
-                inputs = {name: results[name].folder for name in step.inputs}
-                made = store.make(
-                    folder,
-                    job,
-                    lambda into, step=step, inputs=inputs: step.run(inputs, into, progress),  # type: ignore[misc]
-                    headline=step.headline,
-                    checkpoints=step.checkpoints,
-                    keep_outdated=keep_outdated,
-                )
-                result = Result(step, folder, made, skipped=False)
-            else:
-                result = Result(step, folder, found, skipped=True)
-            results[step.name] = result
-            announce(result)
-    return list(results.values())
+        else:
+            place = store.elsewhere(job, stages_called(step.name, self._others))
+            found = manifest.read(place) if place is not None else None
+            if place is not None and found is not None:
+                store.take(folder, place, found)
+                return Result(step, folder, found, skipped=True, taken=place)
+        inputs = {name: self.results[name].folder for name in step.inputs}
+        made = store.make(
+            folder,
+            job,
+            lambda into: step.run(inputs, into, self._progress),
+            headline=step.headline,
+            checkpoints=step.checkpoints,
+            keep_outdated=self._keep_outdated,
+        )
+        self._again.discard(step.name)
+        return Result(step, folder, made, skipped=False)
 
 
-@dataclass(frozen=True)
-class State:
-    """How far a run is, by stage: the manifests of what is done, those of what other code made, and what other code
-    began and did not finish.
-    """
-
-    done: Mapping[str, Manifest]
-    outdated: Mapping[str, Manifest]
-    begun: tuple[str, ...] = ()
-
-
-def state(steps: Sequence[Step], root: Path) -> State:
-    """Look at a run without changing it. A stage whose inputs are not known yet is in neither."""
-    finished: dict[str, Manifest] = {}
-    other: dict[str, Manifest] = {}
-    begun: list[str] = []
-    for step in steps:
-        known = finished | other
-        if not set(step.inputs) <= known.keys():
-            continue
-        folder, job = folder_of(steps, step.name, root), step.job({name: known[name].content for name in step.inputs})
-        for found, where in ((store.done(folder, job), finished), (store.outdated(folder, job), other)):
-            if found is not None:
-                where[step.name] = found
-        if step.name not in finished and store.begun(folder, job) is None:
-            begun.append(step.name)
-    return State(finished, other, tuple(begun))
-
-
-def _renumber(steps: Sequence[Step], root: Path) -> None:
-    """Give a run's folders this recipe's numbers: those of another differ where it has a stage more or less."""
+def _tidy(steps: Sequence[Step], root: Path) -> None:
+    """Finish the deletions that a kill cut short, and give what is there of a run this recipe's numbers."""
     there = stage_folders(root)
+    for name in {*there.values(), *(folder_of(steps, step.name, root) for step in steps)}:
+        sweep_beside(name)
+        sweep_beside(store.partial_of(name))
+    begun = {match["stage"]: path for path in root.glob(".*.partial") if (match := _BEGUN.fullmatch(path.name))}
     for step in steps:
         folder = folder_of(steps, step.name, root)
-        if step.name in there and not folder.exists():
-            there[step.name].rename(folder)
+        before = there.get(step.name)
+        if before is not None and not os.path.lexists(folder) and manifest.carries(before):
+            before.rename(folder)
+        partial, now = begun.get(step.name), store.partial_of(folder)
+        if partial is not None and not os.path.lexists(now) and store.is_begun(partial):
+            partial.rename(now)
 
 
-def _finish_deletions(root: Path) -> None:
-    """Finish the deletions that a kill cut short: of stages' folders, whole or partial, by the name they then have."""
-    for path in root.glob(".*.old"):
-        if re.fullmatch(r"\.\d\d-[\w-]+(\.partial)?\.\d+\.old", path.name):
-            shutil.rmtree(path, ignore_errors=True)
+def _keep_recipe(root: Path, text: str) -> None:
+    """Write down what makes this run again, where nobody has put a file of that name."""
+    place = root / RECIPE
+    if text and (not os.path.lexists(place) or is_kept(place)):
+        write_text(place, f"{KEPT}\n{text}")
+
+
+def is_kept(place: Path) -> bool:
+    """Whether a recipe is one that a run keeps of itself."""
+    try:
+        with place.open(encoding="utf-8") as file:
+            return not place.is_symlink() and file.readline().rstrip("\n") == KEPT
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -9,20 +9,23 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from hornbook.errors import UserError, nearest
 from hornbook.files import alone, digest_value
 from hornbook.progress import Progress
 from hornbook.runs import manifest, store
+from hornbook.runs.changes import differences
 from hornbook.runs.code import code_digest
 from hornbook.runs.manifest import Manifest
+from hornbook.runs.run import LOCK
 from hornbook.runs.stage import Checkpoint, Stage, Work, key_of
 from hornbook.runs.store import Job
 from hornbook.settings import Settings, apply, assign, extend, validated
 
 S = TypeVar("S", bound=Settings)
 
+ChangedCode = Literal["redo", "keep"]
 Place = Path | str
 Places = Mapping[str, Place] | Sequence[Place]
 
@@ -47,6 +50,7 @@ def run_stage(
     settings: Settings | Mapping[str, Any] | None = None,
     *,
     force: bool = False,
+    changed_code: ChangedCode | None = None,
     allow_unisolated: bool = False,
     progress: Progress | None = None,
     **inputs: Place | Places,
@@ -55,7 +59,8 @@ def run_stage(
 
     settings: the stage's, or some of them by the recipe's dotted keys, `{"heuristics.rules": ["gopher"]}`; those of the
     stage's own table may leave its name out. inputs: the folder of each input that the stage declares, by its name;
-    several of an input that is `every`. force: replace what else lies at `into`. Relative paths start from here.
+    several of an input that is `every`. force: replace what else lies at `into`. changed_code: what another version of
+    Hornbook made or began there is made anew ("redo") or counts ("keep"). Relative paths start from here.
     Raises UserError where the settings or the inputs are wrong, and as `make` does.
     """
     chosen = settings if isinstance(settings, stage.settings) else settings_of(stage, _mapping(settings))
@@ -66,7 +71,7 @@ def run_stage(
     contents = {name: content(folder) for name, folder in folders.items()}
     contents |= {f"{name}: {one}": content(folder) for name, some in several.items() for one, folder in some.items()}
     decides, outside = stage.told(chosen, Path()), stage.outside(chosen, Path())
-    job = Job(stage.name, decides, contents, code_digest(stage.module), outside)
+    job = Job(stage.name, decides, contents, code_digest(stage.module), outside, stage.beside(chosen, Path()))
 
     def work(into: Path, progress: Progress) -> dict[str, Any]:
         return stage.run(Work(chosen, folders, into, progress, several, allow_unisolated=allow_unisolated))
@@ -79,11 +84,12 @@ def run_stage(
         checkpoints=stage.left(chosen),
         reads=[*folders.values(), *(one for some in several.values() for one in some.values()), *read],
         force=force,
+        changed_code=changed_code,
         progress=progress,
     )
 
 
-def make(
+def make(  # noqa: PLR0913 (one for each wish)
     into: Path,
     job: Job,
     work: Callable[[Path, Progress], dict[str, Any]],
@@ -92,20 +98,22 @@ def make(
     checkpoints: Sequence[Checkpoint] = (),
     reads: Sequence[Path] = (),
     force: bool = False,
+    changed_code: ChangedCode | None = None,
     progress: Progress | None = None,
 ) -> Made:
-    """Have `work` fill a folder; what an interrupted call left is there for the next one.
+    """Have `work` fill a folder; what an interrupted call left is there for the next one. See `run_stage`.
 
     Raises UserError where something else lies there (unless `force`d), where the folder is one of those that the work
     `reads`, and where another process makes it.
     """
     _apart(into, reads)
-    done = store.done(into, job)
+    keep = changed_code == "keep"
+    done = store.done(into, job) or (store.outdated(into, job) if keep else None)
     if done is not None:
         return Made(into, done, before=True)
-    _free(into, job, force)
+    _free(into, job, force, changed_code)
     shown = progress or Progress()
-    lock = store.partial_of(into.absolute()).with_suffix(".lock")
+    lock = into.absolute().with_name(f".{into.absolute().name}{LOCK}")
     busy = f"another `hornbook {job.stage}` (process {{}}) makes {into}; wait for it or name another --into"
     with alone(lock, busy):
         try:
@@ -115,6 +123,7 @@ def make(
                 lambda folder: work(folder, shown),
                 headline=headline,
                 checkpoints=checkpoints,
+                keep_outdated=keep,
             )
         except UserError:
             if not store.partial_of(into.absolute()).exists():
@@ -216,16 +225,39 @@ def _apart(into: Path, reads: Sequence[Path]) -> None:
             raise UserError(f"{into} would be written where {one.name} is read; name another folder with --into")
 
 
-def _free(into: Path, job: Job, force: bool) -> None:
-    """Refuse a place that is taken, or where nothing can be written."""
+def _free(into: Path, job: Job, force: bool, changed_code: ChangedCode | None) -> None:
+    """Refuse a place that is taken, or where nothing can be written, or where work would be thrown away unasked."""
     found = manifest.read(into)
-    if into.exists() and (found is None or found.stage != job.stage):
+    if os.path.lexists(into) and (found is None or found.stage != job.stage):
         raise UserError(
             f"{into} is there already and is no folder of `hornbook {job.stage}`; name another one with --into"
         )
-    if into.exists() and not force:
-        why = "another version" if store.outdated(into, job) else "other settings, other documents or another version"
-        raise UserError(f"{into} holds what {why} made; name another folder with --into, or replace it with --force")
+    store.replaceable(into)
+    if found is not None and not force and not manifest.missing(into, found):
+        if not store.outdated(into, job):
+            raise UserError(
+                f"{into} holds what other settings, other documents or another version made; name another folder with "
+                "--into, or replace it with --force"
+            )
+        if changed_code != "redo":
+            raise UserError(
+                f"{into} holds what another version made ({found.seconds:.0f} s of work); name another folder with "
+                "--into, replace it with --changed-code redo, or go on with what is there with --changed-code keep"
+            )
+    begun = store.begun(into.absolute())
+    same = begun.is_of(job) if begun is not None else True
+    if begun is not None and not force:
+        if same is False:
+            raise UserError(
+                f"{into} was begun with {differences(begun.settings, job.settings)} ({begun.seconds:.0f} s of work); "
+                "go on with the settings and documents that it had, name another folder with --into, or begin anew "
+                "with --force"
+            )
+        if same is None and changed_code is None:
+            raise UserError(
+                f"{into} was begun by another version ({begun.seconds:.0f} s of work); begin anew with --changed-code "
+                "redo, or go on from there with --changed-code keep"
+            )
     writable(into)
 
 
@@ -240,10 +272,25 @@ def writable(into: Path) -> None:
 
 
 def content(folder: Path) -> str:
-    """What a folder holds, as one hash of its files: also of those that were changed after its manifest was written.
+    """What a folder holds, as one hash of its files: of more files, too, than Hornbook wrote into it.
 
-    Raises UserError where there is no such folder.
+    Raises UserError where there is no such folder, and where its manifest, or that of the folder it lies in, tells of
+    files that are gone or have other contents.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder")
-    return digest_value(manifest.outputs(folder))
+    there = manifest.outputs(folder)
+    for above in (folder, *folder.absolute().parents):
+        found = manifest.read(above)
+        if found is None:
+            continue
+        inside = folder.absolute().relative_to(above.absolute()).as_posix()
+        prefix = "" if inside == "." else f"{inside}/"
+        for name, digest in found.outputs.items():
+            if name.startswith(prefix) and there.get(name.removeprefix(prefix)) != digest:
+                raise UserError(
+                    f"{above / name} is not what `hornbook {found.stage}` wrote: make it again; or, where you changed "
+                    f"it yourself, delete {above / manifest.FILE}"
+                )
+        break
+    return digest_value(there)

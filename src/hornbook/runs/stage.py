@@ -5,7 +5,7 @@ The recipe, `--dry-run`, `plan`, the command line, manifests and the report all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
-from hornbook.settings import Settings
+from hornbook.settings import Settings, deciding
 
 S = TypeVar("S", bound=Settings)
 
@@ -98,6 +98,8 @@ class Stage(Generic[S]):
     run: does the work; returns figures for the manifest.
     leaves: whether these settings leave this one of its checkpoints.
     needs: stages without which this one makes no sense, beside those that make its inputs.
+    runs_generated_code: whether it runs what models or teachers wrote; runs_code_of: whether it does with these of its
+        inputs, by name.
     leave_out: whether a recipe may do without it (`without = ["NAME"]`).
     on_workers: whether processes or a cluster share its work.
     wanted: whether a recipe with these settings has it.
@@ -118,6 +120,7 @@ class Stage(Generic[S]):
     needs: tuple[str, ...] = ()
     leave_out: bool = False
     runs_generated_code: bool = False
+    runs_code_of: Callable[[Collection[str]], bool] = lambda inputs: True
     on_workers: bool = False
     wanted: Callable[[S], bool] = lambda settings: True
     decides: Callable[[S, Path], dict[str, Any]] | None = None
@@ -158,7 +161,16 @@ class Stage(Generic[S]):
         """What decides the result, as the manifest tells it: the stage's own table flat, all else by its name."""
         if self.decides is not None:
             return self.decides(settings, base)
-        values = settings.model_dump(mode="json")
+        return self._flat(deciding(settings))
+
+    def beside(self, settings: S, base: Path) -> dict[str, Any]:
+        """Settings that the manifest tells and that do not change the result; see `SAME_RESULT`."""
+        told = self.told(settings, base)
+        if self.decides is not None:
+            return {}
+        return _less(self._flat(settings.model_dump(mode="json")), told)
+
+    def _flat(self, values: dict[str, Any]) -> dict[str, Any]:
         own = values.pop(self.name, None)
         return {**values, **(own or {})}
 
@@ -168,6 +180,17 @@ class Stage(Generic[S]):
             return self.headline(figures)
         except (LookupError, TypeError, ValueError):
             return ""
+
+
+def _less(values: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The first settings without those that the second hold, by their dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in told:
+            found[name] = value
+        elif isinstance(value, dict) and isinstance(told[name], dict):
+            found |= {f"{name}.{key}": inner for key, inner in _less(value, told[name]).items()}
+    return found
 
 
 def key_of(settings: type[Settings], name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from hornbook.runs.store import Job
 
 @dataclass(frozen=True)
 class Step:
-    """A stage as one recipe has it. inputs: the stages whose folders it reads. settings: what decides its result.
+    """A stage as one recipe has it. inputs: the stages whose folders it reads. settings: what decides its result;
+    beside: those that do not, which are told all the same.
 
     modules: where the code begins that the result depends on. run: gets the inputs' folders by stage, the folder to
     fill, and where to show progress; returns figures.
@@ -37,6 +38,7 @@ class Step:
     checkpoints: tuple[Checkpoint, ...] = ()
     runs_generated_code: bool = False
     estimate: Callable[[Volume], Effort] = lambda volume: Effort()
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def code(self) -> str:
@@ -45,7 +47,7 @@ class Step:
 
     def job(self, contents: Mapping[str, str]) -> Job:
         """What decides the result, `contents` being those of its inputs by stage."""
-        return Job(self.name, self.settings, contents, self.code, self.outside())
+        return Job(self.name, self.settings, contents, self.code, self.outside(), self.beside)
 
 
 def steps(
@@ -114,6 +116,7 @@ def _bind(
         checkpoints=stage.left(settings),
         runs_generated_code=stage.runs_generated_code,
         estimate=lambda volume: stage.estimate(settings, volume),
+        beside=stage.beside(settings, base),
     )
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grader, Writer
 from hornbook.teacher.settings import TeacherSettings
@@ -65,7 +67,7 @@ def grader(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
 
     with Client(teacher.client(), progress) as client:
         yield LlmGrader(client, rubrics.load(teacher.rubric, base))
-        progress.say(f"  {client.name}: {client.figures.line()}")
+        progress.say(escape(f"  {client.name}: {client.figures.line()}"))
 
 
 @contextmanager
@@ -82,4 +84,4 @@ def writer(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
     with Client(teacher.client(), progress) as client:
         exercises = _load(teacher.template, base) if teacher.exercises else None
         yield LlmWriter(client, exercises, _chats(teacher, base))
-        progress.say(f"  {client.name}: {client.figures.line()}")
+        progress.say(escape(f"  {client.name}: {client.figures.line()}"))

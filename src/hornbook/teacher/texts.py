@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict
+from rich.markup import escape
 
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
@@ -78,7 +79,7 @@ def write_texts(
         with Client(teacher.client(), progress) as client:
             figures = write_kind(order, client, into=into / name, allow_unisolated=allow_unisolated)
             written[name] = {**figures, "requests": client.figures.as_dict()}
-            progress.say(f"  {name}: {client.figures.line()}")
+            progress.say(escape(f"  {name}: {client.figures.line()}"))
     return {
         "documents": sum(one["documents"] for one in written.values()),
         "characters": sum(one["characters"] for one in written.values()),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.files import read_jsonl, write_bytes
+from hornbook.files import read_jsonl, seal, sealed, write_bytes
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
@@ -149,7 +150,7 @@ def _compute_reference(
     import torch
 
     path = into / "training" / "reference.npy"
-    if path.is_file():
+    if sealed(path, into / SCRATCH):
         objective.reference = np.asarray(np.load(path), dtype=np.float32)
         return
 
@@ -168,6 +169,7 @@ def _compute_reference(
     buffer = io.BytesIO()
     np.save(buffer, objective.reference.astype("<f4"))
     write_bytes(path, buffer.getvalue())
+    seal(path, into / SCRATCH)
 
 
 @dataclass

@@ -10,13 +10,14 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
+from rich.markup import escape
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
 from hornbook.machine import choose
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
-from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.manifest import SCRATCH, outputs
 from hornbook.train import optimizers as optim
 from hornbook.train import state
 from hornbook.train.objective import Batch, Objective
@@ -61,7 +62,10 @@ def train(
     if before:
         before(parts)
     scratch = into / SCRATCH
-    done, log = state.restore(scratch, model, optimizers)
+    before_this = state.restore(scratch, model, optimizers)
+    if before_this.damage:
+        progress.say(escape(f"  {before_this.damage}: {label} begins again from its first step"))
+    done, log, made = before_this.step, before_this.log, before_this.made
     gc.collect()
     gc.freeze()
     try:
@@ -76,11 +80,12 @@ def train(
                 log.append(entry)
                 if milestones and step + 1 in milestones:
                     milestones[step + 1]()
+                    made = outputs(into)
                 bar.advance(objective.tokens_per_step)
                 rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
                 bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
                 if time.monotonic() - stored > settings.checkpoint_seconds:
-                    state.save(scratch, model, optimizers, step + 1, log)
+                    state.save(scratch, model, optimizers, step + 1, log, made)
                     stored = time.monotonic()
     finally:
         gc.unfreeze()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
 from hornbook.model.config import ModelConfig
@@ -60,7 +62,7 @@ def pretrain(
 
     tokenizer = Tokenizer(tokens / "tokenizer")
     machine = choose(settings.precision, settings.compile)
-    progress.say(f"  computing on {machine.why}")
+    progress.say(escape(f"  computing on {machine.why}"))
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
     phases: dict[str, NextToken] = {}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hornbook.machine import choose
-from hornbook.settings import Settings
+from hornbook.settings import SAME_RESULT, Settings
 
 
 class TrainSettings(Settings):
@@ -22,7 +22,7 @@ class TrainSettings(Settings):
     epsilon: float = Field(1e-8, gt=0, description="AdamW's")
     weight_decay: float = Field(0.1, ge=0)
     batch: int = Field(32, ge=1, description="rows of one sequence length in a step")
-    micro_batch: int | None = Field(
+    micro_batch: Annotated[int | None, SAME_RESULT] = Field(
         None, ge=1, description="rows computed at once, to save memory; a step is the same sum; unset: all of them"
     )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
@@ -30,7 +30,9 @@ class TrainSettings(Settings):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool | None = Field(None, description="torch.compile; where a C++ compiler is found unless told otherwise")
-    checkpoint_seconds: float = Field(20.0, ge=0, description="how often a state to resume from is stored")
+    checkpoint_seconds: Annotated[float, SAME_RESULT] = Field(
+        20.0, ge=0, description="how often a state to resume from is stored"
+    )
 
     @property
     def compiles(self) -> bool:

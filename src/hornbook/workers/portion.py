@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.files import Kept, digest_value, keep, kept, remove_folder
+from hornbook.files import Kept, digest_file, digest_value, keep, kept, read_json, remove_folder
 
 if TYPE_CHECKING:
     from hornbook.documents import Shard
@@ -39,13 +39,25 @@ class Portion:
 
 
 def finished(folder: Path, key: str) -> Kept | None:
-    """What a portion tells that was finished for the very same work, which `key` names; None where it was not."""
-    return kept(folder / FINISHED, key)
+    """What a portion tells that was finished for the very same work, which `key` names; None where it was not, or where
+    one of its files is not what it was.
+    """
+    found = kept(folder / FINISHED, key)
+    if found is None or found.result["files"] != _files(folder):
+        return None
+    return Kept(found.result["figures"])
 
 
-def finish(folder: Path, key: str, figures: Any) -> None:
-    """Mark a portion as whole. `figures` is any JSON value."""
-    keep(folder / FINISHED, key, figures)
+def finish(folder: Path, key: str, figures: Any) -> Any:
+    """Mark a portion as whole. `figures` is any JSON value, and comes back as JSON gives it back."""
+    keep(folder / FINISHED, key, {"figures": figures, "files": _files(folder)})
+    return read_json(folder / FINISHED)["result"]["figures"]
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The hashes of a portion's files."""
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: digest_file(there[name]) for name in sorted(there) if name != FINISHED}
 
 
 def begin(folder: Path) -> None:

@@ -83,9 +83,7 @@ def done_here(portions: Sequence[Portion]) -> bool:
 
 def _do(portion: Portion, advance: Callable[[float], None]) -> Any:
     begin(portion.folder)
-    finish(portion.folder, portion.key, portion.work(portion.folder, advance))
-    written = finished(portion.folder, portion.key)
-    return written.result if written else None
+    return finish(portion.folder, portion.key, portion.work(portion.folder, advance))
 
 
 def _do_elsewhere(portion: Portion, place: Path) -> _Done:

@@ -32,7 +32,7 @@ from hornbook.files import digest_file, write_bytes, write_json
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Stage, Work
-from hornbook.settings import Settings
+from hornbook.settings import Settings, deciding
 from hornbook.teacher.interface import Grade, Grader
 from hornbook.teacher.settings import TeacherSettings
 from hornbook.terminal import printable
@@ -307,8 +307,7 @@ def _in_a_line(figures: dict[str, Any]) -> str:
 def _grade_decides(settings: GradeStageSettings, base: Path) -> dict[str, Any]:
     from hornbook.teacher.choose import grades_settings
 
-    own = settings.grade.model_dump(mode="json")
-    return {"seed": settings.seed, **own, **grades_settings(settings.teacher, base)}
+    return {"seed": settings.seed, **deciding(settings.grade), **grades_settings(settings.teacher, base)}
 
 
 GRADE = Stage(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hornbook.settings import Settings
+from hornbook.settings import SAME_RESULT, Settings
 
 EVERY_OTHER = "*"  # among shares by source: every source that is not named
 
@@ -17,7 +17,7 @@ class GradeSettings(Settings):
     sample: int = Field(1_500, ge=1, description="documents that the teacher grades")
     held_out: float = Field(0.2, gt=0, lt=1, description="share of the grades kept back to measure the classifier")
     threshold: int = Field(3, ge=1, le=5, description="the grade from which a document counts as educational")
-    batch: int = Field(64, ge=1, description="documents handed to the teacher at once")
+    batch: Annotated[int, SAME_RESULT] = Field(64, ge=1, description="documents handed to the teacher at once")
     examples: int = Field(5, ge=0, description="worst and best documents kept for the report")
     characters: int = Field(4_000, ge=100, description="the classifier reads this much of a document's beginning")
     features: int = Field(2**14, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")

@@ -10,6 +10,7 @@ import json
 import math
 import mmap
 import os
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ import torch
 from torch import Tensor
 
 from hornbook.errors import UserError
-from hornbook.files import read_json, write_json
+from hornbook.files import read_json, whole, write_json
 
 WEIGHTS = "model.safetensors"
+_NAMES = r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?"  # what a model folder's weights are called
 PICKLED = "pytorch_model.bin"
 PIECE = 4 << 20  # bytes that are copied or written at once
 CACHED = 1 << 20  # bytes that stay in a processor's cache
@@ -277,8 +279,8 @@ def save(tensors: Mapping[str, Written], folder: Path, shard: int = SHARD) -> No
         total = sum(tensor.size for tensor in tensors.values())
         write_json(folder / index, {"metadata": {"total_size": total}, "weight_map": places})
         kept.add(index)
-    for path in folder.glob("model*.safetensors*"):
-        if path.name not in kept:
+    for path in folder.iterdir():  # of the model that lay here before, and of nothing else that is called alike
+        if path.name not in kept and re.fullmatch(_NAMES, path.name):
             path.unlink()
 
 
@@ -306,15 +308,13 @@ def _write(path: Path, tensors: Mapping[str, Written]) -> None:
         header[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-(8 + len(text)) % 64)  # so that the first tensor begins where vector loads like it
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with whole(path) as temporary, temporary.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in order:
             for piece in _pieces(tensors[name].make()):
                 file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _pieces(tensor: Tensor) -> Iterable[memoryview]:
