@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
 from hornbook.model import model_folder, open_model
-from hornbook.terminal import printable
+from hornbook.terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
     from hornbook.inference.sampling import Sampling
 
-console = Console()
-notes = Console(stderr=True)
+console = Terminal()
+notes = Terminal(stderr=True)
 
 AS_PUBLISHED = "as the model's files say"
 
