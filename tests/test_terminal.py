@@ -82,7 +82,7 @@ SAFE = (
 
 def test_nothing_that_others_named_is_taken_for_markup() -> None:
     source = Path(hornbook.__file__).parent
-    modules = [path for path in source.rglob("*.py")]
+    modules = list(source.rglob("*.py"))
     assert len(modules) > 100
     assert [found for path in sorted(modules) for found in markup_of_others(path)] == []
 
