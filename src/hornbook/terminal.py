@@ -48,7 +48,7 @@ class Terminal(Console):
     def values(self, value: Any) -> None:
         """Print JSON on standard output, of which each program reads the same, whatever the encoding."""
         narrow = not (sys.stdout.encoding or "").lower().startswith("utf")
-        text = json.dumps(value, indent=2, ensure_ascii=narrow)
+        text = json.dumps(value, indent=2, ensure_ascii=narrow, default=str)
         print(_BESIDE_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 

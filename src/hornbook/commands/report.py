@@ -69,7 +69,7 @@ def _corpus(folder: Path, as_json: bool, into: Path | None) -> None:
 
     found = gather(folder)
     if as_json:
-        console.values(json.loads(json.dumps(found, default=str)))
+        console.values(found)
         return
     name = folder.resolve().name
     place = into or folder.resolve().with_name(f"{name}.html")

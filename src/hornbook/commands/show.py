@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
 from hornbook.runs.folders import stage_folders
-from hornbook.terminal import printable
+from hornbook.terminal import Terminal, printable
 
-console = Console()
+console = Terminal()
 
 KINDS = ("documents", "conversations", "preferences", "problems", "safety")
 _CHARACTERS = 1_200
