@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.documents import (
+    COLUMNS,
     REMOVED,
     REMOVED_CHARACTERS,
     CorpusWriter,
@@ -105,11 +107,10 @@ def test_schemas_are_united(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
-    one = corpus_with(tmp_path / "one", id=["a"], text=["t"], source=["s"], score=[1])
     two = corpus_with(tmp_path / "two", id=["a"], text=["t"], source=["s"], score=["high"])
     three = corpus_with(tmp_path / "three", id=["a"], text=["t"])
     with pytest.raises(UserError, match="score"):
-        corpus_schema([one, two])
+        list(read_rows(two))
     with pytest.raises(UserError, match="'source'"):
         corpus_schema([three])
 
@@ -201,3 +202,54 @@ def test_a_share_of_the_documents_is_held_out_by_their_ids() -> None:
     assert 150 < len(held) < 250
     assert held < {f"{number}" for number in range(2_000) if is_held_out(f"{number}", 0.2, 7)}
     assert held != {f"{number}" for number in range(2_000) if is_held_out(f"{number}", 0.1, 8)}
+
+
+WORDS = ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"id": ["a", "b", "c"], "text": WORDS, "source": ["s"] * 3},
+        {"id": ["a", "b", "c"], "text": [None, "two", "three"], "source": ["s", None, "s"], "path": [None] * 3},
+        {"id": [1, 2, 3], "text": WORDS, "source": pa.array(["s"] * 3).dictionary_encode(), "score": ["1", "2.5", None]},
+        {"id": pa.array(["a", "b", "c"], pa.large_string()), "text": pa.array(WORDS, pa.large_string()),
+         "source": ["s"] * 3, "score": [1, 2, 3]},
+    ],
+)  # fmt: skip
+def test_a_corpus_that_people_made(tmp_path: Path, columns: dict[str, Any]) -> None:
+    (tmp_path / "documents").mkdir()
+    pq.write_table(pa.table(columns), tmp_path / "documents/a.parquet")
+    rows = list(read_rows(tmp_path))
+    for row, asked in zip(rows, read_rows(tmp_path, COLUMNS), strict=True):
+        assert all(isinstance(asked[name], str) for name in COLUMNS)
+        assert {**row, "path": row.get("path") or ""} == {**row, **asked}
+        assert isinstance(row.get("score", 0.0), float | None)
+    assert [row["text"] or "one" for row in rows] == WORDS
+    schema = corpus_schema([tmp_path])
+    assert [schema.field(name).type for name in COLUMNS] == [pa.string()] * 4
+    assert ids_that_begin(tmp_path, rows[0]["id"]) == {rows[0]["id"]}
+    assert [row["text"] for row in rows_where(tmp_path, "id", [rows[1]["id"]])] == ["two"]
+
+
+def test_what_no_stage_can_take_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    file = tmp_path / "documents/a.parquet"
+    for columns, words in (
+        ({"id": ["a", None], "text": ["x", "y"], "source": ["s", "s"]}, "row 2 has no id"),
+        ({"id": ["a"], "text": ["x"], "source": ["s"], "score": ["high"]}, "column 'score' should hold numbers"),
+        ({"id": ["a"], "text": [[1]], "source": ["s"]}, "column 'text' should hold text"),
+    ):
+        pq.write_table(pa.table(columns), file)
+        with pytest.raises(UserError, match=words) as caught:
+            list(read_rows(tmp_path))
+        assert "\n" not in str(caught.value)
+
+
+def test_columns_whose_types_differ_become_text(tmp_path: Path) -> None:
+    for name, values in (("a", [1, 2]), ("b", ["x", "y"]), ("c", [True, None])):
+        (tmp_path / name / "documents").mkdir(parents=True)
+        table = pa.table({"id": [name, name * 2], "text": ["x", "y"], "source": ["s", "s"], "label": values})
+        pq.write_table(table, tmp_path / name / "documents/a.parquet")
+    assert corpus_schema([tmp_path / "a", tmp_path / "b"]).field("label").type == pa.string()
+    assert corpus_schema([tmp_path / "a", tmp_path / "a"]).field("label").type == pa.int64()

@@ -8,6 +8,7 @@ or of the problem that it leaks. This module alone knows that layout.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -27,10 +28,15 @@ from hornbook.seeds import derive
 DOCUMENTS = "documents"
 REMOVED = "removed"
 COLUMNS = ("id", "text", "source", "path")
+ORIGINAL = "original"  # the id that a document had before a stage changed its text
+REST = "more"  # columns of which there are too many, as JSON
 REMOVED_CHARACTERS = 2_000
 
 _EXPECTED = ("id", "text", "source")  # what a corpus that others made must have
 _BATCH_BYTES = 8_000_000
+_WORDS = (*COLUMNS, "language")  # columns that stages know, and take for text
+_OF_A_STAGE = {b"hornbook": b"stage"}  # what a column's field says that a stage added
+_MOST_COLUMNS = 1_000  # of what documents came with, in one folder
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 Row = dict[str, Any]
@@ -82,6 +88,30 @@ def removed_row(row: Row, reason: str, kept: str = "") -> Row:
     return {**named, "text": text, "reason": reason, "kept": kept}
 
 
+def with_own_columns(schema: Any, added: Sequence[tuple[str, Any]]) -> tuple[Any, tuple[str, ...]]:
+    """A corpus's schema with the columns that a stage adds, at its end, and those names that documents came with: their
+    values are kept as `original_NAME`, by `set_aside`.
+    """
+    import pyarrow as pa
+
+    came = tuple(name for name, _ in added if name in schema.names and _mark(schema.field(name)) != _OF_A_STAGE)
+    for name, kind in added:
+        at = schema.get_field_index(name)
+        if at >= 0:
+            before = schema.field(at)
+            schema = schema.remove(at)
+            if name in came and f"original_{name}" not in schema.names:
+                schema = schema.append(pa.field(f"original_{name}", before.type))
+        schema = schema.append(pa.field(name, kind, metadata=_OF_A_STAGE))
+    return schema, came
+
+
+def set_aside(row: Row, names: Sequence[str]) -> Row:
+    """A row whose values of columns that a stage is about to write are kept beside them; see `with_own_columns`."""
+    kept = {f"original_{name}": row[name] for name in names if row.get(name) is not None}
+    return row | {name: value for name, value in kept.items() if row.get(name) is None}
+
+
 class ShardWriter:
     """Writes rows to `part-00000.parquet`, `part-00001.parquet`, ... in one folder, in the order they are added.
 
@@ -90,11 +120,18 @@ class ShardWriter:
     """
 
     def __init__(
-        self, folder: Path, schema: Any, *, group_bytes: int = 4_000_000, file_bytes: int = 64_000_000
+        self,
+        folder: Path,
+        schema: Any,
+        *,
+        more: bool = False,
+        group_bytes: int = 4_000_000,
+        file_bytes: int = 64_000_000,
     ) -> None:
+        """`more`: rows may have columns that `schema` has not. A file has those that came up before it was begun."""
         remove_folder(folder)
         folder.mkdir(parents=True)
-        self._folder, self._schema = folder, schema
+        self._folder, self._schema, self._more = folder, schema, more
         self._group_bytes, self._file_bytes = group_bytes, file_bytes
         self._held: list[Row] = []
         self._held_bytes = self._written_bytes = self._files = self.rows = 0
@@ -132,12 +169,17 @@ class ShardWriter:
         return temporary_of(self._folder / name), self._folder / name
 
     def _flush(self) -> None:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        if self._more:
+            wider = _widened(self._schema, self._held)
+            if wider != self._schema:
+                if self._writer is not None:
+                    self._finish_file()
+                self._schema = wider
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._names()[0], self._schema, compression="zstd")
-        self._writer.write_table(pa.Table.from_pylist(self._held, schema=self._schema))
+        self._writer.write_table(_table(self._held, self._schema))
         self._written_bytes += self._held_bytes
         self._held, self._held_bytes = [], 0
 
@@ -153,9 +195,11 @@ class ShardWriter:
 class CorpusWriter:
     """Writes `documents/` and `removed/` of one corpus, rows in the order they come."""
 
-    def __init__(self, folder: Path, schema: Any, removed: Any = None) -> None:
-        """`schema` is of the documents; `removed` of what is dropped, where it has columns of its own."""
-        self._kept = ShardWriter(folder / DOCUMENTS, schema)
+    def __init__(self, folder: Path, schema: Any, removed: Any = None, *, more: bool = False) -> None:
+        """`schema` is of the documents; `removed` of what is dropped, where it has columns of its own. With
+        `more` documents may have others.
+        """
+        self._kept = ShardWriter(folder / DOCUMENTS, schema, more=more)
         self._removed = ShardWriter(folder / REMOVED, removed or removed_schema())
 
     @property
@@ -179,6 +223,59 @@ class CorpusWriter:
     ) -> None:
         self._kept.__exit__(kind, error, trace)
         self._removed.__exit__(kind, error, trace)
+
+
+def _widened(schema: Any, rows: Sequence[Row]) -> Any:
+    """A schema with all columns of `rows`: of numbers where all values are, and else of text."""
+    import pyarrow as pa
+
+    kinds: dict[str, set[type]] = {}
+    for row in rows:
+        if len(row) > len(COLUMNS):
+            for name, value in row.items():
+                if value is not None:
+                    kinds.setdefault(name, set()).add(type(value))
+    known = {type(None): None, bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    for name, found in kinds.items():
+        if name in COLUMNS:
+            continue
+        types = [known.get(kind, pa.string()) for kind in found]
+        at = schema.get_field_index(name)
+        if at >= 0:
+            types.append(schema.field(at).type)
+        wide = pa.field(name, _common(types))
+        if at >= 0:
+            schema = schema.set(at, wide)
+        elif len(schema.names) < _MOST_COLUMNS:
+            schema = schema.append(wide)
+    return schema
+
+
+def _common(types: Sequence[Any]) -> Any:
+    """The type that holds values of all these types."""
+    import pyarrow as pa
+
+    kinds = [kind for kind in types if not pa.types.is_null(kind)]
+    if all(kind == kinds[0] for kind in kinds):
+        return kinds[0] if kinds else pa.null()
+    numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
+    return pa.float64() if numbers else pa.string()
+
+
+def _table(rows: Sequence[Row], schema: Any) -> Any:
+    """Rows as a pyarrow table; in a column of text what is none is spelled."""
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        spelled = [{**row, **{name: _text(row[name]) for name in texts if name in row}} for row in rows]
+        return pa.Table.from_pylist(spelled, schema=schema)
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def merge(corpora: Sequence[Path], into: Path) -> None:
@@ -239,12 +336,16 @@ class Shard:
         """The documents as pyarrow record batches of at most `rows` rows and, of long ones, about 8 MB, in order.
 
         Columns that the file lacks are left out, but for those that every corpus has: without these, and for a damaged
-        file, it raises UserError.
+        file, it raises UserError. What is null in them is empty, and so is a `path` that is asked for and absent.
+        `score` is a number, and what else stages know is text.
         """
         with _opened(self.path) as file:
             _complete(file.schema_arrow, self.path, columns)
             known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=rows, columns=known):
+            first = 0
+            for plain in file.iter_batches(batch_size=rows, columns=known):
+                batch = _settled(plain, self.path, first, columns)
+                first += batch.num_rows
                 # Rows become Python objects, which take several times the room: fewer at once where they are long.
                 size = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, _BATCH_BYTES))
                 for start in range(0, batch.num_rows, size):
@@ -297,45 +398,107 @@ def rows_where(
 
     Only their texts are read. Columns that a file lacks are left out, and files that lack `column` passed over.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     for file in _files(corpus / part):
         with _naming_damage(file):
-            names = pq.read_schema(file).names
+            schema = pq.read_schema(file)
+            names = schema.names
             if column not in names:
                 continue
             known = None if columns is None else [name for name in dict.fromkeys(columns) if name in names]
-            rows = pq.read_table(file, columns=known, filters=[(column, "in", set(values))]).to_pylist()
+            kind = schema.field(column).type
+            wanted = set(pa.array(sorted(values)).cast(kind).to_pylist()) if pa.types.is_integer(kind) else set(values)
+            rows = pq.read_table(file, columns=known, filters=[(column, "in", wanted)]).to_pylist()
         yield from rows
 
 
 def ids_that_begin(corpus: Path, beginning: str) -> set[str]:
     """The ids, of documents and of what was removed, that begin so."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found: set[str] = set()
     for file in (*_files(corpus / DOCUMENTS), *_files(corpus / REMOVED)):
         with _naming_damage(file):
-            ids = pq.read_table(file, columns=["id"])["id"]
+            ids = pq.read_table(file, columns=["id"])["id"].cast(pa.string())
         found.update(ids.filter(pc.starts_with(ids, beginning)).to_pylist())
     return found
 
 
 def corpus_schema(corpora: Sequence[Path]) -> Any:
-    """One pyarrow schema with the columns of all `corpora`. Raises UserError where types of a column don't agree."""
+    """One pyarrow schema with the columns of all `corpora`; a column whose types don't fit together is text."""
     import pyarrow as pa
 
-    schemas = [document_schema()]
+    found: dict[str, list[Any]] = {field.name: [field.type] for field in document_schema()}
+    own: dict[str, bool] = {}
     for shard in shards(*corpora):
         with _opened(shard.path) as table:
             schema = table.schema_arrow.remove_metadata()
         _complete(schema, shard.path)
-        schemas.append(schema)
+        for field in schema:
+            found.setdefault(field.name, []).append(_settled_type(field.name, field.type))
+            own[field.name] = own.get(field.name, True) and _mark(field) == _OF_A_STAGE
+    return pa.schema(
+        [
+            pa.field(name, _unified(types), metadata=_OF_A_STAGE if own.get(name) else None)
+            for name, types in found.items()
+        ]
+    )
+
+
+def _mark(field: Any) -> dict[bytes, bytes]:
+    """What a field's metadata says but for what parquet puts there."""
+    return {name: value for name, value in (field.metadata or {}).items() if not name.startswith(b"PARQUET:")}
+
+
+def _unified(types: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"the corpora's columns don't fit together: {error}") from None
+        fields = [pa.schema([("column", kind)]) for kind in types]
+        return pa.unify_schemas(fields, promote_options="permissive").field(0).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.string()
+
+
+def _settled_type(name: str, kind: Any) -> Any:
+    import pyarrow as pa
+
+    if name in _WORDS:
+        return pa.string()
+    return pa.float64() if name == "score" else kind
+
+
+def _settled(batch: Any, file: Path, first: int, columns: Sequence[str] | None) -> Any:
+    """Documents with the columns that stages know as these take them. `first`: the rows of the file before these."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names, arrays = list(batch.schema.names), list(batch.columns)
+    asked = columns is not None and "path" in columns
+    if asked and "path" not in names:
+        names.append("path")
+        arrays.append(pa.nulls(batch.num_rows, pa.string()))
+    for at, name in enumerate(names):
+        kind = _settled_type(name, arrays[at].type)
+        if arrays[at].type != kind:
+            try:
+                arrays[at] = arrays[at].cast(kind)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                what = "numbers" if name == "score" else "text"
+                why = str(error).split("\n", 1)[0]
+                raise UserError(
+                    f"{file}: the column {name!r} should hold {what}: {why}; give it another name"
+                ) from None
+        if name in (COLUMNS if asked else COLUMNS[:-1]) and arrays[at].null_count:
+            if name == "id":
+                row = first + arrays[at].is_null().index(True).as_py() + 1
+                raise UserError(f"{file}: row {row:,} has no id; give each document one that no other has")
+            arrays[at] = pc.fill_null(arrays[at], "")
+    return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
 def _files(folder: Path) -> list[Path]:

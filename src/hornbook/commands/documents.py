@@ -31,7 +31,7 @@ def read(
     column: Annotated[
         str | None,
         typer.Option(
-            help="Column of rows (.jsonl, .json, .csv, .parquet) that holds the text; text or content unless told."
+            help="Column of rows (.jsonl, .json, .csv, .parquet) with the text; text, content or messages unless told."
         ),
     ] = None,
     force: FORCE = False,

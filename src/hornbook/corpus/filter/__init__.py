@@ -18,7 +18,18 @@ from hornbook.corpus.filter.language import identify_language
 from hornbook.corpus.filter.language_shares import SHARE_FULL, cap
 from hornbook.corpus.filter.privacy import mask
 from hornbook.corpus.filter.settings import FilterSettings, LanguageSettings
-from hornbook.documents import CorpusWriter, Row, Shard, corpus_schema, document_id, merge, shards
+from hornbook.documents import (
+    ORIGINAL,
+    CorpusWriter,
+    Row,
+    Shard,
+    corpus_schema,
+    document_id,
+    merge,
+    set_aside,
+    shards,
+    with_own_columns,
+)
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
@@ -43,12 +54,12 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     reason, in all and by source, lines taken out by each rule, what was masked by kind, characters of each language.
     Raises UserError when no document is left.
     """
-    schema = _schema(corpus, settings)
+    schema, came = _schema(corpus, settings)
     parts = [
         Portion.over(
             shard,
             into / SCRATCH / f"filter-{number:05d}",
-            partial(_filter_shard, shard, schema, settings),
+            partial(_filter_shard, shard, schema, came, settings),
             settings.model_dump(mode="json"),
         )
         for number, shard in enumerate(shards(corpus))
@@ -66,19 +77,16 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     return {**totals, "sources": counts_by_source(into)}
 
 
-def _schema(corpus: Path, settings: FilterSettings) -> Any:
-    """The columns of the corpus, and those that are added."""
+def _schema(corpus: Path, settings: FilterSettings) -> tuple[Any, tuple[str, ...]]:
+    """The columns of the corpus and those that are added; and names of these that documents came with."""
     import pyarrow as pa
 
-    schema = corpus_schema([corpus])
-    added = []
+    schema, came = with_own_columns(corpus_schema([corpus]), ())
     if settings.language.active:
-        added += [("language", pa.string()), ("language_score", pa.float64())]
-    if _may_change(settings):
-        added.append(("original", pa.string()))
-    for name, kind in added:
-        schema = schema if name in schema.names else schema.append(pa.field(name, kind))
-    return schema
+        schema, came = with_own_columns(schema, [("language", pa.string()), ("language_score", pa.float64())])
+    if _may_change(settings) and ORIGINAL not in schema.names:
+        schema = schema.append(pa.field(ORIGINAL, pa.string()))
+    return schema, came
 
 
 def _may_change(settings: FilterSettings) -> bool:
@@ -86,7 +94,7 @@ def _may_change(settings: FilterSettings) -> bool:
 
 
 def _filter_shard(
-    shard: Shard, schema: Any, settings: FilterSettings, folder: Path, advance: Advance
+    shard: Shard, schema: Any, came: Sequence[str], settings: FilterSettings, folder: Path, advance: Advance
 ) -> dict[str, Any]:
     """Filter one file of a corpus into a corpus of its own. Returns its figures."""
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("removed", "lines", "masked", "languages")}
@@ -94,7 +102,7 @@ def _filter_shard(
     heuristics = Heuristics(settings.heuristics)
     with CorpusWriter(folder, schema) as filtered:
         for batch in shard.batches(rows=_BATCH):
-            rows = batch.to_pylist()
+            rows = [set_aside(row, came) for row in batch.to_pylist()] if came else batch.to_pylist()
             plain["read"] += len(rows)
             for row, reason in _judged(rows, settings, heuristics, counts):
                 if reason is not None:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from hornbook.corpus.by_source import counts_by_source
 from hornbook.corpus.grade.classifier import GRADES, Classifier, load
 from hornbook.corpus.grade.settings import EVERY_OTHER, GradeSettings
-from hornbook.documents import CorpusWriter, Shard, corpus_schema, merge, removed_schema, shards
+from hornbook.documents import (
+    CorpusWriter,
+    Shard,
+    corpus_schema,
+    merge,
+    removed_schema,
+    set_aside,
+    shards,
+    with_own_columns,
+)
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_file, digest_value
 from hornbook.progress import Progress
@@ -190,16 +199,15 @@ def _write_shard(shard: Shard, scores: Path, cutoffs: Cutoffs, schema: Any, fold
     import numpy as np
     import pyarrow as pa
 
-    if "score" in schema.names:
-        schema = schema.remove(schema.get_field_index("score"))
+    schema, came = with_own_columns(schema, [("score", pa.float64())])
     score_column = pa.field("score", pa.float64())
     given = iter(np.load(scores).tolist())
-    with CorpusWriter(folder, schema.append(score_column), removed_schema().append(score_column)) as graded:
+    with CorpusWriter(folder, schema, removed_schema().append(score_column)) as graded:
         for batch in shard.batches():
             for row in batch.to_pylist():
                 score = next(given)
                 if cutoffs(score, row["id"], row["source"] or ""):
-                    graded.keep({**row, "score": score})
+                    graded.keep({**set_aside(row, came), "score": score})
                 else:
                     graded.drop(row, LOW, score=score)
             advance(batch.num_rows)

@@ -185,7 +185,7 @@ def _read_files(items: Sequence[Item], settings: ReadSettings, folder: Path, adv
     the reason and more of the first of them.
     """
     figures: dict[str, dict[str, Any]] = {}
-    with CorpusWriter(folder, document_schema()) as corpus:
+    with CorpusWriter(folder, document_schema(), more=True) as corpus:
         for item in items:
             name = item.source.name
             if name not in figures:
@@ -266,7 +266,7 @@ def _rows(raw: Raw, source: Source, settings: ReadSettings) -> Iterator[Row]:
     found = chunks(raw.blocks, settings.maximum_characters, raw.kind) if source.split else iter(["".join(raw.blocks)])
     for text, path in _named(found, raw.path):
         if text.strip():
-            yield {"id": document_id(text), "text": text, "source": source.name, "path": path}
+            yield {"id": document_id(text), "text": text, "source": source.name, "path": path, **raw.columns}
 
 
 def _named(texts: Iterable[str], path: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
+from hornbook.corpus.read.raw import Bad, Raw, record, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError
 
@@ -64,12 +64,10 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
             break
         number += 1
         name = text_column(source.column, row)
-        if name is None:
-            yield Bad(f"{path}:{number}", "no text", f"no column {source.column or 'text or content'}")
-        elif isinstance(row[name], str) and len(row[name]) > settings.maximum_line:
+        if name is not None and isinstance(row[name], str) and len(row[name]) > settings.maximum_line:
             yield Bad(f"{path}:{number}", "too long", f"more than {settings.maximum_line:,} characters")
         else:
-            yield checked(row[name], f"{path}:{number}")
+            yield record(row, f"{path}:{number}", source)
     if number == 0:
         yield Bad(path, "empty")
 

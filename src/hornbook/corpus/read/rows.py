@@ -6,11 +6,13 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hornbook.corpus.read.charset import opened_text, text_encoding
+from hornbook.corpus.read.columns import kept_columns
 from hornbook.corpus.read.compression import CompressionError
 from hornbook.corpus.read.kinds import Found, ending
-from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
+from hornbook.corpus.read.raw import TEXT, Bad, Raw, checked, record, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, readable, table
 
@@ -25,7 +27,7 @@ def jsonl(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
         with opened_text(found) as stream:
             for one in json_lines(stream, settings.maximum_line):
                 number = one.number or number
-                yield _document(one, found.path, source.column)
+                yield _document(one, found.path, source)
     except CompressionError as error:
         yield Bad(found.path, error.reason, f"after line {number}: {error.detail}")
         return
@@ -41,7 +43,7 @@ def json(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw |
             for one in json_values(stream, settings.maximum_line):
                 ended = one.number is None
                 number = one.number or number
-                yield _document(one, found.path, source.column)
+                yield _document(one, found.path, source)
     except CompressionError as error:
         yield Bad(found.path, error.reason, f"after record {number}: {error.detail}")
         return
@@ -64,7 +66,7 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
             names = first.value if isinstance(first, Record) else []
             column = text_column(source.column, names)
             if column is None:
-                yield Bad(found.path, "no text", f"no column {source.column or 'text or content'} in its first line")
+                yield Bad(found.path, "no text", f"no column {source.column or TEXT} in its first line")
                 return
             for number, row in enumerate(rows, start=1):
                 path = f"{found.path}:{number}"
@@ -74,7 +76,7 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
                     told = f"{len(row.value)} fields under {len(names)} names"
                     yield Bad(path, "broken row", told, readable("\t".join(row.value)))
                 else:
-                    yield _field(row.value[names.index(column)], path)
+                    yield _row(dict(zip(names, row.value, strict=True)), column, path, source)
     except CompressionError as error:
         yield Bad(found.path, error.reason, f"after row {number}: {error.detail}")
         return
@@ -82,24 +84,24 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
         yield Bad(found.path, "empty")
 
 
-def _document(one: Record | Fault, file: str, column: str | None) -> Raw | Bad:
+def _document(one: Record | Fault, file: str, source: Source) -> Raw | Bad:
     """A JSON object's text as a document. A fault of the file as a whole has the file's path."""
     path = f"{file}:{one.number}" if one.number else file
     if isinstance(one, Fault):
         return Bad(path, one.reason, one.detail, one.text)
     if not isinstance(one.value, dict):
         return Bad(path, "broken JSON", "not an object", one.excerpt)
-    name = text_column(column, one.value)
-    if name is None:
-        return Bad(path, "no text", f"no column {column or 'text or content'}", one.excerpt)
-    return checked(one.value[name], path)
+    found = record(one.value, path, source)
+    return replace(found, text=one.excerpt) if isinstance(found, Bad) and not found.text else found
 
 
-def _field(text: str, path: str) -> Raw | Bad:
+def _row(fields: dict[str, str], column: str, path: str, source: Source) -> Raw | Bad:
+    text = fields[column]
     damaged = _NOT_UTF8.search(text)
     if damaged is not None:
         return Bad(path, "invalid UTF-8", f"at character {damaged.start()}", readable(text))
-    return checked(text.replace("\r\n", "\n"), path)
+    columns = kept_columns({name: value for name, value in fields.items() if value}, column, source.keep)
+    return checked(text.replace("\r\n", "\n"), path, columns)
 
 
 def _table_sample(found: Found, tsv: bool) -> tuple[str | None, bool]:

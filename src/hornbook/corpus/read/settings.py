@@ -26,7 +26,10 @@ class Source(Settings):
     path: str = Field(min_length=1, description="a file, a folder, an address, hf:NAME, python:source, ...")
     split: bool = Field(True, description="cut long documents into chunks; false keeps each whole")
     column: str | None = Field(
-        None, description="column of .jsonl and .parquet that holds the text; unset: text or content"
+        None, description="column of records that holds the text; unset: text, content or messages"
+    )
+    keep: tuple[str, ...] | None = Field(
+        None, description="other columns of records that documents keep; unset: all of them"
     )
     links: bool = Field(False, description="follow links that lead out of the source's folder")
     share: float = Field(

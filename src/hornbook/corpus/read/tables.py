@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.read.columns import kept_columns
 from hornbook.corpus.read.kinds import Found
-from hornbook.corpus.read.raw import Bad, Raw, checked, text_column
+from hornbook.corpus.read.raw import TEXT, Bad, Raw, checked, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.records import readable
 
@@ -32,13 +33,14 @@ def parquet(found: Found, source: Source, settings: ReadSettings) -> Iterator[Ra
     with file:
         name = text_column(source.column, file.schema_arrow.names)
         if name is None:
-            yield Bad(found.path, "no text", f"no column {source.column or 'text or content'}")
+            yield Bad(found.path, "no text", f"no column {source.column or TEXT}")
             return
+        wanted = _columns(file.schema_arrow, name, source)
         row = 0
         for group in range(file.num_row_groups):
-            batches = file.iter_batches(_BATCH, row_groups=[group], columns=[name], use_threads=False)
+            batches = file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False)
             try:
-                yield from _rows(batches, f"{found.path}:", row, settings.maximum_line)
+                yield from _rows(batches, name, f"{found.path}:", row, source, settings.maximum_line)
             except (pa.ArrowException, OSError) as error:
                 yield Bad(found.path, "corrupt parquet", f"row group {group + 1}: {_first_line(error)}")
             row += file.metadata.row_group(group).num_rows
@@ -53,19 +55,21 @@ def arrow(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
     with found.open() as stream:
         try:
             batches = _arrow_batches(stream)
-            name = text_column(source.column, next(batches).names)
+            schema = next(batches)
+            name = text_column(source.column, schema.names)
         except (pa.ArrowException, OSError) as error:
             yield Bad(found.path, "corrupt arrow", _first_line(error))
             return
         if name is None:
-            yield Bad(found.path, "no text", f"no column {source.column or 'text or content'}")
+            yield Bad(found.path, "no text", f"no column {source.column or TEXT}")
             return
+        wanted = _columns(schema, name, source)
         row = 0
         try:
             for batch in batches:
-                column = batch.select([name])
-                parts = (column.slice(start, _BATCH) for start in range(0, column.num_rows, _BATCH))
-                yield from _rows(parts, f"{found.path}:", row, settings.maximum_line)
+                chosen = batch.select(wanted)
+                parts = (chosen.slice(start, _BATCH) for start in range(0, chosen.num_rows, _BATCH))
+                yield from _rows(parts, name, f"{found.path}:", row, source, settings.maximum_line)
                 row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             yield Bad(found.path, "corrupt arrow", f"after row {row}: {_first_line(error)}")
@@ -91,10 +95,24 @@ def _arrow_batches(stream: Any) -> Iterator[Any]:
         yield from reader
 
 
-def _rows(batches: Any, prefix: str, row: int, maximum: int) -> Iterator[Raw | Bad]:
-    """The documents of record batches with one column."""
+def _columns(schema: Any, text: str, source: Source) -> list[str]:
+    """The columns that are read: the text, and what is kept beside it, but for what holds bytes, such as pictures."""
+    others = [
+        field.name
+        for field in schema
+        if field.name != text
+        and schema.names.count(field.name) == 1
+        and (source.keep is None or field.name in source.keep)
+        and "binary" not in str(field.type)
+    ]
+    return [text, *others]
+
+
+def _rows(batches: Any, name: str, prefix: str, row: int, source: Source, maximum: int) -> Iterator[Raw | Bad]:
+    """The documents of record batches whose column `name` holds the text."""
     for batch in batches:
-        for value in batch.column(0):
+        others = [(column, batch[column]) for column in batch.schema.names if column != name]
+        for at, value in enumerate(batch[name]):
             row += 1
             try:
                 text = value.as_py()
@@ -103,8 +121,19 @@ def _rows(batches: Any, prefix: str, row: int, maximum: int) -> Iterator[Raw | B
                 continue
             if isinstance(text, str) and len(text) > maximum:
                 yield Bad(f"{prefix}{row}", "too long", f"more than {maximum:,} characters", readable(text))
+            elif others:
+                columns = kept_columns({column: _value(values[at]) for column, values in others}, name, source.keep)
+                yield checked(text, f"{prefix}{row}", columns)
             else:
                 yield checked(text, f"{prefix}{row}")
+
+
+def _value(scalar: Any) -> Any:
+    """A value that stands beside a text; None for one that is damaged, or beyond what Python knows."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _first_line(error: Exception) -> str:
