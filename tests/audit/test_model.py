@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.audit import answers as module
 from hornbook.audit.answers import answered, checks_of
 from hornbook.audit.model import THRESHOLDS, Asking, audit_model, similarity, split
 from hornbook.audit.page import page
@@ -35,6 +36,9 @@ def test_which_function_is_asked_for() -> None:
     named = Item("c", "1", "Write double.", code=helper, checks="assert double(2) == 4\nassert double(help(1)) == 2")
     assert checks_of(named).entry == "double"
     assert checks_of(replace(named, checks="assert print(")).entry == ""
+    spaced = replace(named, code="import math\ndef help(x): return x\n@print\ndef  double (x ,y = 1) :return 2\n")
+    assert module._prompt(spaced) == 'def double(x, y=1):\n    """Write double."""\n'
+    assert module._prompt(replace(named, code="class C: pass")) == module._prompt(replace(named, checks="1")) == ""
     assert checks_of(replace(named, entry="help")).entry == "help"
     with Sandbox(allow_unisolated=True) as sandbox:
         assert judge(sandbox, checks_of(named), helper) == ""
@@ -123,7 +127,6 @@ def test_no_program_of_a_model_forges_a_pass(
     make_checkpoint: Callable[..., tuple[Any, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole way of `hornbook audit MODEL`, with a model that writes what it is told."""
-    from hornbook.audit import answers as module
     from hornbook.inference import generate
 
     broken = replace(DOUBLE, id="broken", checks="assert double(2) == 5")

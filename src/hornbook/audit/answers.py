@@ -81,27 +81,34 @@ def checks_of(item: Item) -> Checks:
 
 
 def _entry(item: Item) -> str:
-    """The function that is to be written: the one that is named, else the last one of the solution that tests call."""
-    if item.entry:
-        return item.entry
+    """The name of the function that is to be written; empty where it is not known."""
+    function = None if item.entry else _function(item)
+    return function.name if function else item.entry
+
+
+def _function(item: Item) -> ast.FunctionDef | None:
+    """The function of the solution that is named, or else the last one that the tests use."""
     try:
         solution, checks = ast.parse(item.code), ast.parse(item.checks)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    defined = [node.name for node in solution.body if isinstance(node, ast.FunctionDef)]
-    used = {node.id for node in ast.walk(checks) if isinstance(node, ast.Name)}
-    return next((name for name in reversed(defined) if name in used), "")
+        return None
+    names = {item.entry} if item.entry else {node.id for node in ast.walk(checks) if isinstance(node, ast.Name)}
+    functions = [node for node in solution.body if isinstance(node, ast.FunctionDef)]
+    return next((function for function in reversed(functions) if function.name in names), None)
 
 
 def _prompt(item: Item) -> str:
-    """What a model goes on from: a function's head and docstring, or, for a task in words, a comment and a head; empty
-    where it is not known which function is asked for.
+    """What a model goes on from: a function's head and docstring, or, for a task in words, the head of the solution's
+    function and the task; empty where it is not known which function is asked for.
     """
     if "def " in item.question:
         return item.question if _entry(item) else ""
-    begins = f"def {_entry(item)}("
-    head = next((line for line in item.code.replace("\r", "").split("\n") if line.startswith(begins)), "")
-    return f'{head.rstrip()}\n    """{item.question.strip()}"""\n' if head else ""
+    function = _function(item)
+    if function is None:
+        return ""
+    function.body, function.decorator_list = [ast.Pass()], []
+    head = ast.unparse(function).rsplit("\n", 1)[0]
+    return f'{head}\n    """{item.question.strip()}"""\n'
 
 
 def _choose(
