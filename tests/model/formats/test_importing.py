@@ -16,14 +16,17 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from typer.testing import CliRunner
 
 from hornbook import cli
 from hornbook.errors import UserError
 from hornbook.model import open_model
+from hornbook.model.formats import gguf as gguf_files
 from hornbook.model.formats import importing
-from hornbook.model.formats.contents import ImportSettings
+from hornbook.model.formats.contents import ImportSettings, ModelFile
 from hornbook.progress import Progress
 from hornbook.runs import manifest
 
@@ -191,6 +194,24 @@ def test_a_file_that_is_cut_short_leaves_nothing(file: Path, tmp_path: Path) -> 
     before = set(tmp_path.iterdir())
     assert "is damaged or cut short: it ends within the tensor" in failure(file, "--into", tmp_path / "out")
     assert set(tmp_path.iterdir()) == before
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flips=st.lists(st.tuples(st.integers(0, 5700), st.integers(0, 7)), min_size=1, max_size=3))
+def test_flipped_bits_in_a_whole_files_header_are_read_or_refused(
+    flips: list[tuple[int, int]], file: Path, tmp_path: Path
+) -> None:
+    """Sizes, factors, tokens, merges, types: whatever they become, it is a model or one line."""
+    data = bytearray(file.read_bytes())
+    for at, bit in flips:
+        data[at] ^= 1 << bit
+    flipped = tmp_path / "flipped.gguf"
+    flipped.write_bytes(data)
+    try:
+        contents = gguf_files.read(ModelFile(flipped, str(flipped), 0, len(data)), ImportSettings())
+        contents.tensors["model.norm.weight"].make()
+    except UserError as error:
+        assert "\n" not in str(error)
 
 
 SLOW = """

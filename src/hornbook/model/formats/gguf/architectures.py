@@ -106,13 +106,17 @@ def family_of(header: Header) -> Family:
 def config_of(header: Header, family: Family) -> ModelConfig:
     """The configuration of the model. Raises UserError that names the key that is missing or not supported."""
     arch = str(header.get("general.architecture"))
-    for name in ("token_embd.weight", "blk.0.ffn_down.weight"):
-        if len(header.tensors[name].shape if name in header.tensors else ()) != 2:
-            header.refuse(f"it lacks the matrix {name}; a file of a whole model is needed")
     width, heads = header.whole(f"{arch}.embedding_length"), header.whole(f"{arch}.attention.head_count")
     if not heads or not width:
         header.refuse(f"{arch}.attention.head_count is {heads} and {arch}.embedding_length {width}")
     size = header.whole(f"{arch}.attention.key_length", width // heads)
+    # Before a model of these sizes is laid out, which could be larger than numbers are.
+    for name, columns in (("token_embd", width), ("blk.0.attn_output", heads * size), ("blk.0.ffn_down", None)):
+        shape = header.tensors[f"{name}.weight"].shape if f"{name}.weight" in header.tensors else ()
+        if len(shape) != 2:
+            header.refuse(f"it lacks the matrix {name}.weight; a file of a whole model is needed")
+        if columns not in (None, shape[1]):
+            header.refuse(f"the tensor {name}.weight is {shape}, the file's keys ask for {columns} columns")
     if header.whole(f"{arch}.attention.value_length", size) != size:
         header.refuse(f"{arch}.attention.key_length and value_length differ, which is not supported")
     turned = header.whole(f"{arch}.rope.dimension_count", size)
