@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import warnings
@@ -147,3 +148,53 @@ def test_as_a_module() -> None:
 def test_a_message_shows_control_characters_of_what_it_names(capsys: Captured) -> None:
     assert call("report", "no\x1b[2J\x07where") == 2
     assert capsys.readouterr().err.startswith("error: no\\x1b[2J\\x07where is not a run")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "run/state.pt"), "run/state.pt: the disk is full; make room"),
+        (OSError(errno.EROFS, "Read-only file system", "a[/b]"), "a[/b]: the disk can only be read; name another"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\x1b"), "a\\x1b: Permission denied"),
+        (OSError("Error writing bytes. Detail: No space left on device"), "the disk is full; make room"),
+        (MemoryError(), "there is not enough memory; a smaller batch"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "there is not enough memory"),
+    ],
+    ids=lambda one: "" if isinstance(one, str) else type(one).__name__,
+)
+def test_what_the_system_refuses_is_one_line(
+    error: Exception, told: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call("recipes") == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {told}")
+    assert err.count("\n") == 1
+
+
+def test_names_with_brackets(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "[/b]").mkdir(parents=True)
+    (tmp_path / "[/b]" / "a.txt").write_text("One sentence of a few words is here.")
+    assert call("read", "texts=[/b]", "--into", "[red]x[/b]") == 0
+    assert "The corpus: [red]x[/b]" in capsys.readouterr().out
+    assert call("verify", "[red]x[/b]") == 0
+    assert "b]: 2 files" in capsys.readouterr().out
+    assert call("run", "pocket", "--dry-run", "--into", "[/b]") == 0
+    assert "[/b]: what would run" in capsys.readouterr().out
+
+
+def test_a_folder_in_a_stages_place_is_one_line(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "03-write").mkdir()
+    (tmp_path / "03-write" / "novel.md").write_text("mine")
+    (tmp_path / ".config.old").mkdir()
+    (tmp_path / ".config.old" / "f").write_text("mine")
+    assert call("run", "pocket", "--until", "write", "--into", str(tmp_path), "--without-isolation") == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"{tmp_path / '03-write'} is not Hornbook's" in err
+    assert (tmp_path / "03-write" / "novel.md").read_text() == "mine"
+    assert (tmp_path / ".config.old" / "f").read_text() == "mine"

@@ -10,6 +10,7 @@ from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.library import run_recipe, train_on_texts
 from hornbook.recipe import load, locate
+from hornbook.runs import code
 
 TINY = {"sources.0.path": "teacher:stories#20"}
 
@@ -46,3 +47,35 @@ def test_too_few_texts_are_told_and_their_file_is_touched_only_when_they_change(
     with pytest.raises(UserError, match="do not fill"):
         train_on_texts(iter(texts), tmp_path, settings=settings)
     assert (tmp_path / "texts.jsonl").stat().st_mtime_ns == before
+
+
+def test_what_other_settings_made_is_kept_unless_told(tmp_path: Path) -> None:
+    run_recipe("stories", tmp_path / "run", TINY, until="texts")
+    made = (tmp_path / "run" / "01-texts" / "manifest.json").read_bytes()
+    with pytest.raises(UserError, match=r'texts \(.*seed 1 → 2.*of work: give changed_settings="redo"'):
+        run_recipe("stories", tmp_path / "run", TINY | {"seed": 2}, until="texts")
+    assert (tmp_path / "run" / "01-texts" / "manifest.json").read_bytes() == made
+    found = run_recipe("stories", tmp_path / "run", TINY | {"seed": 2}, until="texts", changed_settings="redo")
+    assert not found["texts"].before
+
+
+def test_what_other_code_made_is_kept_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_recipe("stories", tmp_path / "run", TINY, until="texts")
+    monkeypatch.setattr(code, "_digest", lambda module: "other")
+    with pytest.raises(UserError, match='give changed_code="redo" or changed_code="keep"'):
+        run_recipe("stories", tmp_path / "run", TINY, until="texts")
+    assert run_recipe("stories", tmp_path / "run", TINY, until="texts", changed_code="keep")["texts"].before
+    assert not run_recipe("stories", tmp_path / "run", TINY, until="texts", changed_code="redo")["texts"].before
+
+
+def test_a_run_goes_on_from_the_recipe_that_it_keeps(tmp_path: Path) -> None:
+    run_recipe("stories", tmp_path / "run", TINY | {"seed": 2}, until="texts")
+    found = run_recipe(tmp_path / "run" / "recipe.toml", tmp_path / "run", until="texts")
+    assert found["texts"].before
+
+
+def test_a_file_of_the_users_is_not_taken_for_the_texts(tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text("mine")
+    with pytest.raises(UserError, match=r"texts.jsonl is there already"):
+        train_on_texts(["one"], tmp_path)
+    assert (tmp_path / "texts.jsonl").read_text() == "mine"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.recipe import BUILT_IN, available, load, locate
+from hornbook.recipe import BUILT_IN, available, base_of, load, locate, text_of
 
 POCKET = available()["pocket"]
 
@@ -122,3 +122,21 @@ def test_locate(tmp_path: Path) -> None:
         locate("pokcet")
     with pytest.raises(UserError, match="no recipe file"):
         locate(str(tmp_path / "other.toml"))
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_recipe_written_down_is_the_same(name: str, tmp_path: Path) -> None:
+    """As a run keeps it: in another folder, with paths that start where they did."""
+    recipe = load(available()[name], ["seed=7"])
+    folder = tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "recipe.toml").write_text(text_of(recipe, tmp_path, folder))
+    again = load(folder / "recipe.toml")
+    assert again.model_dump(exclude={"relative_to"}) == recipe.model_dump(exclude={"relative_to"})
+    assert base_of(folder / "recipe.toml", again).resolve() == tmp_path.resolve()
+
+
+@pytest.mark.parametrize("key", ["width", "vocabulary", "layers", "mlp_width", "context", "heads"])
+def test_sizes_that_no_model_has(key: str) -> None:
+    with pytest.raises(UserError, match=rf"model\.{key}: .*less than or equal to"):
+        load(locate("pocket")[1], [f"model.{key}={2**40}"])

@@ -247,6 +247,22 @@ def test_evaluate(finished: Path, capsys: Captured) -> None:
     assert found["scores"]["completion"]["of"] == stored["scores"]["completion"]["of"]
     assert found["scores"]["pass_at_1"] == stored["scores"]["pass_at_1"]
     assert [one["id"] for one in found["chat"]] == [one["id"] for one in stored["chat"]]
+    few = ["evaluate.problems=2", "new_tokens=4"]
+    assert hornbook("evaluate", model, *few, "--problems", problems, "--json", "--without-isolation") == 0
+    assert len(json.loads(capsys.readouterr().out)["chat"]) == 2
+
+
+def test_verify(finished: Path, capsys: Captured) -> None:
+    assert hornbook("verify", str(finished)) == 0
+    assert "Everything is as it was written." in capsys.readouterr().out
+    [file] = (finished / "06-pretrain" / "phase2").glob("model.safetensors")
+    content = file.read_bytes()
+    try:
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert hornbook("verify", str(finished)) == 1
+        assert "phase2/model.safetensors has other contents than were written" in capsys.readouterr().out
+    finally:
+        file.write_bytes(content)
 
 
 def test_a_dry_run_of_what_is_done(finished: Path, recipe: Path, capsys: Captured) -> None:

@@ -14,7 +14,14 @@ from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
-QUICK = ["population=4", "iterations=1", "mutations=1", "crossovers=1", "parents=2", "documents=2"]
+QUICK = [
+    "longrope.search.population=4",
+    "search.iterations=1",
+    "mutations=1",
+    "crossovers=1",
+    "parents=2",
+    "documents=2",
+]
 
 
 @pytest.fixture

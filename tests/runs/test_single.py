@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,3 +125,96 @@ def test_a_given_list_goes_on_from_the_one_that_is_there() -> None:
     start = CountStageSettings(count=CountSettings(words=("a",)), seed=7)
     found = settings_of(COUNT, {"words": ["b"]}, ["times=2"], start=start)
     assert (found.count.words, found.count.times, found.seed) == (("a", "b"), 2, 7)
+
+
+def test_what_is_not_ours_stays(text: Path, tmp_path: Path) -> None:
+    """Beside the folder that is made, in its place, and in it."""
+    names = (
+        ".made.7.tmp",
+        ".made.partial.7.old/f",
+        ".made.lock",
+        "made.old/f",
+        "scratch/state.pt",
+        ".lock",
+        ".x.old/f",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    run_stage(COUNT, tmp_path / "made", text=text)
+    (tmp_path / "made" / "notes").write_text("mine")
+    with pytest.raises(UserError, match=r"made/notes is not Hornbook's, and made is to be made again"):
+        run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text, force=True)
+    (tmp_path / "made" / "notes").rename(tmp_path / "notes")
+    run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text, force=True)
+    assert [(tmp_path / name).read_text() for name in (*names, "notes")] == ["mine"] * (len(names) + 1)
+    for name in (".other.partial", ".other.hornbook.lock"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").write_text("mine")
+        with pytest.raises(UserError, match=f"{name} is no"):
+            run_stage(COUNT, tmp_path / "other", text=text)
+        assert (tmp_path / name / "f").read_text() == "mine"
+        (tmp_path / name / "f").unlink()
+        (tmp_path / name).rmdir()
+
+
+def test_an_input_that_is_not_what_was_written_is_not_read(text: Path, tmp_path: Path) -> None:
+    first = run_stage(COUNT, tmp_path / "first", text=text).folder
+    (first / "text.txt").write_text("more of mine")  # beside what was written: another input, no damage
+    assert run_stage(COUNT, tmp_path / "second", text=first).figures["letters"] == 12
+    (first / "found.json").write_text("{}")
+    with pytest.raises(
+        UserError, match=r"first/found.json is not what `hornbook count` wrote: make it again; or, where"
+    ):
+        run_stage(COUNT, tmp_path / "third", text=first)
+    (first / "manifest.json").unlink()
+    run_stage(COUNT, tmp_path / "third", text=first)
+
+
+def test_a_file_of_another_size_is_made_again(text: Path, tmp_path: Path) -> None:
+    made = run_stage(COUNT, tmp_path / "made", text=text)
+    (made.folder / "found.json").write_text("")
+    assert not run_stage(COUNT, tmp_path / "made", text=text).before
+    assert run_stage(COUNT, tmp_path / "made", text=text).before
+
+
+def test_what_other_code_made_is_made_again_or_kept(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stage(COUNT, tmp_path / "made", text=text)
+    monkeypatch.setattr("hornbook.runs.single.code_digest", lambda module: "other")
+    with pytest.raises(UserError, match=r"another version made .*--changed-code redo, or .*--changed-code keep"):
+        run_stage(COUNT, tmp_path / "made", text=text)
+    assert run_stage(COUNT, tmp_path / "made", text=text, changed_code="keep").before
+    assert not run_stage(COUNT, tmp_path / "made", text=text, changed_code="redo").before
+
+
+def test_what_was_begun_with_other_settings_is_kept_unless_forced(text: Path, tmp_path: Path) -> None:
+    class Kill(BaseException):
+        """Nothing catches it."""
+
+    def kill(work: Work[CountStageSettings]) -> dict[str, Any]:
+        write_text(work.into / "scratch" / "state", "half")
+        raise Kill
+
+    with pytest.raises(Kill):
+        run_stage(replace(COUNT, run=kill), tmp_path / "made", text=text)
+    with pytest.raises(UserError, match=r"made was begun with times 1 → 2 \(\d+ s of work\)"):
+        run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text)
+    assert (tmp_path / ".made.partial" / "scratch" / "state").is_file()
+    assert run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text, force=True).figures["letters"] == 6
+
+
+def test_a_full_disk_keeps_what_is_done_and_leaves_no_half(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            run_stage(COUNT, tmp_path / "made", text=text)
+    assert [path.name for path in (tmp_path / ".made.partial").rglob("*") if path.is_file()] == []
+    run_stage(COUNT, tmp_path / "made", text=text)
+    assert {path.name for path in tmp_path.iterdir()} == {"text", "made"}

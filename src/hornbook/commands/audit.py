@@ -13,7 +13,7 @@ from rich.markup import escape
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
-from hornbook.files import write_json, write_text
+from hornbook.files import read_json, write_json, write_text
 from hornbook.machine import Precision, dtype
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
@@ -205,9 +205,17 @@ def _show_vectors(embedder: EndpointEmbedder, corpus: Path, items: list[Item]) -
 
 def _free(into: Path) -> None:
     """Refuse a folder that holds something else than an audit, before the work begins."""
-    if into.is_dir() and any(into.iterdir()) and not (into / "audit.json").is_file():
+    if into.is_dir() and any(into.iterdir()) and not _is_audit(into / "audit.json"):
         raise UserError(f"{into} holds something else than an audit; name another folder with --into")
     writable(into)
+
+
+def _is_audit(file: Path) -> bool:
+    try:
+        found = read_json(file)
+    except UserError:
+        return False
+    return isinstance(found, dict) and found.keys() == {"corpus", "model"}
 
 
 def _write(into: Path, what: str, against: Path, found: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:

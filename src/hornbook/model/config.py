@@ -95,14 +95,14 @@ class ModelConfig(Settings):
         None, description="the published format of its checkpoints, a model_type; the first that holds it unless given"
     )
 
-    vocabulary: int = Field(1024, ge=1, description="number of token ids")
-    layers: int = Field(4, ge=1)
-    width: int = Field(128, ge=1, description="size of a token's vector (hidden_size)")
-    heads: int = Field(4, ge=1, description="query heads")
+    vocabulary: int = Field(1024, ge=1, le=1 << 24, description="number of token ids")
+    layers: int = Field(4, ge=1, le=1 << 16)
+    width: int = Field(128, ge=1, le=1 << 20, description="size of a token's vector (hidden_size)")
+    heads: int = Field(4, ge=1, le=1 << 16, description="query heads")
     kv_heads: int | None = Field(None, ge=1, description="key/value heads; as many as query heads unless given")
-    head_dim: int | None = Field(None, ge=1, description="size of a head's vectors; width / heads unless given")
-    mlp_width: int = Field(384, ge=1, description="inner size of the MLP (intermediate_size)")
-    context: int = Field(128, ge=1, description="longest sequence in tokens (max_position_embeddings)")
+    head_dim: int | None = Field(None, ge=1, le=1 << 20, description="size of a head's vectors; else width / heads")
+    mlp_width: int = Field(384, ge=1, le=1 << 22, description="inner size of the MLP (intermediate_size)")
+    context: int = Field(128, ge=1, le=1 << 32, description="longest sequence in tokens (max_position_embeddings)")
 
     norm: Literal["rms", "layer"] = "rms"
     norm_epsilon: float = Field(1e-5, gt=0, allow_inf_nan=False)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _UNTRAINED = Path("training", "untrained_tokens.json")
 
 
+_TRAINED_BYTES = 12  # of a parameter, at least: itself, its gradient, the mean of its gradients
+
+
 class PretrainSettings(TrainSettings):
     """Two sequential phases over one learning-rate schedule: phi-3's recipe."""
 
@@ -54,7 +57,7 @@ def pretrain(
     """
     import torch
 
-    from hornbook.machine import choose
+    from hornbook.machine import choose, memory
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
@@ -63,6 +66,12 @@ def pretrain(
     tokenizer = Tokenizer(tokens / "tokenizer")
     machine = choose(settings.precision, settings.compile)
     progress.say(escape(f"  computing on {machine.why}"))
+    needed, there = _TRAINED_BYTES * config.parameters(), memory()
+    if there is not None and machine.device == "cpu" and needed > there:
+        raise UserError(
+            f"a model of {config.parameters():,} parameters takes {needed / 1e9:,.0f} GB to train (weights, gradients "
+            f"and an optimiser's means in fp32); this machine has {there / 1e9:,.0f} GB"
+        )
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
     phases: dict[str, NextToken] = {}

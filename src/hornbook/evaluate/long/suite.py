@@ -16,7 +16,7 @@ from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.synthetic import noise, prose
 from hornbook.evaluate.long.tasks import TASKS, Materials
-from hornbook.files import digest_file, digest_value, keep, kept, write_json, write_text
+from hornbook.files import digest_file, digest_value, keep, kept, read_json, write_json, write_text
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def run_suite(
     about: what else the figures shall say of it.
     """
     lengths = settings.lengths_for(context)
+    _ours(into)
     materials = gather(settings, prompter)
     made_from = _key(settings, materials, identity)
     plan = grid(settings, lengths)
@@ -157,6 +158,18 @@ def _key(settings: LongSettings, materials: Materials, identity: str) -> str:
             "questions": digest_file(settings.questions) if settings.questions else None,
         }
     )
+
+
+def _ours(into: Path) -> None:
+    """Raise UserError where results of something else lie in the place of ours."""
+    place = into / RESULTS
+    if place.exists():
+        try:
+            found = read_json(place)
+        except UserError:
+            found = None
+        if not isinstance(found, dict) or found.get("suite") != "long":
+            raise UserError(f"{place} is there already and holds something else; name another folder with --into")
 
 
 def _not_asked(settings: LongSettings) -> list[dict[str, Any]]:

@@ -1,0 +1,61 @@
+"""Settings: what is wrong is told with the nearest right key, and what decides a result is told from what does not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from hornbook.errors import UserError
+from hornbook.settings import SAME_RESULT, Settings, apply, deciding, validated
+
+
+class Part(Settings):
+    share: float = 1.0
+    often: Annotated[int, SAME_RESULT] = 1
+
+
+class Whole(Settings):
+    seed: int = 1
+    part: Part = Part()
+    perhaps: Part | None = None
+    parts: tuple[Part, ...] = ()
+    named: dict[str, Part] = Field({})
+    batch: Annotated[int | None, SAME_RESULT] = None
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"sede": 2}, "sede is not a setting (did you mean 'seed'?)"),
+        ({"part": {"shar": 2}}, "part.shar is not a setting (did you mean 'share'?)"),
+        ({"perhaps": {"shar": 2}}, "perhaps.shar is not a setting (did you mean 'share'?)"),
+        ({"parts": [{}, {"shar": 2}]}, "parts.1.shar is not a setting (did you mean 'share'?)"),
+        ({"named": {"a": {"shar": 2}}}, "named.a.shar is not a setting (did you mean 'share'?)"),
+        ({"named": {"seed": {"shar": 2}}}, "named.seed.shar is not a setting (did you mean 'share'?)"),
+    ],
+)
+def test_unknown_keys_wherever_they_are(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        validated(Whole, values, "whole")
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "{a=" * 100_000])
+def test_values_nested_too_deep(value: str) -> None:
+    with pytest.raises(UserError, match="nested too deep"):
+        apply({}, f"seed={value}")
+
+
+def test_what_changes_no_result_does_not_decide() -> None:
+    settings = Whole(batch=4, part=Part(often=9), perhaps=Part(share=0.5))
+    told = deciding(settings)
+    assert told == {
+        "seed": 1,
+        "part": {"share": 1.0},
+        "perhaps": {"share": 0.5},
+        "parts": [],
+        "named": {},
+    }
+    assert deciding(Whole(part=Part(share=0.5))) != deciding(Whole())
