@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
 import tarfile
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,11 +141,11 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> None:
     }
     starts = {
         "README.md": "is not .jsonl, .json, .csv or .tsv",
-        "broken.jsonl.gz": "can't be read: ",
+        "broken.jsonl.gz": "can't be read to its end: cut off",
         "gone.json": "is not a regular file",
         "linked": "is a link to a folder",
         "mmlu.tar.gz, LICENSE": "is not .jsonl, .json, .csv or .tsv",
-        "mmlu.tar.gz, test/b.csv": "is not valid UTF-8: invalid start byte at byte 0",
+        "mmlu.tar.gz, test/b.csv": "line 1 is not valid UTF-8: byte 0xFF",
         "part.jsonl": "lacks 3 of 4 records: line 1 is not valid JSON",
         "quiz.csv": "lacks 2 of 3 records: line 2 is not a question, its choices and a letter",
     }
@@ -153,6 +157,71 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path: Path) -> None:
     assert (len(alone.items), alone.incomplete) == (1, ("part.jsonl",))
 
 
+@pytest.mark.parametrize("name", ["b.jsonl", "b.json", "b.jsonl.gz", "b.jsonl.zst", "b.jsonl.bz2", "b.csv", "b.zip"])
+def test_one_bad_record_costs_itself(tmp_path: Path, name: str) -> None:
+    rows = [f'{{"question": "How many are {n} and {n}?", "answer": "{2 * n}"}}'.encode() for n in range(20)]
+    rows[7] = rows[7].replace(b"How", b"How\xff")
+    data = b"[" + b", ".join(rows) + b"]" if name == "b.json" else b"\n".join(rows)
+    if name == "b.csv":
+        data = b"question,answer\n" + b"\n".join(b"How%b many?,%d" % (b"\xff" * (n == 7), n) for n in range(20))
+    if name == "b.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("b/b.jsonl", data)
+    else:
+        pack = {".gz": gzip.compress, ".zst": zstd.compress, ".bz2": bz2.compress}.get(Path(name).suffix, bytes)
+        (tmp_path / name).write_bytes(pack(data))
+    found = load_benchmarks(tmp_path / name)
+    assert [len(one.items) for one in found] == [19]
+    (told,) = found.left_out.values()
+    assert told.startswith("lacks 1 of 20 records: ")
+    assert "is not valid UTF-8" in told
+
+
+def test_what_is_before_damage_is_used(tmp_path: Path) -> None:
+    data = "".join(json.dumps({**GSM, "number": n**9}) + "\n" for n in range(2_000)).encode()
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(data)[:-9])
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name in ("a.jsonl", "b.jsonl"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    (tmp_path / "c.tar.gz").write_bytes(archive.getvalue()[:-2_000])
+    found = load_benchmarks(tmp_path)
+    counts = {one.name: len(one.items) for one in found}
+    assert counts["a"] > 1_900
+    assert counts["c"] >= 2_000
+    assert all("can't be read" in told for told in found.left_out.values())
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl", "a.tar.gz", "a.zip"])
+def test_what_is_too_large_is_named_and_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("hornbook.corpus.decontaminate.files._LARGEST", 1 << 20)
+    large = b" " * (50 << 20)
+    if name == "a.tar.gz":
+        with tarfile.open(tmp_path / name, "w:gz", compresslevel=1) as tar:
+            for member, data in (("a.jsonl", large), ("b.jsonl", json.dumps(GSM).encode())):
+                entry = tarfile.TarInfo(member)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    elif name == "a.zip":
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.jsonl", large)
+            archive.writestr("b.jsonl", json.dumps(GSM))
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(large, 1) if name.endswith(".gz") else large)
+        write(tmp_path / "b.jsonl", [GSM])
+    del large
+    tracemalloc.start()
+    found = load_benchmarks(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(len(one.items) for one in found) == 1
+    (told,) = found.left_out.values()
+    assert told == "holds more than 1,048,576 bytes, too many for a benchmark"
+    assert peak < 10 << 20
+
+
 def test_the_first_files_left_out_are_said(heard: Any) -> None:
     say_left_out({f"b/{number}.txt": "is [not] it" for number in range(7)}, heard)
     assert heard.lines[0] == "  benchmarks: b/0.txt is \\[not] it, left out"
@@ -162,7 +231,10 @@ def test_the_first_files_left_out_are_said(heard: Any) -> None:
     assert heard.lines == []
 
 
-@given(st.binary(max_size=200), st.sampled_from([".jsonl", ".json", ".csv", ".tsv", ".jsonl.gz", ".tar.gz", ".txt"]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([".jsonl", ".json", ".csv", ".tsv", ".jsonl.gz", ".tar.gz", ".zip", ".txt"]),
+)
 def test_any_bytes_are_used_or_named(tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str) -> None:
     folder = tmp_path_factory.mktemp("bytes")
     write(folder / "good.jsonl", [GSM])

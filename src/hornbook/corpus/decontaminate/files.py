@@ -1,30 +1,37 @@
 """The records in the files of a folder, and what in them can't be used.
 
-Files are JSON lines, JSON, CSV or TSV, plain, gzipped, or in a .tar.gz. Nothing is passed over in silence but hidden
-names: a file of another kind and a line that is broken are faults, with a reason.
+Files are JSON lines, JSON, CSV or TSV, plain, packed, or in a .tar or .zip. Nothing is passed over in silence but
+hidden names: a file of another kind, a line that is broken and what is too large for a benchmark are faults, with a
+reason.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import tarfile
+import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hornbook import records
+from hornbook.corpus.read.compression import Unpacked
+from hornbook.corpus.read.kinds import CONTAINERS, ending
 from hornbook.records import Fault
 
 KINDS = ".jsonl, .json, .csv or .tsv"
-_ENDINGS = (".jsonl", ".json", ".csv", ".tsv")
-_ARCHIVES = (".tar.gz", ".tgz", ".tar")
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+_LARGEST = 1 << 28  # bytes of a file of a benchmark, unpacked; those of an archive together may have four times as many
 _LETTERS = "ABCDEFGHIJ"
 _FIELD = 1 << 17  # characters of a line or a field of a table
-_DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError)
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error),
+    *(tarfile.TarError, zipfile.BadZipFile),
+)
 
 Record = Mapping[str, Any]
 
@@ -54,22 +61,34 @@ def contents(folder: Path, names: Collection[str]) -> Iterator[Content]:
     root = folder.parent if folder.is_file() else folder
     for path, fault in _walk(folder):
         place = _spelled(path.relative_to(folder.parent))
-        bare = path.name.removesuffix(".gz")
+        kind, compression = ending(path.name)
         if fault:
             yield Content("", place, faults=(fault,))
-        elif path.name.endswith(_ARCHIVES):
+        elif kind in CONTAINERS:
             yield from _archived(path, place, names)
-        elif not bare.endswith(_ENDINGS):
+        elif kind not in _ENDINGS:
             yield Content("", place, faults=(f"is not {KINDS}",))
         else:
+            bare = path.name[: len(path.name) - len(compression)]
             name = _spelled(path.relative_to(root).with_name(bare.rsplit(".", 1)[0]))
             try:
-                data = path.read_bytes()
-                data = gzip.decompress(data) if path.name.endswith(".gz") else data
-            except _DAMAGED as error:
+                with path.open("rb") as stream:
+                    data, damage = _taken(stream, compression, _LARGEST)
+            except (*_DAMAGED, _FaultError) as error:
                 yield Content(name, place, faults=(_unread(error),))
             else:
-                yield _content(name, place, bare, data, names)
+                yield _content(name, place, kind, data, names, damage)
+
+
+def _taken(stream: BinaryIO, compression: str, most: int) -> tuple[bytes, str]:
+    """What a file holds, unpacked, as far as it can be, and what ends it if that is not its end. Raises _FaultError."""
+    unpacked = Unpacked(stream, compression) if compression else None
+    data = (io.BufferedReader(unpacked) if unpacked else stream).read(most + 1)
+    if len(data) > most:
+        raise _too_large(most)
+    if unpacked is None or unpacked.damage is None:
+        return data, ""
+    return data, f"can't be read{' to its end' if data else ''}: {unpacked.damage.detail}"
 
 
 def _walk(folder: Path) -> list[tuple[Path, str]]:
@@ -89,39 +108,84 @@ def _walk(folder: Path) -> list[tuple[Path, str]]:
     return sorted(found)
 
 
+def _too_large(most: int) -> _FaultError:
+    return _FaultError(f"holds more than {most:,} bytes, too many for a benchmark")
+
+
 def _archived(path: Path, place: str, names: Collection[str]) -> Iterator[Content]:
-    """The files of an archive; those of a folder in it are one benchmark."""
+    """The files of an archive, in the order of their names; those of a folder in it are one benchmark."""
     stem = path.name.split(".")[0]
+    found: list[tuple[str, Content]] = []
+    left = 4 * _LARGEST
+    damage: str | None = None
     try:
-        with tarfile.open(path) as archive:
-            for member in sorted(archive.getmembers(), key=lambda member: member.name):
-                inside = PurePosixPath(member.name)
-                if member.isdir() or any(part.startswith(".") for part in inside.parts if part != "."):
-                    continue
+        for member in _members(path):
+            inside = PurePosixPath(member.name)
+            if any(part.startswith(".") for part in inside.parts if part != "."):
+                continue
+            kind, compression = ending(member.name)
+            where = f"{place}, {inside}"
+            if kind not in _ENDINGS:
+                content = Content("", where, faults=(f"is not {KINDS}",))
+            else:
                 name = "/".join([stem, *(part for part in inside.parent.parts if part not in (".", stem))])
-                where = f"{place}, {inside}"
-                if not member.name.endswith(_ENDINGS):
-                    yield Content("", where, faults=(f"is not {KINDS}",))
-                    continue
                 try:
-                    content = archive.extractfile(member) if member.isfile() else None
-                    data = content.read() if content is not None else None
-                except _DAMAGED as error:
-                    yield Content(name, where, faults=(_unread(error),))
-                    continue
-                if data is None:
-                    yield Content(name, where, faults=("is not a regular file",))
-                else:
-                    yield _content(name, where, member.name, data, names)
+                    if member.open is None:
+                        raise _FaultError("is not a regular file")
+                    if member.size > min(left, _LARGEST):
+                        raise _too_large(min(left, _LARGEST))
+                    with member.open() as stream:
+                        data, cut = _taken(stream, compression, min(left, _LARGEST))
+                    left -= len(data)
+                    content = _content(name, where, kind, data, names, cut)
+                except (*_DAMAGED, _FaultError) as error:
+                    content = Content(name, where, faults=(_unread(error),))
+            found.append((member.name, content))
     except _DAMAGED as error:
-        yield Content(stem, place, faults=(_unread(error),))
+        damage = _unread(error)
+    yield from (content for _, content in sorted(found, key=lambda one: one[0]))
+    if damage is not None:
+        yield Content(stem, place, faults=(damage,))
 
 
-def _content(benchmark: str, place: str, file: str, data: bytes, names: Collection[str]) -> Content:
+def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    return cast(BinaryIO, archive.open(info))
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file in an archive; what is not a regular one can't be opened."""
+
+    name: str
+    size: int
+    open: Callable[[], BinaryIO] | None
+
+
+def _members(path: Path) -> Iterator[_Member]:
+    """The files of an archive but for folders, as they stand in it."""
+    kind, compression = ending(path.name)
+    with path.open("rb") as stream:
+        if kind == ".zip":
+            with zipfile.ZipFile(stream) as packed:
+                for info in packed.infolist():
+                    if not info.is_dir():
+                        yield _Member(info.filename, info.file_size, partial(_open, packed, info))
+            return
+        unpacked = Unpacked(stream, compression) if compression else None
+        with tarfile.open(fileobj=io.BufferedReader(unpacked) if unpacked else stream, mode="r|") as archive:
+            for member in archive:
+                if not member.isdir():
+                    file = archive.extractfile(member) if member.isfile() else None
+                    yield _Member(member.name, member.size, None if file is None else partial(cast, BinaryIO, file))
+        if unpacked is not None and unpacked.damage is not None:
+            raise OSError(None, unpacked.damage.detail)
+
+
+def _content(benchmark: str, place: str, kind: str, data: bytes, names: Collection[str], damage: str) -> Content:
     found: list[tuple[int, Record]] = []
-    faults: list[str] = []
+    faults: list[str] = [damage] if damage else []
     try:
-        for number, record in enumerate(_records(file, _utf8(data), names), start=1):
+        for number, record in enumerate(_records(kind, data, names), start=1):
             if isinstance(record, str):
                 faults.append(record)
             else:
@@ -133,16 +197,21 @@ def _content(benchmark: str, place: str, file: str, data: bytes, names: Collecti
     return Content(benchmark, place, tuple(found), tuple(faults))
 
 
-def _records(file: str, data: bytes, names: Collection[str]) -> Iterator[Record | str]:
+def _records(kind: str, data: bytes, names: Collection[str]) -> Iterator[Record | str]:
     """The records of a file in order, and in the place of one that can't be used why."""
-    if file.endswith((".csv", ".tsv")):
-        yield from _table(data, file.endswith(".tsv"), names)
-    elif file.endswith(".json"):
+    if kind in (".csv", ".tsv"):
+        yield from _table(data, kind == ".tsv", names)
+    elif kind == ".json":
         whole = records.parse(data)
-        if isinstance(whole, Fault):
+        if not isinstance(whole, Fault):
+            for number, value in enumerate(_listed(whole.value), start=1):
+                yield _object(value, f"record {number}")
+        elif data.lstrip()[:1] == b"[":
+            for number, one in enumerate(records.json_values(io.BytesIO(data), _LARGEST), start=1):
+                where = f"record {number}"
+                yield f"{where} {one}" if isinstance(one, Fault) else _object(one.value, where)
+        else:
             raise _FaultError(str(whole))
-        for number, value in enumerate(_listed(whole.value), start=1):
-            yield _object(value, f"record {number}")
     else:
         for one in records.json_lines(io.BytesIO(data)):
             where = f"line {one.number}"
@@ -175,6 +244,8 @@ def _table(data: bytes, tabs: bool, names: Collection[str]) -> Iterator[Record |
         where = f"line {row.number}"
         if isinstance(row, Fault):
             yield f"{where} {row}"
+        elif (damaged := _not_utf8(row.value)) is not None:
+            yield f"{where} is not valid UTF-8: byte 0x{damaged:02X}"
         elif header is None:
             yield _unnamed(row.value, tabs, where)
         elif number > 0:
@@ -191,18 +262,16 @@ def _unnamed(row: list[str], tabs: bool, where: str) -> Record | str:
     return f"{where} is not a question, its choices and a letter{' or an answer' if tabs else ''}"
 
 
-def _utf8(data: bytes) -> bytes:
-    """The data, if it is UTF-8 throughout."""
-    try:
-        data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _FaultError(f"is not valid UTF-8: {error.reason} at byte {error.start}") from None
-    return data
+def _not_utf8(fields: Iterable[str]) -> int | None:
+    """A byte in the fields of a table that is no UTF-8; such became half surrogate pairs (PEP 383)."""
+    return next((ord(one) & 0xFF for field in fields for one in field if "\udc80" <= one <= "\udcff"), None)
 
 
 def _unread(error: Exception) -> str:
+    if isinstance(error, _FaultError):
+        return str(error)
     told = (error.strerror if isinstance(error, OSError) else None) or str(error).strip().split("\n", 1)[0].rstrip(":")
-    return f"can't be read: {told}"
+    return f"can't be read: {told or type(error).__name__}"
 
 
 def _spelled(path: Path) -> str:
