@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +256,20 @@ def test_columns_whose_types_differ_become_text(tmp_path: Path) -> None:
         pq.write_table(table, tmp_path / name / "documents/a.parquet")
     assert corpus_schema([tmp_path / "a", tmp_path / "b"]).field("label").type == pa.string()
     assert corpus_schema([tmp_path / "a", tmp_path / "a"]).field("label").type == pa.int64()
+
+
+def test_a_disk_that_takes_no_more_is_told_with_the_file(tmp_path: Path) -> None:
+    """A writer that may not write past 4 kB, as on a full disk; nothing half stays."""
+    program = (
+        "import resource, sys, os; from pathlib import Path; from hornbook.documents import ShardWriter, document_schema\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    with ShardWriter(Path(sys.argv[1]), document_schema()) as writer:\n"
+        "        for _ in range(50): writer.add({'id': 'a', 'text': os.urandom(500).hex(), 'source': 's', 'path': ''})\n"
+        "except OSError as error: print(error.errno, error.filename)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "out")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{errno.EFBIG} {tmp_path / 'out' / 'part-00000.parquet'}\n"
+    assert list((tmp_path / "out").iterdir()) == []

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hornbook.errors import UserError
-from hornbook.files import digest_file, remove_folder, temporary_of, whole
+from hornbook.files import digest_file, naming, remove_folder, temporary_of, whole
 from hornbook.seeds import derive
 
 DOCUMENTS = "documents"
@@ -154,15 +154,23 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            if self._writer is not None:
-                with suppress(OSError):  # on a full disk, once more what is raised already
-                    self._writer.close()
-                self._names()[0].unlink(missing_ok=True)
+            self._abandon()
             return
-        if self._held or self._files == 0:
-            self._flush()
+        try:
+            if self._held or self._files == 0:
+                self._flush()
+            if self._writer is not None:
+                self._finish_file()
+        except OSError:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Leave nothing of an unfinished file."""
         if self._writer is not None:
-            self._finish_file()
+            with suppress(OSError):  # on a full disk, once more what was raised already
+                self._writer.close()
+            self._names()[0].unlink(missing_ok=True)
 
     def _names(self) -> tuple[Path, Path]:
         name = _part(self._files)
@@ -177,17 +185,19 @@ class ShardWriter:
                 if self._writer is not None:
                     self._finish_file()
                 self._schema = wider
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._names()[0], self._schema, compression="zstd")
-        self._writer.write_table(_table(self._held, self._schema))
+        with naming(self._names()[1]):
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._names()[0], self._schema, compression="zstd")
+            self._writer.write_table(_table(self._held, self._schema))
         self._written_bytes += self._held_bytes
         self._held, self._held_bytes = [], 0
 
     def _finish_file(self) -> None:
-        self._writer.close()
         temporary, final = self._names()
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        with naming(final):
+            self._writer.close()
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(final)
         self._writer, self._written_bytes, self._files = None, 0, self._files + 1
 

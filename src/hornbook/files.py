@@ -45,14 +45,26 @@ def whole(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_of(path)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         temporary.replace(path)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt):
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
         raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of writing `path` name it: that of a full disk does not by itself, pyarrow's has no number."""
+    try:
+        yield
+    except OSError as error:
+        told = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+        number = error.errno or (int(told[1]) if told else None)
+        if number is None or error.filename is not None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def temporary_of(path: Path, ending: str = "tmp") -> Path:

@@ -135,7 +135,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: edit_weights(f, lambda t: t.update({"model.extra": torch.ones(2)})),
         "unknown tensors, model.extra",
     ),
-    "layers without end": (lambda f: edit_config(f, num_hidden_layers=10**12), "asks for 1000000000000 layers"),
+    "layers without end": (
+        lambda f: edit_config(f, num_hidden_layers=10**12),
+        "layers: Input should be less than or equal to",
+    ),
     "a layer too many": (lambda f: edit_config(f, num_hidden_layers=1), "unknown tensors, model.layers.1."),
     "index without map": (
         lambda f: (f / "model.safetensors.index.json").write_text("{}"),

@@ -35,6 +35,9 @@ class Rope:
     """What is left for LongRoPE or another scaling; empty where positions are plain."""
 
 
+_LARGEST = 1e30  # also so that no quotient of two numbers is too large for a float
+
+
 class Published:
     """The keys and values of a config.json, and where it lies. A value of null counts as a key that is not there."""
 
@@ -61,6 +64,8 @@ class Published:
         value = self.need(key) if default is None else self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{key} is {value!r}; a number is needed")
+        if abs(value) > _LARGEST:
+            self.refuse(f"{key} is larger than any model's")
         return value
 
     def positive(self, key: str, default: int | None = None) -> int:
