@@ -31,7 +31,7 @@ def log_likelihoods(
     """Each token's log-likelihood, for every token but the first, of as much of each text as fits into the context."""
     import torch
 
-    rows = [tokenizer.encode(text)[: model.config.context] for text in texts]
+    rows = [tokenizer.encode_prompt(text)[: model.config.context] for text in texts]
     found: list[list[float]] = [[] for _ in rows]
     order = sorted(range(len(rows)), key=lambda number: len(rows[number]))  # like lengths together: little padding
     with torch.inference_mode(), progress.task("likelihood of texts", total=len(rows)) as task:

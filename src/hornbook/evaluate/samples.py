@@ -86,7 +86,7 @@ def _written(
     with progress.task(f"{name}, samples", total=len(prompts)) as task:
         answers = generate(
             model,
-            [tokenizer.encode(prompt) or [tokenizer.end_of_text] for prompt in prompts],
+            [tokenizer.encode_prompt(prompt) for prompt in prompts],
             limit=settings.new_tokens,
             stops=tokenizer.stops,
             sampling=sampling,

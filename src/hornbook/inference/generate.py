@@ -24,7 +24,7 @@ def complete(
 
     Raises UserError where the text leaves no room in the model's context.
     """
-    ids = tokenizer.encode(text) or [tokenizer.end_of_text]
+    ids = tokenizer.encode_prompt(text)
     if len(ids) >= model.config.context:
         raise UserError(
             f"the prompt is {len(ids)} tokens long, the model's context is {model.config.context}; shorten it"

@@ -29,7 +29,7 @@ class Healed:
 
 def heal(tokenizer: Tokenizer, text: str) -> Healed:
     """Take back the last token of `text`, unless it is the only one or the ids before it do not begin the text."""
-    ids = tokenizer.encode(text) or [tokenizer.end_of_text]
+    ids = tokenizer.encode_prompt(text)
     before = tokenizer.decode(ids[:-1])
     if len(ids) > 1 and text.startswith(before):
         return Healed(ids[:-1], before, tokenizer.beginning_with(text[len(before) :]))

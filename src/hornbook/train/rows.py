@@ -128,7 +128,8 @@ def completion(tokenizer: Tokenizer, prompt: str, answer: str) -> Example:
     A token that begins in the prompt and ends in the answer is learnt: it is what healing asks the model for.
     """
     ids, mask = tokenizer.encode_with_mask(prompt, answer)
-    return Example([*ids, tokenizer.end_of_text], [*mask, True])
+    begins = list(tokenizer.begins)
+    return Example([*begins, *ids, tokenizer.end_of_text], [*[False] * len(begins), *mask, True])
 
 
 def last_answer(tokenizer: Tokenizer, messages: Sequence[Message], answer: str) -> Example:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import models, pre_tokenizers
+from tokenizers import models, pre_tokenizers, processors
 
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import END, END_OF_TEXT, Tokenizer
@@ -256,3 +256,25 @@ def test_encoding_costs_little_more_than_the_library(folder: Path) -> None:
         lambda: [theirs.encode(text, add_special_tokens=False).ids for text in texts]
     )
     assert ratio < 2
+
+
+@pytest.mark.parametrize(("before", "begins"), [("<s> ", ["<s>"]), ("", []), ("<s> <e> ", ["<s>", "<e>"])])
+@pytest.mark.parametrize("config", [{}, {"add_bos_token": False}, {"add_bos_token": True}], ids=str)
+def test_what_a_model_expects_in_front_of_every_text(
+    before: str, begins: list[str], config: dict[str, bool], tmp_path: Path
+) -> None:
+    """Llama-2 without its `<s>` writes nonsense; transformers puts there what tokenizer.json says."""
+    from transformers import AutoTokenizer
+
+    fast = FastTokenizer(models.BPE(vocab={one: at for at, one in enumerate("abc")}, merges=[]))
+    fast.add_special_tokens(["<s>", "<e>"])
+    names = [(name, fast.token_to_id(name)) for name in ("<s>", "<e>")]
+    fast.post_processor = processors.TemplateProcessing(single=f"{before}$A <e>", pair="$A $B", special_tokens=names)
+    fast.save(str(tmp_path / "tokenizer.json"))
+    stated = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "<e>", **config}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(stated))
+    ours, theirs = Tokenizer(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    assert ours.begins == tuple(map(fast.token_to_id, begins))
+    assert [*ours.encode_prompt("abc"), fast.token_to_id("<e>")] == theirs("abc").input_ids
+    assert ours.encode("abc") == [0, 1, 2]
+    assert ours.encode_prompt("") == (list(ours.begins) or [ours.end_of_text])

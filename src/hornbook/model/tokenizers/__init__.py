@@ -36,7 +36,8 @@ _ANSWER = "An answer."
 class Tokenizer:
     """Load with `Tokenizer(folder)`: any `tokenizer.json`, GPT-2's vocab.json and merges.txt, or cl100k_base.tiktoken.
 
-    `template` is the chat template, or None for a model that knows no turns.
+    `template` is the chat template, or None for a model that knows no turns. `begins` are the ids that the model
+    expects in front of every text, none for most: Llama-2's `<s>`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,6 +50,7 @@ class Tokenizer:
         self._stops = loaded.stops
         self._names = loaded.names
         self._prefix_once = loaded.prefix_once
+        self.begins = loaded.begins
 
     @property
     def size(self) -> int:
@@ -61,6 +63,10 @@ class Tokenizer:
             return self._fast.encode(text, add_special_tokens=False).ids
         except TypeError:
             return self._fast.encode(_mended(text), add_special_tokens=False).ids
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Ids of a text that a model reads from its beginning: `begins`, then the plain text; one id at least."""
+        return [*self.begins, *self.encode(text)] or [self.end_of_text]
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many plain texts, in parallel."""

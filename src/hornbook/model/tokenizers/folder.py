@@ -41,7 +41,7 @@ class Loaded:
     control: spelling and id of every control token: only a template places it. hidden: ids that are no text, and not
     shown. names: tokens by role, bos_token, eos_token, pad_token, unk_token and so on, where known. stops: ids that
     the files say end a generation. prefix_once: SentencePiece's leading space belongs to the text's beginning
-    alone, not to what follows a control token (`legacy: false`).
+    alone, not to what follows a control token (`legacy: false`). begins: ids that every text begins with.
     """
 
     fast: FastTokenizer
@@ -51,6 +51,7 @@ class Loaded:
     template: str | None
     stops: frozenset[int]
     prefix_once: bool
+    begins: tuple[int, ...]
 
 
 def read(folder: Path) -> Loaded:
@@ -60,6 +61,7 @@ def read(folder: Path) -> Loaded:
     fast = _fast(folder, config, model)
     _refuse_larger(folder, fast, model)
     fast.encode_special_tokens = True
+    begins = _begins(fast)
     fast.post_processor = None  # it would add special tokens, which is the template's work, and blur the offsets
     names, listed = _names(folder, config)
     added = fast.get_added_tokens_decoder()
@@ -84,6 +86,7 @@ def read(folder: Path) -> Loaded:
         known.template if template is None else template,
         _stops(folder, model, names, known.stops if template is None else (), control),
         config.get("legacy") is False,
+        begins,
     )
 
 
@@ -134,6 +137,15 @@ def _added(folder: Path, config: Mapping[str, Any], model: Mapping[str, Any]) ->
         "codegen",
     )
     return gpt2.CODEGEN if codegen and not listed and not described else added
+
+
+def _begins(fast: FastTokenizer) -> tuple[int, ...]:
+    """What tokenizer.json puts before every text; `add_bos_token` beside it counts for nothing, as in transformers."""
+    try:
+        bare, whole = (fast.encode("a", add_special_tokens=added).ids for added in (False, True))
+    except Exception:  # the library raises a bare Exception where the vocabulary has no such letter
+        return ()
+    return tuple(whole[: next((at for at in range(len(whole)) if whole[at : at + len(bare)] == bare), 0)])
 
 
 def _names(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
