@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,3 +110,17 @@ def told_by(code: str, said: dict[str, str]) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-c", code], env=environment | said, capture_output=True, text=True, check=True
     )
+
+
+def test_what_commands_keep_lies_in_the_cache_and_not_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = machine.kept_in("long", "/runs/my model/../phi")
+    assert found.parent == tmp_path / "cache" / "hornbook" / "long"
+    assert re.fullmatch(r"phi-[0-9a-f]{12}", found.name)
+    assert machine.kept_in("long", "/other/phi") != found
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # where nothing can be made
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    assert machine.kept_in("long", "phi").is_relative_to(tmp_path / "temporary")

@@ -83,7 +83,7 @@ def test_stages_left_out(left_out: list[str], quantizes: str) -> None:
         ("sources.0.path=teacher:stories#x", "is no order for a teacher"),
         ("teacher.endpoints=['http://localhost:9/v1']", "names no model"),
         ("teacher.endpoint=5", "teacher.endpoint is not a setting (did you mean 'endpoints'?)"),
-        ("samples.prompts=[]", "samples.prompts"),
+        ("samples.prompts=[]", "samples: give openings in prompts"),
     ],
 )
 def test_mistakes(override: str, told: str) -> None:

@@ -296,6 +296,7 @@ def beside_pocket(finished: Path, recipe: Path, tmp_path: Path, monkeypatch: pyt
     (tmp_path / "my" / "benchmarks" / "quiz.jsonl").write_text(json.dumps(item))
     shutil.copy(recipe, tmp_path / "my.toml")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
@@ -313,7 +314,9 @@ def test_the_readmes_commands(first: str, beside_pocket: None, capsys: Captured)
             continue
         assert program == "hornbook"
         only = (
-            {"pocket": ["--dry-run"], "pocket-long": [], "my.toml": ["--until", "read"]}[arguments[1]]
+            {"pocket": ["--dry-run"], "prose": ["--dry-run"], "pocket-long": [], "my.toml": ["--until", "read"]}[
+                arguments[1]
+            ]
             if arguments[0] == "run"
             else []
         )

@@ -116,3 +116,14 @@ def test_any_encoding_takes_any_text(encoding: str) -> None:
     if encoding == "ascii":
         assert first == r"+ a -> b ... \u6f22\u5b57 \udcef"
     assert json.loads("\n".join(rest)) == {"a": "é漢"}
+
+
+def test_what_goes_into_a_file_is_not_wrapped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Terminal().print("word " * 100)
+    assert capsys.readouterr().out.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", "60")
+    Terminal().print("word " * 100)
+    assert capsys.readouterr().out.count("\n") > 8

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import platform
+import re
 import resource
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -115,6 +118,24 @@ def has_compiler() -> bool:
     compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
     headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
     return any(name and shutil.which(name) for name in compilers) and headers.is_file()
+
+
+def kept_in(what: str, name: str) -> Path:
+    """A folder for what commands keep between calls when nobody says where: XDG_CACHE_HOME/hornbook, ~/.cache/hornbook.
+
+    Where that can't be written to, it lies among the system's temporary files.
+    """
+    told = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(told) if told.startswith("/") else Path.home() / ".cache"
+    mark = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    last = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(name).name).strip('-.') or 'it'}-{mark}"
+    for root in (home, Path(tempfile.gettempdir())):
+        folder = root / "hornbook" / what / last
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    raise UserError(f"nothing can be kept in {home} nor among temporary files; name a place with --into")
 
 
 def describe() -> dict[str, str | int]:

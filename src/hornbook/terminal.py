@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import sys
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 # What moves a cursor, rewrites a screen or hides what is there: ASCII's and Latin-1's control characters, what turns
@@ -31,11 +32,25 @@ def _spelled(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+_UNBOUNDED = 100_000  # columns
+
+
 class Terminal(Console):
     """rich's console for what others wrote: control characters are shown, and `:tea:` stays what it is."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, emoji=False)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines: the terminal's, or what COLUMNS says; what goes into a file or a pipe is not wrapped."""
+        if self._width is None and not self.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
+            return ConsoleDimensions(_UNBOUNDED, 25)
+        return super().size
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A text, or a table's cell, with its control characters spelled."""

@@ -27,8 +27,19 @@ def test_a_person_sees_documents_tokens_hours_and_dollars() -> None:
     done = RUNNER.invoke(app, ["plan", "phi-1.5"], env={"COLUMNS": "150"})
     assert done.exit_code == 0, done.output
     told = " ".join(done.output.split())
-    for words in ("documents", "tokens", "hours", "dollars", "1,500 A100-hours", "3,033 A100-hours"):
+    for words in (
+        "documents",
+        "tokens",
+        "hours",
+        "dollars",
+        "1,500 A100-hours",
+        "3,033 A100-hours",
+        "training on one GPU",
+    ):
         assert words in told
+    assert "1 × A100" in told
+    shared = " ".join(RUNNER.invoke(app, ["plan", "phi-1.5", "--gpus", "8"], env={"COLUMNS": "150"}).output.split())
+    assert "8 × A100" in shared and "shared evenly by 8 GPUs, which is not what Hornbook's own does" in shared
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_corpus_that_others_made(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     Path("theirs/documents").mkdir(parents=True)
     rows = [
-        {"id": "1", "text": "a b", "source": None, "score": "high"},
+        {"id": "1", "text": "a b", "source": None, "score": 3},
         {"id": "2", "text": None, "source": "web", "score": None},
     ]
     pq.write_table(pa.Table.from_pylist(rows), "theirs/documents/a.parquet")

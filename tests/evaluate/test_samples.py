@@ -38,6 +38,27 @@ def test_samples_and_losses(make_checkpoint: Callable[..., tuple[Any, Path]], tm
     assert read_json(tmp_path / "b" / "phase1.json")["samples"] == written
 
 
+def test_openings_from_held_out_text(make_checkpoint: Callable[..., tuple[Any, Path]], tmp_path: Path) -> None:
+    """Evenly over rows and sources, without what ends or fills a row; perplexity is e to the loss."""
+    _, folder = make_checkpoint(1)
+    tokenizer = Tokenizer(folder)
+    drawn = np.random.default_rng(1).integers(10, 370, (9, 33))
+    drawn[:, 7] = tokenizer.end_of_text
+    for name, table in (("tales", drawn), ("letters", drawn[:2, ::-1])):
+        shards.write(tmp_path / "validation", name, table, 380, documents=4, tokens=table.size)
+    settings = SamplesSettings(held_out=5, each=1, new_tokens=4)
+    figures = samples(
+        {"phase1": folder}, tmp_path / "validation", settings, seed=1, into=tmp_path / "a", progress=Progress()
+    )
+    prompts = [one["prompt"] for one in read_json(tmp_path / "a" / "phase1.json")["samples"]]
+    tales = [tokenizer.decode(drawn[row][:7].tolist()) for row in (0, 4)]
+    letters = [tokenizer.decode(drawn[row][::-1][:16].tolist()) for row in (0, 1)]
+    assert prompts == letters + tales
+    assert figures["samples"] == 4  # one source has two rows, not three
+    loss = figures["validation_loss"]["phase1"]["tales"]
+    assert figures["perplexity"]["phase1"]["tales"] == round(float(np.exp(loss)), 2)
+
+
 @pytest.mark.numerics
 def test_what_is_measured_follows_from_the_settings_alone(
     make_model: Callable[..., Any], tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -237,3 +237,19 @@ def test_scores_of_a_classifier_that_was_learned_before(make_run, figures, tmp_p
     applied.update(graded=0, held_out=0, learned={"grader": "labels of mine.csv", "graded": 40})
     page = Page(written(make_run(figures), tmp_path / "out"))
     assert "had learned 40 grades of labels of mine.csv" in page.words
+
+
+def test_the_summary_tells_how_many_documents_training_read(make_run, figures, tmp_path):
+    """Not all that were read from disk became the model."""
+    part = figures["tokens"]["phases"]["phase1"][0]
+    figures["tokens"]["phases"]["phase2"] = [
+        part | {"sources": ["library"], "documents": 31},
+        part | {"sources": ["exercises"], "documents": 994},
+    ]
+    figures["pretrain"]["mixture"]["phase2"] = [
+        {"sources": ["library"], "rows": 4, "epochs": 1.5},
+        {"sources": ["exercises"], "rows": 4, "epochs": 0.7},
+    ]
+    page = Page(written(make_run(figures), tmp_path / "out"))
+    assert "9 documents and 4 exercises were gone through, in" in page.words
+    assert "phase 1 read 2 of them, phase 2 read up to 1,025: a model of 1,234 parameters." in page.words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.evaluate import EVALUATE
-from hornbook.machine import Precision
+from hornbook.machine import Precision, kept_in
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.folders import run_above, stage_folders
@@ -80,7 +79,8 @@ def _evaluate_long(model: str, options: dict[str, Any], overrides: list[str], as
     from hornbook.evaluate.long.suite import run_long_suite
     from hornbook.progress import Progress
 
-    into = options.pop("into") or Path("long-contexts") / re.sub(r"[^\w.-]+", "-", model).strip("-.")
+    told = options.pop("into")
+    into = told or kept_in("long", str(Path(model).resolve() if Path(model).exists() else model))
     values = from_options(options).model_dump()
     for override in overrides:
         apply(values, override)
@@ -91,7 +91,7 @@ def _evaluate_long(model: str, options: dict[str, Any], overrides: list[str], as
         console.values(figures)
         return
     console.print(long_table(figures))
-    console.plain(f"Every answer: {into}")
+    console.plain(f"Every answer: {into}" + ("" if told else "; --into FOLDER keeps them where you say"))
 
 
 def _evaluate_problems(

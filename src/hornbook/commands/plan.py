@@ -21,7 +21,7 @@ def plan(  # noqa: PLR0913 (one for each option)
     ] = None,
     *,
     gpu: Annotated[str, typer.Option(help="The accelerator, such as h100, a100, l4, 4090.")] = "a100",
-    gpus: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
+    gpus: Annotated[int, typer.Option(min=1, help="How many of them share the training.")] = 1,
     price: Annotated[
         float | None, typer.Option(min=0, help="Dollars for an hour of one; a round market price unless told.")
     ] = None,

@@ -197,26 +197,30 @@ def _show_plan(
 ) -> None:
     """The stages, their inputs and sizes, whether they are done, and the time they would take."""
     from hornbook.planning.efforts import efforts
-    from hornbook.runs.effort import matrix_rate
+    from hornbook.runs.effort import in_range, measure_rates
 
     table = FigureTable(title=escape(f"{root}: what would run"), title_justify="left")
     for column in ("stage", "what it does", "reads", "size", "expected"):
         table.add_column(column, justify="right" if column == "expected" else "left")
-    total, rate, found = 0.0, matrix_rate(), efforts(recipe, base)
+    rates, found = measure_rates(), efforts(recipe, base)
+    total: list[tuple[float, float]] = [(0.0, 0.0)]
     chosen = runs.up_to(steps, until)
     there = state(chosen, root, reuse=reuse)
     for step in chosen:
-        seconds = found[step.name].seconds(rate)
-        expected = "done" if step.name in there.done else in_words(seconds)
+        seconds = rates.seconds(found[step.name])
+        expected = "done" if step.name in there.done else in_range(*seconds)
         if step.name in there.outdated:
             expected = f"{expected} (done by other code)"
         if step.name in there.elsewhere:
             expected = f"as in {escape(there.elsewhere[step.name].parent.name)}"
-        total += 0 if step.name in (*there.done, *there.elsewhere) else seconds
+        if step.name not in (*there.done, *there.elsewhere):
+            total.append(seconds)
         folder = runs.folder_of(steps, step.name, root)
         table.add_row(folder.name, step.summary, ", ".join(step.inputs) or "sources", found[step.name].size, expected)
     console.print(table)
-    console.print(f"About {in_words(total)} in all on this machine. Nothing was run.", highlight=False)
+    least, most = (sum(part) for part in zip(*total, strict=True))
+    told = f"{in_range(least, most)} in all on this machine, as busy as it is at this moment" if most else "All is done"
+    console.print(f"{told}. Nothing was run.", highlight=False)
 
 
 def recipes() -> None:

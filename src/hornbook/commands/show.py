@@ -12,7 +12,7 @@ import typer
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
 from hornbook.runs.folders import stage_folders
-from hornbook.terminal import Terminal, printable
+from hornbook.terminal import Terminal
 
 console = Terminal()
 
@@ -51,18 +51,13 @@ def show(
         what = f"documents{f' of {source}' if source else ''}"
     if as_json:
         for row in drawn.rows:
-            print(json.dumps(row, ensure_ascii=False, default=str))
+            print(json.dumps(row, default=str))
         return
-    say(f"{len(drawn.rows):,} of {drawn.of:,} {what}{' that were dropped' if dropped else ''} in {path}")
+    console.plain(f"{len(drawn.rows):,} of {drawn.of:,} {what}{' that were dropped' if dropped else ''} in {path}")
     for number, row in enumerate(drawn.rows, start=1):
-        console.print(f"\n[bold]── {number}[/bold]", highlight=False)
+        console.print(f"\n[bold]── {number:,}[/bold]", highlight=False)
         for line in _shown(row, whole):
-            say(line)
-
-
-def say(text: str) -> None:
-    """Print what others wrote, as it is."""
-    console.print(printable(text, lines=True), markup=False, highlight=False, soft_wrap=True)
+            console.plain(line)
 
 
 def _place(place: str, kind: str, dropped: bool) -> Path:

@@ -106,6 +106,13 @@ def _granted(plan: Plan) -> str:
         f"{terms.gpu.title} at {terms.utilisation:.0%} of its {terms.gpu.flops / 1e12:,.0f} TFLOP/s (MFU), "
         f"${terms.price:g} an hour",
     ]
+    if terms.gpus > 1:
+        words.append(
+            f"training shared evenly by {terms.gpus} GPUs, which is not what Hornbook's own does: that runs on one"
+        )
+    else:
+        words.append("training on one GPU, as Hornbook's runs; --gpus N tells of more")
+    words.append(f"read, filter, grade, clean and tokens on {terms.cores} cores")
     if plan.unknown:
         words.append(f"{', '.join(plan.unknown)}: size unknown, not in the corpus hours, and no cap on its epochs")
     if not plan.teaching.requests:

@@ -47,7 +47,8 @@ def _summary(run: Run, final: Checkpoint | None) -> str:
     if sources and parameters:
         seconds, _ = totals(run)
         told.append(
-            f"In {duration(seconds)}, {' and '.join(sources)} became a model of {count(parameters)} parameters."
+            f"{' and '.join(sources)} were gone through, in {duration(seconds)} of work{_taken(run)}: a model of "
+            f"{count(parameters)} parameters."
         )
     if final:
         score = final.scores["completion"]
@@ -56,6 +57,19 @@ def _summary(run: Run, final: Checkpoint | None) -> str:
             "it has never seen any of them."
         )
     return " ".join(told)
+
+
+def _taken(run: Run) -> str:
+    """How many documents the phases of pretraining read: `; phase 1 read 97 of them, phase 2 up to 1,025`."""
+    read = run.figures("pretrain").get("mixture") or {}
+    told: list[str] = []
+    for name, parts in sorted((run.figures("tokens").get("phases") or {}).items()):
+        taken = read.get(name) or parts
+        documents = sum(part["documents"] for part, found in zip(parts, taken, strict=False) if found.get("rows"))
+        whole = all(found.get("epochs", 1.0) >= 1 for found in taken)
+        of = " of them" if not told else ""
+        told.append(f"{run.titles.get(name, name)} read {'' if whole else 'up to '}{count(documents)}{of}")
+    return f"; {', '.join(told)}" if told else ""
 
 
 def _final(final: Checkpoint | None, models: Sequence[Checkpoint]) -> dict[str, Any] | None:

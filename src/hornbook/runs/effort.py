@@ -69,8 +69,26 @@ class Effort:
         return self.core_seconds * REFERENCE_FLOPS / matrix_rate + computing + compiling
 
 
-def matrix_rate() -> float:
-    """Operations a second of a matrix product of the size that small models have, measured briefly on this machine."""
+# How far estimates have been from what runs took on machines that were free (docs/pipeline.md): taken for the range.
+BEST, WORST = 0.7, 1.7
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Operations a second of matrix products of the size that small models have: on average, with whatever else is at
+    work, and when nothing is.
+    """
+
+    average: float
+    fast: float
+
+    def seconds(self, effort: Effort) -> tuple[float, float]:
+        """The least and the most that a piece of work may take."""
+        return BEST * effort.seconds(self.fast), WORST * effort.seconds(self.average)
+
+
+def measure_rates(seconds: float = 1.0) -> Rates:
+    """What this machine does, measured for a moment; a tenth of the products was at least as fast as `fast`."""
     import torch
 
     from hornbook.machine import choose
@@ -78,9 +96,30 @@ def matrix_rate() -> float:
     machine = choose()
     a = torch.ones(4096, 128, dtype=machine.compute, device=machine.device)
     b = torch.ones(128, 512, dtype=machine.compute, device=machine.device)
-    best = float("inf")
-    for _ in range(20):
+    (a @ b).sum().item()  # the first one sets up threads
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(took) < 10 or time.perf_counter() < until:
         began = time.perf_counter()
         (a @ b).sum().item()
-        best = min(best, time.perf_counter() - began)
-    return 2 * 4096 * 128 * 512 / best
+        took.append(time.perf_counter() - began)
+    took.sort()
+    operations = 2 * 4096 * 128 * 512
+    return Rates(operations * len(took) / sum(took), operations / took[len(took) // 10])
+
+
+def in_range(least: float, most: float) -> str:
+    """Two times as people say them: `20 to 50 s`, `2 to 6 min`, `50 s to 2 min`."""
+    (low, unit), (high, other) = _rounded(least), _rounded(most)
+    if unit == other:
+        return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+    return f"{low} {unit} to {high} {other}"
+
+
+def _rounded(seconds: float) -> tuple[str, str]:
+    for unit, size, until in (("s", 1, 90), ("min", 60, 5_400), ("h", 3_600, 172_800), ("days", 86_400, float("inf"))):
+        if seconds < until:
+            amount = seconds / size
+            step = 5 if unit == "s" and amount >= 10 else 1
+            return f"{max(1, step * round(amount / step)):,}", unit
+    raise AssertionError("no number is beyond infinity")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import Any
 
 from hornbook.report.checkpoints import Checkpoint
@@ -18,7 +19,14 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     written: dict[str, Any] = run.json("samples", f"{names[-1]}.json", {})
     return {
         "sources": sorted({source for loss in losses.values() for source in loss}),
-        "losses": [{"title": run.titles.get(name, name), "loss": losses[name]} for name in names],
+        "losses": [
+            {
+                "title": run.titles.get(name, name),
+                "loss": losses[name],
+                "perplexity": {source: exp(loss) for source, loss in losses[name].items()},
+            }
+            for name in names
+        ],
         "last": run.titles.get(names[-1], names[-1]),
         "samples": written.get("samples", []),
     }
