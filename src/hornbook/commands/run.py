@@ -220,7 +220,7 @@ def _show_plan(
     console.print(table)
     least, most = (sum(part) for part in zip(*total, strict=True))
     told = f"{in_range(least, most)} in all on this machine, as busy as it is at this moment" if most else "All is done"
-    console.print(f"{told}. Nothing was run.", highlight=False)
+    console.plain(f"{told}. Nothing was run.")
 
 
 def recipes() -> None:

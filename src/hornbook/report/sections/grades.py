@@ -81,7 +81,7 @@ def histogram(scores: dict[str, Any], threshold: float | None) -> str | None:
         for colour, (source, heights) in zip(plots.SERIES, series.items(), strict=False):
             shares = [height / sum(heights) for height in heights]
             axes.stairs(shares, edges, fill=True, color=plots.COLOURS[colour], alpha=0.25)
-            axes.stairs(shares, edges, color=plots.COLOURS[colour], linewidth=1.5, label=source)
+            axes.stairs(shares, edges, color=plots.COLOURS[colour], linewidth=1.5, label=source or "(none)")
         if threshold is not None:
             axes.axvline(threshold, color=plots.COLOURS["ink"], linewidth=1, linestyle="--")
         axes.set(xlabel="score", ylabel="share of documents")
