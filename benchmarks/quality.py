@@ -1,6 +1,6 @@
 """Hornbook's classifier beside fastText's on real web documents that an LLM graded, on the same split.
 
-    python benchmarks/quality.py --data FOLDER [--fasttext PYTHON]
+    python benchmarks/quality.py --data FOLDER [--fasttext PYTHON] [--embeddings]
 
 FOLDER holds parquet files with `id`, `text` and an integer `score` (0-5), such as a graded sample of FineWeb. A fifth
 of the documents, drawn by a seed, is held out. fastText runs in the Python interpreter that is given (it wants
@@ -73,15 +73,15 @@ def measures(true: list[int], grades: list[int], certain: list[float]) -> dict[s
     return {**{name: found[name] for name in ("precision", "recall", "f1", "macro_f1")}, "calibration": honest}
 
 
-def ours(lesson: list[dict[str, Any]], test: list[dict[str, Any]]) -> dict[str, Any]:
-    """Hornbook's classifier with its default settings."""
+def ours(lesson: list[dict[str, Any]], test: list[dict[str, Any]], embeddings: bool = False) -> dict[str, Any]:
+    """Hornbook's classifier with its default settings, or with vectors of an encoder too."""
     settings = GradeSettings()
     texts = [row["text"] for row in test]
     began = time.process_time()
     classifier = learn(
         [row["text"] for row in lesson],
         [row["score"] for row in lesson],
-        Features(settings.characters, settings.features),
+        Features(settings.characters, settings.features, embeddings),
         settings.regularisation,
     )
     learned = time.process_time() - began
@@ -152,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--fasttext", metavar="PYTHON", help="an interpreter that has fastText")
+    parser.add_argument("--embeddings", action="store_true", help="ours with an encoder's vectors too, beside")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows = documents(arguments.data)
@@ -159,6 +160,8 @@ def main() -> None:
     held_out = len(rows) // 5
     test, lesson = rows[:held_out], rows[held_out:]
     results = {"hornbook": ours(lesson, test)}
+    if arguments.embeddings:
+        results["with vectors"] = ours(lesson, test, embeddings=True)
     if arguments.fasttext:
         results["fastText"] = theirs(arguments.fasttext, lesson, test)
     if arguments.json:

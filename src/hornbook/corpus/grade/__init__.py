@@ -74,7 +74,7 @@ def grade(
     classifier = learn(
         [item.text for item in lesson],
         [item.grade.score for item in lesson],
-        Features(settings.characters, settings.features),
+        Features(settings.characters, settings.features, settings.embeddings),
         settings.regularisation,
     )
     measured = _measured(test, classifier, settings.threshold, seed)

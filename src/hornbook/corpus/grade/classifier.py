@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.corpus.grade.embeddings import NAME as ENCODER
 from hornbook.corpus.grade.feature_hashing import counts
 from hornbook.corpus.grade.ordinal import GRADES, best_cuts, bounded, learn_grades, learn_levels, probabilities
 from hornbook.corpus.grade.statistics import STATISTICS, statistics
@@ -30,14 +31,27 @@ _VERSION = 3
 # What a statistic one deviation from its mean weighs beside the row of words, which has length 1: cross-validated on
 # graded web pages (which need no statistics) and graded library code (which does).
 _STATISTICS_WEIGHT = 0.3
+# What the encoder's vector, of length 1, weighs beside it: cross-validated on graded web pages.
+_VECTORS_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class Features:
-    """How a text becomes a row of numbers: words and pairs of its first `characters`, hashed into `columns` columns."""
+    """How a text becomes a row of numbers: words and pairs of its first `characters`, hashed into `columns` columns;
+    and, with `embeddings`, the vector of a pretrained encoder.
+    """
 
     characters: int
     columns: int
+    embeddings: bool = False
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """What the encoder says of the same beginnings: (texts, width); None without embeddings."""
+        if not self.embeddings:
+            return None
+        from hornbook.corpus.grade.embeddings import vectors
+
+        return vectors([text[: self.characters] for text in texts])
 
     def rows(self, texts: Sequence[str]) -> tuple[Any, NDArray[np.float64]]:
         """Logarithmic counts of words, sparse (texts, columns); and statistics (texts, len(STATISTICS))."""
@@ -56,9 +70,9 @@ class Classifier:
 
     idf: (columns,) float32, what each column counts (inverse document frequency); mean and std:
     (len(STATISTICS),), by which statistics are standardised. For each grade k from 1 to 5: weights: (5, columns +
-    len(STATISTICS)) float32 and bias: (5,) of "worth k or more", infinite where the teacher always or never said so;
-    cuts: (5,), the score from which a text counts as worth k. grade_weights: (6, 5) and grade_bias: (6,), which grade
-    the five logits speak for, minus infinity for grades that the teacher never gave.
+    len(STATISTICS) + the encoder's width, if any) float32 and bias: (5,) of "worth k or more", infinite where the
+    teacher always or never said so; cuts: (5,), the score from which a text counts as worth k. grade_weights: (6, 5)
+    and grade_bias: (6,), which grade the five logits speak for, minus infinity for grades that the teacher never gave.
     """
 
     features: Features
@@ -99,7 +113,7 @@ class Classifier:
         import numpy as np
 
         words, figures = self.features.rows(texts)
-        inputs = _inputs(words, figures, self.idf, self.mean, self.std)
+        inputs = _inputs(words, figures, self.features.vectors(texts), self.idf, self.mean, self.std)
         return np.asarray(inputs @ self.weights.T + self.bias, dtype=np.float64)
 
     def _scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,6 +135,7 @@ class Classifier:
                 "version": _VERSION,
                 "characters": self.features.characters,
                 "columns": self.features.columns,
+                "embeddings": ENCODER if self.features.embeddings else "",
                 "statistics": list(STATISTICS),
                 "learned": dict(learned or {}),
             },
@@ -139,7 +154,10 @@ def load(folder: Path) -> Classifier:
         arrays = load_file(folder / _WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{folder / _WEIGHTS} can't be read: {error}") from None
-    return Classifier(Features(configuration["characters"], configuration["columns"]), **arrays)
+    encoder = configuration.get("embeddings") or ""
+    if encoder not in ("", ENCODER):
+        raise UserError(f"{folder} reads vectors of {encoder}, which this version of Hornbook does not make")
+    return Classifier(Features(configuration["characters"], configuration["columns"], bool(encoder)), **arrays)
 
 
 def learned(folder: Path) -> dict[str, Any]:
@@ -169,7 +187,7 @@ def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regul
     idf = (np.log((1 + len(texts)) / (1 + occurs)) + 1).astype(np.float32)
     mean, std = figures.mean(axis=0), figures.std(axis=0)
     std[std < 1e-9] = 1.0
-    inputs = _inputs(words, figures, idf, mean, std)
+    inputs = _inputs(words, figures, features.vectors(texts), idf, mean, std)
     given = np.asarray(grades)
     weights, bias, unseen = learn_levels(inputs, given, regularisation)
     cuts = best_cuts(probabilities(unseen).sum(axis=1), given)
@@ -179,11 +197,14 @@ def learn(texts: Sequence[str], grades: Sequence[int], features: Features, regul
 def _inputs(
     words: Any,
     figures: NDArray[np.float64],
+    vectors: NDArray[np.float32] | None,
     idf: NDArray[np.float32],
     mean: NDArray[np.float64],
     std: NDArray[np.float64],
 ) -> Any:
-    """What the linear models read, CSR: words as rows of length 1, and statistics, clipped so that none can shout."""
+    """What the linear models read, CSR: words as rows of length 1; statistics, clipped so that none can shout; and the
+    encoder's vectors, where there are such.
+    """
     import numpy as np
     from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
     from sklearn.preprocessing import normalize
@@ -191,7 +212,8 @@ def _inputs(
     weighted = words.copy()
     weighted.data *= idf[weighted.indices]
     standard = np.clip((figures - mean) / std, -4, 4) * _STATISTICS_WEIGHT
-    return hstack([normalize(weighted), csr_matrix(standard)], format="csr")
+    more = [] if vectors is None else [csr_matrix(vectors.astype(np.float64) * _VECTORS_WEIGHT)]
+    return hstack([normalize(weighted), csr_matrix(standard), *more], format="csr")
 
 
 __all__ = ["FILES", "GRADES", "Classifier", "Features", "classifier_folder", "learn", "learned", "load"]

@@ -22,6 +22,7 @@ class GradeSettings(Settings):
     characters: int = Field(4_000, ge=100, description="the classifier reads this much of a document's beginning")
     features: int = Field(2**14, ge=2**8, le=2**22, description="columns that words and word pairs are hashed into")
     regularisation: float = Field(30.0, gt=0, description="logistic regression's C: larger trusts the sample more")
+    embeddings: bool = Field(False, description="the classifier reads a pretrained encoder's vectors too, by an extra")
     drop: bool = Field(False, description="drop documents below the threshold; else all stay, with their scores")
     share: float | dict[str, float] | None = Field(
         None, description="keep this share of the documents, the best; or by source, * for those that are not named"
