@@ -55,7 +55,7 @@ def answer(body: dict[str, Any]) -> str:
     prompt = body["messages"][-1]["content"] + str(body.get("seed", ""))
     form = body.get("response_format")
     if form is None:
-        return sentences(prompt, 25)
+        return field("story", {}, prompt) if "Write a short story" in prompt else sentences(prompt, 25)
     properties = form["json_schema"]["schema"]["properties"]
     return json.dumps({name: field(name, schema, prompt) for name, schema in properties.items()})
 
@@ -73,7 +73,10 @@ class Teacher:
         said = answer(body)
         if self.change is None:
             return said
-        changed = self.change(body, json.loads(said) if body.get("response_format") else {"answer": said})
+        form = body.get("response_format")
+        changed = self.change(body, json.loads(said) if form else {"answer": said, "story": said})
+        if isinstance(changed, dict) and not form:  # a plain text: whichever of the two was changed
+            return str(next((text for text in changed.values() if text != said), said))
         return changed if isinstance(changed, str) else json.dumps(changed)
 
 

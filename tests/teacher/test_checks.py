@@ -20,7 +20,7 @@ GOOD = "The red dog ran. " * 20
 
 
 def story(text: str) -> Written:
-    return written(STORIES, Drawn(0, WORDS), {"summary": "s", "story": text}, 1)
+    return written(STORIES, Drawn(0, WORDS), text, 1)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ UNISOLATED = not isolation().isolated
 
 def test_grades_in_order(start_teacher: Callable[..., Any], ask: Callable[..., Any]) -> None:
     def change(body: dict[str, Any], said: dict[str, Any]) -> Any:
-        text = body["messages"][-1]["content"]
+        text = body["messages"][1]["content"]
         return "not a grade" if "bad" in text else {"reason": "seen", "score": 5 if "great" in text else 1}
 
     grader = LlmGrader(ask(start_teacher(change)), load_rubric("educational"))
@@ -35,6 +35,20 @@ def test_grades_in_order(start_teacher: Callable[..., Any], ask: Callable[..., A
     assert first is not None and (first.score, first.reason) == (5, "seen")
     assert last is not None and last.score == 1
     assert grader.name == "small (educational)"
+
+
+def test_documents_of_which_none_gets_a_grade_end_the_grading(
+    start_teacher: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    teacher = start_teacher(lambda body, said: {"reason": "x"} if "bad" in body["messages"][1]["content"] else said)
+    grader = LlmGrader(ask(teacher, window=10), load_rubric("educational"))
+    with pytest.raises(
+        UserError, match=r"of the first 25 documents not one got a grade \(the last: invalid, .*no 'score'"
+    ):
+        grader.grade([f"bad text {number}" for number in range(500)])
+    assert len(teacher.requests) < 100
+    grades = grader.grade([f"{'good' if number == 24 else 'bad'} text {number}" for number in range(30)])
+    assert [number for number, grade in enumerate(grades) if grade] == [24]
 
 
 def test_the_write_stage_with_an_llm(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
     from hornbook.teacher.builtin.teacher import BuiltinTeacher
 
+HOPELESS = 25  # documents of which not one gets a grade, from the first, after which no more are asked about
 HELD_OUT = 1 / 7  # share of the functions' names that only problems have
 NAMES_TRIED = 2_000  # rows whose names are looked at before there are none of the wanted ones
 _VERB = re.compile(r"\A(?:Returns?|Give|Gives|Compute|Computes)\s+", re.IGNORECASE)
@@ -52,7 +53,16 @@ class LlmGrader:
     def grade(self, texts: Sequence[str]) -> list[Grade | None]:
         """See `Grader.grade`."""
         requests = [self._rubric.request(text) for text in texts]
-        return [_grade(answer) for answer in self._asker.ask(requests, total=len(requests), label="grade")]
+        grades: list[Grade | None] = []
+        with closing(self._asker.ask(requests, total=len(requests), label="grade")) as answers:
+            for answer in answers:
+                grades.append(_grade(answer))
+                if len(grades) == HOPELESS and not any(grades):
+                    raise UserError(
+                        f"{self.name}: of the first {HOPELESS} documents not one got a grade (the last: "
+                        f"{answer.failure}, {answer.detail}); take another model, or a rubric that asks for less"
+                    )
+        return grades
 
 
 def _grade(answer: Answer) -> Grade | None:

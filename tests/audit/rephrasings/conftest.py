@@ -54,9 +54,8 @@ def same(problem: str, passage: str) -> bool:
 
 def asked(body: dict[str, Any]) -> tuple[str, str]:
     """The problem and the passage of a request to a judge."""
-    found = re.search(
-        r"<problem>\n(.*?)\n</problem>.*<passage>\n(.*?)\n</passage>", body["messages"][-1]["content"], re.DOTALL
-    )
+    said = "\n".join(message["content"] for message in body["messages"])
+    found = re.search(r"<problem>\n(.*?)\n</problem>.*?<passage>\n(.*?)\n</passage>", said, re.DOTALL)
     assert found is not None
     return found[1], found[2]
 

@@ -21,7 +21,7 @@ REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the server sees it. `text` is the last message, `times` how often it was asked before."""
+    """One request as the server sees it. `text` is what the user says, `times` how often it was asked before."""
 
     text: str
     times: int
@@ -119,7 +119,7 @@ class Server:
             writer.transport.abort()
 
     def _call(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Call:
-        text = body["messages"][-1]["content"]
+        text = "\n\n".join(message["content"] for message in body["messages"] if message["role"] == "user")
         call = Call(text, self.asked[text], body, headers, path, self.at_once, len(self.calls))
         self.asked[text] += 1
         self.calls.append(call)

@@ -21,14 +21,15 @@ from hornbook.teacher.client.client import Client
 from hornbook.teacher.client.messages import Request
 
 COUNT = 2_000
+MOST = 32  # requests at once
 DIFFERENT = 1_900  # the others ask what was asked before
 FAULTS: tuple[tuple[Act, float], ...] = (
     (status(429, Retry_After="0.02"), 3),
     (status(429), 3),
     (status(500), 2),
     (status(503), 1),
-    (Act("hang"), 0.3),
-    (Act("drip"), 0.3),
+    (Act("hang"), 0.2),
+    (Act("drip"), 0.1),
     (Act("drop"), 2),
     (Act("cut"), 2),
     (Act("answer", content=b'{"choices": [{"message": {"content": "{'), 2),
@@ -77,13 +78,14 @@ def wanted() -> list[Request]:
 @pytest.mark.slow
 def test_two_thousand_requests_through_faults_and_a_kill(make_settings: Callable[..., Any]) -> None:
     with Server(misbehave) as server:
-        settings = make_settings(server.url, timeout=3.0, start=8, most=32, attempts=5, window=256)
+        settings = make_settings(server.url, timeout=6.0, start=8, most=MOST, attempts=5, window=256)
         early = _run_and_kill(settings.model_dump_json(), lines=700)
-        time.sleep(0.3)  # until the server has noticed
+        while server.at_once:  # until the server has noticed
+            time.sleep(0.05)
         known = Cache(settings.cache)
         kept = {key: len(known.get(key)) for key in {request.key("teacher") for request in wanted()}}
         known.close()
-        paid_before = dict(server.paid)
+        paid_before, slow_before = dict(server.paid), _slow(server)
         with Client(settings) as client:
             answers = list(client.ask(wanted()))
         replies = client.figures.replies
@@ -107,11 +109,20 @@ def test_two_thousand_requests_through_faults_and_a_kill(make_settings: Callable
     assert set(server.statuses) == everything
     # What the killed process handed out was on disk before.
     assert all(kept[request.key("teacher")] for request in wanted()[: len(early)])
-    # Nothing that was in the cache at the kill, or arrived afterwards, was paid for again.
+    # Nothing that was in the cache at the kill, or arrived afterwards, was paid for again: what was on its way at the
+    # kill is at most as much as is asked at once, and on a busy machine an answer may have come too late.
+    late = figures.retried["timeout"] - (_slow(server) - slow_before)
+    late_before = sum(times - 1 for times in paid_before.values())
     twice = {text for text, times in server.paid.items() if times > 1}
     unlucky = sum(paid_before.values()) - sum(kept.values())
-    assert len(twice) <= max(unlucky, 0) <= 32
-    assert sum(server.paid.values()) == sum(kept.values()) + unlucky + replies
+    assert 0 <= unlucky <= MOST + late_before
+    assert len(twice) <= unlucky + late
+    assert 0 <= sum(server.paid.values()) - (sum(kept.values()) + unlucky + replies) <= late
+
+
+def _slow(server: Server) -> int:
+    """How many calls were made to take longer than the client waits."""
+    return server.statuses["hang"] + server.statuses["drip"]
 
 
 def _run_and_kill(settings: str, lines: int) -> list[str]:

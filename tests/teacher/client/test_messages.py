@@ -18,8 +18,8 @@ from hornbook.teacher.client.messages import (
     Request,
     Usage,
     judge,
-    parse,
     read_reply,
+    settled,
 )
 from hornbook.teacher.interface import Message
 
@@ -162,60 +162,12 @@ def test_a_body_cut_anywhere_is_damaged(where: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ('{"a": 1}', {"a": 1}),
-        (' \n{"a": 1}\n ', {"a": 1}),
-        ('```json\n{"a": 1}\n```', {"a": 1}),
-        ("```\n[1]\n```\n", [1]),
-        ('<think>{"a": 2}?</think>\n{"a": 1}', {"a": 1}),
-        ('<think>\nhm\n</think>\n```json\n{"a": "```"}\n```', {"a": "```"}),
-        ("1e3", 1000.0),
-    ],
-)
-def test_json_is_read(text: str, value: Any) -> None:
-    assert parse(text) == value
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        'Here it is: {"a": 1}',
-        '{"a": 1} Done.',
-        '{"a": 1}{"a": 2}',
-        "```json\n1\n```\nor\n```json\n2\n```",
-        "{'a': 1}",
-        '{"a": 1,}',
-        '{"a": NaN}',
-        '{"a": 1e999}',
-        '{"a": 1, "a": 2}',
-        '{"a": "\\ud800"}',
-        "[" * 100_000,
-        "1" * 5000,
-        '<think>{"a": 1}',
-    ],
-)
-def test_what_is_not_quite_json_is_not_mended(text: str) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        parse(text)
-
-
-@given(some.text(max_size=80))
-def test_any_text_is_json_or_an_error(text: str) -> None:
-    try:
-        value = parse(text)
-    except ValueError:
-        return
-    json.dumps(value, allow_nan=False)
-
-
-@pytest.mark.parametrize(
     ("reply", "request_", "failure", "final"),
     [
         (Reply("hello", "stop", "", Usage()), PLAIN, None, True),
         (Reply("hel", "length", "", Usage()), PLAIN, None, True),
         (Reply(" ", "stop", "", Usage()), PLAIN, "empty", False),
+        (Reply("<think>hm</think>\n", "stop", "", Usage()), PLAIN, "empty", False),
         (Reply("", "stop", "no", Usage()), PLAIN, "refused", True),
         (Reply("half", "content_filter", "", Usage()), PLAIN, "refused", True),
         (Reply("{}", "stop", "", Usage()), FITTED, None, True),
@@ -228,3 +180,8 @@ def test_judgement(reply: Reply, request_: Request, failure: str | None, final: 
     verdict = judge(reply, request_)
     assert (verdict.failure, verdict.final) == (failure, final)
     assert bool(verdict.detail) == (failure is not None)
+
+
+def test_thoughts_are_no_part_of_a_plain_answer() -> None:
+    answer = settled([Reply("<think>A dog?</think>\nThe dog ran.", "stop", "", Usage())], PLAIN, 1)
+    assert answer is not None and answer.text.strip() == "The dog ran."

@@ -37,3 +37,11 @@ def test_pairs_and_labels() -> None:
 
 def test_plain_text() -> None:
     assert written(load("lessons"), Drawn(0, {}), " A lesson. ", 1).text == "A lesson."
+
+
+def test_one_field_of_text_needs_no_json() -> None:
+    stories = load("stories")
+    assert (stories.template.plain, stories.template.answer_schema()) == ("story", None)
+    row = written(stories, Drawn(0, WORDS), " The dog ran. ", 1)
+    assert (row.text, dict(row.fields)) == ("The dog ran.", {"story": " The dog ran. "})
+    assert load("mathematics").template.plain == load("topics").template.plain == ""  # several; one that is a list

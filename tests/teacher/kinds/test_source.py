@@ -70,14 +70,14 @@ def test_what_fails_is_made_up_for_and_kept_apart(tmp_path: Path, start_teacher:
     def change(body: dict[str, Any], said: dict[str, Any]) -> Any:
         verb = re.findall(r'"(\w+)"', body["messages"][1]["content"])[0]
         if len(verb) == 4:
-            return {"story": said["story"]}
+            return ""
         return {**said, "story": "Too short."} if len(verb) == 5 else said
 
     teacher = start_teacher(change)
     figures = write_kind(Order(load("stories"), 30), ask(teacher), into=tmp_path)
     removed = rows(tmp_path / "removed")
     assert figures["documents"] == 30
-    assert figures["removed"].keys() == {"no answer (invalid)", "too short"}
+    assert figures["removed"].keys() == {"no answer (empty)", "too short"}
     assert len(removed) == sum(figures["removed"].values()) == figures["asked"] - 30
     assert {row["reason"].partition(":")[0] for row in removed} == set(figures["removed"])
 

@@ -20,6 +20,7 @@ from hornbook.teacher.client.engine import Engine, Job
 from hornbook.teacher.client.figures import Figures
 from hornbook.teacher.client.messages import Answer, Request, settled
 from hornbook.teacher.client.settings import ClientSettings
+from hornbook.terminal import printable
 
 TICK = 0.25  # seconds after which a waiting asker looks at the progress, and Ctrl-C is heard at the latest
 
@@ -74,8 +75,8 @@ class Client:
 
         Requests are drawn as needed, `settings.window` ahead of the answers; neither is ever held in full. Raises
         BudgetError when a budget ends the run and UserError when no endpoint can be used, in both cases after the
-        answers that came before; the cache holds everything that was paid for. Leaving the loop early, or Ctrl-C,
-        stops what is on its way.
+        answers that came before; the cache holds everything that was paid for. Whoever leaves the loop early, or is
+        interrupted, has nothing further sent.
         """
         if self._closed:
             raise ValueError("the client is closed")
@@ -98,15 +99,23 @@ class Client:
             for place in places:
                 self._leave(place)
 
-    def close(self) -> None:
-        """Stop everything; what arrived whole is kept. Harmless when done twice."""
+    def close(self, *, finish: bool = False) -> None:
+        """Stop everything; what arrived whole is kept. Harmless when done twice.
+
+        With `finish` the answers under way are waited for, and kept: endpoints count them all the same. An interrupt
+        ends the waiting, not the keeping.
+        """
         if self._closed:
             return
         self._closed = True
-        if self._engine is not None:
-            self._engine.close()
-        self._writer.close()
-        self._cache.close()
+        try:
+            if finish and self._engine is not None:
+                self._finish(self._engine)
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+            self._writer.close()
+            self._cache.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +123,18 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(finish=isinstance(error, KeyboardInterrupt))
+
+    def _finish(self, engine: Engine) -> None:
+        finished, told = engine.finish(), False
+        while not finished.done():
+            wait_for([finished], timeout=TICK)
+            count = engine.under_way
+            if not told and count and not finished.done():
+                told = True
+                self._progress.say(
+                    f"  waiting for {count:,} answers under way, to keep them; Ctrl-C again does not wait"
+                )
 
     def _draw(self, source: Iterator[Request], places: dict[_Place, None], ready: SimpleQueue[_Place] | None) -> None:
         """Draw requests until the window is full, or until there is an answer to hand out first."""
@@ -163,7 +183,7 @@ class Client:
             self._jobs.pop(job.key, None)
 
     def _leave(self, place: _Place) -> None:
-        """An asker goes away; a job that nobody else waits for is stopped."""
+        """An asker goes away; a job that nobody else waits for begins nothing further."""
         job = place.job
         if job is None or job.future.done() or self._engine is None:
             return
@@ -211,7 +231,7 @@ class Client:
             text = self._news.popleft()
             if text not in self._told:
                 self._told.add(text)
-                self._progress.say(escape(text))
+                self._progress.say(escape(printable(text)))
         figures = self.figures
         if figures.replies:
             parts = [f"{figures.rate:.1f}/s"]

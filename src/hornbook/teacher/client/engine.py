@@ -26,6 +26,8 @@ from hornbook.teacher.client.settings import ClientSettings
 from hornbook.teacher.client.transport import Transport
 
 UNSUPPORTED = 8  # parts of the protocol that one request may be sent without, one after another
+FIRST = 6  # exchanges that fail before any answer, after which the run ends: as many as start at once, and 3, at least
+TOLD = 3  # kinds of trouble that are told in an endpoint's own words while nothing was answered
 CLOSING = 0.5  # seconds that connections get to close
 
 
@@ -39,6 +41,8 @@ class Job:
     replies: list[Reply]
     future: Future[Answer] = field(default_factory=Future)
     waiting: int = 1  # how many askers want it
+    under_way: bool = False  # whether an endpoint is at it, who will have it paid for
+    unwanted: bool = False  # nobody waits for it any more: what is under way is its last exchange
 
 
 class Engine:
@@ -53,6 +57,8 @@ class Engine:
         self._tasks: dict[Job, asyncio.Task[None]] = {}
         self._error: UserError | None = None
         self._last_good = 0.0
+        self._told: set[str] = set()
+        self._vain = 0  # exchanges that broke before the first answer
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), name="hornbook-teacher", daemon=True)
@@ -64,8 +70,17 @@ class Engine:
         self._loop.call_soon_threadsafe(self._start, job)
 
     def drop(self, job: Job) -> None:
-        """Nobody wants this job any more."""
+        """Nobody wants this job any more. What an endpoint is already at goes on until it is kept, or `close`."""
         self._loop.call_soon_threadsafe(self._cancel, job)
+
+    def finish(self) -> Future[None]:
+        """Begin no exchange any more; done when those under way are over and their replies are kept."""
+        return asyncio.run_coroutine_threadsafe(self._finish(), self._loop)
+
+    @property
+    def under_way(self) -> int:
+        """How many exchanges endpoints are at."""
+        return sum(job.under_way for job in list(self._tasks))
 
     def close(self) -> None:
         """Stop everything at once. Replies that arrived whole are handed to the writer before this returns."""
@@ -109,8 +124,15 @@ class Engine:
 
     def _cancel(self, job: Job) -> None:
         task = self._tasks.get(job)
-        if task is not None:
+        job.unwanted = True
+        if task is not None and not job.under_way:
             task.cancel()
+
+    async def _finish(self) -> None:
+        while self._tasks:
+            for job in list(self._tasks):
+                self._cancel(job)
+            await asyncio.wait(list(self._tasks.values()))
 
     def _fail(self, error: UserError) -> None:
         """End the run: the same would happen to every request."""
@@ -157,6 +179,8 @@ class Engine:
         since = self._loop.time()
         pauses = broken = unsupported = 0
         while True:
+            if job.unwanted:
+                raise asyncio.CancelledError
             try:
                 return await self._exchange(job)
             except UnsupportedError as trouble:
@@ -174,6 +198,8 @@ class Engine:
                     raise
                 found = trouble
             self._figures.retried[found.reason] += 1
+            if not self._figures.replies:
+                self._nothing_yet(found)
             self._check_silence(found)
             if isinstance(found, BrokenError) or (isinstance(found, BusyError) and found.wait is None):
                 pauses += 1
@@ -184,28 +210,26 @@ class Engine:
 
     async def _exchange(self, job: Job) -> Reply:
         """One exchange with whichever endpoint has room."""
-        attempt = len(job.replies)
-        complaint = judge(job.replies[-1], job.request).detail if job.replies else ""
         slot = await self._balancer.acquire(job.number)
         transport = self._transports[slot.endpoint]
         trouble, reply, reserved = None, None, None
         try:
             reserved = await self._budget.reserve(job.request)
             self._begin()
-            reply = await transport.send(job.request, attempt, complaint)
-            kept = self._writer.put((job.key, attempt, reply))
+            job.under_way = True
+            reply = await transport.send(job.request, job.replies)
+            # The slot is held until the reply is on disk: a kill then loses no more than there are slots.
+            await self._writer.put((job.key, len(job.replies), reply))
         except ExchangeError as found:
             trouble = found
             raise
-        finally:
+        finally:  # the budget after that too, so that whoever ends the run because of it finds the answer there
+            job.under_way = False
+            if reserved is not None:
+                self._budget.settle(reserved, reply.usage if reply else None, transport.endpoint)
+            if reply is not None:
+                self._end(reply)
             self._balancer.release(slot, trouble, good=reply is not None)
-            if reserved is not None and reply is None:
-                self._budget.settle(reserved, None, transport.endpoint)
-        try:
-            await kept
-        finally:  # only after that, so that whoever ends the run because of a budget finds the answer there
-            self._budget.settle(reserved, reply.usage, transport.endpoint)
-            self._end(reply)
         return reply
 
     def _begin(self) -> None:
@@ -221,6 +245,22 @@ class Engine:
         self._figures.tokens_in += reply.usage.prompt
         self._figures.tokens_out += reply.usage.answer
         self._figures.money = self._budget.money
+
+    def _nothing_yet(self, trouble: ExchangeError) -> None:
+        """Before the first answer: tell an endpoint's own words at once, and end what is in vain.
+
+        Raises UserError where the first few exchanges all failed: the next ones would as well.
+        """
+        if not isinstance(trouble, UnsupportedError) and trouble.detail not in self._told and len(self._told) < TOLD:
+            self._told.add(trouble.detail)
+            self._say(f"no answer yet: {trouble.detail}")
+        if isinstance(trouble, BrokenError):
+            self._vain += 1
+            if self._vain >= max(FIRST, self._settings.start + 3) * len(self._transports):
+                raise UserError(
+                    f"the first {self._vain} requests that were sent brought no answer (last: {trouble.detail}); "
+                    "put right what it says, or name another endpoint"
+                )
 
     def _check_silence(self, trouble: ExchangeError) -> None:
         """Raise UserError when no endpoint is of use: never reached any, or no good answer for too long."""

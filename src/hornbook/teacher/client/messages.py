@@ -1,24 +1,22 @@
 """What is asked and what comes back: requests, the replies of endpoints, and the answers they come to.
 
-A request's key is the same whoever serves the model. What does not fit its request is never mended.
+A request's key is the same whoever serves the model.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hornbook.files import digest_value
-from hornbook.teacher.client.schema import check_schema, complaint
+from hornbook.teacher.client.reader import read, without_thought
+from hornbook.teacher.client.schema import check_schema
 from hornbook.teacher.interface import Message
 
 SHOWN = 120  # characters of a response that is no chat completion
 CHARACTERS_A_TOKEN = 4  # the usual rule of thumb for English, where nobody counted
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)  # what reasoning models write before they answer
-_FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -211,52 +209,15 @@ def judge(reply: Reply, request: Request) -> Verdict:
     """Whether a reply answers its request."""
     if reply.refusal or reply.finish == "content_filter":
         return Verdict(failure="refused", detail=reply.refusal or "the endpoint's content filter stopped it")
-    if not reply.text.strip():
+    if not without_thought(reply.text).strip():
         return Verdict(failure="empty", detail=f"an empty answer ({reply.finish})", final=False)
     if request.schema is None:
         return Verdict()
-    if reply.finish == "length":
-        return Verdict(failure="invalid", detail=f"cut at {request.max_tokens} tokens", final=False)
-    try:
-        value = parse(reply.text)
-    except ValueError as error:
-        return Verdict(failure="invalid", detail=str(error), final=False)
-    try:
-        wrong = complaint(value, request.schema)
-    except RecursionError:  # newer versions of Python read what is nested deeper than a function can follow
-        wrong = "the answer is nested too deeply"
+    cut = reply.finish == "length"
+    value, wrong = read(reply.text, request.schema, cut=cut)
+    if cut and value is None:
+        wrong = f"cut at {request.max_tokens} tokens"
     return Verdict(failure="invalid", detail=wrong, final=False) if wrong else Verdict(value)
-
-
-def parse(text: str) -> Any:
-    """The JSON value that a text is; a thought before it and one fence around it are taken off, nothing else.
-
-    Raises ValueError for what is not JSON by the letter: NaN, a name twice in one object, words around it.
-    """
-    text = _THOUGHT.sub("", text, count=1)
-    fenced = _FENCED.match(text)
-    text = fenced[1] if fenced else text
-    try:
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_object)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # 1e999 is infinite, \ud800 half a character
-    except UnicodeEncodeError:
-        raise ValueError("the answer has half characters") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the answer is not JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
-        raise ValueError("the answer is nested too deeply") from None
-    return value
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"the answer has {name}, which is not JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("the answer has one name twice in an object")
-    return made
 
 
 def settled(replies: Sequence[Reply], request: Request, attempts: int) -> Answer | None:
@@ -267,7 +228,7 @@ def settled(replies: Sequence[Reply], request: Request, attempts: int) -> Answer
         usage += reply.usage
         verdict = judge(reply, request)
         if verdict.failure is None:
-            return Answer(request, reply.text, verdict.value, usage, finish=reply.finish)
+            return Answer(request, without_thought(reply.text), verdict.value, usage, finish=reply.finish)
         failure, detail = verdict.failure, verdict.detail
         if verdict.final:
             return Answer(request, usage=usage, failure=failure, detail=detail, finish=reply.finish)

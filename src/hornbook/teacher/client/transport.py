@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError, nearest
-from hornbook.teacher.client.messages import DamagedError, ForeignError, Reply, Request, parse, read_reply
+from hornbook.teacher.client.dialect import Dialect
+from hornbook.teacher.client.messages import DamagedError, ForeignError, Reply, Request, read_reply
 from hornbook.teacher.client.protocol import (
     BrokenError,
     DeclinedError,
-    RequestBuilder,
     UnreachableError,
     UnsupportedError,
-    error_of,
     trouble_of,
 )
 from hornbook.teacher.client.settings import ClientSettings, Endpoint
@@ -28,7 +27,7 @@ LARGEST = 16 * 2**20  # bytes of a response; an endpoint that never stops is cut
 CONNECT = 10.0  # seconds to find somebody at an address
 DECLINES = 20  # in a row, with no answer in between, before the run ends: then it is not the requests' fault
 NO_POST = (405, 501)  # how web servers say that there is nothing here to be asked
-UNSUPPORTED = (400, 422, 501)  # how servers say that they do not know a field
+NO_ENTRY = (401, 402, 403)  # these are about keys and credit, whatever they say
 
 
 class ConnectionPool:
@@ -88,7 +87,7 @@ class Transport:
         self.answered = False
         self._declined = 0  # requests turned down since the last answer
         self.unreachable = ""  # why nobody was reached the last time
-        self._builder = RequestBuilder(endpoint.model)
+        self._dialect = Dialect(endpoint.model)
         self._timeout = settings.timeout
         self._say = say
         self._said: set[str] = set()
@@ -100,21 +99,25 @@ class Transport:
             proxies=not endpoint.local,  # nothing belongs between us and this machine's own server
         )
 
-    async def send(self, request: Request, attempt: int, complaint: str) -> Reply:
-        """One exchange. Raises an `ExchangeError`, or UserError for what would be the same with every request."""
-        body = self._builder.build(request, attempt, complaint)
+    async def send(self, request: Request, replies: Sequence[Reply]) -> Reply:
+        """One exchange; `replies` came before and did not fit.
+
+        Raises an `ExchangeError`, or UserError for what would be the same with every request.
+        """
+        body = self._dialect.build(request, replies)
         status, headers, content = await self._post(body)
         if 200 <= status < 300:
             status = _status_within(content)
         if status == 200:
-            return self._read(content, request, body, attempt)
-        if status in UNSUPPORTED:
-            _, words = error_of(content)
-            learnt = self._builder.learn(words, body, request)
+            return self._read(content, request, body, first=not replies)
+        if status >= 400 and status not in NO_ENTRY:
+            learnt = self._dialect.refused(status, content, body, request)
             if learnt:
                 self._say_once(learnt)
                 raise UnsupportedError("unsupported", learnt)
         trouble = trouble_of(status, headers, content, self.endpoint, answered=self.answered)
+        if isinstance(trouble, BrokenError | DeclinedError) and self._dialect.failed(body, request):
+            raise UnsupportedError("unsupported", trouble.detail)
         if not self.answered and isinstance(trouble, DeclinedError):
             if status == 404:
                 raise UserError(await self._diagnosis(trouble.detail))
@@ -149,7 +152,7 @@ class Transport:
         except httpx.TransportError as error:
             raise BrokenError("cut", _words(error)) from None
 
-    def _read(self, content: bytes, request: Request, body: dict[str, Any], attempt: int) -> Reply:
+    def _read(self, content: bytes, request: Request, body: dict[str, Any], *, first: bool) -> Reply:
         try:
             reply = read_reply(content, request)
         except DamagedError as error:
@@ -157,8 +160,9 @@ class Transport:
                 raise UserError(f"{self._url}: {error}. {self._advice()}") from None
             raise BrokenError("damaged", str(error)) from None
         self.answered, self._declined = True, 0
-        if attempt == 0 and not reply.refusal and reply.finish == "stop":  # further attempts have it in words as well
-            self._builder.saw_answer(body, _is_json(reply.text))
+        found = self._dialect.answered(body, reply, request, first=first)
+        if found:
+            self._say_once(found)
         return reply
 
     def _advice(self) -> str:
@@ -225,14 +229,6 @@ def _status_within(content: bytes) -> int:
         return 200
     code = data["error"].get("code")
     return code if isinstance(code, int) and 400 <= code < 600 else 502
-
-
-def _is_json(text: str) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _words(error: Exception) -> str:

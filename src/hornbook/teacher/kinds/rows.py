@@ -12,7 +12,7 @@ from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.interface import Chat, Conversation, Message, Preference
 from hornbook.teacher.kinds.draws import Drawn
 from hornbook.teacher.kinds.fill import fill
-from hornbook.teacher.kinds.template import PLAIN, Kind
+from hornbook.teacher.kinds.template import Kind
 
 SEEDS = 1 << 31  # what endpoints take for a seed
 NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -71,9 +71,10 @@ class Written:
 
 
 def written(kind: Kind, drawn: Drawn, value: Any, seed: int) -> Written:
-    """Lay an answer out. `value` is the object of a template with fields, or the text of one without."""
+    """Lay an answer out. `value` is the object of a template with fields, or the text of a plain one."""
     layout = kind.template.text
-    fields: Mapping[str, Any] = value if kind.template.answer else {PLAIN: value}
+    plain = kind.template.plain
+    fields: Mapping[str, Any] = {plain: value} if plain else value
     everything = {**drawn.values, **{name: _in_words(part) for name, part in fields.items()}}
     label = fill(layout.label, everything) if layout.label else kind.name
     if layout.form == "document":

@@ -120,7 +120,7 @@ def read(order: Order, answer: Answer) -> Written | Failed:
     drawn: Drawn = answer.request.about
     if not answer.ok:
         return Failed(f"no answer ({answer.failure}): {answer.detail}", drawn.number)
-    value = answer.value if order.kind.template.answer else answer.text
+    value = answer.text if order.kind.template.plain else answer.value
     return attempt(lambda: written(order.kind, drawn, value, order.seed), drawn.number)
 
 

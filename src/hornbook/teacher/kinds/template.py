@@ -104,7 +104,7 @@ class Template(Settings):
     system: str = ""
     prompt: str = Field(min_length=1)
     draw: dict[str, Draw] = Field({}, description="placeholders of the prompt")
-    answer: dict[str, Any] = Field({}, description="fields: what each is, or its JSON schema; none: plain text")
+    answer: dict[str, Any] = Field({}, description="fields: what each is, or its JSON schema; one text, or none: plain")
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(1024, ge=1)
@@ -145,9 +145,17 @@ class Template(Settings):
             raise ValueError("check.function must name the draw that holds the function's name")
         return self
 
+    @property
+    def plain(self) -> str:
+        """The name of the one field that is plain text, which needs no JSON around it; empty where there are more."""
+        if not self.answer:
+            return PLAIN
+        name, field = next(iter(self.answer.items()))
+        return name if len(self.answer) == 1 and isinstance(field, str) else ""
+
     def answer_schema(self) -> dict[str, Any] | None:
         """The JSON schema of an answer, or None for plain text. Every field is required, in the file's order."""
-        if not self.answer:
+        if self.plain:
             return None
         fields = {
             name: {"type": "string", "description": field} if isinstance(field, str) else field
