@@ -26,8 +26,8 @@ UNISOLATED = not isolation().isolated
 
 def test_grades_in_order(start_teacher: Callable[..., Any], ask: Callable[..., Any]) -> None:
     def change(body: dict[str, Any], said: dict[str, Any]) -> Any:
-        text = body["messages"][1]["content"]
-        return "not a grade" if "bad" in text else {"reason": "seen", "score": 5 if "great" in text else 1}
+        text = str(body["messages"])
+        return "not a grade" if "bad text" in text else {"reason": "seen", "score": 5 if "great" in text else 1}
 
     grader = LlmGrader(ask(start_teacher(change)), load_rubric("educational"))
     first, none, last = grader.grade(["great text", "bad text", "dull text"])
@@ -40,7 +40,7 @@ def test_grades_in_order(start_teacher: Callable[..., Any], ask: Callable[..., A
 def test_documents_of_which_none_gets_a_grade_end_the_grading(
     start_teacher: Callable[..., Any], ask: Callable[..., Any]
 ) -> None:
-    teacher = start_teacher(lambda body, said: {"reason": "x"} if "bad" in body["messages"][1]["content"] else said)
+    teacher = start_teacher(lambda body, said: {"reason": "x"} if "bad text" in str(body["messages"]) else said)
     grader = LlmGrader(ask(teacher, window=10), load_rubric("educational"))
     with pytest.raises(
         UserError, match=r"of the first 25 documents not one got a grade \(the last: invalid, .*no 'score'"

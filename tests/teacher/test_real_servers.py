@@ -36,7 +36,10 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3_600)]
 ROWS = int(os.environ.get("HORNBOOK_TEST_ROWS", "50"))
 DOCS = Path(__file__).parents[2] / "docs"
 LLAMA, TRANSFORMERS = "llama-cpp-python", "transformers serve"
-NEEDED = {LLAMA: ("llama_cpp", "uvicorn", "sse_starlette"), TRANSFORMERS: ("fastapi", "uvicorn", "openai")}
+NEEDED = {
+    LLAMA: ("llama_cpp", "uvicorn", "sse_starlette"),
+    TRANSFORMERS: ("accelerate", "fastapi", "uvicorn", "openai"),
+}
 LACKING = {
     LLAMA: "no server of llama-cpp-python here: it takes ten minutes to compile",
     TRANSFORMERS: "no server of transformers here: its extra, serving, brings it",
@@ -54,7 +57,7 @@ Say why in one short sentence, then give the number.
 characters = 300
 max_tokens = 80
 '''
-TEMPLATE = '''
+TEMPLATE = """
 prompt = "Write two sentences about {thing}."
 temperature = 0.8
 max_tokens = 48
@@ -67,7 +70,7 @@ text = "the two sentences"
 
 [text]
 document = "{text}"
-'''
+"""
 
 
 class Heard(Progress):
@@ -144,13 +147,17 @@ def ask(server: str, tmp_path: Path) -> Callable[[Progress], Client]:
 
 def test_it_grades_documents(server: str, ask: Callable[[Progress], Client], tmp_path: Path) -> None:
     (tmp_path / "short.toml").write_text(RUBRIC)
-    paragraphs = [text for page in sorted(DOCS.glob("*.md")) for text in page.read_text().split("\n\n") if len(text) > 300]
+    paragraphs = [
+        text for page in sorted(DOCS.glob("*.md")) for text in page.read_text().split("\n\n") if len(text) > 300
+    ]
     heard = Heard()
     with ask(heard) as client:
         grades = LlmGrader(client, load_rubric("short.toml", tmp_path)).grade(paragraphs[:ROWS])
         figures = client.figures
     given = [grade for grade in grades if grade is not None]
-    print(f"\n{server}: {len(given)} of {len(grades)} graded; {figures.line()}; {figures.as_dict()['retried']}; {heard.said}")
+    print(
+        f"\n{server}: {len(given)} of {len(grades)} graded; {figures.line()}; {figures.as_dict()['retried']}; {heard.said}"
+    )
     assert len(grades) == ROWS == figures.asked
     assert all(0 <= grade.score <= 5 and grade.reason for grade in given)
     assert not figures.retried.keys() & {"http 500", "http 422", "http 400", "damaged", "cut"}

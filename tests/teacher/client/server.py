@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from hornbook.teacher.client.wording import EXAMPLE
+
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
 
@@ -52,6 +54,11 @@ def double(call: Call) -> str:
     """The right answer to `double N`."""
     number = int(call.text.split("\n")[0].split()[-1])
     return json.dumps({"double": 2 * number})
+
+
+def _asks(message: dict[str, str]) -> bool:
+    """Whether this is the user's own message, and not one that has an example shown."""
+    return message["role"] == "user" and not message["content"].startswith(EXAMPLE)
 
 
 class Server:
@@ -119,7 +126,7 @@ class Server:
             writer.transport.abort()
 
     def _call(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Call:
-        text = "\n\n".join(message["content"] for message in body["messages"] if message["role"] == "user")
+        text = "\n\n".join(message["content"] for message in body["messages"] if _asks(message))
         call = Call(text, self.asked[text], body, headers, path, self.at_once, len(self.calls))
         self.asked[text] += 1
         self.calls.append(call)

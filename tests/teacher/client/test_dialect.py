@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hornbook.teacher.client.dialect import Dialect
-from hornbook.teacher.client.messages import Reply, Request, Usage
+from hornbook.teacher.client.messages import Reply, Request, Usage, judge
 from hornbook.teacher.interface import Message
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -98,9 +98,36 @@ def test_a_server_that_keeps_to_json_alone_gets_the_schema_in_words_as_well() ->
     assert "JSON schema" in dialect.build(ASKED, [])["messages"][-1]["content"]
 
 
-def test_an_answer_without_a_word_is_not_shown_again() -> None:
-    messages = Dialect("m").build(ASKED, [reply(" ")])["messages"]
-    assert [message["role"] for message in messages] == ["user"]
-    assert "an empty answer" in messages[0]["content"]
-    long = Dialect("m").build(ASKED, [reply("x" * 5_000)])["messages"]
+def test_an_answer_that_tried_is_shown_once_with_its_fault() -> None:
+    asked, own, fault = Dialect("m").build(ASKED, [reply('{"b": 1}')])["messages"]
+    assert (asked["content"], own) == ("x", {"role": "assistant", "content": '{"b": 1}'})
+    assert "has no 'a'" in fault["content"] and "JSON schema" in fault["content"]
+    long = Dialect("m").build(ASKED, [reply("{" * 5_000)])["messages"]
     assert [len(message["content"]) > 1_100 for message in long] == [False, False, False]
+
+
+@pytest.mark.parametrize("replies", [["I would say 3."], [" "], ['{"b": 1}', '{"b": 2}']])
+def test_otherwise_the_form_is_shown_by_an_example(replies: list[str]) -> None:
+    messages = Dialect("m").build(ASKED, [reply(text) for text in replies])["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    assert messages[1]["content"] == '{"a": 0}'
+    assert messages[2]["content"].startswith("x\n\nAn earlier answer, number")
+    assert not any(text in messages[2]["content"] for text in replies if text.strip())
+
+
+def test_an_endpoint_that_is_told_in_vain_sees_an_example_from_the_first() -> None:
+    dialect = Dialect("m")
+    dialect.refused(400, said("no response_format"), dialect.build(ASKED, []), ASKED)
+    found = [dialect.answered(dialect.build(ASKED, []), reply("Three."), ASKED, first=True) for _ in range(3)]
+    assert [bool(one) for one in found] == [False, False, True]
+    assert [message["role"] for message in dialect.build(ASKED, [])["messages"]] == ["user", "assistant", "user"]
+
+
+def test_whoever_repeats_the_example_has_said_nothing() -> None:
+    schema = {"type": "object", "properties": {"why": {"type": "string"}, "n": {"type": "integer", "maximum": 4}}}
+    request = Request((Message("user", "x"),), schema=schema)
+    example = Dialect("m").build(request, [reply("no")])["messages"][1]["content"]
+    assert json.loads(example) == {"why": "...", "n": 2}
+    assert judge(reply(example), request).detail == "it repeats the example"
+    assert judge(reply('{"why": "It is so.", "n": 2}'), request).failure is None
+    assert judge(reply('{"a": 0}'), ASKED).failure is None  # an example without words is an answer like others

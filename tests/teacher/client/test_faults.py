@@ -29,7 +29,7 @@ FAULTS: tuple[tuple[Act, float], ...] = (
     (status(500), 2),
     (status(503), 1),
     (Act("hang"), 0.2),
-    (Act("drip"), 0.1),
+    (Act("drip"), 0.2),
     (Act("drop"), 2),
     (Act("cut"), 2),
     (Act("answer", content=b'{"choices": [{"message": {"content": "{'), 2),

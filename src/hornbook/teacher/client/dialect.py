@@ -6,21 +6,22 @@ An answer's form is asked for in the first of four ways that the endpoint takes:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
 from hornbook.files import digest_value
 from hornbook.seeds import derive
-from hornbook.teacher.client.messages import Reply, Request
+from hornbook.teacher.client.messages import Reply, Request, judge
 from hornbook.teacher.client.protocol import error_of
 from hornbook.teacher.client.reader import parse
-from hornbook.teacher.client.schema import complaint
-from hornbook.teacher.client.wording import asked_again, form_of
+from hornbook.teacher.client.wording import asked_again, form_of, plainly, with_example
 
 SEEDS = 2**31  # servers keep a seed in 32 bits, some with a sign
+RESTLESS = 0.5  # temperature at least, from the third attempt on: the same again would bring the same
 IGNORED = 3  # answers in a row that are no JSON, or do not fit, before response_format counts as ignored
 LONGEST = 4_000  # characters of an error that are looked at
+OPENINGS = ("{", "[", "```", "<think>")  # how what may become JSON begins
 SILENT = 4  # errors in a row that say nothing of use before response_format is suspected
 REFUSED = (400, 415, 422, 501)  # how servers say that they do not know a field; others must say it in so many words
 _OF_FORM = re.compile(r"response_format|json.?schema|json.?object|structured|guided|grammar")
@@ -57,6 +58,7 @@ class Dialect:
         self._length = "max_tokens"
         self._seed = True
         self._shows = True  # whether a further attempt has the earlier answer in it
+        self._example = False  # whether the form is shown by an example from the first attempt on
         self._spelled = False  # whether a schema stands in words beside response_format
         self._form = Form.SCHEMA
         self._refused: dict[str, Form] = {}  # single schemas, by digest, of an endpoint that takes others
@@ -70,7 +72,8 @@ class Dialect:
     def build(self, request: Request, replies: Sequence[Reply]) -> dict[str, Any]:
         """The JSON to send. After `replies` it differs in seed and words, so that no cache repeats the last answer."""
         attempt, words = len(replies), ""
-        body: dict[str, Any] = {"model": self._model, "messages": [], "temperature": request.temperature}
+        heat = max(request.temperature, RESTLESS) if attempt > 1 else request.temperature
+        body: dict[str, Any] = {"model": self._model, "messages": [], "temperature": heat}
         body[self._length] = request.max_tokens
         if self._seed:
             body["seed"] = (derive(request.seed, "attempt", attempt) if attempt else request.seed) % SEEDS
@@ -86,13 +89,13 @@ class Dialect:
             elif form != Form.WORDS:
                 beside = {"schema": request.schema} if form == Form.BESIDE else {}
                 body["response_format"] = {"type": "json_object", **beside}
-            words = form_of(request.schema) if form != Form.SCHEMA or attempt or self._spelled else ""
+            words = form_of(request.schema) if form != Form.SCHEMA or self._spelled else ""
         if attempt:
-            body["messages"] = asked_again(request, replies, words, show=self._shows)
-            return body
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
-        messages[-1]["content"] = "\n\n".join(filter(None, [messages[-1]["content"], words]))
-        body["messages"] = messages
+            body["messages"] = asked_again(request, replies, show=self._shows)
+        elif words and self._example and request.schema is not None:
+            body["messages"] = with_example(request, request.schema, "")
+        else:
+            body["messages"] = plainly(request, words)
         return body
 
     def refused(self, status: int, content: bytes, body: dict[str, Any], request: Request) -> str:
@@ -141,26 +144,36 @@ class Dialect:
         Some servers read over response_format without a word, and some keep to a part of it; only a `first` answer
         tells, for further ones were asked for in words as well.
         """
-        if "response_format" not in body:
-            if not self._suspected or not any(one is request for one in self._failed):
-                return ""
+        if "response_format" not in body and self._suspected and any(one is request for one in self._failed):
             self._suspected, self._failed = False, []
             return "it answers errors to response_format: the schema is put into words alone"
-        if not self._suspected:
+        if "response_format" in body and not self._suspected:
             self._errors, self._failed = 0, []
-        if self._works or not first or reply.refusal or reply.finish != "stop" or request.schema is None:
+        if self._works or not first or reply.refusal or request.schema is None:
             return ""
-        fits, is_json = _fits(reply.text, request.schema)
-        self._works = fits
+        fits = judge(reply, request).failure is None
         self._unfit = 0 if fits else self._unfit + 1
+        return self._of_form(reply, fits=fits) if "response_format" in body else self._of_words()
+
+    def _of_form(self, reply: Reply, *, fits: bool) -> str:
+        """What an answer tells that was asked for with response_format."""
+        is_json = reply.text.lstrip().startswith(OPENINGS) if reply.finish != "stop" else _is_json(reply.text)
+        self._works = fits and is_json
         self._not_json = 0 if is_json else self._not_json + 1
         if self._not_json >= IGNORED and self._form != Form.WORDS:
-            self._form = Form.WORDS
+            self._form, self._unfit = Form.WORDS, 0
             return "it reads over response_format: the schema is put into words alone"
         if self._unfit >= IGNORED and self._form == Form.SCHEMA and not self._spelled:
             self._spelled = True
             return "it does not keep to the schema, which is put into words as well"
         return ""
+
+    def _of_words(self) -> str:
+        """What an answer tells that was asked for in words alone."""
+        if self._unfit < IGNORED or self._example:
+            return ""
+        self._example = True
+        return "its answers do not have the form that it is told, which is shown by an example"
 
     def _form_for(self, request: Request) -> Form:
         if not self._refused:
@@ -177,13 +190,12 @@ class Dialect:
         return TOLD[form]
 
 
-def _fits(text: str, schema: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Whether a text is the JSON that was asked for, and whether it is any."""
+def _is_json(text: str) -> bool:
     try:
-        value = parse(text)
+        parse(text)
     except ValueError:
-        return False, False
-    return not complaint(value, schema), True
+        return False
+    return True
 
 
 def _form_of(body: dict[str, Any]) -> Form:

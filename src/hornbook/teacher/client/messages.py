@@ -12,7 +12,7 @@ from typing import Any
 
 from hornbook.files import digest_value
 from hornbook.teacher.client.reader import read, without_thought
-from hornbook.teacher.client.schema import check_schema
+from hornbook.teacher.client.schema import BLANK, check_schema, sample
 from hornbook.teacher.interface import Message
 
 SHOWN = 120  # characters of a response that is no chat completion
@@ -217,6 +217,8 @@ def judge(reply: Reply, request: Request) -> Verdict:
     value, wrong = read(reply.text, request.schema, cut=cut)
     if cut and value is None:
         wrong = f"cut at {request.max_tokens} tokens"
+    if not wrong and BLANK in reply.text and value == sample(request.schema):
+        wrong = "it repeats the example"
     return Verdict(failure="invalid", detail=wrong, final=False) if wrong else Verdict(value)
 
 

@@ -15,6 +15,7 @@ CHECKS = (
     "type", "enum", "const", "anyOf", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
     "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 )  # fmt: skip
+BLANK = "..."
 NOTES = ("title", "description", "examples", "default", "$schema")
 
 
@@ -57,6 +58,28 @@ def complaint(value: Any, schema: Mapping[str, Any], where: str = "the answer") 
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _wrong_number(value, schema, where)
     return ""
+
+
+def sample(schema: Mapping[str, Any]) -> Any:
+    """An example that says nothing: BLANK for each text, the middle of each range."""
+    for fixed in ("const", "enum", "anyOf"):
+        if fixed in schema:
+            found = schema[fixed] if fixed == "const" else schema[fixed][0]
+            return sample(found) if fixed == "anyOf" else found
+    kind = next(iter(_types(schema)), "null")
+    if kind == "object":
+        return {name: sample(inner) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample(schema.get("items", {}))] * max(1, schema.get("minItems", 0))
+    low, high = schema.get("minimum", 0), schema.get("maximum", schema.get("minimum", 0))
+    plain = {
+        "string": BLANK,
+        "integer": int(low + high) // 2,
+        "number": (low + high) / 2,
+        "boolean": True,
+        "null": None,
+    }
+    return plain[kind]
 
 
 def _types(schema: Mapping[str, Any]) -> tuple[str, ...]:

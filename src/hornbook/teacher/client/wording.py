@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.teacher.client.messages import Reply, Request, judge
+from hornbook.teacher.client.schema import sample
 
 FORM = "Answer with one JSON value and nothing else. It must fit this JSON schema:\n{schema}\nThat is:\n{shape}"
-AGAIN = "(Attempt {number}. That answer cannot be used: {fault}.) Answer again, whole, and put this right."
-ANOTHER = "(Attempt {number}. An earlier answer could not be used: {fault}.)"
+SHORT = "Answer with one JSON value and nothing else, in this form:\n{shape}"
+EXAMPLE = "Show me the form of an answer, with anything in it."
+AGAIN = "That answer, number {number}, cannot be used: {fault}. Answer again, whole, and put this right."
+ANOTHER = "An earlier answer, number {number}, could not be used: {fault}."
 SHOWN = 1_000  # characters of an answer that are shown to whoever gave it
+
+Sent = dict[str, str]  # a message as it is sent: role and content
 
 
 def form_of(schema: Mapping[str, Any]) -> str:
@@ -42,18 +47,34 @@ def shape(schema: Mapping[str, Any]) -> str:
     return f"<{words}: {about}>" if about else f"<{words}>"
 
 
-def asked_again(request: Request, replies: Sequence[Reply], form: str, *, show: bool) -> list[dict[str, str]]:
-    """The messages of a further attempt: with `show` the last answer stands there, and then what is wrong with it.
-
-    `form`: the form of the answer in words. Without `show`, and where there was no answer, only the fault is told.
-    """
+def plainly(request: Request, words: str) -> list[Sent]:
+    """The messages of a request, with words after the last one."""
     messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    last = replies[-1]
-    told = {"number": len(replies) + 1, "fault": judge(last, request).detail or "it did not fit"}
-    if show and last.text.strip():
-        text = last.text if len(last.text) <= SHOWN else f"{last.text[:SHOWN]}…"
-        messages.append({"role": "assistant", "content": text})
-        messages.append({"role": "user", "content": "\n\n".join(filter(None, [AGAIN.format(**told), form]))})
-        return messages
-    messages[-1]["content"] = "\n\n".join(filter(None, [messages[-1]["content"], form, ANOTHER.format(**told)]))
+    messages[-1]["content"] = "\n\n".join(filter(None, [messages[-1]["content"], words]))
     return messages
+
+
+def with_example(request: Request, schema: Mapping[str, Any], words: str) -> list[Sent]:
+    """The same after a turn in which the form was shown by an example: a weak model sooner repeats than obeys."""
+    form = SHORT.format(shape=shape(schema))
+    *before, last = plainly(request, "\n\n".join(filter(None, [words, form])))
+    example = json.dumps(sample(schema), ensure_ascii=False)
+    turn = [{"role": "user", "content": f"{EXAMPLE}\n\n{form}"}, {"role": "assistant", "content": example}]
+    return [*before, *turn, last]
+
+
+def asked_again(request: Request, replies: Sequence[Reply], *, show: bool) -> list[Sent]:
+    """The messages of a further attempt, which differ from those before.
+
+    The first time, with `show`, what looks like a try at the form stands there, and then what is wrong with it. What
+    is nothing of the kind would only be said again; then, and later, the form is shown by an example.
+    """
+    last, schema = replies[-1], request.schema
+    told = {"number": len(replies), "fault": judge(last, request).detail or "it did not fit"}
+    if schema is None:
+        return plainly(request, ANOTHER.format(**told))
+    if show and len(replies) == 1 and any(bracket in last.text for bracket in "{["):
+        text = last.text if len(last.text) <= SHOWN else f"{last.text[:SHOWN]}…"
+        fault = f"{AGAIN.format(**told)}\n\n{form_of(schema)}"
+        return [*plainly(request, ""), {"role": "assistant", "content": text}, {"role": "user", "content": fault}]
+    return with_example(request, schema, ANOTHER.format(**told))
