@@ -7,14 +7,14 @@ import pytest
 from hornbook.errors import UserError
 from hornbook.planning.efforts import efforts
 from hornbook.recipe import available, load
-from hornbook.runs.effort import matrix_rate
+from hornbook.runs.effort import REFERENCE_FLOPS
 
 POCKET = available()["pocket"]
 
 
 def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
     recipe = load(POCKET)
-    found, rate = efforts(recipe, tmp_path), matrix_rate()
+    found, rate = efforts(recipe, tmp_path), REFERENCE_FLOPS
     for step in recipe.steps(tmp_path):
         effort = found[step.name]
         assert effort.size and 0 < effort.seconds(rate) < 3600
