@@ -89,7 +89,7 @@ def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: 
 def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
     """A line for each reason for which rows were left out."""
     for reason, count in encoded.refused.items():
-        progress.say(f"  left out {count:,} {what}: {escape(printable(reason))}")
+        progress.say(f"  left out {count:,} {escape(what)}: {escape(printable(reason))}")
 
 
 def packed(examples: Sequence[Example], row: int, pad: int) -> Rows:
