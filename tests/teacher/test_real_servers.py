@@ -55,7 +55,7 @@ How much does this text teach? 0: nothing, 5: very much.
 Say why in one short sentence, then give the number.
 """
 characters = 300
-max_tokens = 80
+max_tokens = 48
 '''
 TEMPLATE = """
 prompt = "Write two sentences about {thing}."

@@ -102,16 +102,22 @@ def test_an_answer_that_tried_is_shown_once_with_its_fault() -> None:
     asked, own, fault = Dialect("m").build(ASKED, [reply('{"b": 1}')])["messages"]
     assert (asked["content"], own) == ("x", {"role": "assistant", "content": '{"b": 1}'})
     assert "has no 'a'" in fault["content"] and "JSON schema" in fault["content"]
+    cut = Dialect("m").build(ASKED, [Reply('{"b": 1', "length", "", Usage())])["messages"]
+    assert cut[1]["content"] == '{"a": 0}'  # the example: what was too long would be as long again
     long = Dialect("m").build(ASKED, [reply("{" * 5_000)])["messages"]
     assert [len(message["content"]) > 1_100 for message in long] == [False, False, False]
 
 
-@pytest.mark.parametrize("replies", [["I would say 3."], [" "], ['{"b": 1}', '{"b": 2}']])
-def test_otherwise_the_form_is_shown_by_an_example(replies: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("replies", "told"),
+    [(["I would say 3."], ""), ([" "], ""), (['{"b": 1}', '{"b": 2}'], "An earlier answer, number 2")],
+)
+def test_otherwise_the_form_is_shown_by_an_example(replies: list[str], told: str) -> None:
     messages = Dialect("m").build(ASKED, [reply(text) for text in replies])["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
     assert messages[1]["content"] == '{"a": 0}'
-    assert messages[2]["content"].startswith("x\n\nAn earlier answer, number")
+    assert messages[2]["content"].startswith(f"x\n\n{told}")
+    assert ("could not be used" in messages[2]["content"]) == bool(told)
     assert not any(text in messages[2]["content"] for text in replies if text.strip())
 
 

@@ -14,11 +14,11 @@ from hornbook.files import digest_value
 from hornbook.seeds import derive
 from hornbook.teacher.client.messages import Reply, Request, judge
 from hornbook.teacher.client.protocol import error_of
-from hornbook.teacher.client.reader import parse
+from hornbook.teacher.client.reader import is_json
 from hornbook.teacher.client.wording import asked_again, form_of, plainly, with_example
 
 SEEDS = 2**31  # servers keep a seed in 32 bits, some with a sign
-RESTLESS = 0.5  # temperature at least, from the third attempt on: the same again would bring the same
+RESTLESS = 0.3  # temperature at least with the third attempt, and more with each: the same would bring the same
 IGNORED = 3  # answers in a row that are no JSON, or do not fit, before response_format counts as ignored
 LONGEST = 4_000  # characters of an error that are looked at
 OPENINGS = ("{", "[", "```", "<think>")  # how what may become JSON begins
@@ -72,7 +72,7 @@ class Dialect:
     def build(self, request: Request, replies: Sequence[Reply]) -> dict[str, Any]:
         """The JSON to send. After `replies` it differs in seed and words, so that no cache repeats the last answer."""
         attempt, words = len(replies), ""
-        heat = max(request.temperature, RESTLESS) if attempt > 1 else request.temperature
+        heat = max(request.temperature, RESTLESS * (attempt - 1)) if attempt > 1 else request.temperature
         body: dict[str, Any] = {"model": self._model, "messages": [], "temperature": heat}
         body[self._length] = request.max_tokens
         if self._seed:
@@ -157,9 +157,9 @@ class Dialect:
 
     def _of_form(self, reply: Reply, *, fits: bool) -> str:
         """What an answer tells that was asked for with response_format."""
-        is_json = reply.text.lstrip().startswith(OPENINGS) if reply.finish != "stop" else _is_json(reply.text)
-        self._works = fits and is_json
-        self._not_json = 0 if is_json else self._not_json + 1
+        json = reply.text.lstrip().startswith(OPENINGS) if reply.finish != "stop" else is_json(reply.text)
+        self._works = fits and json
+        self._not_json = 0 if json else self._not_json + 1
         if self._not_json >= IGNORED and self._form != Form.WORDS:
             self._form, self._unfit = Form.WORDS, 0
             return "it reads over response_format: the schema is put into words alone"
@@ -188,14 +188,6 @@ class Dialect:
             return f"it does not take every JSON schema; for one of them {TOLD[form].removeprefix('it ')}"
         self._form = max(form, self._form)
         return TOLD[form]
-
-
-def _is_json(text: str) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _form_of(body: dict[str, Any]) -> Form:

@@ -42,6 +42,15 @@ def parse(text: str) -> Any:
         raise ValueError("the answer is nested too deeply") from None
 
 
+def is_json(text: str) -> bool:
+    """Whether `parse` reads a text."""
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read(text: str, schema: Mapping[str, Any], *, cut: bool = False) -> tuple[Any, str]:
     """The value in a text that fits a schema, and why there is none: one of them is None, or empty.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.teacher.client.messages import Reply, Request, judge
+from hornbook.teacher.client.reader import is_json
 from hornbook.teacher.client.schema import sample
 
 FORM = "Answer with one JSON value and nothing else. It must fit this JSON schema:\n{schema}\nThat is:\n{shape}"
@@ -66,15 +67,16 @@ def with_example(request: Request, schema: Mapping[str, Any], words: str) -> lis
 def asked_again(request: Request, replies: Sequence[Reply], *, show: bool) -> list[Sent]:
     """The messages of a further attempt, which differ from those before.
 
-    The first time, with `show`, what looks like a try at the form stands there, and then what is wrong with it. What
-    is nothing of the kind would only be said again; then, and later, the form is shown by an example.
+    The first time, with `show`, what looks like a whole try at the form stands there, and then what is wrong with it.
+    What is nothing of the kind would only be said again: then, and later, the form is shown by an example, and the
+    fault is told if the form was not it.
     """
     last, schema = replies[-1], request.schema
     told = {"number": len(replies), "fault": judge(last, request).detail or "it did not fit"}
     if schema is None:
         return plainly(request, ANOTHER.format(**told))
-    if show and len(replies) == 1 and any(bracket in last.text for bracket in "{["):
+    if show and len(replies) == 1 and last.finish != "length" and any(bracket in last.text for bracket in "{["):
         text = last.text if len(last.text) <= SHOWN else f"{last.text[:SHOWN]}…"
         fault = f"{AGAIN.format(**told)}\n\n{form_of(schema)}"
         return [*plainly(request, ""), {"role": "assistant", "content": text}, {"role": "user", "content": fault}]
-    return with_example(request, schema, ANOTHER.format(**told))
+    return with_example(request, schema, ANOTHER.format(**told) if is_json(last.text) else "")
