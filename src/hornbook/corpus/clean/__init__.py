@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.clean.duplicates import exact_duplicates, near_duplicates
+from hornbook.corpus.clean.boilerplate import CommonLines, common_lines
+from hornbook.corpus.clean.duplicates import exact_duplicates, near_duplicates, rows_of
 from hornbook.corpus.clean.index import DocumentIndex, index_documents
 from hornbook.corpus.clean.removals import REASONS, Removal, Removals
 from hornbook.corpus.clean.settings import CleanSettings
@@ -33,7 +34,8 @@ def clean(
     """Merge `corpora` into one, without duplicates and without the `problems` (.jsonl: id, prompt, solution), if any,
     and the benchmarks in the folders `against`.
 
-    First exact duplicates go (equal normalised texts), then near duplicates, then what holds a problem. Of duplicates
+    First exact duplicates go (equal normalised texts), then near duplicates, which are compared without boilerplate,
+    then what holds a problem. Of duplicates
     the one with the highest score stays, then the one with the smallest id. Columns that only some corpora have
     survive, null elsewhere. `documents/` and `removed/` are ordered by the hash of the normalised text and do not
     depend on the order of rows, files or corpora. Every pass works in portions; what an interrupted call finished is
@@ -42,17 +44,24 @@ def clean(
     """
     schema = corpus_schema(corpora)
     evaluation = EvaluationSets(EvaluationFiles(problems, tuple(against), settings))
-    index = index_documents(shards(*corpora), settings, into=into, progress=progress)
+    index = index_documents(shards(*corpora), into=into, progress=progress)
     removals = exact_duplicates(index)
-    removals |= near_duplicates(index, removals, settings, into=into, progress=progress)
+    boilerplate: CommonLines | None = None
+    if settings.boilerplate:
+        skipped = rows_of(index.shards, sorted(removals))
+        boilerplate = common_lines(index.shards, skipped, settings, into=into, progress=progress)
+    near = near_duplicates(index, removals, boilerplate, settings, into=into, progress=progress)
+    removals |= near.removals
     release_memory()  # sets of shingles, before several workers hold texts
     leaks = contaminated(index.shards, removals, evaluation, into=into, progress=progress)
     removals |= {number: Removal(CONTAMINATED, name) for number, name in leaks.items()}
-    examples = write(index, removals, schema, settings, into=into, progress=progress)
+    off = boilerplate if settings.remove_boilerplate else None
+    examples = write(index, removals, schema, off, settings, into=into, progress=progress)
     for row in examples[CONTAMINATED]:
         row["kept_text"] = evaluation.texts[row["kept"]][:EXAMPLE_CHARACTERS]
     return {
         **_figures(index, removals),
+        "without_boilerplate": near.without_boilerplate,
         "problems": len(evaluation.texts),
         "benchmarks_left_out": evaluation.left_out,
         "examples": examples,

@@ -10,8 +10,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.corpus.clean.minhash import band_keys
-from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.documents import Row, Shard, document_id
 from hornbook.files import digest_bytes
 from hornbook.progress import Progress
@@ -24,20 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ENTRIES = "entries.parquet"
-_BANDS = "bands.npy"
 _ROWS = 5_000  # documents hashed at once
 
 
 @dataclass(frozen=True)
 class DocumentIndex:
-    """All documents, by number. `keys` are hashes of normalised texts, `bands` MinHash keys: (documents, bands)."""
+    """All documents, by number. `keys` are hashes of normalised texts."""
 
     shards: Sequence[Shard]
     keys: list[str]
     ids: list[str]
     sources: list[str]
     characters: NDArray[np.int64]
-    bands: NDArray[np.uint64]
     preferred: NDArray[np.int64]
     """Numbers, the one to keep rather than any after it first: by score, then by id, then by all columns."""
 
@@ -54,18 +50,14 @@ class DocumentIndex:
         return len(self.keys)
 
 
-def index_documents(
-    stored: Sequence[Shard], settings: CleanSettings, *, into: Path, progress: Progress
-) -> DocumentIndex:
+def index_documents(stored: Sequence[Shard], *, into: Path, progress: Progress) -> DocumentIndex:
     """Read everything once. Works in portions, in the scratch folder of `into`."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    hashing = settings.model_dump(include={"bands", "rows", "shingle"})
     portions = [
-        Portion.over(shard, into / SCRATCH / f"hash-{number:05d}", partial(_hash_shard, shard, settings), hashing)
+        Portion.over(shard, into / SCRATCH / f"hash-{number:05d}", partial(_hash_shard, shard))
         for number, shard in enumerate(stored)
     ]
     work_through(portions, "hash documents", progress)
@@ -77,26 +69,21 @@ def index_documents(
         ids=found["id"].to_pylist(),
         sources=found["source"].to_pylist(),
         characters=found["characters"].to_numpy(),
-        bands=np.concatenate([np.load(portion.folder / _BANDS) for portion in portions]),
-        preferred=preferred.to_numpy().astype(np.int64),
+        preferred=preferred.to_numpy().astype("int64"),
     )
 
 
-def _hash_shard(shard: Shard, settings: CleanSettings, folder: Path, advance: Advance) -> None:
-    import numpy as np
+def _hash_shard(shard: Shard, folder: Path, advance: Advance) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = {"key": pa.string(), "id": pa.string(), "source": pa.string(), "score": pa.float64()}
     schema = pa.schema([*names.items(), ("digest", pa.string()), ("characters", pa.int64())])
-    bands = [np.zeros((0, settings.bands), dtype=np.uint64)]
     with pq.ParquetWriter(folder / _ENTRIES, schema, compression="zstd") as writer:
         for batch in shard.batches(rows=_ROWS):
             rows = batch.to_pylist()
             writer.write_table(pa.Table.from_pylist([_entry(row) for row in rows], schema=schema))
-            bands.append(band_keys([row["text"] for row in rows], settings))
             advance(len(rows))
-    np.save(folder / _BANDS, np.concatenate(bands))
 
 
 def _entry(row: Row) -> dict[str, Any]:

@@ -14,10 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.clean.boilerplate import Boilerplate, CommonLines
 from hornbook.corpus.clean.index import DocumentIndex
 from hornbook.corpus.clean.removals import EXACT, NEAR, REASONS, Removals
 from hornbook.corpus.clean.settings import CleanSettings
-from hornbook.documents import CorpusWriter, Row, Shard, merge, removed_row
+from hornbook.documents import (
+    ORIGINAL,
+    CorpusWriter,
+    Row,
+    Shard,
+    document_id,
+    document_schema,
+    merge,
+    removed_row,
+)
 from hornbook.files import digest_value
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
@@ -28,9 +38,22 @@ EXAMPLE_CHARACTERS = 1_200
 
 
 def write(
-    index: DocumentIndex, removals: Removals, schema: Any, settings: CleanSettings, *, into: Path, progress: Progress
+    index: DocumentIndex,
+    removals: Removals,
+    schema: Any,
+    off: CommonLines | None,
+    settings: CleanSettings,
+    *,
+    into: Path,
+    progress: Progress,
 ) -> dict[str, list[Row]]:
-    """Write `documents/` and `removed/`. Returns examples of what was dropped, by reason."""
+    """Write `documents/` and `removed/`. Returns examples of what was dropped, by reason.
+
+    With `off`, documents are kept without their boilerplate: a text that changes has another id, and what it was before
+    is in `original`.
+    """
+    if off and ORIGINAL not in schema.names:
+        schema = schema.append(document_schema(ORIGINAL).field(ORIGINAL))
     rank = index.rank.tolist()
     order = sorted(range(len(index)), key=lambda number: (index.keys[number], rank[number]))
     keys = [index.keys[number] for number in order]
@@ -45,8 +68,10 @@ def write(
         portions.append(
             Portion(
                 folder=into / SCRATCH / f"clean-{part:05d}",
-                key=digest_value([digests, str(schema), settings.examples, members, sorted(dropped.items())]),
-                work=partial(_write_part, index.shards, members, dropped, schema, settings.examples),
+                key=digest_value(
+                    [digests, str(schema), settings.examples, members, sorted(dropped.items()), off and off.key]
+                ),
+                work=partial(_write_part, index.shards, members, dropped, schema, off, settings.examples),
                 size=size,
                 units=len(members),
             )
@@ -64,24 +89,32 @@ def _write_part(
     members: Sequence[int],
     dropped: Mapping[int, tuple[str, str]],
     schema: Any,
+    off: CommonLines | None,
     most: int,
     folder: Path,
     advance: Advance,
 ) -> dict[str, list[Row]]:
     """Write the documents with these numbers, in this order. Returns the first of those dropped for each reason."""
-    rows = _held(shards, set(members), advance)
+    rows, boilerplate = _held(shards, set(members), advance), off and off.load()
     examples: dict[str, list[Row]] = defaultdict(list)
     with CorpusWriter(folder, schema) as corpus:
         for number in members:
             row = rows.pop(number)
             if number not in dropped:
-                corpus.keep(row)
+                corpus.keep(_without(boilerplate, row) if boilerplate else row)
                 continue
             reason, other = dropped[number]
             corpus.drop(row, reason, other)
             if len(examples[reason]) < most:
                 examples[reason].append(removed_row(row, reason, other))
     return examples
+
+
+def _without(boilerplate: Boilerplate, row: Row) -> Row:
+    """A document without its boilerplate."""
+    text = boilerplate.taken_off([row["text"]])[0]
+    before = row.get(ORIGINAL) or row["id"]
+    return row | {ORIGINAL: before} | ({"id": document_id(text), "text": text} if text != row["text"] else {})
 
 
 def _held(shards: Sequence[Shard], wanted: set[int], advance: Advance) -> dict[int, Row]:
