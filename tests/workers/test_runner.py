@@ -23,7 +23,9 @@ def texts():
     made = [" ".join(chance.choice(words) + str(chance.randrange(40)) * chance.randrange(2) for _ in range(80))
             for _ in range(60)]
     made[0] += " write to someone@hornbook.org"
-    return made + made[:10] + [text + " and a little more" for text in made[10:25]]
+    menu = "lesson one of the site and where to go from here\\n" * 4
+    return made + made[:10] + [text + " and a little more" for text in made[10:25]] + [
+        menu + " ".join(chance.choice(words) + str(chance.randrange(90)) for _ in range(80)) for _ in range(20)]
 
 class Counts:
     name = "counts"
@@ -61,11 +63,13 @@ def main(root, processes):
                    into=here / "grade", progress=quiet)
     problems = here / "problems.jsonl"
     problems.write_text(json.dumps({"id": "p", "prompt": "never " * 12, "solution": "seen " * 12}) + "\\n")
-    cleaned = clean([here / "grade"], problems, CleanSettings(), into=here / "clean", progress=quiet)
+    cleaned = clean([here / "grade"], problems, CleanSettings(boilerplate=9, remove_boilerplate=True),
+                    into=here / "clean", progress=quiet)
     written = sorted(path for path in here.rglob("*.parquet") if "scratch" not in path.parts)
     digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     print(json.dumps({"runner": runner.chosen(), "digests": digests, "masked": filtered["masked"],
-                      "kept": graded["kept"], "removed": cleaned["removed"], "files": read["files"]}))
+                      "kept": graded["kept"], "removed": cleaned["removed"], "files": read["files"],
+                      "without_boilerplate": cleaned["without_boilerplate"]}))
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
@@ -135,7 +139,8 @@ def test_two_processes_write_the_identical_rows(plan: list[str]) -> None:
     here, processes = (run(script, f"{root}/{name}", count) for name, count in (("here", "1"), ("processes", "2")))
     assert here == processes
     assert here["masked"] == {"email": 2}, "one of the texts is there twice"
-    assert 0 < here["kept"] <= here["files"] == 85
+    assert 0 < here["kept"] <= here["files"] == 105
+    assert here["without_boilerplate"] == 20
     assert here["removed"]["exact duplicate"] + here["removed"]["near duplicate"] >= 20
     assert sum(name.startswith("read/documents") for name in here["digests"]) > 3, "in several portions"
 

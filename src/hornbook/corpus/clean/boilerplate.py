@@ -69,7 +69,7 @@ class Boilerplate:
     """
 
     def __init__(self, lines: NDArray[np.uint64], pairs: NDArray[np.uint64], words: int) -> None:
-        self._lines, self._pairs, self._least, self._words = lines, pairs, words, WordHashes()
+        self.lines, self.pairs, self._least, self._words = lines, pairs, words, WordHashes()
 
     def taken_off(self, texts: Sequence[str]) -> list[str]:
         """The texts without boilerplate; those that have none, or little else, are what they were."""
@@ -77,7 +77,7 @@ class Boilerplate:
 
         left = list(texts)
         cut = _Lines(texts)
-        common = _among(cut.hashes, self._lines) & cut.filled
+        common = _among(cut.hashes, self.lines) & cut.filled
         if not common.any():
             return left
         off = self._in_long_runs(cut, common)
@@ -110,7 +110,7 @@ class Boilerplate:
         if len(words) <= _OWN:
             return False
         pairs = ngram_hashes(self._words(words), 2)
-        fresh = int((~_among(pairs, self._pairs)).sum())
+        fresh = int((~_among(pairs, self.pairs)).sum())
         return fresh >= _OWN and 2 * fresh >= len(pairs)
 
 
