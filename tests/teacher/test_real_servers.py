@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from hornbook.progress import Progress
@@ -34,7 +35,6 @@ from hornbook.teacher.texts import write_kind
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3_600)]
 
 ROWS = int(os.environ.get("HORNBOOK_TEST_ROWS", "50"))
-DOCS = Path(__file__).parents[2] / "docs"
 LLAMA, TRANSFORMERS = "llama-cpp-python", "transformers serve"
 NEEDED = {
     LLAMA: ("llama_cpp", "uvicorn", "sse_starlette"),
@@ -55,7 +55,7 @@ How much does this text teach? 0: nothing, 5: very much.
 Say why in one short sentence, then give the number.
 """
 characters = 300
-max_tokens = 48
+max_tokens = 64
 '''
 TEMPLATE = """
 prompt = "Write two sentences about {thing}."
@@ -147,12 +147,11 @@ def ask(server: str, tmp_path: Path) -> Callable[[Progress], Client]:
 
 def test_it_grades_documents(server: str, ask: Callable[[Progress], Client], tmp_path: Path) -> None:
     (tmp_path / "short.toml").write_text(RUBRIC)
-    paragraphs = [
-        text for page in sorted(DOCS.glob("*.md")) for text in page.read_text().split("\n\n") if len(text) > 300
-    ]
+    write_kind(Order(load("stories"), ROWS), None, into=tmp_path / "stories")
+    texts = pq.read_table(tmp_path / "stories" / "documents", columns=["text"])["text"].to_pylist()
     heard = Heard()
     with ask(heard) as client:
-        grades = LlmGrader(client, load_rubric("short.toml", tmp_path)).grade(paragraphs[:ROWS])
+        grades = LlmGrader(client, load_rubric("short.toml", tmp_path)).grade(texts)
         figures = client.figures
     given = [grade for grade in grades if grade is not None]
     print(
