@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.clean import boilerplate, clean, minhash
+from hornbook.corpus.clean import alike, boilerplate, clean
 from hornbook.corpus.clean.boilerplate import Boilerplate, common_lines
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes, ngram_hashes
@@ -65,8 +65,8 @@ def test_what_is_compared_grows_with_the_documents_and_not_with_their_pairs(
     tmp_path: Path, make_corpus: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = []
-    jaccard = minhash.jaccard
-    monkeypatch.setattr(minhash, "jaccard", lambda *sets: compared.append(sets) or jaccard(*sets))
+    jaccard = alike.jaccard
+    monkeypatch.setattr(alike, "jaccard", lambda *sets: compared.append(sets) or jaccard(*sets))
     run([make_corpus(tmp_path / "corpus", licensed(1_000, 50))], tmp_path / "out", CleanSettings())
     assert len(compared) < 1_000  # of 499,500 pairs
 

@@ -4,14 +4,14 @@ import os
 import random
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.clean.minhash import band_keys, candidate_groups, deduplicate, jaccard, minhash, shingles
+from hornbook.corpus.clean.alike import deduplicate
+from hornbook.corpus.clean.minhash import band_keys, candidate_groups, minhash, shingles
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes
 
@@ -36,13 +36,6 @@ def changed(words: list[str], count: int) -> list[str]:
     return [f"new{place}" if place % step == step - 1 else word for place, word in enumerate(words)]
 
 
-@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
-def test_jaccard(one: set[int], other: set[int]) -> None:
-    arrays = [np.array(sorted(numbers), dtype=np.uint64) for numbers in (one, other)]
-    expected = len(one & other) / len(one | other) if one | other else 0
-    assert jaccard(*arrays) == pytest.approx(expected)
-
-
 def test_near_duplicates_are_found_and_others_left() -> None:
     original = text(1)
     texts = [original, changed(original, 2), changed(original, 20), text(2), text(3)]
@@ -60,24 +53,6 @@ def test_layout_does_not_matter_but_operators_and_case_do() -> None:
     short = "def f ( a , b ) : return a - b"
     assert drop([short, short.replace("-", "+")]) == {}
     assert drop([short, short.replace("a", "A")]) == {}
-
-
-def test_what_is_like_through_others_is_one_group() -> None:
-    first = text(1, 120)
-    second = changed(first, 3)
-    third = [f"more{place}" if place % 40 == 20 else word for place, word in enumerate(second)]
-    hashes = WordHashes()
-    sets = [shingles(" ".join(words), 5, hashes) for words in (first, second, third)]
-    assert jaccard(sets[0], sets[1]) >= 0.7 <= jaccard(sets[1], sets[2])
-    assert jaccard(sets[0], sets[2]) < 0.7
-    groups = [[0, 1], [1, 2]]
-    assert deduplicate(groups, dict(enumerate(sets)), [0, 1, 2], 0.7) == {1: 0, 2: 0}
-
-
-def test_a_shared_band_alone_is_not_enough() -> None:
-    hashes = WordHashes()
-    sets = {number: shingles(" ".join(text(number)), 5, hashes) for number in range(3)}
-    assert deduplicate([[0, 1, 2]], sets, [0, 1, 2], 0.7) == {}
 
 
 def test_the_result_does_not_depend_on_the_order_of_groups() -> None:
@@ -114,14 +89,6 @@ def test_candidates_are_those_of_comparing_all(keys: list[tuple[int, int]], data
             if len(rows) > 1:
                 expected.append(rows)
     assert candidate_groups(banded, asked) == sorted(expected)
-
-
-def test_thousands_of_equal_documents_take_no_time() -> None:
-    started = time.monotonic()
-    array = np.arange(50, dtype=np.uint64)
-    dropped = deduplicate([list(range(20_000))] * 3, dict.fromkeys(range(20_000), array), range(20_000), 0.7)
-    assert dropped == dict.fromkeys(range(1, 20_000), 0)
-    assert time.monotonic() - started < 20  # comparing all pairs would take hours
 
 
 def test_recall_of_the_bands() -> None:

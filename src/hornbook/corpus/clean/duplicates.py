@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hornbook.corpus.clean.alike import deduplicate
 from hornbook.corpus.clean.boilerplate import CommonLines
 from hornbook.corpus.clean.index import DocumentIndex
-from hornbook.corpus.clean.minhash import band_keys, candidate_groups, deduplicate, shingles
+from hornbook.corpus.clean.minhash import band_keys, candidate_groups, shingles
 from hornbook.corpus.clean.removals import EXACT, NEAR, Removal, Removals
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes

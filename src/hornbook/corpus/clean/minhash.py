@@ -1,15 +1,13 @@
-"""Near duplicates: MinHash proposes pairs of documents, and what their words truly share decides.
+"""MinHash proposes which documents may be near duplicates; `alike` decides by what their words truly share.
 
 Words are what spaces separate, and case and punctuation count: in code `a - b` is not `a + b`. The bands of a MinHash
 signature (Broder 1997; banding as in Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", ch. 3) make documents
-candidates; a pair is near duplicate when the Jaccard similarity of its sets of shingles reaches the wanted one.
-
-Groups are the connected components of such pairs: documents that resemble each other through others are one group.
+candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hornbook.corpus.clean.settings import CleanSettings
@@ -65,70 +63,3 @@ def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:
     import numpy as np
 
     return np.unique(ngram_hashes(hashes(text.split()), length))
-
-
-def jaccard(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> float:
-    """How much two sets, as sorted arrays, share: what is common over both together. Empty sets share nothing."""
-    import numpy as np
-
-    together = np.concatenate([one, other])
-    together.sort(kind="stable")  # merges two sorted runs
-    common = int((together[1:] == together[:-1]).sum())
-    return common / max(1, len(together) - common)
-
-
-def deduplicate(
-    groups: Sequence[Sequence[int]],
-    sets: Mapping[int, NDArray[np.uint64]],
-    rank: Sequence[int],
-    similarity: float,
-) -> dict[int, int]:
-    """Which documents to drop, each with the one of its group that is kept: the one with the smallest `rank`.
-
-    `groups` hold candidates, `sets` the shingles of each. In a group of n documents that are all alike n - 1 pairs are
-    compared, not n * (n - 1) / 2: documents known to belong together are not compared with each other.
-    """
-    links = _Links()
-    for candidates in groups:
-        parts: list[list[int]] = []
-        for document in candidates:
-            apart, together = [], [document]
-            for part in parts:
-                linked = any(
-                    links.root(document) == links.root(other) or _alike(sets[document], sets[other], similarity)
-                    for other in part
-                )
-                if linked:
-                    links.join(document, part[0])
-                    together = part + together
-                else:
-                    apart.append(part)
-            parts = [*apart, together]
-    best: dict[int, int] = {}
-    documents = sorted({document for candidates in groups for document in candidates}, key=lambda one: rank[one])
-    for document in documents:
-        best.setdefault(links.root(document), document)
-    return {one: best[links.root(one)] for one in documents if best[links.root(one)] != one}
-
-
-class _Links:
-    """Which documents belong together, directly or through others (union-find)."""
-
-    def __init__(self) -> None:
-        self._above: dict[int, int] = {}
-
-    def root(self, document: int) -> int:
-        """One document for all that belong together."""
-        while (above := self._above.get(document, document)) != document:
-            self._above[document] = self._above.get(above, above)
-            document = above
-        return document
-
-    def join(self, one: int, other: int) -> None:
-        """From here on, the two belong together."""
-        self._above[self.root(one)] = self.root(other)
-
-
-def _alike(one: NDArray[np.uint64], other: NDArray[np.uint64], similarity: float) -> bool:
-    smaller, larger = sorted((len(one), len(other)))
-    return smaller >= similarity * larger and jaccard(one, other) >= similarity
