@@ -84,6 +84,11 @@ def _told(variable: str) -> bool | None:
     return value == "1" if value else None
 
 
+def overruled() -> bool:
+    """Whether this machine is told to compute as another one would: what it made without that is then no equal."""
+    return any(_told(variable) is not None for variable in (BF16, COMPILE))
+
+
 def native_bf16(device: str) -> bool:
     """Whether bf16 products run in hardware: every recent GPU; CPUs with AVX512-BF16, AMX or Arm's BF16 extension.
 

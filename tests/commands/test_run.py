@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import typer
 
+from hornbook import machine
+from hornbook.cli import app
 from hornbook.commands.run import agree_to_changes, keep_outdated
 from hornbook.errors import UserError
 from hornbook.progress import Progress
@@ -81,3 +83,22 @@ def test_changed_settings_ask_or_redo(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("typer.confirm", lambda words: False)
     with pytest.raises(typer.Exit):
         agree_to_changes(found, tmp_path, [], "ask")
+
+
+def test_an_equal_stage_of_another_run_is_taken_unless_the_machine_is_told_to_be_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in (machine.BF16, machine.COMPILE):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("A hornbook was a child's first textbook: one page, printed large. " * 9)
+
+    def told(into: str) -> str:
+        texts = f"sources.0.path={tmp_path / 'texts'}"
+        app(["run", "prose", texts, "--until", "read", "--into", str(tmp_path / into)], standalone_mode=False)
+        return capsys.readouterr().out
+
+    assert "as in" not in told("runs/one")
+    assert "as in one" in told("runs/two")
+    monkeypatch.setenv(machine.BF16, "0")
+    assert "as in" not in told("runs/three")

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
+from hornbook import machine
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNNER, WORKERS, choose_runner, tell_doubts
 from hornbook.commands.report import report_page
@@ -74,6 +75,7 @@ def run(  # noqa: PLR0913 (one for each option)
     """Run a recipe from raw text to a model. What is done is skipped; what was interrupted goes on where it was."""
     name, path = locate(recipe)
     settings = load(path, overrides or [])
+    reuse = reuse and not machine.overruled()
     choose_runner(runner, workers)
     root = into or (path.parent if runs.is_kept(path) else Path("runs") / name)
     base = base_of(path, settings)
