@@ -8,6 +8,7 @@ import json
 import random
 import re
 import tarfile
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,51 @@ def test_real_documents_hold_only_what_is_really_there(real_data: Callable[[str]
     hits = [hit for some in finder.find(programs) for hit in some]
     assert {hit.rule for hit in hits} <= {"code"}
     assert len(hits) < 0.03 * len(programs)
+
+
+HOMOGLYPHS = str.maketrans("aeopcxyACEHKMOPTX", "аеорсхуАСЕНКМОРТХ")
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "references": lambda text: text.replace(" ", "&nbsp;").replace("e", "&#101;").replace("<", "&lt;"),
+    "escaped twice": lambda text: text.replace(" ", "&amp;nbsp;"),
+    "zero width": lambda text: re.sub(r"(\w)(?=\w)", "\\1\u200b", text),
+    "soft hyphens": lambda text: re.sub(r"(\w\w)(?=\w\w)", "\\1\u00ad", text),
+    "full width": lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
+    "homoglyphs": lambda text: re.sub(r"[aeopcxy]", lambda m: m[0].translate(HOMOGLYPHS), text),
+    "homoglyphs in part": lambda text: re.sub(
+        r"\b(\w+?)([aeopcxy])", lambda m: m[1] + m[2].translate(HOMOGLYPHS), text
+    ),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_disguised_leaks_are_found(disguise: str, finder: Finder, benchmarks: list[Benchmark], make: Any) -> None:
+    maker = make(7)
+    for benchmark in benchmarks:
+        if benchmark.kind == "code" and "homoglyphs" in disguise:  # would be no program any more
+            continue
+        for item in benchmark.items[:20]:
+            text = f"{maker.prose(60)}\n\n{DISGUISES[disguise](item.text)}\n\n{maker.prose(60)}"
+            assert (benchmark.name, item.id) in {(hit.item.benchmark, hit.item.id) for hit in finder.find([text])[0]}
+
+
+SYLLABLES = {
+    "French": ("é", "tà", "ço", "lè", "nî", "dû", "ra", "mé"),
+    "Russian": ("мой", "ёл", "ки", "стра", "нный", "ве", "чё", "да"),
+    "Bengali": ("আমা", "সোনা", "বাং", "তোমা", "য়ে", "ভালো", "ছে", "দেশ"),
+    "Korean": ("한", "국어", "사랑", "하늘", "바람", "나무", "길", "물"),
+}
+
+
+@pytest.mark.parametrize("language", SYLLABLES)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_other_languages_are_found_in_any_form(language: str, form: str) -> None:
+    chance = random.Random(language)
+
+    def prose(words: int) -> str:
+        return " ".join("".join(chance.choices(SYLLABLES[language], k=3)) for _ in range(words))
+
+    items = [Item("b", str(number), prose(20)) for number in range(50)]
+    finder = Finder([Benchmark("b", "text", tuple(items))])
+    texts = [unicodedata.normalize(form, f"{prose(50)}. {item.question}. {prose(50)}") for item in items]
+    assert [[hit.item.id for hit in hits] for hits in finder.find(texts)] == [[item.id] for item in items]
+    assert not any(finder.find([prose(300) for _ in range(50)]))

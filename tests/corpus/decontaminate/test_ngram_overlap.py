@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,11 @@ def test_unusable_problems_are_named(tmp_path: Path, content: bytes | None, mess
         (tmp_path / "problems.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=message):
         load_problems(tmp_path / "problems.jsonl")
+
+
+@pytest.mark.parametrize("disguised", ["{}", "&nbsp;{}", "\u200b{}\u00ad"])
+def test_the_own_problems_are_found_in_their_normal_form(disguised: str) -> None:
+    words = "gibt die größte Zahl der Liste oder nichts zurück wenn sie leer ist".split()
+    detector = Detector([Problem("p", " ".join(words))], ngram=10, match=0.5)
+    text = unicodedata.normalize("NFD", " ".join(disguised.format(word) for word in words))
+    assert detector.find([text]) == [Leak(Problem("p", " ".join(words)), 1.0)]

@@ -3,7 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.decontaminate.words import letters, without_template, words
+from hornbook.corpus.decontaminate.words import (
+    _LETTERS_OF_ANY_SCRIPT,
+    _WORD_OF_ANY_SCRIPT,
+    letters,
+    without_template,
+    words,
+)
+from hornbook.corpus.normal_form import normal_form
 
 
 def test_words() -> None:
@@ -22,3 +29,14 @@ def test_templates_go_and_questions_stay() -> None:
 def test_nothing_is_added(texts: list[str]) -> None:
     for text, left in zip(texts, without_template(texts), strict=True):
         assert set(left.split()) <= set(words(text))
+
+
+@given(st.text())
+def test_words_found_fast_are_those_found_by_unicode(text: str) -> None:
+    found = [word for word in _WORD_OF_ANY_SCRIPT.findall(normal_form(text)) if not word.isdecimal()]
+    assert words(text) == found
+    assert letters(text) == _LETTERS_OF_ANY_SCRIPT.findall(normal_form(text))
+
+
+def test_marks_belong_to_their_letters() -> None:
+    assert words("আমার भारत में, e\u0301te\u0301 ไม้") == ["আমার", "भारत", "में", "été", "ไ", "ม้"]

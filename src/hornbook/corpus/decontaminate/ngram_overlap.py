@@ -2,7 +2,7 @@
 
 A document is a candidate when it shares a run of ten words with a problem, and contaminated when more than half of the
 problem's words are found in it, in order: the matching blocks of `difflib.SequenceMatcher` over the problem's length
-(the rule of Cosmopedia, Ben Allal et al. 2024). Words are letters, digits and underscores in lower case, so that
+(the rule of Cosmopedia, Ben Allal et al. 2024). Words are letters, digits and underscores in the normal form, so that
 neither layout nor operators hide a leak. In a long document the match is looked for around the shared run, within
 one problem's length before and two after it: further apart, single common words would match anything.
 """
@@ -19,7 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import regex
+
 from hornbook.corpus.ngrams import WordHashes, ngram_hashes
+from hornbook.corpus.normal_form import normal_form
+from hornbook.corpus.scripts import UNSPACED, UNSPACED_WORD, is_plain
 from hornbook.errors import UserError
 from hornbook.records import Fault, Record, json_lines
 
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+")
+_WORD_OF_ANY_SCRIPT = regex.compile(
+    rf"{UNSPACED_WORD}|[\p{{L}}\p{{N}}_--{UNSPACED}][\p{{L}}\p{{M}}\p{{N}}_--{UNSPACED}]*", regex.V1
+)
 
 
 @dataclass(frozen=True)
@@ -187,4 +194,5 @@ class _Table:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    text = normal_form(text)
+    return _WORD.findall(text) if is_plain(text) else _WORD_OF_ANY_SCRIPT.findall(text)

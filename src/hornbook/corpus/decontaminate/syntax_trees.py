@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hornbook.corpus.normal_form import readable
+
 _BUILTINS = frozenset(dir(builtins))
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 _DEFINITION = re.compile(r"^[ \t]*(?:async[ ]+)?def[ ]+\w", re.MULTILINE)
@@ -37,17 +39,24 @@ def functions(text: str) -> list[Shaped]:
     """Every function of a text, nested ones and methods too: of a whole program, else of fenced code, else wherever a
     definition stands. What does not parse as Python is passed over.
     """
+    found, whole = _functions(text)
+    read = text if whole else readable(text)  # `&nbsp;`, `&lt;` and zero-width spaces are no Python
+    return found if read == text else [*found, *_functions(read)[0]]
+
+
+def _functions(text: str) -> tuple[list[Shaped], bool]:
+    """The functions, and whether the whole text is a program."""
     if not _DEFINITION.search(text):
-        return []
+        return [], False
     text = text.replace("\r\n", "\n").expandtabs(8)
     tree = _parse(text)
     if tree is not None:
-        return list(_found(tree, text))
+        return list(_found(tree, text)), True
     found: list[Shaped] = []
     for block in [match[1] for match in _FENCED.finditer(text)] or [text]:
         tree = _parse(textwrap.dedent(block))
         found += _found(tree, textwrap.dedent(block)) if tree is not None else _scattered(block)
-    return found
+    return found, False
 
 
 def similarity(one: tuple[str, ...], other: tuple[str, ...]) -> float:

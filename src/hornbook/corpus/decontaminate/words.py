@@ -6,26 +6,38 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-# Scripts that put no spaces between words: a character is a word there (Thai, kana, Han).
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{2,}}")
-_LETTERS = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]{{2,}}")
+import regex
+
+from hornbook.corpus.normal_form import normal_form
+from hornbook.corpus.scripts import UNSPACED, UNSPACED_WORD, is_plain
+
+_WORD = re.compile(r"\w{2,}")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_WORD_OF_ANY_SCRIPT = regex.compile(
+    rf"{UNSPACED_WORD}|[\p{{L}}\p{{N}}_--{UNSPACED}][\p{{L}}\p{{M}}\p{{N}}_--{UNSPACED}]+", regex.V1
+)
+_LETTERS_OF_ANY_SCRIPT = regex.compile(rf"{UNSPACED_WORD}|[\p{{L}}--{UNSPACED}][\p{{L}}\p{{M}}--{UNSPACED}]+", regex.V1)
 _TEMPLATE_RUN = 5
 _TEMPLATE_SHARE = 0.2
 _TEMPLATE_ITEMS = 5
 
 
 def words(text: str) -> list[str]:
-    """Runs of two or more letters, digits and underscores in lower case, numbers left out.
+    """Runs of two or more letters, digits and underscores in the normal form, numbers left out.
+
+    Marks belong to their letter. Scripts that put no spaces between words have a word for each letter.
 
     Numbers and single letters are too common to tell texts apart: 1 2 3 4 5, `for i in range(n)`, x and y.
     """
-    return [word for word in _WORD.findall(text.lower()) if not word.isdecimal()]
+    text = normal_form(text)
+    found = _WORD.findall(text) if is_plain(text) else _WORD_OF_ANY_SCRIPT.findall(text)
+    return [word for word in found if not word.isdecimal()]
 
 
 def letters(text: str) -> list[str]:
-    """Runs of two or more letters in lower case: a problem stays itself when its numbers change."""
-    return _LETTERS.findall(text.lower())
+    """Runs of two or more letters in the normal form: a problem stays itself when its numbers change."""
+    text = normal_form(text)
+    return _LETTERS.findall(text) if is_plain(text) else _LETTERS_OF_ANY_SCRIPT.findall(text)
 
 
 def without_template(texts: Sequence[str]) -> list[str]:
