@@ -206,6 +206,6 @@ FILTER = Stage(
     flags=(
         Flag("--rules", "heuristics.rules", "gopher, c4, fineweb, or a single rule; can be repeated."),
         Flag("--language", "language.keep", "Keep this language, such as en; can be repeated."),
-        Flag("--mask", "privacy.mask", "Mask email, ip, phone, card or secret; can be repeated."),
+        Flag("--mask", "privacy.mask", "Mask email, ip, phone, card, iban, identity or secret; can be repeated."),
     ),
 )

@@ -1,25 +1,33 @@
-"""E-mail and IP addresses, phone and card numbers, and secret keys, masked by what they are.
+"""E-mail and IP addresses, numbers of phones, cards, accounts and persons, and secret keys, masked by what they are.
 
-Placeholders are `[EMAIL]`, `[IP]`, `[PHONE]`, `[CARD]` and `[SECRET]`. What belongs to nobody stays: the example
+Placeholders are `[EMAIL]`, `[IP]`, `[PHONE]`, `[CARD]`, `[IBAN]`, `[IDENTITY]` and `[SECRET]`. All patterns end where
+letters of the Latin script do: writing that puts no spaces between words may stand right beside them. What belongs to nobody stays: the example
 domains of RFC 2606, addresses of private and local networks, and what reads as a version or a section (1.2.3.4).
 """
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from re import Match, Pattern
+from functools import cache
+from re import ASCII, Match, Pattern
+from typing import Any
+
+import regex
 
 from hornbook.corpus.filter.settings import Private
 
 _Test = Callable[[Match[str]], bool]
 
+_LATIN = r"A-Za-z0-9_\u00c0-\u024f"
 _EMAIL = re.compile(
-    r"(?<![\w.+%&/=-])[A-Za-z0-9][\w.+%-]{0,63}@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+([A-Za-z]{2,24}))"
-    r"(?![\w-]|\.\w|[(\[=])"
+    rf"(?<![{_LATIN}])(?<!://)[A-Za-z0-9\u00c0-\u024f][{_LATIN}.+%-]{{0,63}}(?:@|%40)"
+    r"((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,20}([A-Za-z]{2,24}))"
+    rf"(?![{_LATIN}-]|\.[{_LATIN}]|[(\[=])"
 )
 # Endings that names in code hardly have, beside the two letters of a country.
 _DOMAINS = re.compile(
@@ -32,34 +40,61 @@ _NOBODY_LOCAL = ("git@", "hg@", "svn@")
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _LIKE_IP4 = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")  # found faster, for texts that have none
-_IP4 = re.compile(rf"(?<![\w.\-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.\d)")
-_VERSION = re.compile(r"(?:\bv|\bversions?|\brelease|\bver\.?|[=<>~^]=|\bsections?|§)[\s\"'(]*$", re.IGNORECASE)
-_VERSION_BEFORE = 12  # characters before a number in which its kind would be said
+_IP4 = re.compile(rf"(?<![\w.\-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.\d)", ASCII)
+_VERSION = re.compile(
+    r"(?:\b(?:v|versions?|release|ver\.?|build|firmware|driver|sections?|chapter)(?: number)?(?: is)?|[=<>~^]=|§"
+    r"|版本|版|バージョン|버전|верси[яию])[\s\"'(:]*$"
+    r"|(?<![A-Za-z:/.])[A-Za-z]+/$",  # as browsers name themselves
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"\.?[ \t]+[^\W\d_]")  # what follows the number of a section
+_HEADING_NUMBERS = 100  # all of a section's numbers are below
+_VERSION_BEFORE = 24  # characters before a number in which its kind would be said
 _LIKE_A_VERSION = 20  # four parts all below this are a version far more often than a machine
 # Addresses in use begin with 2 or 3 (2000::/3).
-_IP6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
+_IP6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])", ASCII)
 
-_LIKE_PHONE = re.compile(r"[+(]\d|\d[.\-]\d\d\d[.\-]\d{4}")
-_PHONE = re.compile(
-    r"(?<![\w+.\-/])(?:"
+_LIKE_PHONE = re.compile(r"[+(]\d|\d[.\-]\d\d\d[.\-]\d{4}", ASCII)
+_PHONE = regex.compile(
+    r"(?:(?<![\w+.\-/])|\G(?<=\d)(?=\+))(?:"  # \G: right behind another one
     r"\+\d{1,3}(?:[ .\-]?\(\d{1,5}\)|(?:[ .\-]?\d{2,5}))(?:[ .\-]?\d{2,5}){1,5}"  # with a country's number
     r"|(?:\+?1[ .\-])?\([2-9]\d\d\)[ ]?[2-9]\d\d[ .\-]\d{4}"  # (212) 555-0123
     r"|(?:\+?1[.\-])?[2-9]\d\d([.\-])[2-9]\d\d\1\d{4}"  # 212-555-0123
-    r")(?![\w\-]|\.\d)"
+    r")(?![\w\-]|\.\d)",
+    regex.ASCII,
 )
+_BOOK = re.compile(r"\bIS[BS]N(?:-1[03])?[\s:#]*$", re.IGNORECASE)
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
 
-_LIKE_CARD = re.compile(r"\d{4}[ -]?\d{4}")
-_CARD = re.compile(r"(?<![\w.\-+])\d(?:[ -]?\d){13,15}(?![\w]|[.-]\d)")
+_LIKE_CARD = re.compile(r"\d{4}[ -]?\d{4}", ASCII)
+_CARD = re.compile(r"(?<![\w.\-+])\d(?:[ -]?\d){13,15}(?![\w]|[.-]\d)", ASCII)
 _CARD_SHAPES = re.compile(r"\d+|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{4,5}")
 _CARD_ISSUERS = re.compile(
     r"4\d{15}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
     r"|6(?:011|4[4-9]\d|5\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}"
 )
 
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])", ASCII)
+_LIKE_IBAN = re.compile(r"[A-Z]{2}\d\d ?[A-Z0-9]{4}", ASCII)
+# Numbers of persons with check digits, in the ways people write them.
+_IDENTITY = re.compile(
+    r"(?<![\w.-])(?:(?P<cn>[1-9]\d{5}(?:19|20)\d{9}[\dXx])|(?P<br>\d{3}\.\d{3}\.\d{3}-\d\d)|(?P<kr>\d{6}-[1-8]\d{6})"
+    r"|(?P<fr>[12] ?\d\d ?[0-9]\d ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d)|(?P<it>[A-Z]{6}\d\d[A-EHLMPR-T]\d\d[A-Z]\d{3}[A-Z])"
+    r"|(?P<es>[XYZ0-9]\d{7}-?[A-HJ-NP-TV-Z]))(?![\w-]|\.\d)",
+    ASCII,
+)
+_IDENTITIES = {
+    "cn": "cn.ric",
+    "br": "br.cpf",
+    "kr": "kr.rrn",
+    "fr": "fr.nir",
+    "it": "it.codicefiscale",
+    "es": "es.nif",
+}
+
 _PEM = re.compile(
-    r"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----"
-    r"(?:[\s\S]{0,20000}?-----END \1-----|[\sA-Za-z0-9+/=\\:,-]{0,20000})"
+    r"-----BEGIN ((?:[A-Z0-9]{1,20} ){0,5}PRIVATE KEY(?: BLOCK)?)-----"
+    r"(?:(?:[^-]|-(?!----)){0,20000}+-----END \1-----|[\sA-Za-z0-9+/=\\:,-]{0,20000}+)"
 )
 # What a token below begins with: a text without any of these is not searched.
 _TOKEN_BEGINS = (
@@ -78,7 +113,8 @@ _TOKEN = re.compile(
     r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{50,250}|hf_[A-Za-z]{30,60}"
     r"|SG\.[\w-]{16,64}\.[\w-]{16,64}"  # SendGrid
     r"|eyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}"  # JSON web tokens
-    r")(?![A-Za-z0-9_-])"
+    r")(?![A-Za-z0-9_-])",
+    ASCII,
 )
 _LOGIN = re.compile(r"(?<=://)([\w.+%-]{1,64}):([^\s:/@\[\]]{3,128})(?=@[\w.-]+)")
 _ASSIGNED = re.compile(
@@ -105,7 +141,9 @@ def mask(text: str, kinds: Sequence[Private]) -> tuple[str, Counter[str]]:
             return text, counts
 
 
-def _replace(pattern: Pattern[str], kind: Private, text: str, counts: Counter[str], keep: _Test) -> str:
+def _replace(
+    pattern: Pattern[str] | regex.Pattern[str], kind: Private, text: str, counts: Counter[str], keep: _Test
+) -> str:
     """Put the placeholder of `kind` for each match, but where `keep` says otherwise."""
 
     def one(match: Match[str]) -> str:
@@ -118,7 +156,7 @@ def _replace(pattern: Pattern[str], kind: Private, text: str, counts: Counter[st
 
 
 def _emails(text: str, counts: Counter[str]) -> str:
-    return _replace(_EMAIL, "email", text, counts, _of_nobody) if "@" in text else text
+    return _replace(_EMAIL, "email", text, counts, _of_nobody) if "@" in text or "%40" in text else text
 
 
 def _of_nobody(match: Match[str]) -> bool:
@@ -135,8 +173,17 @@ def _ips(text: str, counts: Counter[str]) -> str:
 
 def _is_no_machine(match: Match[str]) -> bool:
     before = match.string[max(0, match.start() - _VERSION_BEFORE) : match.start()]
-    version = max(map(int, match.group().split("."))) < _LIKE_A_VERSION or _VERSION.search(before) is not None
-    return version or _is_local(match)
+    largest = max(map(int, match.group().split(".")))
+    version = largest < _LIKE_A_VERSION or _VERSION.search(before) is not None
+    return version or (largest < _HEADING_NUMBERS and _begins_heading(match)) or _is_local(match)
+
+
+def _begins_heading(match: Match[str]) -> bool:
+    """Whether it stands where a list numbers its lines: `21.4.30.2 Scope`. Names of hosts are in lower case."""
+    line = match.string[max(0, match.start() - _VERSION_BEFORE) : match.start()].rpartition("\n")
+    begins = not line[2].strip(" \t#*") and (line[1] or match.start() < _VERSION_BEFORE)
+    following = _HEADING.match(match.string, match.end())
+    return bool(begins and following and not following.group()[-1].islower())
 
 
 def _is_local(match: Match[str]) -> bool:
@@ -155,17 +202,42 @@ def _cards(text: str, counts: Counter[str]) -> str:
 def _is_no_card(match: Match[str]) -> bool:
     digits = re.sub(r"\D", "", match.group())
     shaped = _CARD_SHAPES.fullmatch(match.group()) and _CARD_ISSUERS.fullmatch(digits)
-    return not (shaped and luhn(digits))
+    return not (shaped and _checked("luhn", digits))
 
 
-def luhn(digits: str) -> bool:
-    """Whether the last of `digits` is the check digit of the others (ISO/IEC 7812-1, annex B)."""
-    doubled = [2 * int(digit) for digit in digits[-2::-2]]
-    return (sum(map(int, digits[-1::-2])) + sum(map(sum, map(_digits, doubled)))) % 10 == 0
+def _ibans(text: str, counts: Counter[str]) -> str:
+    if not _LIKE_IBAN.search(text):
+        return text
+
+    def one(match: Match[str]) -> str:
+        """What follows an account's number may look like more of it."""
+        parts = match.group().split(" ")
+        for length in range(len(parts), 0, -1):
+            number = " ".join(parts[:length])
+            if _checked("iban", number):
+                counts["iban"] += 1
+                return f"[IBAN]{match.group()[len(number) :]}"
+        return match.group()
+
+    return _IBAN.sub(one, text)
 
 
-def _digits(number: int) -> tuple[int, int]:
-    return divmod(number, 10)
+def _identities(text: str, counts: Counter[str]) -> str:
+    return _replace(_IDENTITY, "identity", text, counts, _is_no_identity)
+
+
+def _is_no_identity(match: Match[str]) -> bool:
+    return not _checked(_IDENTITIES[match.lastgroup or ""], match.group())
+
+
+def _checked(kind: str, number: str) -> bool:
+    """Whether a number of a kind that python-stdnum knows has the right check digits."""
+    return bool(_checker(kind).is_valid(number))
+
+
+@cache
+def _checker(kind: str) -> Any:
+    return importlib.import_module(f"stdnum.{kind}")
 
 
 def _phones(text: str, counts: Counter[str]) -> str:
@@ -173,7 +245,13 @@ def _phones(text: str, counts: Counter[str]) -> str:
 
 
 def _is_no_phone(match: Match[str]) -> bool:
-    return sum(map(str.isdigit, match.group())) not in _PHONE_DIGITS
+    number = match.group()
+    if sum(map(str.isdigit, number)) not in _PHONE_DIGITS:
+        return True
+    return (
+        "+" not in number
+        and _BOOK.search(match.string[max(0, match.start() - _VERSION_BEFORE) : match.start()]) is not None
+    )
 
 
 def _secrets(text: str, counts: Counter[str]) -> str:
@@ -211,6 +289,8 @@ _MASKERS: dict[Private, Callable[[str, Counter[str]], str]] = {
     "secret": _secrets,
     "email": _emails,
     "ip": _ips,
+    "iban": _ibans,
+    "identity": _identities,
     "card": _cards,
     "phone": _phones,
 }

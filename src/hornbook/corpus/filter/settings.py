@@ -11,7 +11,7 @@ from hornbook.corpus.filter.rules import RULES, SETS
 from hornbook.errors import nearest
 from hornbook.settings import Settings
 
-Private = Literal["secret", "email", "ip", "card", "phone"]
+Private = Literal["secret", "email", "ip", "iban", "identity", "card", "phone"]
 
 
 class LanguageSettings(Settings):
@@ -42,7 +42,7 @@ class LanguageSettings(Settings):
 class PrivacySettings(Settings):
     """What of people is masked."""
 
-    mask: tuple[Private, ...] = Field((), description="email, ip, phone, card, secret")
+    mask: tuple[Private, ...] = Field((), description="email, ip, phone, card, iban, identity, secret")
 
 
 class HeuristicSettings(Settings):
