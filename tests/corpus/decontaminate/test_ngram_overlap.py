@@ -146,7 +146,7 @@ def test_unusable_problems_are_named(tmp_path: Path, content: bytes | None, mess
 
 @pytest.mark.parametrize("disguised", ["{}", "&nbsp;{}", "\u200b{}\u00ad"])
 def test_the_own_problems_are_found_in_their_normal_form(disguised: str) -> None:
-    words = "gibt die größte Zahl der Liste oder nichts zurück wenn sie leer ist".split()
+    words = ["gibt", "die", "größte", "Zahl", "der", "Liste", "oder", "nichts", "zurück", "wenn", "sie", "leer", "ist"]
     detector = Detector([Problem("p", " ".join(words))], ngram=10, match=0.5)
     text = unicodedata.normalize("NFD", " ".join(disguised.format(word) for word in words))
     assert detector.find([text]) == [Leak(Problem("p", " ".join(words)), 1.0)]
