@@ -1,8 +1,9 @@
 """E-mail and IP addresses, numbers of phones, cards, accounts and persons, and secret keys, masked by what they are.
 
 Placeholders are `[EMAIL]`, `[IP]`, `[PHONE]`, `[CARD]`, `[IBAN]`, `[IDENTITY]` and `[SECRET]`. All patterns end where
-letters of the Latin script do: writing that puts no spaces between words may stand right beside them. What belongs to nobody stays: the example
-domains of RFC 2606, addresses of private and local networks, and what reads as a version or a section (1.2.3.4).
+letters of the Latin script do: writing that puts no spaces between words may stand right beside them. What belongs to
+nobody stays: the example domains of RFC 2606, addresses of private and local networks, and what reads as a version or a
+section (1.2.3.4).
 """
 
 from __future__ import annotations
