@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.clean.alike import deduplicate
+from hornbook.corpus.clean.alike import deduplicate, jaccard
 from hornbook.corpus.clean.minhash import band_keys, candidate_groups, minhash, shingles
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes
@@ -147,3 +147,17 @@ def test_short_and_empty_texts_have_signatures() -> None:
     assert (signatures[0] == signatures[3]).all()
     assert (signatures[0] != signatures[1]).any()
     assert minhash([], hashes=8, shingle=5).shape == (0, 8)
+
+
+@pytest.mark.parametrize(
+    "letters",
+    ["春天来了花园里的树木开始发芽孩子们在河边放风", "ぁあいうえおかきくけこさしすせそカキ", "กขคงจฉชซญดตถทธนบป"],
+)
+def test_one_letter_of_writing_without_spaces_is_no_other_document(letters: str) -> None:
+    chance = random.Random(1)
+    text = "".join(chance.choices(letters, k=600))
+    other = text[:300] + letters[0 if text[300] != letters[0] else 1] + text[301:]
+    keys = band_keys([text, other, "".join(chance.choices(letters, k=600))], CleanSettings())
+    assert candidate_groups(keys, [0, 1, 2]) and set(candidate_groups(keys, [0, 1, 2])[0]) == {0, 1}
+    sets = [shingles(one, 5, WordHashes()) for one in (text, other)]
+    assert jaccard(*sets) > 0.95

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,3 +170,22 @@ def test_the_catalogue_and_the_measures_fit() -> None:
 def test_wrong_names_are_told(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         HeuristicSettings.model_validate(values)
+
+
+PROSE = {
+    "Hindi": ("भारत एक विशाल देश है और यहाँ अनेक भाषाएँ बोली जाती हैं हमारे गाँव में बच्चे सुबह विद्यालय जाते फिर खेतों काम करते", " ", "।"),
+    "Bengali": ("আমাদের গ্রামের পাশ দিয়ে একটি ছোট নদী বয়ে গেছে সেখানে প্রতিদিন সকালে মানুষ মাছ ধরতে যায় শিশুরা খেলা করে", " ", "।"),
+    "Korean": ("가을 하늘은 매우 높고 푸르다 사람들은 산에 올라 단풍을 구경하며 시간을 보낸다 아이들은 새 노래를 배우고", " ", "."),
+    "Chinese": ("春 天 来 了 花 园 里 的 树 木 开 始 发 芽 孩 子 们 在 河 边 放 风 筝 老 人 坐 长 椅 上 谈 论 过 去 故 事", "", "。」"),
+    "Thai": ("เด็ก ไป โรงเรียน ตอน เช้า แม่ ทำ อาหาร ที่ บ้าน พ่อ ปลูก ข้าว ใน นา น้ำ ไหล ลง แม่น้ำ นก บิน บน ฟ้า", "", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", PROSE)
+@pytest.mark.parametrize("rules", ["gopher", "c4", "fineweb"])
+def test_prose_of_other_scripts_stays(language: str, rules: str) -> None:
+    words, space, end = PROSE[language]
+    chance = random.Random(1)
+    lines = [space.join(chance.sample(words.split(), 15)) + end for _ in range(8)]
+    verdict = Heuristics(HeuristicSettings(rules=(rules,))).judge(["\n".join(lines)])[0]
+    assert (verdict.broken, verdict.lines) == (None, {})

@@ -44,3 +44,17 @@ def test_kinds() -> None:
     vocabulary = Vocabulary()
     numbers = vocabulary.read("Room 12b, floor 3.5 ... é")
     assert vocabulary.kinds(numbers).tolist() == [WORD, WORD, MARK, WORD, NUMBER, MARK, WORD]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("हिन्दी,", ["हिन्दी", ","]),
+        ("বাংলা।", ["বাংলা", "।"]),
+        ("日本語を勉強します。ABC", ["日本語", "を", "勉強", "し", "ます", "。", "ABC"]),
+        ("ภาษาไทยเป็นภาษา", ["ภาษา", "ไทย", "เป็น", "ภาษา"]),
+        ("naïve–Straße’s", ["naïve", "–", "Straße", "’s"]),
+    ],
+)
+def test_words_of_other_scripts(text: str, tokens: list[str]) -> None:
+    assert list(split(text)) == tokens

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.daft_engine import daft
 from hornbook.corpus.ngrams import WordHashes, ngram_hashes
+from hornbook.corpus.scripts import spaced
 from hornbook.documents import Shard
 from hornbook.files import digest_value
 from hornbook.progress import Progress
@@ -106,7 +107,7 @@ class Boilerplate:
         return result
 
     def _is_a_text(self, own: str) -> bool:
-        words = own.split()
+        words = spaced(own).split()
         if len(words) <= _OWN:
             return False
         pairs = ngram_hashes(self._words(words), 2)
@@ -289,7 +290,7 @@ def _pairs_of_shard(shard: Shard, found: Sequence[Path], place: int, folder: Pat
             numbers, at = np.unique(cut.hashes[here], return_index=True)
             once = np.zeros(len(here), dtype=bool)
             once[np.flatnonzero(here)[at]] = True
-            pairs += [ngram_hashes(hashes(line.split()), 2) for line in cut.chosen(once)]
+            pairs += [ngram_hashes(hashes(spaced(line).split()), 2) for line in cut.chosen(once)]
             wanted = np.setdiff1d(wanted, numbers, assume_unique=True)
         advance(batch.num_rows)
     np.save(folder / _PAIRS, np.unique(np.concatenate(pairs)))

@@ -1,9 +1,8 @@
 """MinHash proposes which documents may be near duplicates; `alike` decides by what their words truly share.
 
-Words are what spaces separate, and case and punctuation count: in code `a - b` is not `a + b`. The bands of a MinHash
-signature (Broder 1997; banding as in Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", ch. 3) make documents
-candidates.
-"""
+Words are what spaces separate, or letters where writing has no spaces between words, and case and punctuation count:
+in code `a - b` is not `a + b`. The bands of a MinHash signature (Broder 1997; banding as in Leskovec, Rajaraman,
+Ullman, "Mining of Massive Datasets", ch. 3) make documents candidates."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.daft_engine import daft
 from hornbook.corpus.ngrams import WordHashes, fold, ngram_hashes
+from hornbook.corpus.scripts import spaced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ def band_keys(texts: Sequence[str], settings: CleanSettings) -> NDArray[np.uint6
     """A key for each band of each text's MinHash signature: (texts, bands). Texts that share one are candidates."""
     import numpy as np
 
-    spaced = [" ".join(text.split()) for text in texts]
-    signatures = minhash(spaced, hashes=settings.bands * settings.rows, shingle=settings.shingle)
+    words = [" ".join(spaced(text).split()) for text in texts]
+    signatures = minhash(words, hashes=settings.bands * settings.rows, shingle=settings.shingle)
     bands = signatures.reshape(len(texts), settings.bands, settings.rows).astype(np.uint64)
     number = np.broadcast_to(np.arange(settings.bands, dtype=np.uint64), bands.shape[:2])
     return fold([number, *(bands[:, :, row] for row in range(settings.rows))])
@@ -62,4 +62,4 @@ def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:
     """The set of a text's shingles, as sorted hashes."""
     import numpy as np
 
-    return np.unique(ngram_hashes(hashes(text.split()), length))
+    return np.unique(ngram_hashes(hashes(spaced(text).split()), length))

@@ -13,6 +13,7 @@ from hornbook.corpus.filter.repetition import Repetition
 from hornbook.corpus.filter.rules import RULES, Side, chosen
 from hornbook.corpus.filter.settings import HeuristicSettings
 from hornbook.corpus.filter.tokens import Vocabulary
+from hornbook.corpus.scripts import is_latin, mostly_unspaced
 
 NOTHING_LEFT = "nothing left"  # the reason when all lines of a document are taken out
 
@@ -22,7 +23,6 @@ _BREAKS: dict[Side, Callable[[float, float], bool]] = {
     "at most": operator.le,
     "at least": operator.ge,
 }
-_ENGLISH = (None, "en")
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,11 @@ class Heuristics:
         if self._of_lines:
             text, lines = clean_lines(text, self._of_lines)
         measured = Measured(text, self._vocabulary, self._bad_words)
+        english = language == "en" or (language is None and is_latin(text))
+        unspaced = mostly_unspaced(text)
         for test in self._tests:
             rule = RULES[test.name]
-            if rule.english and language not in _ENGLISH:
+            if (rule.english and not english) or (rule.spaced and unspaced):
                 continue
             bound = measured.bound(rule.measure)
             if (bound is None or test.broken_by(bound)) and test.broken_by(measured[rule.measure]):

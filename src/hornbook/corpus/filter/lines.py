@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from hornbook.corpus.scripts import ends_as_written, spaced
+
 _CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 _ENDS = (".", "!", "?", '"', "'")
 _ELLIPSIS = "..."
@@ -45,11 +47,11 @@ def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict
 
 def _against(line: str, rules: Mapping[str, float | None], phrases: Mapping[str, Sequence[str]]) -> str | None:
     """The first rule that a line breaks. `phrases`: those that each rule of phrases finds anywhere in the text."""
-    words = line.split()
+    words = spaced(line).split()
     longest = rules.get("c4.long_word_lines")
     if longest is not None and len(line) > longest and max(map(len, words)) > longest:
         return "c4.long_word_lines"
-    if "c4.unended_lines" in rules and (not line.endswith(_ENDS) or line.endswith(_ELLIPSIS)):
+    if "c4.unended_lines" in rules and _unended(line):
         return "c4.unended_lines"
     fewest = rules.get("c4.short_lines")
     if fewest is not None and len(words) < fewest:
@@ -58,3 +60,7 @@ def _against(line: str, rules: Mapping[str, float | None], phrases: Mapping[str,
         return None
     lower = line.lower()
     return next((rule for rule, found in phrases.items() if any(phrase in lower for phrase in found)), None)
+
+
+def _unended(line: str) -> bool:
+    return line.endswith(_ELLIPSIS) or not (line.endswith(_ENDS) or ends_as_written(line))

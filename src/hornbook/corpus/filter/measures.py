@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import regex
+
 from hornbook.corpus.filter.tokens import MARK, WORD, Vocabulary
+from hornbook.corpus.scripts import END, ends_as_written, is_plain
 
 if TYPE_CHECKING:
     from re import Pattern
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _SENTENCE_END = re.compile(
-    r"""[.!?。！？]
-        (?<!\b[A-Za-z].)(?<!\b[DM][rs].)(?<!\bMrs.)  # an initial or a title goes on
-        [.!?"'”’)\]]*[^\S\n]+(?=[^\W_]|["'“‘(\[])""",
+    r"""(?<![.!?"'”’)\]])(?:
+          [.!?](?<!\b[A-Za-z].)(?<!\b[DM][rs].)(?<!\bMrs.)  # an initial or a title goes on
+        | [.!?"'”’)\]]["'”’)\]]*+[.!?]
+        )[.!?"'”’)\]]*+[^\S\n]++(?=[^\W_]|["'“‘(\[])""",
     re.VERBOSE,
 )
+_OTHER_END = regex.compile(
+    rf"(?<!{END}){END}++[\p{{Sentence_Break=Close}}]*+(?=[^\S\n]*+[\p{{L}}\p{{N}}])", regex.V1
+)  # of other scripts
 _BULLETS = ("•", "-")
 _ELLIPSES = ("...", "…")
 _ENDS = (".", "!", "?", '"', "'", "。", "！", "？", "．", "｡", "।", "۔", "؟", "։", "።", "‼", "⁇", "⁈", "⁉", "‽")
@@ -86,8 +93,8 @@ class Measured:
         return float(self._bad_words is not None and self._bad_words.search(self.text) is not None)
 
     def word_characters(self) -> int:
-        """How many characters the words have."""
-        return int(self._vocabulary.sizes(self.tokens[self.kinds != MARK]).sum())
+        """How many letters the words have."""
+        return int(self._vocabulary.letters(self.tokens[self.kinds != MARK]).sum())
 
     def stop_words(self) -> int:
         """How many of Gopher's eight words are there, in lower case, however often."""
@@ -113,7 +120,9 @@ def bad_words_pattern(words: Sequence[str]) -> Pattern[str] | None:
 def sentences(text: str) -> int:
     """How many sentences a text has: a line that is not blank ends one, and so do `.`, `!` and `?` between words."""
     lines = sum(not line.isspace() for line in text.split("\n") if line)
-    return lines + len(_SENTENCE_END.findall(text))
+    if is_plain(text):
+        return lines + len(_SENTENCE_END.findall(text))
+    return lines + len(_SENTENCE_END.findall(text)) + len(_OTHER_END.findall(text))
 
 
 def _share(parts: Sequence[str], test: Callable[[str], object]) -> float:
@@ -144,7 +153,9 @@ MEASURES: dict[str, Callable[[Measured], float]] = {
     "curly brackets": lambda document: document.text.count("{"),
     "bad words": Measured.bad,
     "sentences": lambda document: sentences(document.text),
-    "ended lines": lambda document: _share(document.lines, lambda line: line.rstrip().endswith(_ENDS)),
+    "ended lines": lambda document: _share(
+        document.lines, lambda line: line.rstrip().endswith(_ENDS) or ends_as_written(line)
+    ),
     "short lines": lambda document: _share(document.lines, lambda line: len(line) <= _SHORT_LINE),
     "duplicate characters in lines": lambda document: _repeated_characters(
         document.lines, of=len(document.text) - document.text.count("\n")

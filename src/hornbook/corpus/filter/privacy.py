@@ -48,7 +48,7 @@ _VERSION = re.compile(
     r"|(?<![A-Za-z:/.])[A-Za-z]+/$",  # as browsers name themselves
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"\.?[ \t]+[^\W\d_]")  # what follows the number of a section
+_HEADING = re.compile(r"\.?[ \t]{1,8}[^\W\d_]")  # what follows the number of a section
 _HEADING_NUMBERS = 100  # all of a section's numbers are below
 _VERSION_BEFORE = 24  # characters before a number in which its kind would be said
 _LIKE_A_VERSION = 20  # four parts all below this are a version far more often than a machine

@@ -21,13 +21,15 @@ class Rule:
     """A document is dropped when `measure` is on this `side` of `limit`.
 
     Rules of lines change a document instead: they take out lines, and have no `side`. `limit` is None where there is
-    nothing to count. `english`: means nothing for other languages.
+    nothing to count. `english`: means nothing for other languages; `spaced`: nor for writing
+    that puts no spaces between words.
     """
 
     measure: str
     side: Side | None = None
     limit: float | None = None
     english: bool = False
+    spaced: bool = False
 
 
 RULES: dict[str, Rule] = {
@@ -46,7 +48,7 @@ RULES: dict[str, Rule] = {
     "c4.bad_words": Rule("bad words", "above", 0),
     "c4.few_sentences": Rule("sentences", "below", 5),
     "fineweb.unended_lines": Rule("ended lines", "at most", 0.12),
-    "fineweb.short_lines": Rule("short lines", "at least", 0.67),
+    "fineweb.short_lines": Rule("short lines", "at least", 0.67, spaced=True),
     "fineweb.duplicate_lines": Rule("duplicate characters in lines", "at least", 0.01),
     "gopher.duplicate_lines": Rule("duplicate lines", "above", 0.30),
     "gopher.duplicate_paragraphs": Rule("duplicate paragraphs", "above", 0.30),
@@ -55,8 +57,8 @@ RULES: dict[str, Rule] = {
     # documents that go for their words
     "gopher.few_words": Rule("words", "below", 50),
     "gopher.many_words": Rule("words", "above", 100_000),
-    "gopher.short_words": Rule("mean word", "below", 3),
-    "gopher.long_words": Rule("mean word", "above", 10),
+    "gopher.short_words": Rule("mean word", "below", 3, spaced=True),
+    "gopher.long_words": Rule("mean word", "above", 10, spaced=True),
     "gopher.hashes": Rule("hashes per token", "above", 0.1),
     "gopher.ellipses": Rule("ellipses per token", "above", 0.1),
     "gopher.few_letters": Rule("words with letters", "below", 0.8),

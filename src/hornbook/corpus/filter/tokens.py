@@ -13,6 +13,10 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import regex
+
+from hornbook.corpus.scripts import UNSPACED_RUN, is_plain, letters, words_without_spaces
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -28,18 +32,20 @@ _JOINT = rf"""(?:
     | (?<!\d)-(?=\d)
     | [:<>=/](?=\d)
 )"""
-_TOKEN = re.compile(
-    rf"""
+_PATTERN = rf"""
       https?://\S*[\w/] | www\.\S*[\w/]
-    | (?:[A-Za-z]\.)+(?![^\W_])
+    | (?:[A-Za-z]\.){{1,40}}+(?!WORD)
     | (?:M(?:rs?|s)|Dr|Prof|St|Jr|Sr|Gen|Gov|Sen|Rep|Inc|Ltd|Co|Corp|vs)\.
-    | [^\W_]+(?:{_JOINT}+[^\W_]+)*
-    | (?<!\S)[-@/\\|~^]+(?:[^\W_]+(?:{_JOINT}+[^\W_]+)*)? | -+
+    | WORD(?:{_JOINT}+WORD)*
+    | (?<!\S)[-@/\\|~^]+(?:WORD(?:{_JOINT}+WORD)*)? | -+
     | ['’]{_CLITICS}
     | \.\.+
     | \S
-    """,
-    re.VERBOSE,
+    """
+_TOKEN = re.compile(_PATTERN.replace("WORD", r"[^\W_]+"), re.VERBOSE)
+# Where letters have marks of their own, marks belong to words.
+_MARKED_TOKEN = regex.compile(
+    _PATTERN.replace("WORD", r"[\p{L}\p{N}][\p{L}\p{M}\p{N}\u200c\u200d]*+"), regex.VERBOSE | regex.V1
 )
 _CLOSING = frozenset(",;:!?)")
 _MOST = 1 << 17  # pieces between whitespace that are remembered
@@ -52,7 +58,17 @@ def split(text: str) -> Sequence[str]:
     body, last = text[:-1], text[-1:]
     if last in _CLOSING and body.isalnum():  # what most pieces are that have marks at all
         return (body, last)
-    return _TOKEN.findall(text)
+    if is_plain(text):
+        return _TOKEN.findall(text)
+    if UNSPACED_RUN.search(text) is None:
+        return _MARKED_TOKEN.findall(text)
+    parts = [part for part in UNSPACED_RUN.split(text) if part]
+    return [token for part in parts for token in _of_part(part)]
+
+
+def _of_part(part: str) -> Sequence[str]:
+    """The tokens of what is wholly in scripts without spaces, told by ICU's dictionaries, or wholly in others."""
+    return words_without_spaces(part) if UNSPACED_RUN.match(part) else _MARKED_TOKEN.findall(part)
 
 
 class Vocabulary:
@@ -92,6 +108,12 @@ class Vocabulary:
 
         return np.array(self._numbers.sizes, np.int64)[numbers]
 
+    def letters(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """How long each of these tokens is in letters, those of Hangul one by one: (tokens,)."""
+        import numpy as np
+
+        return np.array(self._numbers.letters, np.int64)[numbers]
+
 
 class _Numbers(dict[str, bytes]):
     """Tokens by the order in which they came, uint32, with their kinds and sizes in the same order.
@@ -103,6 +125,7 @@ class _Numbers(dict[str, bytes]):
         super().__init__()
         self.kinds = bytearray()
         self.sizes = array("I")
+        self.letters = array("I")
 
     def __missing__(self, token: str) -> bytes:
         self[token] = number = len(self).to_bytes(4, sys.byteorder)
@@ -112,6 +135,7 @@ class _Numbers(dict[str, bytes]):
             kind = WORD if any(map(str.isalpha, token)) else NUMBER if any(map(str.isalnum, token)) else MARK
         self.kinds.append(kind)
         self.sizes.append(len(token))
+        self.letters.append(letters(token))
         return number
 
 
