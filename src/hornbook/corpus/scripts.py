@@ -44,7 +44,7 @@ def words_without_spaces(run: str) -> list[str]:
 
 def mostly_unspaced(text: str) -> bool:
     """Whether most letters at a text's beginning are of scripts without spaces."""
-    if is_plain(text):
+    if text.isascii() or is_plain(text[:_MOST]):
         return False
     some = "".join(_LETTER.findall(text[:_MOST]))
     return 2 * len(_UNSPACED_WORD.findall(some)) > len(some) > 0
@@ -52,7 +52,7 @@ def mostly_unspaced(text: str) -> bool:
 
 def is_latin(text: str) -> bool:
     """Whether most letters at a text's beginning are Latin; so is a text without letters."""
-    if text.isascii():
+    if text.isascii() or text[:_MOST].isascii():
         return True
     some = _LETTER.findall(text[:_MOST])
     return 2 * sum(letter < "\u0250" or "\u1e00" <= letter < "\u1f00" for letter in some) >= len(some)

@@ -94,11 +94,11 @@ class Heuristics:
         if self._of_lines:
             text, lines = clean_lines(text, self._of_lines)
         measured = Measured(text, self._vocabulary, self._bad_words)
-        english = language == "en" or (language is None and is_latin(text))
-        unspaced = mostly_unspaced(text)
         for test in self._tests:
             rule = RULES[test.name]
-            if (rule.english and not english) or (rule.spaced and unspaced):
+            if rule.english and not (language == "en" or (language is None and is_latin(text))):
+                continue
+            if rule.spaced and mostly_unspaced(text):
                 continue
             bound = measured.bound(rule.measure)
             if (bound is None or test.broken_by(bound)) and test.broken_by(measured[rule.measure]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from hornbook.corpus.scripts import ends_as_written, spaced
+from hornbook.corpus.scripts import ends_as_written, is_plain, spaced
 
 _CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 _ENDS = (".", "!", "?", '"', "'")
@@ -36,8 +36,9 @@ def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict
     lower = text.lower()
     phrases = {rule: [phrase for phrase in _PHRASES[rule] if phrase in lower] for rule in _PHRASES if rule in rules}
     phrases = {rule: found for rule, found in phrases.items() if found}
+    plain = is_plain(text)
     for line in map(str.strip, text.splitlines()):
-        rule = _against(line, rules, phrases)
+        rule = _against(line, plain, rules, phrases)
         if rule is None:
             kept.append(line)
         elif line:
@@ -45,13 +46,15 @@ def clean_lines(text: str, rules: Mapping[str, float | None]) -> tuple[str, dict
     return "\n".join(kept).strip(), {rule: count for rule, count in taken.items() if count}
 
 
-def _against(line: str, rules: Mapping[str, float | None], phrases: Mapping[str, Sequence[str]]) -> str | None:
+def _against(
+    line: str, plain: bool, rules: Mapping[str, float | None], phrases: Mapping[str, Sequence[str]]
+) -> str | None:
     """The first rule that a line breaks. `phrases`: those that each rule of phrases finds anywhere in the text."""
-    words = spaced(line).split()
+    words = line.split() if plain else spaced(line).split()
     longest = rules.get("c4.long_word_lines")
     if longest is not None and len(line) > longest and max(map(len, words)) > longest:
         return "c4.long_word_lines"
-    if "c4.unended_lines" in rules and _unended(line):
+    if "c4.unended_lines" in rules and _unended(line, plain):
         return "c4.unended_lines"
     fewest = rules.get("c4.short_lines")
     if fewest is not None and len(words) < fewest:
@@ -62,5 +65,5 @@ def _against(line: str, rules: Mapping[str, float | None], phrases: Mapping[str,
     return next((rule for rule, found in phrases.items() if any(phrase in lower for phrase in found)), None)
 
 
-def _unended(line: str) -> bool:
-    return line.endswith(_ELLIPSIS) or not (line.endswith(_ENDS) or ends_as_written(line))
+def _unended(line: str, plain: bool) -> bool:
+    return line.endswith(_ELLIPSIS) or not (line.endswith(_ENDS) or (not plain and ends_as_written(line)))

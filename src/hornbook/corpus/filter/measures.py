@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _SENTENCE_END = re.compile(
-    r"""(?<![.!?"'”’)\]])(?:
-          [.!?](?<!\b[A-Za-z].)(?<!\b[DM][rs].)(?<!\bMrs.)  # an initial or a title goes on
-        | [.!?"'”’)\]]["'”’)\]]*+[.!?]
+    r"""[.!?"'”’)\]](?<![.!?"'”’)\]].)(?:  # the first of a run of marks
+          (?<=[.!?])(?<!\b[A-Za-z].)(?<!\b[DM][rs].)(?<!\bMrs.)  # an initial or a title goes on
+        | ["'”’)\]]*+[.!?]
         )[.!?"'”’)\]]*+[^\S\n]++(?=[^\W_]|["'“‘(\[])""",
     re.VERBOSE,
 )
@@ -57,6 +57,11 @@ class Measured:
         if measure == "sentences":
             return len(self.lines)  # each has one
         return None
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether there is nothing but scripts with spaces and without marks of their own."""
+        return is_plain(self.text)
 
     @cached_property
     def tokens(self) -> NDArray[np.uint32]:
@@ -154,7 +159,7 @@ MEASURES: dict[str, Callable[[Measured], float]] = {
     "bad words": Measured.bad,
     "sentences": lambda document: sentences(document.text),
     "ended lines": lambda document: _share(
-        document.lines, lambda line: line.rstrip().endswith(_ENDS) or ends_as_written(line)
+        document.lines, lambda line: line.rstrip().endswith(_ENDS) or (not document.plain and ends_as_written(line))
     ),
     "short lines": lambda document: _share(document.lines, lambda line: len(line) <= _SHORT_LINE),
     "duplicate characters in lines": lambda document: _repeated_characters(
