@@ -21,6 +21,7 @@ END = r"[\p{Sentence_Terminal}--[.!?]]"
 _ENDED = regex.compile(
     rf"{END}[\p{{Sentence_Break=Close}}]{{0,8}}\s*\Z|[\p{{Thai}}\p{{Lao}}\p{{Tibetan}}]\p{{M}}*\s*\Z", regex.V1
 )
+_BEYOND_LATIN = re.compile("[\u0250-\u1dff\u2c00-\U0010ffff]")
 _LETTER = regex.compile(r"\p{L}")
 _MOST = 2_000  # letters by which a text's script is told
 
@@ -52,7 +53,7 @@ def mostly_unspaced(text: str) -> bool:
 
 def is_latin(text: str) -> bool:
     """Whether most letters at a text's beginning are Latin; so is a text without letters."""
-    if text.isascii() or text[:_MOST].isascii():
+    if text.isascii() or _BEYOND_LATIN.search(text[:_MOST]) is None:
         return True
     some = _LETTER.findall(text[:_MOST])
     return 2 * sum(letter < "\u0250" or "\u1e00" <= letter < "\u1f00" for letter in some) >= len(some)
