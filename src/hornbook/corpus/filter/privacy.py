@@ -56,14 +56,18 @@ _LIKE_A_VERSION = 20  # four parts all below this are a version far more often t
 _IP6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])", ASCII)
 
 _LIKE_PHONE = re.compile(r"[+(]\d|\d[.\-]\d\d\d[.\-]\d{4}", ASCII)
-_PHONE = regex.compile(
-    r"(?:(?<![\w+.\-/])|\G(?<=\d)(?=\+))(?:"  # \G: right behind another one
+_PHONE_ITSELF = (
+    r"(?:"
     r"\+\d{1,3}(?:[ .\-]?\(\d{1,5}\)|(?:[ .\-]?\d{2,5}))(?:[ .\-]?\d{2,5}){1,5}"  # with a country's number
     r"|(?:\+?1[ .\-])?\([2-9]\d\d\)[ ]?[2-9]\d\d[ .\-]\d{4}"  # (212) 555-0123
     r"|(?:\+?1[.\-])?[2-9]\d\d([.\-])[2-9]\d\d\1\d{4}"  # 212-555-0123
-    r")(?![\w\-]|\.\d)",
-    regex.ASCII,
+    r")(?![\w\-]|\.\d)"
 )
+_PHONE = re.compile(r"(?<![\w+.\-/])" + _PHONE_ITSELF, ASCII)
+_PHONES_IN_A_ROW = re.compile(r"\d\+\d")
+_PHONE_IN_A_ROW = regex.compile(
+    r"(?:(?<![\w+.\-/])|\G(?<=\d)(?=\+))" + _PHONE_ITSELF, regex.ASCII
+)  # \G: behind another
 _BOOK = re.compile(r"\bIS[BS]N(?:-1[03])?[\s:#]*$", re.IGNORECASE)
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
 
@@ -242,7 +246,10 @@ def _checker(kind: str) -> Any:
 
 
 def _phones(text: str, counts: Counter[str]) -> str:
-    return _replace(_PHONE, "phone", text, counts, _is_no_phone) if _LIKE_PHONE.search(text) else text
+    if not _LIKE_PHONE.search(text):
+        return text
+    pattern = _PHONE_IN_A_ROW if _PHONES_IN_A_ROW.search(text) else _PHONE
+    return _replace(pattern, "phone", text, counts, _is_no_phone)
 
 
 def _is_no_phone(match: Match[str]) -> bool:
