@@ -3,7 +3,8 @@
     HORNBOOK_TEST_GGUF=SmolLM2-135M-Instruct.Q4_1.gguf pytest -m servers
 
 llama-cpp-python's server answers HTTP 500 to a JSON schema; transformers' reads over it. What the model is worth is not
-asked here: a grade is one that fits, and a row is any text.
+asked here: a grade is one that fits, and a row is any text. transformers' server takes the likeliest token unless the
+model's generation_config.json says do_sample: what makes rows differ is what is drawn.
 """
 
 from __future__ import annotations
@@ -58,12 +59,16 @@ characters = 300
 max_tokens = 64
 '''
 TEMPLATE = """
-prompt = "Write two sentences about {thing}."
+prompt = "Write two sentences about {thing} for {reader}."
 temperature = 0.8
 max_tokens = 48
 
 [draw.thing]
 choose = ["bread", "rain", "a bridge", "iron", "bees", "the moon", "salt", "a clock", "snow", "paper"]
+
+[draw.reader]
+choose = ["a child", "a cook", "a sailor", "a doctor", "a farmer", "a judge", "a painter", "a baker", "a pilot", "a king",
+    "a dancer", "a miner"]
 
 [answer]
 text = "the two sentences"
