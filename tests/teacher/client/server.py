@@ -1,7 +1,7 @@
 """A real HTTP server on this machine that serves an OpenAI-compatible teacher, and misbehaves as it is told.
 
 What a request meets is decided by a function of the request and of how often its very text was asked before. A whole
-answer that was written to the client counts as paid for, whether it fits or not.
+answer that was written to the client counts as paid for, whether it fits or not; another attempt has another seed.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ class Server:
                 await asyncio.sleep(0.05)
         else:
             await self._send(writer, 200, act.headers, whole)
-        self.paid[call.text] += not isinstance(act.content, bytes)  # bytes: what is no answer, however whole
+        self.paid[f"{call.text} (seed {call.body.get('seed')})"] += not isinstance(
+            act.content, bytes
+        )  # bytes: what is no answer, however whole
         return act.kind != "close_early"
 
     def _completion(self, call: Call, act: Act) -> bytes:

@@ -70,7 +70,7 @@ class Dialect:
         )
 
     def build(self, request: Request, replies: Sequence[Reply]) -> dict[str, Any]:
-        """The JSON to send. After `replies` it differs in seed and words, so that no cache repeats the last answer."""
+        """The JSON to send. After `replies` it is another one, so that no cache repeats the last answer."""
         attempt, words = len(replies), ""
         heat = max(request.temperature, RESTLESS * (attempt - 1)) if attempt > 1 else request.temperature
         body: dict[str, Any] = {"model": self._model, "messages": [], "temperature": heat}
