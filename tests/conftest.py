@@ -11,12 +11,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# A shell has what it starts in the background ignore Ctrl-C; so would every process that a test starts and stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("hornbook", deadline=None, max_examples=60)
 settings.load_profile("hornbook")
