@@ -52,7 +52,9 @@ def field(  # noqa: PLR0911 (one for each field)
 
 def answer(body: dict[str, Any]) -> str:
     """What the teacher says to a request."""
-    prompt = body["messages"][-1]["content"] + str(body.get("seed", ""))
+    # A further attempt shows what went wrong behind the prompt: the prompt is still what is answered.
+    asked = [message["content"] for message in body["messages"] if message["role"] == "user"]
+    prompt = "\n".join(asked) + str(body.get("seed", ""))
     form = body.get("response_format")
     if form is None:
         return field("story", {}, prompt) if "Write a short story" in prompt else sentences(prompt, 25)

@@ -274,7 +274,7 @@ def test_memory_is_one_tensors_whatever_the_file_holds(file: Path, tmp_path: Pat
     before, peak, written = map(int, told.stdout.split())
     largest = 8192 * 1024 * 2
     assert written > 12 * largest
-    assert peak - before < largest + 24 * 2**20, (peak - before, largest)
+    assert peak - before < largest + 40 * 2**20, (peak - before, largest)
 
 
 def test_a_program_can_import_too(file: Path, tmp_path: Path) -> None:
