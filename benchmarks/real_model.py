@@ -87,7 +87,7 @@ def reference(path: Path) -> LlamaForCausalLM:
             count = heads.get(name.split(".")[-2])
             if count:  # the converter puts the two halves of a head's rotation side by side
                 data = data.reshape(count, -1, 2, data.shape[1]).swapaxes(1, 2).reshape(data.shape)
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(data)))
+            parameter.copy_(torch.from_numpy(np.array(data)))
     return model
 
 
