@@ -7,7 +7,6 @@ import warnings
 from typing import Annotated, TextIO
 
 import typer
-from rich.markup import escape
 
 import hornbook
 from hornbook.commands import (
@@ -29,7 +28,7 @@ from hornbook.commands import (
 from hornbook.commands.stages import command_of
 from hornbook.errors import Notice, UserError, is_lack_of_memory, of_system
 from hornbook.recipe import STAGES
-from hornbook.terminal import console, errors, printable, settle_streams
+from hornbook.terminal import console, errors, in_markup, settle_streams
 
 _show_others = warnings.showwarning
 
@@ -63,7 +62,7 @@ def main() -> None:
 
 
 def _end(told: str) -> None:
-    errors.print(f"[bold red]error:[/bold red] {escape(printable(told))}", soft_wrap=True, highlight=False)
+    errors.print(f"[bold red]error:[/bold red] {in_markup(told)}", soft_wrap=True, highlight=False)
     sys.exit(2)
 
 
@@ -77,7 +76,7 @@ def _show_warning(
 ) -> None:
     """Print a Notice in one line; other warnings are printed as Python prints them."""
     if issubclass(category, Notice):
-        errors.print(f"[yellow]note:[/yellow] {escape(printable(str(message)))}", soft_wrap=True, highlight=False)
+        errors.print(f"[yellow]note:[/yellow] {in_markup(str(message))}", soft_wrap=True, highlight=False)
     else:
         _show_others(message, category, filename, lineno, file, line)
 

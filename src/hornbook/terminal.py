@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from rich.console import Console, ConsoleDimensions
+from rich.markup import escape
 from rich.text import Text
 
 # What moves a cursor, rewrites a screen or hides what is there: ASCII's and Latin-1's control characters, what turns
@@ -26,6 +27,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     lines: leave newlines and tabs as they are, for a text that may have several lines.
     """
     return (_BESIDE_LINES if lines else _CONTROL).sub(_spelled, text)
+
+
+def in_markup(text: str) -> str:
+    """`text` as a part of rich's markup, on one line: brackets are brackets, control characters are spelled."""
+    return escape(printable(text))
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from hornbook import machine
 from hornbook.commands.stopping import stoppable
@@ -19,7 +18,7 @@ from hornbook.runs.single import ChangedCode, Made, Place, Places
 from hornbook.runs.stage import Stage
 from hornbook.runs.store import Job
 from hornbook.settings import Settings
-from hornbook.terminal import console, printable
+from hornbook.terminal import console, in_markup, printable
 from hornbook.workers import runner as runners
 
 _SOURCES = 20  # that are told of one by one
@@ -125,7 +124,7 @@ def _percent(share: float) -> str:
 def tell_doubts(figures: Mapping[str, Any], hint: str = "") -> None:
     """Warn of what in a stage's figures should make one careful. hint: what to do about a source that is lost."""
     for told in doubts(figures, hint):
-        console.print(f"[yellow]warning:[/yellow] {escape(printable(told))}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]warning:[/yellow] {in_markup(told)}", highlight=False, soft_wrap=True)
 
 
 def doubts(figures: Mapping[str, Any], hint: str = "") -> list[str]:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from hornbook.commands.places import MODEL
 from hornbook.errors import UserError
 from hornbook.model import model_folder, open_model
-from hornbook.terminal import Terminal, printable
+from hornbook.terminal import Terminal, in_markup, printable
 
 if TYPE_CHECKING:
     from hornbook.inference.conversation import Conversation
@@ -68,7 +67,7 @@ def generate(
     sampling, limit, told = _in_force(folder, max_tokens, temperature, top_k, top_p, repetition_penalty, seed)
     loaded, tokenizer = open_model(folder)
     if told:
-        notes.print(f"[dim]{escape(printable(told))}[/dim]", highlight=False, soft_wrap=True)
+        notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
     text = sys.stdin.read() if prompt == "-" else prompt
     terminal = sys.stdout.isatty()
     for piece in complete(loaded, tokenizer, text, limit=limit, sampling=sampling):
@@ -139,7 +138,7 @@ def _in_force(
 
 
 def _note(text: str) -> None:
-    console.print(f"[dim]{escape(printable(text))}[/dim]", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{in_markup(text)}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _answer(talk: Conversation, said: str) -> None:
@@ -150,7 +149,7 @@ def _answer(talk: Conversation, said: str) -> None:
     except KeyboardInterrupt:
         console.print("[dim] (stopped)[/dim]", end="")
     except UserError as error:
-        console.print(f"[red]{escape(printable(str(error)))}[/red]", highlight=False, soft_wrap=True, end="")
+        console.print(f"[red]{in_markup(str(error))}[/red]", highlight=False, soft_wrap=True, end="")
     console.print()
     if talk.forgotten:
         _note(f"({talk.forgotten} earlier turns no longer fit the context and are forgotten)")

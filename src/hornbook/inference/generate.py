@@ -99,7 +99,7 @@ def _steps(
             part = slice(start, start + PREFILL)
             last = model.hidden(ids[:, part], kv_cache, None if unread is None else unread[:, part])[:, -1]
         logits = model.logits(last)
-        if count == 1:
+        if count == 1 and any(first):
             logits = _only(logits, first)
         chosen = choose(logits, sampling, generator, seen)
         if seen is not None:

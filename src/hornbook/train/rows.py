@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.markup import escape
 from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.progress import Progress
-from hornbook.terminal import printable
+from hornbook.terminal import in_markup
 from hornbook.tokens.pack import fill, pack
 from hornbook.train.losses import IGNORE
 
@@ -89,7 +88,7 @@ def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: 
 def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
     """A line for each reason for which rows were left out."""
     for reason, count in encoded.refused.items():
-        progress.say(f"  left out {count:,} {escape(what)}: {escape(printable(reason))}")
+        progress.say(f"  left out {count:,} {in_markup(what)}: {in_markup(reason)}")
 
 
 def packed(examples: Sequence[Example], row: int, pad: int) -> Rows:

@@ -182,10 +182,10 @@ def test_what_may_be_typed_and_what_is_shown(tmp_path: Path) -> None:
     assert tokenizer.end_of_text == tokenizer.control("</s>")
     for token in ("</s>", "<|ab|>", "<b>", "<a>", "<s>"):
         assert tokenizer.control(token) not in tokenizer.encode(token)
-        assert tokenizer.has_control(token)
+        assert token in tokenizer.controls
     think = tokenizer.control("<think>")
     assert tokenizer.encode("<think>") == [think]
-    assert not tokenizer.has_control("<think>")
+    assert "<think>" not in tokenizer.controls
     assert tokenizer.encode("ab  a") == [tokenizer.control("ab"), tokenizer.control("  "), 4]
     shown = [tokenizer.control(token) for token in ("<s>", "<think>", "<b>", "</s>", "<a>", "<|ab|>")]
     assert "".join(tokenizer.stream(shown)).replace(" ", "") == "<think></s><|ab|>"

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from hornbook.corpus.grade.agreement import agreement, calibration
 from hornbook.corpus.grade.classifier import (
     FILES,
@@ -35,7 +33,7 @@ from hornbook.runs.stage import Input, Stage, Work
 from hornbook.settings import Settings, deciding
 from hornbook.teacher.interface import Grade, Grader
 from hornbook.teacher.settings import TeacherSettings
-from hornbook.terminal import printable
+from hornbook.terminal import in_markup
 
 _EXAMPLE_CHARACTERS = 1_200
 
@@ -271,7 +269,7 @@ def _grade(work: Work[GradeStageSettings]) -> dict[str, Any]:
     if settings.grade.labels is not None:
         given = labels(work.inputs["corpus"], settings.grade.labels, work.base)
         for fault in given.faults:
-            work.progress.say(f"  {escape(printable(f'{given.name}: {fault}, left out'))}")
+            work.progress.say(f"  {in_markup(f'{given.name}: {fault}, left out')}")
         if given.unusable > len(given.faults):
             work.progress.say(f"  {given.unusable:,} in all left out")
         return grade(work.inputs["corpus"], given, settings.grade, seed=settings.seed, **options)

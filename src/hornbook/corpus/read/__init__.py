@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from hornbook.corpus.read.chunking import chunks
 from hornbook.corpus.read.formats import Bad, Raw, documents
 from hornbook.corpus.read.kinds import Foreign, Found, Unreadable
@@ -30,7 +28,7 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Stage, Work
 from hornbook.settings import Settings
 from hornbook.teacher.settings import PREFIX
-from hornbook.terminal import printable
+from hornbook.terminal import in_markup
 from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -76,7 +74,7 @@ def read(
     unknown += sum(packed.values(), Counter())
     for source in ordered:
         if packed[source.name]:
-            progress.say(f"  {_shown(source.name)}: in archives, {_shown(_strange(packed[source.name]))}")
+            progress.say(f"  {in_markup(source.name)}: in archives, {in_markup(_strange(packed[source.name]))}")
         _complain(source, reasons[source.name], flaws[source.name], complaints[source.name], progress)
     removed: Counter[str] = sum(reasons.values(), Counter())
     totals = {name: sum(one[name] for one in figures.values()) for name in _COUNTED}
@@ -146,16 +144,11 @@ def _found(source: Source, base: Path, unknown: Counter[str], progress: Progress
         files, strange = look_through(source, base)
         if strange:
             unknown += strange
-            progress.say(f"  {_shown(source.name)}: {_shown(_strange(strange))}")
+            progress.say(f"  {in_markup(source.name)}: {in_markup(_strange(strange))}")
         return list(files)
     if next(documentation(), None) is None:
-        progress.say(f"  {_shown(source.name)}: this Python came without its documentation")
+        progress.say(f"  {in_markup(source.name)}: this Python came without its documentation")
     return [None]
-
-
-def _shown(text: str) -> str:
-    """What others wrote, such as a file's name, for a line on the screen."""
-    return escape(printable(text))
 
 
 def _strange(counts: Counter[str]) -> str:
@@ -250,15 +243,15 @@ def _complain(
     for path, reason, detail in complaints:
         named[reason] += 1
         if named[reason] <= most:
-            told = _shown(reason + (f" ({detail})" if detail else ""))
+            told = in_markup(reason + (f" ({detail})" if detail else ""))
             done = "read as far as it goes" if reason in flaws else "left out"
-            progress.say(f"  {_shown(source.name)}: {_shown(path)}: {told}, {done}")
+            progress.say(f"  {in_markup(source.name)}: {in_markup(path)}: {told}, {done}")
     for reason, count in sorted(reasons.items()):
         if count > most:
-            progress.say(f"  {_shown(source.name)}: {count:,} in all left out as {reason!r}, listed in {REMOVED}/")
+            progress.say(f"  {in_markup(source.name)}: {count:,} in all left out as {reason!r}, listed in {REMOVED}/")
     for flaw, count in sorted(flaws.items()):
         if count > most:
-            progress.say(f"  {_shown(source.name)}: {count:,} in all read in part, as {flaw!r}")
+            progress.say(f"  {in_markup(source.name)}: {count:,} in all read in part, as {flaw!r}")
 
 
 def _rows(raw: Raw, source: Source, settings: ReadSettings) -> Iterator[Row]:

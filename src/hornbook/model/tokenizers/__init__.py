@@ -51,6 +51,7 @@ class Tokenizer:
         self._names = loaded.names
         self._prefix_once = loaded.prefix_once
         self.begins = loaded.begins
+        self._beginning_with: dict[str, tuple[int, ...]] = {}
 
     @property
     def size(self) -> int:
@@ -80,10 +81,13 @@ class Tokenizer:
         """Text of ids; tokens that the folder's files call special are left out."""
         return str(self._fast.decode([token for token in ids if token not in self._hidden], skip_special_tokens=False))
 
-    def beginning_with(self, text: str) -> list[int]:
+    def beginning_with(self, text: str) -> tuple[int, ...]:
         """Ids of the tokens of plain text whose text begins with `text`, in order."""
-        wanted = text.encode()
-        return [token for token, spelled in self._spellings.items() if spelled.startswith(wanted)]
+        if text not in self._beginning_with:  # the whole vocabulary is looked at, and prompts end alike
+            wanted = text.encode()
+            found = (token for token, spelled in self._spellings.items() if spelled.startswith(wanted))
+            self._beginning_with[text] = tuple(found)
+        return self._beginning_with[text]
 
     @cached_property
     def _spellings(self) -> dict[int, bytes]:
@@ -101,10 +105,6 @@ class Tokenizer:
         if token is None:
             raise UserError(f"the tokenizer in {self.folder} has no token {name}")
         return int(token)
-
-    def has_control(self, name: str) -> bool:
-        """Whether there is such a control token."""
-        return name in self._control
 
     @property
     def controls(self) -> Mapping[str, int]:

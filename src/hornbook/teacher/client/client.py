@@ -12,15 +12,13 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from rich.markup import escape
-
 from hornbook.progress import Progress, Task
 from hornbook.teacher.client.cache import Cache, CacheWriter
 from hornbook.teacher.client.engine import Engine, Job
 from hornbook.teacher.client.figures import Figures
 from hornbook.teacher.client.messages import Answer, Request, settled
 from hornbook.teacher.client.settings import ClientSettings
-from hornbook.terminal import printable
+from hornbook.terminal import in_markup
 
 TICK = 0.25  # seconds after which a waiting asker looks at the progress, and Ctrl-C is heard at the latest
 
@@ -231,7 +229,7 @@ class Client:
             text = self._news.popleft()
             if text not in self._told:
                 self._told.add(text)
-                self._progress.say(escape(printable(text)))
+                self._progress.say(in_markup(text))
         figures = self.figures
         if figures.replies:
             parts = [f"{figures.rate:.1f}/s"]

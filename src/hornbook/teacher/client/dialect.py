@@ -65,9 +65,8 @@ class Dialect:
         self._works = False  # whether an answer has fitted that was asked for with response_format
         self._unfit = self._not_json = 0  # first answers in a row
         self._errors, self._failed = 0, list[Request]()  # errors in a row that say nothing of use, and their requests
-        self._suspected = self._cleared = (
-            False  # whether response_format may be why, and whether it was found not to be
-        )
+        self._suspected = False  # whether response_format may be why they failed
+        self._cleared = False  # whether it was found not to be
 
     def build(self, request: Request, replies: Sequence[Reply]) -> dict[str, Any]:
         """The JSON to send. After `replies` it is another one, so that no cache repeats the last answer."""

