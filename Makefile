@@ -9,11 +9,12 @@ CONSTRAINTS ?= constraints/$(MINOR).txt
 INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 ARGS ?=
 
-.PHONY: pocket test lint types imports tests test-newest test-oldest constraints versions clean help
+.PHONY: pocket test fuzz lint types imports tests test-newest test-oldest constraints versions clean help
 
 help:
 	@echo "make pocket        install into .venv and run the pocket recipe: raw text to a model in minutes"
 	@echo "make test          lint, types, import contract and all tests"
+	@echo "make fuzz          the property tests with other examples every time, and more of them"
 	@echo "make test-newest   the same in a new environment with the newest version of everything"
 	@echo "make test-oldest   all tests with the oldest versions that pyproject.toml allows"
 	@echo "make constraints   test-newest with each of PYTHONS; what passes is what the others install from then on"
@@ -36,6 +37,9 @@ imports: $(VENV)/.installed-dev
 
 tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/.installed-dev
+	HORNBOOK_FUZZ=600 $(BIN)/pytest -n 2 --dist loadfile -m hypothesis $(ARGS)
 
 test-newest:
 	rm -rf .venv-newest

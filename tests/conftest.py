@@ -22,7 +22,9 @@ from hypothesis import settings
 # A shell has what it starts in the background ignore Ctrl-C; so would every process that a test starts and stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("hornbook", deadline=None, max_examples=60)
+# The same examples in every run, so that what passes here passes there; `make fuzz` looks for others.
+FUZZ = int(os.environ.get("HORNBOOK_FUZZ", "0"))
+settings.register_profile("hornbook", deadline=None, max_examples=FUZZ or 60, derandomize=not FUZZ)
 settings.load_profile("hornbook")
 
 SNIPPET = '''def add_all(values):

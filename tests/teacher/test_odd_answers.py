@@ -176,6 +176,14 @@ texts = nested | huge | escapes | st.text(max_size=20) | st.text(max_size=8).map
 literals = texts | st.lists(texts, min_size=1, max_size=3).map(lambda parts: f"({', '.join(parts)},)")
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 4_000, "-0b1" + "0" * 15_000])
+def test_whole_numbers_that_python_does_not_write_out_are_unusable(number: str) -> None:
+    with pytest.raises(UnusableError, match="no plain literal"):
+        cases_of([{"arguments": f"({number},)", "value": "1"}])
+    with pytest.raises(UnusableError, match="no plain literal"):
+        cases_of([{"arguments": "(1,)", "value": f"[{number}]"}])
+
+
 @settings(max_examples=200, deadline=None)
 @given(arguments=literals, value=literals)
 def test_examples_of_any_text_are_cases_or_unusable(arguments: str, value: str) -> None:

@@ -22,6 +22,9 @@ _LITERAL = re.compile(
     re.VERBOSE,
 )
 
+# The first whole number that Python's own limit keeps from being written out.
+_UNPRINTABLE = 10**4300
+
 _ENDINGS: dict[int, Status] = {wire.ERROR: "error", wire.MEMORY: "memory", wire.OUTPUT: "output"}
 
 
@@ -98,9 +101,12 @@ def _result(kind: int, text: str) -> CallResult:
 def check_argument(value: Any, depth: int = 0) -> None:
     """Raise TypeError or ValueError unless `value` is a plain literal: programs get nothing else."""
     kind = type(value)
-    if value is None or kind in (bool, int, str):
+    if value is None or kind in (bool, str):
         return
-    if kind is float:
+    if kind is int:
+        if not -_UNPRINTABLE < value < _UNPRINTABLE:
+            raise ValueError("an argument must not hold a whole number of more than 4,300 digits")
+    elif kind is float:
         if math.isnan(value):
             raise ValueError("an argument must not hold nan")
     elif kind in (list, tuple, set, dict) and depth < 64:

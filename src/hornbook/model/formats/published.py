@@ -64,8 +64,8 @@ class Published:
         value = self.need(key) if default is None else self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{key} is {value!r}; a number is needed")
-        if abs(value) > _LARGEST:
-            self.refuse(f"{key} is larger than any model's")
+        if not abs(value) <= _LARGEST:  # nor nan
+            self.refuse(f"{key} is no number that a model can have")
         return value
 
     def positive(self, key: str, default: int | None = None) -> int:
