@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.model.config import ModelConfig
+from hornbook.model.paged import padded
 
 # What the released model multiplies by where Heun's third-order method asks for one third, and how often it does so.
 _HEUN_SHARE = 0.3333
@@ -100,8 +101,11 @@ class MixtureOfExperts(nn.Module):
             torch.split(order, shares), self.gate_up.unbind(), self.down.unbind(), strict=True
         ):
             if len(rows):
-                gate, up = F.linear(tokens[rows // 2], gate_up.to(tokens.dtype)).chunk(2, dim=-1)
-                pieces.append(F.linear(F.silu(gate) * up, down.to(tokens.dtype)))
+                mine = tokens[rows // 2]
+                if not torch.is_grad_enabled():  # what an expert makes of a token depends on no other token
+                    mine = F.pad(mine, (0, 0, 0, padded(len(rows)) - len(rows)))
+                gate, up = F.linear(mine, gate_up.to(tokens.dtype)).chunk(2, dim=-1)
+                pieces.append(F.linear(F.silu(gate) * up, down.to(tokens.dtype))[: len(rows)])
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
         return torch.cat(pieces)[back].view(*experts.shape, -1)

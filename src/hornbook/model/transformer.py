@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +16,7 @@ from hornbook.model.cache import KVCache, LayerCache
 from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.masks import AttentionMask, sequence_mask
+from hornbook.model.paged import PagedLayer
 from hornbook.model.rope import Angles, rotary_angles, rotate, switches
 
 if TYPE_CHECKING:
@@ -87,7 +89,9 @@ class Attention(nn.Module):
         self.qkv = Linear(config.width, (self.heads + 2 * self.kv_heads) * self.head_size, config.qkv_bias)
         self.out = Linear(self.heads * self.head_size, config.width, config.out_bias)
 
-    def forward(self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | PagedLayer | None
+    ) -> Tensor:
         """x: (batch, time, width) -> the same shape. angles: None where positions are learned."""
         batch, time, _ = x.shape
         qkv = self.qkv(x).view(batch, time, self.heads + 2 * self.kv_heads, self.head_size).transpose(1, 2)
@@ -95,9 +99,12 @@ class Attention(nn.Module):
         if angles is not None:
             qk = rotate(qk, *angles)
         q, k = qk.split([self.heads, self.kv_heads], dim=1)
-        if kv_cache is not None:
-            k, v = kv_cache.append(k, v)
-        y = self._attend(q, k, v, mask)
+        if isinstance(kv_cache, PagedLayer):
+            y = kv_cache.attend(q, k, v)
+        else:
+            if kv_cache is not None:
+                k, v = kv_cache.append(k, v)
+            y = self._attend(q, k, v, mask)
         return self.out(y.transpose(1, 2).reshape(batch, time, self.heads * self.head_size))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: AttentionMask) -> Tensor:
@@ -161,7 +168,9 @@ class Block(nn.Module):
             self.mlp_norm = norm(config)
         self.mlp = MLP(config) if config.experts is None else MixtureOfExperts(config)
 
-    def forward(self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | PagedLayer | None
+    ) -> Tensor:
         """x: (batch, time, width) -> the same shape."""
         normed = self.attention_norm(x)
         attended = self.attention(normed, angles, mask, kv_cache)
@@ -249,12 +258,28 @@ class Transformer(nn.Module):
             if rows is not None:
                 self._read_again(kv_cache, rows)
             positions, angles, masks = kv_cache.admit(ids, attention_mask)
+        return self._embedded(ids, positions), angles, masks
+
+    def paged(self, ids: Tensor, positions: Tensor, long: Tensor | None, layers: Sequence[PagedLayer]) -> Tensor:
+        """Rows of several sequences, whose keys and values lie in blocks: what `hidden` gives, (1, rows, width).
+
+        ids, positions: (1, rows) of integers. long: (1, rows), True where a token's sequence is read under LongRoPE's
+        long factors; None: nowhere. layers: each layer's cache, told of the step.
+        """
+        x = self._embedded(ids, positions)
+        angles = rotary_angles(positions, self.config, long) if self.config.positions == "rotary" else None
+        for block, layer in zip(self.blocks, layers, strict=True):
+            x = block(x, angles, AttentionMask(), layer)
+        return self.norm(x)
+
+    def _embedded(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """What the first block reads: (batch, time, width) of `ids` (batch, time) at `positions` (batch or 1, time)."""
         x = self.embed(ids).to(self.compute)
         if self.config.embedding_scale != 1:
             x = x * self.config.embedding_scale
         if self.config.positions == "learned":
             x = x + self.positions(positions).to(self.compute)
-        return x, angles, masks
+        return x
 
     def logits(self, x: Tensor) -> Tensor:
         """x: (..., width) as `hidden` gives it -> logits (..., vocabulary) in fp32."""
