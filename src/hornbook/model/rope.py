@@ -79,9 +79,14 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     Dimensions from rotary_size on stay as they are. x: (batch, heads, time, head_size) -> the same shape and dtype.
     """
     half = cosine.shape[-1]
-    wide = x.float()
-    first, second = wide[..., :half], wide[..., half : 2 * half]
+    y = wide(x)
+    first, second = y[..., :half], y[..., half : 2 * half]
     parts = [first * cosine - second * sine, second * cosine + first * sine]
     if 2 * half < x.shape[-1]:
-        parts.append(wide[..., 2 * half :])
+        parts.append(y[..., 2 * half :])
     return torch.cat(parts, dim=-1).to(x.dtype)
+
+
+def wide(x: Tensor) -> Tensor:
+    """x in fp32 at least: fp64 stays what it is."""
+    return x if x.dtype == torch.float64 else x.float()

@@ -17,7 +17,7 @@ from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.masks import AttentionMask, sequence_mask
 from hornbook.model.paged import PagedLayer
-from hornbook.model.rope import Angles, rotary_angles, rotate, switches
+from hornbook.model.rope import Angles, rotary_angles, rotate, switches, wide
 
 if TYPE_CHECKING:
     from hornbook.model.formats.origin import Origin
@@ -36,9 +36,9 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., width) -> the same shape and dtype."""
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
-        return (wide * self.weight.float()).to(x.dtype)
+        y = wide(x)
+        y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.epsilon)
+        return (y * wide(self.weight)).to(x.dtype)
 
 
 class LayerNorm(nn.Module):
@@ -52,7 +52,7 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., width) -> the same shape and dtype."""
-        normed = F.layer_norm(x.float(), self.weight.shape, self.weight.float(), self.bias.float(), self.epsilon)
+        normed = F.layer_norm(wide(x), self.weight.shape, wide(self.weight), wide(self.bias), self.epsilon)
         return normed.to(x.dtype)
 
 
@@ -283,7 +283,11 @@ class Transformer(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """x: (..., width) as `hidden` gives it -> logits (..., vocabulary) in fp32."""
-        logits = self.lm_head(x).float()
+        return self.finished(self.lm_head(x))
+
+    def finished(self, products: Tensor) -> Tensor:
+        """What `lm_head` gives (..., vocabulary) -> logits in fp32: scaled, and low where a token is never meant."""
+        logits = wide(products)
         if self.config.logit_scale != 1:
             logits = logits * self.config.logit_scale
         if self.config.dummy_tokens:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
-from hornbook.model.transformer import Transformer
+from hornbook.model.transformer import Linear, Transformer
 
 IGNORE = -100  # a target that no loss counts
+
+AT_ONCE = 1 << 25  # logits that are in memory at once, 128 MB of fp32; fewer of them are made whole
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, count: Tensor) -> Tensor:
@@ -20,13 +27,113 @@ def cross_entropy(logits: Tensor, targets: Tensor, count: Tensor) -> Tensor:
     return total / count
 
 
+def token_cross_entropy(
+    model: Transformer, ids: Tensor, targets: Tensor, count: Tensor, document_ids: Tensor | None = None
+) -> Tensor:
+    """`cross_entropy` of what `model` says of ids, (batch, time), without whole logits where those are many.
+
+    More than AT_ONCE logits are made and turned into gradients in chunks of tokens, and for targets that are not IGNORE
+    alone. That takes the same products as whole logits do and a fraction of their memory: it pays with the
+    vocabularies of published models (8 rows of 512 tokens and 49,152 ids have 201M logits, 805 MB in fp32, three times
+    over), and with rows of which little is learnt. Gradients of the output matrix add up in fp32.
+    """
+    if targets.numel() * model.config.vocabulary <= AT_ONCE:
+        return cross_entropy(model(ids, document_ids=document_ids), targets, count)
+    hidden = model.hidden(ids, document_ids=document_ids)
+    learnt = targets != IGNORE
+    x, wanted = hidden[learnt], targets[learnt]
+    head = model.lm_head
+    if type(head) is Linear:
+        return _LinearCrossEntropy.apply(model, x, wanted, head.weight, head.bias) / count  # type: ignore[no-untyped-call]
+    return torch.stack([likelihoods.sum() for likelihoods in _in_chunks(model, x, wanted)]).sum() / count
+
+
 def count_targets(targets: Tensor) -> Tensor:
     """How many targets are not IGNORE, 1 at least: a number without dimensions."""
     return (targets != IGNORE).sum().clamp(min=1)
 
 
 def sequence_log_probabilities(model: Transformer, ids: Tensor, targets: Tensor) -> Tensor:
-    """Summed log-probability (batch,) of each row's targets that are not IGNORE; ids, targets: (batch, time)."""
-    logits = model(ids)
-    likelihood = -F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none")
-    return likelihood.view(targets.shape).sum(-1)
+    """Summed log-probability (batch,) of each row's targets that are not IGNORE; ids, targets: (batch, time).
+
+    More than AT_ONCE logits are made in chunks of tokens, and once more where gradients are wanted.
+    """
+    if targets.numel() * model.config.vocabulary <= AT_ONCE:
+        logits = model(ids)
+        likelihood = -F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none")
+        return likelihood.view(targets.shape).sum(-1)
+    hidden = model.hidden(ids)
+    learnt = targets != IGNORE
+    likelihood = -torch.cat(_in_chunks(model, hidden[learnt], targets[learnt]))
+    return likelihood.new_zeros(len(targets)).index_add(0, learnt.nonzero()[:, 0], likelihood)
+
+
+def _chunks(tokens: int, vocabulary: int) -> list[slice]:
+    """Tokens in pieces of at most AT_ONCE logits; one empty piece of no tokens."""
+    size = max(1, AT_ONCE // vocabulary)
+    return [slice(start, start + size) for start in range(0, max(1, tokens), size)]
+
+
+def _in_chunks(model: Transformer, x: Tensor, targets: Tensor) -> list[Tensor]:
+    """Negative log-likelihoods of targets (tokens,), none of which is IGNORE, in pieces; x: (tokens, width).
+
+    A backward pass makes each piece's logits once more.
+    """
+
+    def likelihoods(part: Tensor, wanted: Tensor) -> Tensor:
+        return F.cross_entropy(model.logits(part), wanted, reduction="none")
+
+    return [
+        checkpoint(likelihoods, x[piece], targets[piece], use_reentrant=False)
+        for piece in _chunks(len(x), model.config.vocabulary)
+    ]
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Summed negative log-likelihood of targets under an output matrix; gradients are made with the logits.
+
+    The gradient of a sum is known when its terms are: each piece's logits are in memory once, and never made again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, model: Transformer, x: Tensor, targets: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """x: (tokens, width), targets: (tokens,), weight: (vocabulary, width) -> a number in fp32, or in x's fp64."""
+        of_x, _, of_weight, of_bias = ctx.needs_input_grad[1:]
+        cast, cast_bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
+        total: Tensor | None = None
+        grad_x = torch.empty_like(x) if of_x else None
+        grad_weight = torch.zeros_like(weight) if of_weight else None
+        grad_bias = torch.zeros_like(bias) if of_bias and bias is not None else None
+        for piece in _chunks(len(x), len(weight)):
+            part, wanted = x[piece], targets[piece, None]
+            logits = model.finished(F.linear(part, cast, cast_bias))
+            shares = F.softmax(logits, -1)
+            # The largest share is exp(largest logit - log of the sum of all): what is left to know of the sum. An
+            # exponential of the shares' logarithms, in place, is slower than all of this (torch 2.13, on a processor).
+            nats = (logits.amax(-1) - shares.amax(-1).log() - logits.gather(1, wanted)[:, 0]).sum()
+            del logits
+            total = nats if total is None else total + nats
+            if not (of_x or of_weight or of_bias):
+                continue
+            slope = shares.scatter_add_(1, wanted, shares.new_full((1, 1), -1.0).expand_as(wanted))
+            slope = slope.mul_(model.config.logit_scale).to(x.dtype)
+            if grad_x is not None:
+                grad_x[piece] = slope @ cast
+            if grad_weight is not None:
+                grad_weight += slope.mT @ part
+            if grad_bias is not None:
+                grad_bias += slope.sum(0)
+        assert total is not None
+        ctx.save_for_backward(*(one for one in (grad_x, grad_weight, grad_bias) if one is not None))
+        ctx.wanted = (of_x, of_weight, of_bias and bias is not None)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients that were made, times that of the sum."""
+        made = iter(ctx.saved_tensors)
+        x, weight, bias = (next(made).mul_(slope) if wanted else None for wanted in ctx.wanted)
+        return None, x, None, weight, bias

@@ -200,9 +200,9 @@ class NextToken(Objective):
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy in nats a token."""
-        from hornbook.train.losses import cross_entropy
+        from hornbook.train.losses import token_cross_entropy
 
-        return cross_entropy(model(batch["ids"]), batch["targets"], batch["count"]), {}
+        return token_cross_entropy(model, batch["ids"], batch["targets"], batch["count"]), {}
 
 
 @dataclass

@@ -161,10 +161,9 @@ class AssistantTokens(Objective):
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy in nats a token of the assistant's."""
-        from hornbook.train.losses import cross_entropy
+        from hornbook.train.losses import token_cross_entropy
 
-        logits = model(batch["ids"], document_ids=batch["document_ids"])
-        return cross_entropy(logits, batch["targets"], batch["count"]), {}
+        return token_cross_entropy(model, *(batch[name] for name in ("ids", "targets", "count", "document_ids"))), {}
 
 
 CHAT_TOKENS = 80  # of the built-in teacher's conversations, on average
