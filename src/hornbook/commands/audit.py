@@ -17,6 +17,7 @@ from hornbook.files import read_json, write_json, write_text
 from hornbook.machine import Precision, dtype
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
+from hornbook.runs.folders import is_model
 from hornbook.runs.single import writable
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.terminal import console
@@ -248,7 +249,7 @@ def _tell(rephrased: dict[str, Any]) -> None:
 def _model(what: str) -> Path | None:
     """The model that a user means, or None for a corpus or a run."""
     folder = Path(what)
-    if folder.is_dir() and not any((folder / name / "config.json").is_file() for name in (".", "model")):
+    if folder.is_dir() and not any(map(is_model, (folder, folder / "model"))):
         return None
     return model_folder(what)
 

@@ -11,10 +11,11 @@ import typer
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
 from hornbook.commands.places import MODEL
 from hornbook.commands.settings import settings_of
-from hornbook.files import digest_value, read_json
+from hornbook.files import digest_value
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.search import SEARCH
 from hornbook.model import model_folder
+from hornbook.model.formats.architectures import read_values
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
 from hornbook.runs.single import content
@@ -93,7 +94,7 @@ def extend(
 ) -> None:
     """Train a model with the factors of `search` at its longer context, mixing in short rows so that it keeps both."""
     folder = model_folder(model)
-    context = read_json(folder / "config.json").get("max_position_embeddings", 0)
+    context = read_values(folder).get("max_position_embeddings", 0)
     known = {"longrope.context": max(2, context), "pretrain.phase2.mixture": [], "seed": seed}
     chosen = _settings(EXTEND, overrides, known)
     settings, first = chosen.extend, chosen.seed

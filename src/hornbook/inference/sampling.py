@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.settings import Settings, where_and_what
 
 FILE = "generation_config.json"
@@ -69,7 +70,7 @@ def published(folder: Path) -> Published:
     Without `do_sample` the most likely token is taken, whatever else is there. Raises UserError for values that make
     no sense.
     """
-    path = folder / FILE
+    path = model_files(folder) / FILE
     value = read_json(path) if path.is_file() else {}
     if not isinstance(value, dict):
         raise UserError(f"{path} is not a JSON object")

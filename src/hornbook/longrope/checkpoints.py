@@ -8,6 +8,7 @@ import torch
 
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.architectures import START_TOKENS
+from hornbook.model.lora import merge
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 
@@ -26,4 +27,4 @@ def save(model: Transformer, folder: Path, tokenizer: Tokenizer) -> str | None:
 
 def load(folder: Path, compute: torch.dtype = torch.float32) -> Transformer:
     """Load a checkpoint with weights in fp32, to train or to measure."""
-    return checkpoint.load(folder, dtype=torch.float32, compute=compute)
+    return merge(checkpoint.load(folder, dtype=torch.float32, compute=compute))

@@ -15,6 +15,7 @@ from hornbook.longrope.inputs import BASE, CORPUS, TOKENS, documents_of
 from hornbook.longrope.settings import START_TOKEN_THRESHOLDS, SearchSettings, SearchStageSettings
 from hornbook.machine import choose, dtype
 from hornbook.model.config import LongRope, ModelConfig
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
@@ -166,11 +167,14 @@ def recover(
 
 def _evaluation_key(base: Path, rows: Tensor, settings: SearchSettings, context: int) -> str:
     """What an evaluation depends on."""
-    weights = {path.name: digest_file(path) for path in sorted(base.glob("*.safetensors*"))}
+    files = model_files(base)
+    weights = {
+        path.name: digest_file(path) for path in sorted([*base.glob("*.safetensors*"), *files.glob("*.safetensors*")])
+    }
     return digest_value(
         {
             "weights": weights,
-            "config": digest_file(base / "config.json"),
+            "config": digest_file(files / "config.json"),
             "rows": rows.tolist(),
             "precision": settings.precision,
             "attention_factor": settings.attention_factor,

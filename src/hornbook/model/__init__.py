@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 from hornbook.model.registry import find
-from hornbook.runs.folders import final_model, last_checkpoint
+from hornbook.runs.folders import final_model, is_model, last_checkpoint
 from hornbook.seeds import derive
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def load(
     dtype: torch.dtype | None = None,
     compute: torch.dtype | None = None,
 ) -> Transformer:
-    """A model from its folder, or, for a name of `hornbook model list`, from where `locate` finds it.
+    """A model from its folder or an adapter's, or, for a name of `hornbook model list`, from where `locate` finds it.
 
     dtype: of the weights, as they are stored unless given. compute: of the activations. Raises UserError with one line.
     """
@@ -122,10 +122,9 @@ def model_folder(model: str | Path) -> Path:
     Raises UserError for a folder without a model, and as `locate` does.
     """
     for root in (Path(model), Path("runs") / model):
-        if (root / "config.json").is_file():
-            return root
-        if (root / "model" / "config.json").is_file():
-            return root / "model"
+        for place in (root, root / "model"):
+            if is_model(place):
+                return place
         found = last_checkpoint(root) or final_model(root)
         if found is not None:
             return found

@@ -66,12 +66,13 @@ def quantize(
     from torch import nn
 
     from hornbook.model.formats import checkpoint
+    from hornbook.model.lora import merge
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Linear
     from hornbook.quantize.methods import METHODS
 
     form = quantization.find(settings.format)
-    model = checkpoint.load(source, compute=torch.float32)
+    model = merge(checkpoint.load(source, compute=torch.float32))
     if model.config.experts is not None:
         raise UserError(f"{source}: quantizing a model with experts is not supported")
     before = sum(p.numel() * p.element_size() for p in model.parameters())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from hornbook.runs import manifest
 
+# What a folder of an adapter (PEFT) holds instead of a model's config.json.
+ADAPTER = "adapter_config.json"
 _NUMBERED = re.compile(r"\d\d-(?P<stage>[a-z][a-z0-9_-]*)")
 
 
@@ -50,6 +52,11 @@ def stages_called(stage: str, runs: Sequence[Path]) -> Iterator[Path]:
                 yield folder
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model, or an adapter of one."""
+    return any((folder / name).is_file() for name in ("config.json", ADAPTER))
+
+
 def final_model(run: Path) -> Path | None:
     """The last checkpoint of a run that one would train further, or None where there is none yet."""
     found = [last_checkpoint(folder, trained=True) for folder in stage_folders(run).values()]
@@ -61,6 +68,6 @@ def last_checkpoint(folder: Path, *, trained: bool = False) -> Path | None:
     found = manifest.read(folder)
     for checkpoint in reversed(found.checkpoints if found is not None else []):
         place = folder / checkpoint["folder"]
-        if not (trained and checkpoint["shrunk"]) and (place / "config.json").is_file():
+        if not (trained and checkpoint["shrunk"]) and is_model(place):
             return place
     return None

@@ -18,6 +18,8 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
+from hornbook.train import lora
+from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 
@@ -41,6 +43,7 @@ class DpoSettings(TrainSettings):
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(16, ge=1, description="pairs in a step")
     epochs: float = Field(1.0, gt=0)
+    lora: LoraSettings | None = Field(None, description="adapters are trained in the place of the model")
     max_length: int | None = Field(
         None, ge=2, description="tokens of a prompt and its answer at most; unset: the model's context"
     )
@@ -67,7 +70,6 @@ def dpo(
     for pairs that no step reads. Raises UserError where the pairs do not fill one batch.
     """
     import numpy as np
-    import torch
 
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
@@ -76,7 +78,7 @@ def dpo(
     from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
-    model = checkpoint.load(base, dtype=torch.float32)
+    model = lora.load(base, settings.lora, seed=seed)
     length = min(model.config.context, settings.max_length or model.config.context)
     encoded = encode_pairs(preferences, tokenizer, length + 1)
     tell_refused(encoded, "pairs", progress)

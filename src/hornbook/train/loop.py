@@ -48,6 +48,9 @@ def train(
     machine = choose(settings.precision, settings.compile)
     model.to(machine.device).train()
     model.compute = machine.compute
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
+            layer.weight.data = layer.weight.data.to(machine.compute)  # else it is converted at every step
     optimizers = optim.build(model, settings, machine.compute)
     if machine.compile:
         for block in model.blocks:

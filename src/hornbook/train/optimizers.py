@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import torch
 
+from hornbook.model import lora
 from hornbook.model.transformer import Transformer
 from hornbook.train.muon import Muon
 from hornbook.train.settings import TrainSettings
 
 
 def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices and AdamW for embeddings and norms, or AdamW for all.
+    """Muon for the blocks' matrices and AdamW for embeddings and norms, or AdamW for all, and always for adapters.
 
-    Weight decay touches the blocks' matrices only; embeddings and norms keep their size.
+    Weight decay touches the blocks' matrices only; embeddings and norms keep their size. What needs no gradient stays.
     """
-    hidden = [(name, p) for name, p in model.blocks.named_parameters() if p.ndim == 2]
+    hidden = [(name, p) for name, p in model.blocks.named_parameters() if p.ndim == 2 and p.requires_grad]
     chosen = {id(p) for _, p in hidden}
-    others = [p for p in model.parameters() if id(p) not in chosen]
+    others = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
     adamw: list[dict[str, object]] = [{"params": others, "weight_decay": 0.0}]
     optimizers: list[torch.optim.Optimizer] = []
-    if settings.optimizer == "muon":
+    if settings.optimizer == "muon" and not any(lora.layers(model)):
         optimizers.append(
             Muon(
                 [p for _, p in hidden],

@@ -16,6 +16,8 @@ from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
+from hornbook.train import lora
+from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 
@@ -36,6 +38,7 @@ class SftSettings(TrainSettings):
     muon_learning_rate: float = Field(4e-3, gt=0)
     decay: float = Field(1.0, ge=0, le=1)
     epochs: float = Field(1.0, gt=0)
+    lora: LoraSettings | None = Field(None, description="adapters are trained in the place of the model")
     max_length: int | None = Field(
         None, ge=2, description="tokens of a row, which whole conversations share; unset: the model's context"
     )
@@ -54,8 +57,6 @@ def sft(
 
     Raises UserError where the conversations do not fill one batch.
     """
-    import torch
-
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens.mixture import schedule
@@ -63,7 +64,7 @@ def sft(
     from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
-    model = checkpoint.load(base, dtype=torch.float32)
+    model = lora.load(base, settings.lora, seed=seed)
     start_control_tokens(model, tokenizer)
     length = min(model.config.context, settings.max_length or model.config.context)
     encoded, rows = pack_conversations(conversations, tokenizer, length + 1)
@@ -99,19 +100,22 @@ def start_control_tokens(model: Transformer, tokenizer: Tokenizer) -> None:
     Pretraining on plain text never shows them, and pushes all of them in the one direction that keeps them from being
     predicted: they end up alike and unlike everything else. Who speaks and who ends starts as the end of a text, the
     beginning of an answer as a newline. docs/log.md tells what that is worth. The checkpoint says which those are; what
-    a fine-tuned or a downloaded model knows of its control tokens stays as it is.
+    a fine-tuned or a downloaded model knows of its control tokens stays as it is. Under an adapter the base keeps its
+    vectors, unless `modules_to_save` has them trained.
     """
     import torch
+    from torch import nn
 
     from hornbook.model.tokenizers import ASSISTANT, END, SYSTEM, USER
     from hornbook.train.pretrain import untrained_tokens
 
     untrained = untrained_tokens(tokenizer.folder)
-    vectors = [model.embed.weight] if model.config.tied_embeddings else [model.embed.weight, model.lm_head.weight]
+    layers = [model.embed] if model.config.tied_embeddings else [model.embed, model.lm_head]
+    vectors = [layer.weight for layer in layers if isinstance(layer, nn.Linear | nn.Embedding)]
     starts = dict.fromkeys((SYSTEM, USER, END), tokenizer.end_of_text)
     starts[ASSISTANT] = tokenizer.encode("\n")[0]
     with torch.no_grad():
-        for weight in vectors:
+        for weight in (weight for weight in vectors if weight.requires_grad):
             for name in untrained & starts.keys():
                 weight[tokenizer.control(name)] = weight[starts[name]]
 

@@ -26,11 +26,12 @@ def save(
 ) -> None:
     """Store the state after `step` steps, replacing the last one only when the whole file is on disk.
 
+    Of the model that is what is trained: an adapter's base lies in its own folder.
     made: the hashes of what the training has written beside it, by the path from the folder above.
     """
     buffer = io.BytesIO()
     state = {
-        "model": model.state_dict(),
+        "model": {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if tensor.requires_grad},
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "step": step,
         "log": log,
@@ -63,7 +64,7 @@ def restore(folder: Path, model: Transformer, optimizers: list[torch.optim.Optim
         place = folder.parent / name
         if not place.is_file() or digest_file(place) != digest:
             return Restored(damage=f"{place} is damaged")
-    model.load_state_dict(state["model"])
+    model.load_state_dict(state["model"], strict=False)
     for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(kept)
     return Restored(state["step"], state["log"], state["made"])

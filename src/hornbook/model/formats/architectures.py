@@ -11,6 +11,7 @@ from hornbook.errors import UserError
 from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.formats.layout import Layout
 from hornbook.model.formats.published import Published
 
@@ -46,7 +47,8 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def read_values(folder: Path) -> dict[str, Any]:
-    """The keys and values of a model folder's config.json."""
+    """The keys and values of a model folder's config.json, of an adapter's folder those of its base."""
+    folder = model_files(folder)
     values = read_json(folder / "config.json")
     if not isinstance(values, dict):
         raise UserError(f"{folder / 'config.json'} is no model's configuration")

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from hornbook.errors import Notice, UserError
 from hornbook.files import write_json
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import origin, quantization, weights
+from hornbook.model.formats import adapter as adapters
+from hornbook.model.formats import adapter_config, origin, quantization, weights
 from hornbook.model.formats.architectures import (
     Architecture,
     architecture_for,
@@ -46,6 +47,8 @@ def load(
 ) -> Transformer:
     """Load a checkpoint folder of any supported family: ours, transformers', or the original repositories'.
 
+    An adapter's folder (PEFT) gives its base with the adapter beside its linear maps; `lora.merge` adds it to them.
+
     dtype: of the weights, each as it is stored unless given; quantized ones stay what they are. compute: of the
     activations, `dtype` or that of the stored norms unless given. Weights that need no change stay in the pages of the
     file, which are read when they are used. Raises UserError that names what is missing, damaged, or not finite; warns
@@ -53,12 +56,20 @@ def load(
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give a model folder with config.json and {weights.WEIGHTS}")
+    named, adapter, beside = folder, None, None
+    if adapter_config.is_adapter(folder):
+        adapter = adapter_config.read(folder)
+        beside = adapters.read(adapter)
+        folder = adapter.base
     values = read_values(folder)
     architecture = architecture_of(values, folder / "config.json")
     stored = _unwrapped(weights.find(folder), folder)
     config = from_huggingface(values, folder / "config.json")
     if config.layers > len(stored):  # before a model of so many layers is laid out
         raise UserError(f"{folder / 'config.json'} asks for {config.layers} layers, there are {len(stored)} tensors")
+    if adapter is not None and beside is not None:
+        adapter_config.refuse_other_base(adapter, adapters.fingerprint(stored))
+        config = _replaced(config, architecture, stored, beside.whole, named)
     config = _untied(config, architecture, stored, folder)
     model = blank(config)
     layout = architecture.layout(config)
@@ -67,7 +78,7 @@ def load(
     parts = {name: _chosen(_stored_names(name, layout), stored, folder) for name in names}
     known = {part.theirs for way in parts.values() for part in way}
     if config.tied_embeddings:  # some writers store the output matrix although it is the embedding
-        known |= set(_heads(config, architecture))
+        known |= set(head_names(config, architecture))
     _refuse_unknown(stored, known, folder)
     # A quantized matrix keeps its numbers as they are: only what the layout lists is converted.
     meta = model.state_dict()
@@ -83,7 +94,12 @@ def load(
     if config.tied_embeddings:
         _tie(model)
     model.compute = compute or dtype or model.norm.weight.dtype
-    model.origin = origin.read(folder, values, {name: stored[way[0].theirs].dtype for name, way in parts.items()})
+    dtypes = {name: stored[way[0].theirs].dtype for name, way in parts.items()}
+    # A quantized matrix goes by the names that its weights have where they are not.
+    ways = {name: parts.get(name, options[0]) for name, options in layout.items()}
+    model.origin = origin.read(named, values, dtypes, ways)
+    if adapter is not None and beside is not None:
+        adapters.attach(model, adapter, beside)
     return model.to(device).eval()
 
 
@@ -100,7 +116,7 @@ def _unwrapped(stored: dict[str, Stored], folder: Path) -> dict[str, Stored]:
 
 def _untied(config: ModelConfig, form: Architecture, stored: Mapping[str, Stored], folder: Path) -> ModelConfig:
     """The configuration, untied where it ties two matrices that are stored and differ, as transformers does it."""
-    heads = [name for name in _heads(config, form) if name in stored]
+    heads = [name for name in head_names(config, form) if name in stored]
     inputs = [way[0].theirs for way in form.layout(config)["embed.weight"] if way[0].theirs in stored]
     if not config.tied_embeddings or not heads or not inputs:
         return config
@@ -117,10 +133,31 @@ def _untied(config: ModelConfig, form: Architecture, stored: Mapping[str, Stored
     return config.model_copy(update={"tied_embeddings": False})
 
 
-def _heads(config: ModelConfig, form: Architecture) -> list[str]:
+def _replaced(
+    config: ModelConfig, form: Architecture, stored: dict[str, Stored], whole: Mapping[str, Stored], adapter: Path
+) -> ModelConfig:
+    """Put the tensors that an adapter stores whole in the place of the base's; two of one that was tied are two."""
+    heads = head_names(config, form)
+    inputs = [way[0].theirs for way in form.layout(config)["embed.weight"] if way[0].theirs in stored]
+    if config.tied_embeddings and inputs and any(name in whole for name in (*heads, *inputs)):
+        stored.setdefault(heads[0], stored[inputs[0]])
+        config = config.model_copy(update={"tied_embeddings": False})
+    for name, tensor in whole.items():
+        if name not in stored:
+            raise UserError(f"{adapter} is an adapter of another base: {name}, which it stores whole, is not there")
+        stored[name] = tensor
+    return config
+
+
+def head_names(config: ModelConfig, form: Architecture) -> list[str]:
     """Names under which a format stores an output matrix of its own."""
     layout = form.layout(config.model_copy(update={"tied_embeddings": False}))
     return [part.theirs for way in layout["lm_head.weight"] for part in way]
+
+
+def fingerprint(folder: Path) -> str:
+    """What tells the weights of a model's folder from another's."""
+    return adapters.fingerprint(_unwrapped(weights.find(folder), folder))
 
 
 def _tied(model: Transformer, name: str) -> bool:
@@ -244,11 +281,15 @@ def save(
 ) -> None:
     """Write a Hugging Face folder: weights and configuration; with a tokenizer also its files and generation settings.
 
-    The format is the one that the model was read in, or the first published one that holds it. What its folder said of
-    special ids and generation stays, unless the tokenizer is another folder's. stored_precision: weights go back to
-    the precision that they were read in, rather than keep what they have now. Weights of more than `shard` bytes are
-    cut into several files. Raises UserError where no published format holds the model exactly.
+    A model with adapters is written as theirs, a PEFT folder beside which the base is needed; `lora.merge` makes it one
+    that stands alone. The format is the one that the model was read in, or the first published one that holds it. What
+    its folder said of special ids and generation stays, unless the tokenizer is another folder's. stored_precision:
+    weights go back to the precision that they were read in, rather than keep what they have now. Weights of more than
+    `shard` bytes are cut into several files. Raises UserError where no published format holds the model exactly.
     """
+    if model.origin is not None and model.origin.adapter is not None:
+        adapters.save(model, folder, tokenizer)
+        return
     architecture = architecture_for(model.config)
     layout = architecture.layout(model.config)
     before = model.origin.dtypes if model.origin is not None else {}

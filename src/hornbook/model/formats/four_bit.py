@@ -55,6 +55,15 @@ class FourBit(QuantizedLayer):
         self.packed.copy_(pack(levels))
         self.scales.copy_(scales)
 
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The weights that are stored, unpacked: (rows, columns), a new tensor."""
+        return dense(self.packed, self.scales, dtype)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.packed), 2 * self.packed.shape[1]
+
 
 class FourBitLinear(FourBit):
     """A linear map in 4 bits; the weights are unpacked while they multiply and never kept. A bias stays as it is."""
@@ -66,7 +75,7 @@ class FourBitLinear(FourBit):
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., columns) -> (..., rows)."""
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.linear(x, dense(self.packed, self.scales, x.dtype), bias)
+        return F.linear(x, self.dense(x.dtype), bias)
 
 
 class FourBitEmbedding(FourBit):

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
+from hornbook.model.formats import adapter_config
+from hornbook.model.formats.adapter_config import Adapter
+from hornbook.model.formats.layout import Parts
 from hornbook.model.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ GENERATION = "generation_config.json"
 class Origin:
     """The folder that a model was read from, and what it says.
 
+    ways: in which of its tensors each of ours is stored. adapter: what lies beside them in an adapter's folder.
     ids: the special ids that config.json has. dtype: what it calls the weights' precision, None where it does not.
     dtypes: how each of our tensors was stored. generation: generation_config.json, None where there is none.
     """
@@ -34,16 +38,21 @@ class Origin:
     dtype: str | None
     dtypes: Mapping[str, torch.dtype]
     generation: Mapping[str, Any] | None
+    ways: Mapping[str, Parts]
+    adapter: Adapter | None = None
 
 
-def read(folder: Path, values: Mapping[str, Any], dtypes: Mapping[str, torch.dtype]) -> Origin:
+def read(
+    folder: Path, values: Mapping[str, Any], dtypes: Mapping[str, torch.dtype], ways: Mapping[str, Parts]
+) -> Origin:
     """What a folder says; values: of its config.json. Raises UserError for generation settings that are damaged."""
-    generation = read_json(folder / GENERATION) if (folder / GENERATION).is_file() else None
+    path = adapter_config.model_files(folder) / GENERATION
+    generation = read_json(path) if path.is_file() else None
     if generation is not None and not isinstance(generation, dict):
-        raise UserError(f"{folder / GENERATION} is not a JSON object")
+        raise UserError(f"{path} is not a JSON object")
     dtype = values.get("dtype") or values.get("torch_dtype")
     ids = {key: values[key] for key in IDS if key in values}
-    return Origin(folder, ids, dtype if isinstance(dtype, str) else None, dtypes, generation)
+    return Origin(folder, ids, dtype if isinstance(dtype, str) else None, dtypes, generation, ways)
 
 
 def special_ids(origin: Origin | None, tokenizer: Tokenizer | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from hornbook.model.formats.quantization import Quantization
@@ -17,6 +18,15 @@ class QuantizedLayer(nn.Module):
 
     def store(self, levels: Tensor, scales: Tensor) -> None:
         """Take the weights scale * level. levels: (rows, columns), whole numbers; scales: (rows, columns / group)."""
+        raise NotImplementedError
+
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The weights that are stored, unpacked: (rows, columns), a new tensor."""
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         raise NotImplementedError
 
 

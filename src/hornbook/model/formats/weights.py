@@ -88,6 +88,11 @@ def find(folder: Path) -> dict[str, Stored]:
     raise UserError(f"{folder / WEIGHTS} is missing")
 
 
+def of_file(path: Path) -> dict[str, Stored]:
+    """Every tensor of one file by name, safetensors or, by its ending, pickled. Raises UserError as `find` does."""
+    return _read_pickled(path) if path.suffix == ".bin" else _read_safetensors(path)
+
+
 def _find_shards(index: Path, read: Callable[[Path], dict[str, Stored]]) -> dict[str, Stored]:
     """The tensors that an index lists, each in the file that the index says."""
     listed = read_json(index)
@@ -271,7 +276,7 @@ def save(tensors: Mapping[str, Written], folder: Path, shard: int = SHARD) -> No
     if len(groups) > 1:
         names = [f"model-{number:05d}-of-{len(groups):05d}.safetensors" for number in range(1, len(groups) + 1)]
     for name, group in zip(names, groups, strict=True):
-        _write(folder / name, {tensor: tensors[tensor] for tensor in group})
+        write(folder / name, {tensor: tensors[tensor] for tensor in group})
     kept = set(names)
     if len(groups) > 1:
         index = f"{WEIGHTS}.index.json"
@@ -297,7 +302,7 @@ def _shards(tensors: Mapping[str, Written], shard: int) -> list[list[str]]:
     return groups
 
 
-def _write(path: Path, tensors: Mapping[str, Written]) -> None:
+def write(path: Path, tensors: Mapping[str, Written]) -> None:
     """Write one safetensors file, whole or not at all. Wide numbers come first, so that all are aligned."""
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.tokenizers import gpt2, templates, tiktoken
 
 FILES = (
@@ -25,6 +26,7 @@ FILES = (
     "merges.txt",
     "added_tokens.json",
 )
+_TOKENS = ("tokenizer.json", "cl100k_base.tiktoken", "vocab.json", "tokenizer.model")
 
 # What ends a document where no file of the folder says it.
 _ENDS = ("<|endoftext|>", "</s>", "<eos>")
@@ -55,9 +57,15 @@ class Loaded:
 
 
 def read(folder: Path) -> Loaded:
-    """Read a folder's tokenizer, ready for plain text. Raises UserError that names the file at fault."""
+    """Read a folder's tokenizer, ready for plain text; an adapter's without one is its base's.
+
+    Raises UserError that names the file at fault.
+    """
+    files = model_files(folder)
+    if not any((folder / name).is_file() for name in _TOKENS):
+        folder = files
     config = _object(folder / "tokenizer_config.json")
-    model = _object(folder / "config.json")
+    model = _object(files / "config.json")
     fast = _fast(folder, config, model)
     _refuse_larger(folder, fast, model)
     fast.encode_special_tokens = True
@@ -84,7 +92,7 @@ def read(folder: Path) -> Loaded:
         hidden,
         names,
         known.template if template is None else template,
-        _stops(folder, model, names, known.stops if template is None else (), control),
+        _stops(files, model, names, known.stops if template is None else (), control),
         config.get("legacy") is False,
         begins,
     )

@@ -1,0 +1,178 @@
+"""What of a model is trained: all of it, or low-rank adapters beside its linear maps (LoRA; QLoRA on a 4-bit base)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from hornbook.errors import UserError, nearest
+from hornbook.seeds import derive
+from hornbook.settings import Settings
+
+if TYPE_CHECKING:
+    from hornbook.model.formats.adapter import Place
+    from hornbook.model.transformer import Transformer
+
+
+class LoraSettings(Settings):
+    """Adapters beside linear maps, trained in the place of the model (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: int = Field(16, ge=1, description="size of what the two matrices of an adapter share")
+    alpha: float | None = Field(
+        None, gt=0, description="an adapter's output times alpha / rank is added; unset: twice the rank"
+    )
+    rslora: bool = Field(False, description="alpha / sqrt(rank) in its place (arXiv:2312.03732)")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of an adapter's inputs that a step leaves out")
+    target_modules: tuple[str, ...] | None = Field(
+        None, min_length=1, description="which linear maps: `q_proj`, as the model's file names it, or `attention.qkv`"
+    )
+    modules_to_save: tuple[str, ...] = Field(
+        (), description="what is trained whole beside adapters: embed_tokens, lm_head, norms, as the file names them"
+    )
+
+
+def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer:
+    """The model of a folder, ready to be trained: its parameters with a gradient are those that training moves.
+
+    Without settings these are all, in fp32. With settings, or where the folder is an adapter's, they are those of the
+    adapters; all else keeps the precision in which it is stored. B begins as 0 and A as PEFT draws it, uniform within
+    1 / sqrt(inputs), so that the first step finds the model as it was. Raises UserError for names that the model has
+    not, ranks that a matrix has not, and a model that is quantized where all of it is to be trained.
+    """
+    import torch
+
+    from hornbook.model.formats import adapter_config, checkpoint
+    from hornbook.model.formats.quantized import QuantizedLayer
+
+    if settings is None and not adapter_config.is_adapter(base):
+        model = checkpoint.load(base, dtype=torch.float32)
+        if any(isinstance(layer, QuantizedLayer) for layer in model.modules()):
+            raise UserError(f"{base} is quantized, its weights can't be trained; train an adapter on it: lora.rank=16")
+        return model
+    model = checkpoint.load(base)
+    assert model.origin is not None
+    model.requires_grad_(False)
+    if model.origin.adapter is None:
+        assert settings is not None
+        _add(model, base, settings, seed)
+    elif settings is not None:
+        _go_on(model, base, settings)
+    _release(model)
+    return model
+
+
+def _go_on(model: Transformer, base: Path, settings: LoraSettings) -> None:
+    """Refuse to train an adapter on as another one than it is."""
+    from hornbook.model.lora import layers
+
+    ranks = {branch.rank for _, layer in layers(model) for branch in layer.branches}
+    if ranks != {settings.rank}:
+        told = ", ".join(map(str, sorted(ranks)))
+        raise UserError(
+            f"{base} is an adapter already, of rank {told}, and is trained on as it is: leave lora.rank out, or make a "
+            "model of it first with `hornbook merge`"
+        )
+
+
+def _add(model: Transformer, base: Path, settings: LoraSettings, seed: int) -> None:
+    """Give the model fresh adapters, and say in its origin which modules are trained whole."""
+    import torch
+
+    from hornbook.model.formats import adapter, checkpoint
+    from hornbook.model.formats.adapter_config import Adapter, AdapterConfig
+    from hornbook.model.lora import layers
+
+    there = adapter.places(model)
+    chosen = _targets(there, settings.target_modules)
+    alpha = settings.alpha or 2.0 * settings.rank
+    for name in chosen:
+        rows, inputs = there[name].end - there[name].start, there[name].inputs
+        most = min(rows, inputs)
+        if settings.rank > most:
+            raise UserError(
+                f"lora.rank is {settings.rank}, {name} is a matrix of {rows} × {inputs}: its rank is {most} at most; "
+                "lower lora.rank, or leave it out of lora.target_modules"
+            )
+    branches = {name: adapter.branch_of(name, there[name], settings.rank, alpha, settings.rslora) for name in chosen}
+    adapter.add(model, branches, settings.dropout)
+    generator = torch.Generator().manual_seed(derive(seed, "lora"))
+    with torch.no_grad():
+        for _, layer in layers(model):
+            for _, a, _ in layer.parts():
+                a.uniform_(-1 / math.sqrt(a.shape[1]), 1 / math.sqrt(a.shape[1]), generator=generator)
+    assert model.origin is not None
+    saved = _saved(model, settings.modules_to_save)
+    config = AdapterConfig(peft_type="LORA", lora_dropout=settings.dropout)
+    found = Adapter(base, config, fingerprint=checkpoint.fingerprint(base), saved=saved)
+    model.origin = replace(model.origin, adapter=found)
+
+
+def _targets(there: Mapping[str, Place], wanted: Iterable[str] | None) -> list[str]:
+    """The file's modules that get adapters: all but the output matrix unless told."""
+    if wanted is None:
+        return [name for name, place in there.items() if place.layer != "lm_head"]
+    chosen: set[str] = set()
+    for word in wanted:
+        found = {name for name, place in there.items() if _is(word, name) or _is(word, place.layer)}
+        if not found:
+            known = sorted({name.rpartition(".")[2] for name in there})
+            raise UserError(
+                f"lora.target_modules: the model has no linear map {word!r}{nearest(word, known)}; it has "
+                f"{', '.join(known)}"
+            )
+        chosen |= found
+    return [name for name in there if name in chosen]
+
+
+def _is(word: str, name: str) -> bool:
+    """Whether a word names a module: all of its name, or the end of it."""
+    return name == word or name.endswith(f".{word}")
+
+
+def _saved(model: Transformer, wanted: Iterable[str]) -> dict[str, str]:
+    """The tensors that are trained whole, ours by the file's names; of two that are tied, one word means both."""
+    from hornbook.model.formats.architectures import architecture_for
+    from hornbook.model.formats.checkpoint import head_names
+
+    assert model.origin is not None
+    parameters = dict(model.named_parameters())  # those with an adapter beside them have other names than before
+    names = {
+        parts[0].theirs: ours
+        for ours, parts in model.origin.ways.items()
+        if len(parts) == 1 and parts[0].same and ours in parameters
+    }
+    if model.config.tied_embeddings and "embed.weight" in parameters:
+        names[head_names(model.config, architecture_for(model.config))[0]] = "embed.weight"
+    found: dict[str, str] = {}
+    for word in wanted:
+        mine = {theirs: ours for theirs, ours in names.items() if _is(word, theirs.rpartition(".")[0])}
+        if not mine:
+            known = sorted({name.rpartition(".")[0].rpartition(".")[2] for name in names})
+            raise UserError(
+                f"lora.modules_to_save: the model has no {word!r} that can be trained whole{nearest(word, known)}; it "
+                f"has {', '.join(known)}"
+            )
+        found |= mine
+    return {theirs: ours for theirs, ours in names.items() if ours in found.values()}
+
+
+def _release(model: Transformer) -> None:
+    """Let training move the adapters, and what is saved whole, in fp32."""
+    from hornbook.model.formats.layout import whole
+    from hornbook.model.lora import layers
+
+    assert model.origin is not None and model.origin.adapter is not None
+    for _, layer in layers(model):
+        for parameter in (layer.a, *layer.b):
+            parameter.requires_grad_(True)
+    for theirs, ours in model.origin.adapter.saved.items():
+        if not all(part.of_ours is whole for part in model.origin.ways.get(ours, ())):
+            raise UserError(f"{model.origin.folder}: {theirs} is a part of {ours} here, which can't be trained whole")
+        parameter = model.get_parameter(ours)
+        parameter.data = parameter.data.float()
+        parameter.requires_grad_(True)

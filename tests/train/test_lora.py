@@ -1,0 +1,130 @@
+"""Adapters trained by each objective: only they move, they resume to the bit, and DPO's reference is the base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.train.test_resume import COMMON, StopAfter, Stopped, files
+
+from hornbook.errors import UserError
+from hornbook.model import lora
+from hornbook.model.formats import checkpoint
+from hornbook.progress import Progress
+from hornbook.train.dpo import DpoSettings, dpo
+from hornbook.train.lora import LoraSettings
+from hornbook.train.lora import load as load_to_train
+from hornbook.train.sft import SftSettings, sft
+
+LORA = LoraSettings(rank=4)
+IDS = torch.randint(380, (2, 40), generator=torch.Generator().manual_seed(1))
+
+
+def run_sft(base: Path, conversations: Any, into: Path, progress: Progress | None = None, **options: Any) -> Any:
+    settings = SftSettings(**{"lora": LORA, "learning_rate": 1e-2} | options, **COMMON)
+    return sft(base, conversations, settings, seed=1, into=into, progress=progress or Progress())
+
+
+def test_sft_resumes_exactly(base: Path, conversations: Any, tmp_path: Path) -> None:
+    options = {"lora": LoraSettings(rank=4, modules_to_save=("norm",))}
+    figures = run_sft(base, conversations, tmp_path / "whole", **options)
+    wanted = files(tmp_path / "whole")
+    assert {"model/adapter_config.json", "model/adapter_model.safetensors", "model/tokenizer.json"} <= wanted.keys()
+    assert "model/model.safetensors" not in wanted
+    with pytest.raises(Stopped):
+        run_sft(base, conversations, tmp_path / "again", StopAfter(3), **options)
+    state = torch.load(tmp_path / "again" / "scratch" / "state.pt", weights_only=True)
+    assert all("norm" in name or name.rpartition(".")[0].endswith((".b", "")) for name in state["model"])
+    assert sum(tensor.numel() for tensor in state["model"].values()) < 20_000
+    assert sum(len(one["state"]) for one in state["optimizers"]) == len(state["model"])
+    assert run_sft(base, conversations, tmp_path / "again", **options) == figures
+    assert files(tmp_path / "again") == wanted
+
+
+def test_an_adapter_learns_and_its_base_stays(base: Path, conversations: Any, tmp_path: Path) -> None:
+    before = files(base)
+    run_sft(base, conversations, tmp_path / "out", epochs=3)
+    log = json.loads((tmp_path / "out" / "training" / "losses.json").read_text())["loss"]
+    assert log[-1] < log[0] - 0.5
+    assert files(base) == before
+    tuned = checkpoint.load(tmp_path / "out" / "model")
+    assert (tuned(IDS) - checkpoint.load(base)(IDS)).abs().max() > 0.1
+    lora.switch(tuned, on=False)
+    assert torch.equal(tuned(IDS), checkpoint.load(base)(IDS))
+
+
+def test_the_reference_of_dpo_is_the_base(base: Path, preferences: Any, tmp_path: Path) -> None:
+    settings = {"learning_rate": 1e-3, **COMMON}
+    for name, adapter in (("whole", None), ("adapter", LoraSettings(rank=4, dropout=0.2))):
+        chosen = DpoSettings(lora=adapter, **settings)
+        dpo(base, preferences, chosen, seed=1, into=tmp_path / name, progress=Progress())
+    first, second = (np.load(tmp_path / name / "training" / "reference.npy") for name in ("whole", "adapter"))
+    np.testing.assert_allclose(first, second, atol=1e-4)
+    log = json.loads((tmp_path / "adapter" / "training" / "losses.json").read_text())
+    assert log["margin"][0] == 0 and log["margin"][-1] > 0.01
+
+
+def test_dpo_resumes_exactly(base: Path, preferences: Any, tmp_path: Path) -> None:
+    settings = DpoSettings(learning_rate=1e-3, lora=LORA, **COMMON)
+
+    def run(into: Path, progress: Progress) -> dict[str, Any]:
+        return dpo(base, preferences, settings, seed=1, into=into, progress=progress)
+
+    figures = run(tmp_path / "whole", Progress())
+    for advances in (3, 14):  # the first ten belong to the reference's log-probabilities
+        with pytest.raises(Stopped):
+            run(tmp_path / f"{advances}", StopAfter(advances))
+        assert run(tmp_path / f"{advances}", Progress()) == figures
+        assert files(tmp_path / f"{advances}") == files(tmp_path / "whole")
+
+
+def test_an_adapter_is_trained_on(base: Path, conversations: Any, preferences: Any, tmp_path: Path) -> None:
+    """SFT's adapter is DPO's model and its reference; the result is an adapter of the same base."""
+    run_sft(base, conversations, tmp_path / "sft")
+    adapter = tmp_path / "sft" / "model"
+    settings = DpoSettings(learning_rate=1e-3, **COMMON)
+    dpo(adapter, preferences, settings, seed=1, into=tmp_path / "dpo", progress=Progress())
+    log = json.loads((tmp_path / "dpo" / "training" / "losses.json").read_text())
+    assert log["margin"][0] == 0
+    tuned = checkpoint.load(tmp_path / "dpo" / "model")
+    assert tuned.origin is not None and tuned.origin.adapter is not None
+    assert tuned.origin.adapter.base == base.resolve()
+    with pytest.raises(UserError, match="is an adapter already, of rank 4"):
+        load_to_train(adapter, LoraSettings(rank=8), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (LoraSettings(rank=33), "is a matrix of 32 × 64: its rank is 32 at most"),
+        (LoraSettings(target_modules=("q_porj",)), "no linear map 'q_porj' (did you mean 'q_proj'?)"),
+        (LoraSettings(target_modules=("embed_tokens",)), "no linear map 'embed_tokens'"),
+        (LoraSettings(modules_to_save=("q_proj",)), "no 'q_proj' that can be trained whole"),
+    ],
+)
+def test_what_is_refused(settings: LoraSettings, told: str, make_checkpoint: Any) -> None:
+    folder = make_checkpoint(1, format="llama", kv_heads=2)[1]
+    with pytest.raises(UserError) as refused:
+        load_to_train(folder, settings, seed=1)
+    assert told in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_qlora(base: Path, tmp_path: Path, conversations: Any) -> None:
+    """An adapter on a 4-bit base; merged, it computes what the two of them did."""
+    from hornbook.quantize.quantize import QuantizeSettings, quantize
+
+    quantize(base, np.zeros((0, 8), np.int64), QuantizeSettings(method="rtn"), into=tmp_path, progress=Progress())
+    four_bit = tmp_path / "model"
+    with pytest.raises(UserError, match="is quantized, its weights can't be trained"):
+        load_to_train(four_bit, None, seed=1)
+    run_sft(four_bit, conversations, tmp_path / "tuned", epochs=2)
+    tuned = checkpoint.load(tmp_path / "tuned" / "model", compute=torch.float32)
+    logits = tuned(IDS)
+    assert (logits - checkpoint.load(four_bit, compute=torch.float32)(IDS)).abs().max() > 0.1
+    checkpoint.save(lora.merge(tuned), tmp_path / "merged")
+    merged = checkpoint.load(tmp_path / "merged", compute=torch.float32)
+    torch.testing.assert_close(merged(IDS), logits, atol=2e-4, rtol=1e-4)
