@@ -57,9 +57,36 @@ def call(command: str, folder: Path, *options: str, said: str = "") -> Any:
 def test_commands_of_the_chat_are_answered_by_the_chat(folder: Path, asked: list[dict[str, Any]]) -> None:
     out = call("chat", folder, said="/help\n/?\n/hlep\n/new\n/usr/bin is a folder\n/quit\nnot reached\n").stdout
     assert len(asked) == 1
-    assert out.count(talk.HELP) == 4
+    assert out.count(talk.HINT) == 2
+    assert out.count("/save FILE") == 2
     assert "There is no command /hlep" in out
     assert "A new conversation." in out
+
+
+def test_the_comforts_of_the_chat(folder: Path, asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    saved = tmp_path / "a chat.jsonl"
+    said = [
+        "/retry",
+        "/system Be brief.",
+        "one",
+        "/retry",
+        f"/save {saved}",
+        f"/save {saved}",
+        "/system",
+        "two",
+        "/quit",
+    ]
+    out = call("chat", folder, "--temperature", "1", said="\n".join(said) + "\n").stdout
+    assert "There is nothing to answer again." in out
+    assert "the model is told: Be brief." in out
+    first, again, other = asked
+    assert again["prompt"] == first["prompt"]
+    assert again["sampling"].seed == first["sampling"].seed + 1
+    assert len(other["prompt"]) < len(first["prompt"])
+    messages = json.loads(saved.read_text())["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant"]
+    assert f"3 messages are in {saved}" in out
+    assert f"{saved} is there already" in out
 
 
 def test_a_refused_message_leaves_the_conversation_as_it_was(folder: Path, asked: list[dict[str, Any]]) -> None:
@@ -86,16 +113,17 @@ def test_what_the_models_files_ask_for_is_in_force(folder: Path, asked: list[dic
         "repetition_penalty": 1.1,
         "max_new_tokens": 7,
         "min_p": 0.2,
+        "num_beams": 3,
     }
     path = folder / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | file))
     result = call(command, folder, said=said)
-    assert asked[1]["sampling"] == Sampling(temperature=0.6, top_k=50, top_p=0.9, repetition_penalty=1.1)
+    assert asked[1]["sampling"] == Sampling(temperature=0.6, top_k=50, top_p=0.9, min_p=0.2, repetition_penalty=1.1)
     assert asked[1]["limit"] == 7
     told = result.stderr if command == "generate" else result.stdout
     assert (
-        "The next token, as generation_config.json says: temperature 0.6, top-k 50, top-p 0.9, repetition penalty 1.1; "
-        "at most 7 tokens. Not supported and ignored: min_p."
+        "The next token, as generation_config.json says: temperature 0.6, top-k 50, top-p 0.9, min-p 0.2, "
+        "repetition penalty 1.1; at most 7 tokens. Not supported and ignored: num_beams."
     ) in told
     if command == "generate":
         assert result.stdout == "\n"
@@ -112,7 +140,7 @@ def test_what_the_models_files_ask_for_is_in_force(folder: Path, asked: list[dic
         "3",
     )
     result = call(command, folder, *said_by_user, said=said)
-    assert asked[2]["sampling"] == Sampling(top_p=0.9, seed=3)
+    assert asked[2]["sampling"] == Sampling(top_p=0.9, min_p=0.2, seed=3)
     assert asked[2]["limit"] == 9
     told = result.stderr if command == "generate" else result.stdout
     assert "as generation_config.json says and you: the most likely token; at most 9 tokens." in told

@@ -96,8 +96,8 @@ def test_seeds_reproduce_and_differ(make_model: Callable[..., Any]) -> None:
 def test_a_stream_comes_token_by_token(make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model()
     calls = []
-    hidden = model.hidden
-    monkeypatch.setattr(model, "hidden", lambda *arguments: (calls.append(1), hidden(*arguments))[1])
+    paged = model.paged
+    monkeypatch.setattr(model, "paged", lambda *arguments: (calls.append(1), paged(*arguments))[1])
     answers = stream(model, [1, 2], limit=10, stops=())
     next(answers)
     next(answers)

@@ -61,7 +61,9 @@ def test_what_is_not_supported_is_told(tmp_path: Path) -> None:
         "no_repeat_ngram_size": 0,
         "use_cache": True,
     }
-    assert published(folder(tmp_path, file)).ignored == ("min_p", "num_beams")
+    told = published(folder(tmp_path, file))
+    assert told.ignored == ("num_beams",)
+    assert told.sampling.min_p == 0.1
 
 
 def test_a_folder_that_asks_for_nothing(tmp_path: Path) -> None:

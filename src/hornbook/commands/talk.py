@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hornbook.commands.places import MODEL
-from hornbook.errors import UserError
-from hornbook.model import model_folder, open_model
+from hornbook.errors import UserError, of_system
+from hornbook.model import model_folder
 from hornbook.terminal import Terminal, in_markup, printable
 
 if TYPE_CHECKING:
@@ -37,6 +39,15 @@ TOP_P = Annotated[
         min=0.0001, max=1, help="Sample among the most likely tokens of this total.", show_default=AS_PUBLISHED
     ),
 ]
+MIN_P = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Drop tokens below this share of the likeliest one.", show_default=AS_PUBLISHED),
+]
+DTYPE = Annotated[
+    str | None,
+    typer.Option(help="Precision of weights and activations, fp32 or bf16.", show_default="as the weights are stored"),
+]
+THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="PyTorch's choice")]
 PENALTY = Annotated[
     float | None,
     typer.Option(min=0.0001, help="Above 1: less likely what was there before.", show_default=AS_PUBLISHED),
@@ -46,53 +57,88 @@ MAX_TOKENS = Annotated[
     int | None, typer.Option(min=1, help="Longest answer in tokens.", show_default="as the model's files say, else 256")
 ]
 
-HELP = "/new starts over, /help shows this, /quit leaves; Ctrl-C stops an answer"
+HELP = {
+    "/new": "starts over",
+    "/system TEXT": "starts over, and tells the model TEXT before the conversation begins; nothing without TEXT",
+    "/retry": "takes the last answer back and has the model answer again",
+    "/save FILE": "writes the conversation, one line of JSON; conversation.jsonl unless named",
+    "/help": "shows this",
+    "/quit": "leaves, as Ctrl-D does; Ctrl-C stops an answer",
+}
+HINT = "/help shows what else you can say, /quit leaves; Ctrl-C stops an answer"
 _COMMAND = re.compile(r"/[a-z]+|/\?")
 
 
-def generate(
+def generate(  # noqa: PLR0913 - an option each
     model: MODEL,
     prompt: Annotated[str, typer.Argument(help="The text to go on from; - reads it from standard input.")],
+    *,
     max_tokens: MAX_TOKENS = None,
     temperature: TEMPERATURE = None,
     top_k: TOP_K = None,
     top_p: TOP_P = None,
+    min_p: MIN_P = None,
     repetition_penalty: PENALTY = None,
     seed: SEED = 0,
+    dtype: DTYPE = None,
+    threads: THREADS = None,
 ) -> None:
     """Complete a text; the answer streams to standard output (control characters are shown on a terminal)."""
     from hornbook.inference.generate import complete
+    from hornbook.inference.opening import open_scheduler
+    from hornbook.model.tokenizers import Tokenizer
 
     folder = model_folder(model)
-    sampling, limit, told = _in_force(folder, max_tokens, temperature, top_k, top_p, repetition_penalty, seed)
-    loaded, tokenizer = open_model(folder)
+    asked = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+    }
+    sampling, limit, told = _in_force(folder, max_tokens, asked, seed)
+    scheduler, tokenizer = open_scheduler(folder, dtype=dtype, threads=threads, most=1), Tokenizer(folder)
     if told:
         notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
     text = sys.stdin.read() if prompt == "-" else prompt
     terminal = sys.stdout.isatty()
-    for piece in complete(loaded, tokenizer, text, limit=limit, sampling=sampling):
+    for piece in complete(scheduler, tokenizer, text, limit=limit, sampling=sampling):
         sys.stdout.write(printable(piece, lines=True) if terminal else piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
 
 
-def chat(
+def chat(  # noqa: PLR0913 - an option each
     model: MODEL,
+    *,
     system: Annotated[str | None, typer.Option(help="What the model is told before the conversation begins.")] = None,
     max_tokens: MAX_TOKENS = None,
     temperature: TEMPERATURE = None,
     top_k: TOP_K = None,
     top_p: TOP_P = None,
+    min_p: MIN_P = None,
     repetition_penalty: PENALTY = None,
     seed: SEED = 0,
+    dtype: DTYPE = None,
+    threads: THREADS = None,
 ) -> None:
-    """Talk with a model in the terminal. /new starts over, /quit or Ctrl-D leaves, Ctrl-C stops an answer."""
+    """Talk with a model in the terminal; /help tells what else can be said, Ctrl-C stops an answer."""
     from hornbook.inference.conversation import Conversation
+    from hornbook.inference.opening import open_scheduler
+    from hornbook.model.tokenizers import Tokenizer
 
     folder = model_folder(model)
-    sampling, limit, told = _in_force(folder, max_tokens, temperature, top_k, top_p, repetition_penalty, seed)
-    talk = Conversation(*open_model(folder), sampling, limit=limit, system=system)
-    _note(f"{folder}: {talk.about}. {HELP}.")
+    asked = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+    }
+    sampling, limit, told = _in_force(folder, max_tokens, asked, seed)
+    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1)
+    talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
+    _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")
     while True:
         try:
@@ -100,33 +146,63 @@ def chat(
         except (EOFError, KeyboardInterrupt):
             console.print()
             return
-        if said in ("/quit", "/exit", "/q"):
+        word, _, rest = said.partition(" ")
+        if word in ("/quit", "/exit", "/q"):
             return
-        if said == "/new":
-            talk.reset()
-            _note("A new conversation.")
-        elif said in ("/help", "/?"):
-            _note(f"{HELP}.")
-        elif _COMMAND.fullmatch(said):
-            _note(f"There is no command {said}: {HELP}.")
+        if _COMMAND.fullmatch(word):
+            _command(talk, word, rest.strip())
         elif said:
             _answer(talk, said)
 
 
+def _command(talk: Conversation, word: str, rest: str) -> None:
+    """What begins with a slash."""
+    if word == "/new":
+        talk.reset()
+        _note("A new conversation.")
+    elif word in ("/help", "/?"):
+        for name, told in HELP.items():
+            _note(f"{name:14} {told}")
+    elif word == "/system":
+        talk.reset(rest)
+        _note(
+            f"A new conversation; the model is told: {rest}"
+            if rest
+            else "A new conversation; the model is told nothing."
+        )
+    elif word == "/retry":
+        said = talk.take_back()
+        if said is None:
+            _note("There is nothing to answer again.")
+        else:
+            _answer(talk, said)
+    elif word == "/save":
+        _save(talk, rest)
+    else:
+        _note(f"There is no command {word}: {HINT}.")
+
+
+def _save(talk: Conversation, name: str) -> None:
+    """Write the conversation as a line of JSON, as `hornbook sft` reads conversations; never over a file."""
+    path = Path(name or "conversation.jsonl").expanduser()
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps({"messages": talk.turns}, ensure_ascii=False) + "\n")
+    except FileExistsError:
+        _note(f"{path} is there already; give another name: /save FILE")
+    except OSError as error:
+        _note(of_system(error))
+    else:
+        _note(f"{len(talk.turns)} messages are in {path}.")
+
+
 def _in_force(
-    folder: Path,
-    limit: int | None,
-    temperature: float | None,
-    top_k: int | None,
-    top_p: float | None,
-    repetition_penalty: float | None,
-    seed: int,
+    folder: Path, limit: int | None, asked: Mapping[str, float | None], seed: int
 ) -> tuple[Sampling, int, str]:
     """How to choose tokens, how many, and a line on it where the model's files have a say."""
     from hornbook.inference.sampling import FILE, published
 
     theirs = published(folder)
-    asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "repetition_penalty": repetition_penalty}
     ours = {key: value for key, value in asked.items() if value is not None}
     sampling = theirs.sampling.model_copy(update={**ours, "seed": seed})
     if not theirs.says:

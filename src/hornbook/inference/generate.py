@@ -1,4 +1,4 @@
-"""Generation with a key/value cache: one prompt as a stream, or many prompts of unequal lengths as a batch."""
+"""Generating: one prompt as a stream, by the scheduler; or many prompts of unequal lengths as a batch of rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.inference.sampling import Sampling, choose, seen_in
+from hornbook.inference.scheduler import Request, Scheduler
+from hornbook.inference.torch_executor import TorchExecutor
 from hornbook.model.cache import KVCache
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
@@ -18,26 +20,41 @@ PREFILL = 512
 
 
 def complete(
-    model: Transformer, tokenizer: Tokenizer, text: str, *, limit: int = 256, sampling: Sampling | None = None
+    model: Transformer | Scheduler,
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    limit: int = 256,
+    sampling: Sampling | None = None,
 ) -> Iterator[str]:
     """Yield what the model goes on with after `text`, in pieces as they are made: at most `limit` tokens.
 
     Raises UserError where the text leaves no room in the model's context.
     """
     ids = tokenizer.encode_prompt(text)
-    if len(ids) >= model.config.context:
-        raise UserError(
-            f"the prompt is {len(ids)} tokens long, the model's context is {model.config.context}; shorten it"
-        )
+    context = model.context if isinstance(model, Scheduler) else model.config.context
+    if len(ids) >= context:
+        raise UserError(f"the prompt is {len(ids)} tokens long, the model's context is {context}; shorten it")
     yield from tokenizer.stream(stream(model, ids, limit=limit, stops=tokenizer.stops, sampling=sampling))
 
 
-@torch.inference_mode()
 def stream(
-    model: Transformer, prompt: Sequence[int], *, limit: int, stops: Collection[int], sampling: Sampling | None = None
+    model: Transformer | Scheduler,
+    prompt: Sequence[int],
+    *,
+    limit: int,
+    stops: Collection[int],
+    sampling: Sampling | None = None,
 ) -> Iterator[int]:
-    """Yield ids one by one until a stop (which is not yielded), `limit` ids, or the end of the model's context."""
-    yield from (row[0] for row in _steps(model, [prompt], limit, stops, sampling or Sampling()) if row[0] not in stops)
+    """Yield ids one by one until a stop (which is not yielded), `limit` ids, or the end of the model's context.
+
+    A scheduler keeps what it has read: a prompt that begins as an earlier one does is read from where they differ.
+    """
+    if isinstance(model, Transformer):
+        room = min(model.config.context, len(prompt) + limit)
+        model = Scheduler(TorchExecutor(model, tokens=room))
+    for token in model.run(Request(prompt, limit, stops, sampling or Sampling())):
+        yield token.id
 
 
 @torch.inference_mode()
@@ -52,11 +69,15 @@ def generate(
     first: Sequence[Collection[int]] | None = None,
     advance: Callable[[int], None] = lambda prompts: None,
 ) -> list[list[int]]:
-    """Complete every prompt; the result is the same, whatever the batch size, while sampling is greedy.
+    """Complete every prompt in padded rows: for measuring, where all prompts are there and throughput counts.
 
+    While sampling is greedy, the batch size changes no more than rounding does; what depends on no other row to the
+    last bit is the scheduler's. Presence and frequency penalties are the scheduler's, too.
     Prompts are taken longest first, so that rows of a batch have similar lengths. first: of each prompt
     the ids that may come first, any where there are none. `advance` hears of finished prompts.
     """
+    if sampling is not None and (sampling.presence_penalty or sampling.frequency_penalty):
+        raise ValueError("presence and frequency penalties are not for batches")
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
     answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field, ValidationError
-from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.files import read_json
 from hornbook.model.formats.adapter_config import model_files
 from hornbook.settings import Settings, where_and_what
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 FILE = "generation_config.json"
 # What transformers takes for top_k where a file says to sample and does not say among how many.
@@ -30,9 +32,12 @@ class Sampling(Settings):
     temperature: float = Field(0.0, ge=0)
     top_k: int = Field(0, ge=0, description="keep only the k most likely tokens; 0 keeps all")
     top_p: float = Field(1.0, gt=0, le=1, description="keep the smallest set of tokens with this much probability")
+    min_p: float = Field(0.0, ge=0, le=1, description="drop tokens less likely than this share of the likeliest one")
     repetition_penalty: float = Field(
         1.0, gt=0, description="above 1, tokens that were there before become less likely"
     )
+    presence_penalty: float = Field(0.0, ge=-2, le=2, description="taken from tokens that were generated before")
+    frequency_penalty: float = Field(0.0, ge=-2, le=2, description="the same, for each time")
     seed: int = 0
 
     def __str__(self) -> str:
@@ -41,8 +46,14 @@ class Sampling(Settings):
             words.append(f"top-k {self.top_k}")
         if self.temperature and self.top_p < 1:
             words.append(f"top-p {self.top_p:g}")
+        if self.temperature and self.min_p:
+            words.append(f"min-p {self.min_p:g}")
         if self.repetition_penalty != 1:
             words.append(f"repetition penalty {self.repetition_penalty:g}")
+        if self.presence_penalty:
+            words.append(f"presence penalty {self.presence_penalty:g}")
+        if self.frequency_penalty:
+            words.append(f"frequency penalty {self.frequency_penalty:g}")
         return ", ".join(words)
 
 
@@ -79,8 +90,8 @@ def published(folder: Path) -> Published:
     asked: dict[str, Any] = {}
     if given.get("do_sample"):
         asked = {"temperature": 1.0, "top_k": _TOP_K}
-        keys += ["temperature", "top_k", "top_p"]
-    known = {"do_sample", "temperature", "top_k", "top_p", "repetition_penalty", "max_new_tokens", *_ELSE}
+        keys += ["temperature", "top_k", "top_p", "min_p"]
+    known = {"do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens", *_ELSE}
     limit = given.get("max_new_tokens")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise UserError(f"{path}: max_new_tokens is {limit!r:.60}; a whole number from 1 on is needed")
@@ -97,6 +108,8 @@ def published(folder: Path) -> Published:
 
 def seen_in(ids: Tensor, attention_mask: Tensor, vocabulary: int) -> Tensor:
     """Which tokens are in each row: ids and attention_mask (batch, time) -> (batch, vocabulary), True where there."""
+    import torch
+
     seen = torch.zeros(len(ids), vocabulary, dtype=torch.bool, device=ids.device)
     for row, mask in enumerate(attention_mask):
         seen[row, ids[row, mask]] = True
@@ -109,6 +122,8 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator, seen:
     Top-k first, then top-p on what is left (Holtzman et al. 2019, arXiv:1904.09751), as in transformers;
     before both, the penalty divides positive logits and multiplies others (Keskar et al. 2019, arXiv:1909.05858).
     """
+    import torch
+
     if seen is not None:
         penalised = torch.where(logits > 0, logits / sampling.repetition_penalty, logits * sampling.repetition_penalty)
         logits = torch.where(seen, penalised, logits)
@@ -123,4 +138,7 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator, seen:
         before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
         ordered = ordered.masked_fill(before >= sampling.top_p, -torch.inf)
         logits = torch.full_like(logits, -torch.inf).scatter(-1, order, ordered)
+    if sampling.min_p > 0:
+        shares = logits.softmax(-1)
+        logits = logits.masked_fill(shares < sampling.min_p * shares.amax(-1, keepdim=True), -torch.inf)
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]

@@ -52,37 +52,40 @@ class TorchExecutor:
         long = np.zeros(padded(rows), np.bool_)
         readings: list[Reading] = []
         written: list[np.ndarray] = []
-        wanted: list[int] = []
+        wanted: list[range] = []
         at = 0
-        for part in parts:
+        # One row each first, so that their queries lie side by side.
+        order = sorted(range(len(parts)), key=lambda index: len(parts[index].ids) > 1)
+        for part in (parts[index] for index in order):
             mine = slice(at, at + len(part.ids))
             where = np.arange(part.start, part.start + len(part.ids))
             ids[mine], positions[mine], long[mine] = part.ids, where, part.long
             written.append(np.asarray(part.blocks)[where // BLOCK] * BLOCK + where % BLOCK)
-            readings.append(Reading(mine, part.start, self._slots(part)))
-            if part.wanted != "none":
-                wanted += range(mine.stop - 1 if part.wanted == "last" else at, mine.stop)
+            length = -(-(part.start + len(part.ids)) // self._span) * self._span
+            readings.append(Reading(mine, part.start, self._slots(part, length), length))
+            wanted.append(
+                range(at + {"none": len(part.ids), "last": len(part.ids) - 1, "every": 0}[part.wanted], mine.stop)
+            )
             at = mine.stop
         step = Step(readings, self._tensor(np.concatenate(written)))
         for layer in self._layers:
             layer.step = step
         regimes = self._tensor(long)[None] if self.switch is not None else None
         hidden = self._model.paged(self._tensor(ids)[None], self._tensor(positions)[None], regimes, self._layers)[0]
-        return self._logits(hidden, wanted, parts)
+        made = self._logits(hidden, wanted)
+        return [made[order.index(index)] for index in range(len(parts))]
 
-    def _logits(self, hidden: Tensor, wanted: list[int], parts: Sequence[Part]) -> list[Logits]:
-        """Logits of the rows that are wanted, part by part."""
-        nothing = np.zeros((0, self.vocabulary), np.float32)
-        if not wanted:
-            return [nothing] * len(parts)
-        rows = F.pad(hidden[self._tensor(np.asarray(wanted))], (0, 0, 0, padded(len(wanted)) - len(wanted)))
-        logits = self._model.logits(rows)[: len(wanted)].cpu().numpy()
-        counts = [{"none": 0, "last": 1, "every": len(part.ids)}[part.wanted] for part in parts]
-        return np.split(logits, np.cumsum(counts)[:-1])
+    def _logits(self, hidden: Tensor, wanted: Sequence[range]) -> list[Logits]:
+        """Logits of the rows that each part wants."""
+        every = [row for rows in wanted for row in rows]
+        if not every:
+            return [np.zeros((0, self.vocabulary), np.float32)] * len(wanted)
+        rows = F.pad(hidden[self._tensor(np.asarray(every))], (0, 0, 0, padded(len(every)) - len(every)))
+        logits = self._model.logits(rows)[: len(every)].cpu().numpy()
+        return np.split(logits, np.cumsum([len(rows) for rows in wanted])[:-1])
 
-    def _slots(self, part: Part) -> slice | Tensor:
-        """Where the part's sequence lies, in whole segments: side by side if it does."""
-        length = -(-(part.start + len(part.ids)) // self._span) * self._span
+    def _slots(self, part: Part, length: int) -> slice | Tensor:
+        """Where the part's sequence lies, `length` slots: side by side if it does."""
         blocks = np.asarray(part.blocks[: -(-(part.start + len(part.ids)) // BLOCK)])
         if len(blocks) == 1 or bool((np.diff(blocks) == 1).all()):
             first = int(blocks[0]) * BLOCK

@@ -99,6 +99,14 @@ class Tokenizer:
         """Text as ids arrive, never half a character; see `tokenizers.stream` for how it compares with `decode`."""
         return streams.stream(self._fast, ids, self._hidden)
 
+    def streamed(self) -> streams.TextStream:
+        """The same, told one id after the other."""
+        return streams.TextStream(self._fast, self._hidden)
+
+    def serialised(self) -> str:
+        """The whole tokenizer as `tokenizer.json` has it."""
+        return str(self._fast.to_str())
+
     def control(self, name: str) -> int:
         """Id of a control token such as `<|end|>`."""
         token = self._fast.token_to_id(name)

@@ -24,16 +24,45 @@ _SENTENCEPIECE = (["Replace", "ByteFallback", "Fuse"], ["Replace", "ByteFallback
 _UNKNOWN = "\ufffd"
 
 
+class TextStream:
+    """Text as ids are told, one after the other; ids that are `hidden` or have no token add nothing."""
+
+    def __init__(self, tokenizer: FastTokenizer, hidden: Container[int]) -> None:
+        self._tokenizer, self._hidden = tokenizer, hidden
+        steps = _steps(tokenizer)
+        kinds = [step["type"] for step in steps]
+        self._reader: _ByteLevel | _SentencePiece | _Decoding
+        if kinds == ["ByteLevel"]:
+            self._reader = _ByteLevel()
+        elif kinds in _SENTENCEPIECE and "String" in steps[0]["pattern"]:
+            self._reader = _SentencePiece(steps)
+        else:
+            self._reader = _Decoding(tokenizer)
+
+    def tell(self, token: int) -> str:
+        """What a further id adds to the text, which may be nothing yet."""
+        if token in self._hidden:
+            return ""
+        if isinstance(self._reader, _Decoding):
+            return self._reader.tell(token)
+        piece = self._tokenizer.id_to_token(token)
+        return "" if piece is None else self._reader.tell(piece)
+
+    def end(self) -> str:
+        """What was held back, where no more ids come."""
+        return self._reader.end()
+
+
 def stream(tokenizer: FastTokenizer, ids: Iterable[int], hidden: Container[int]) -> Iterator[str]:
     """Text as `ids` arrive; ids that are `hidden` or have no token are left out."""
-    ids = (token for token in ids if token not in hidden)
-    steps = _steps(tokenizer)
-    kinds = [step["type"] for step in steps]
-    if kinds == ["ByteLevel"]:
-        return _byte_level(_pieces(tokenizer, ids))
-    if kinds in _SENTENCEPIECE and "String" in steps[0]["pattern"]:
-        return _sentencepiece(_pieces(tokenizer, ids), steps)
-    return _by_decoding(tokenizer, ids)
+    told = TextStream(tokenizer, hidden)
+    for token in ids:
+        text = told.tell(token)
+        if text:
+            yield text
+    text = told.end()
+    if text:
+        yield text
 
 
 def spellings(tokenizer: FastTokenizer, ids: Iterable[int]) -> dict[int, bytes]:
@@ -66,70 +95,75 @@ def _steps(tokenizer: FastTokenizer) -> list[dict[str, Any]]:
     return state["decoders"] if state["type"] == "Sequence" else [state]
 
 
-def _pieces(tokenizer: FastTokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """The spelling of each token that is text."""
-    for token in ids:
-        piece = tokenizer.id_to_token(token)
-        if piece is not None:
-            yield piece
+class _ByteLevel:
+    """Tokens that spell bytes."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def tell(self, piece: str) -> str:
+        return self._decoder.decode(unspell(piece))
+
+    def end(self) -> str:
+        return ""
 
 
-def _byte_level(pieces: Iterator[str]) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    for piece in pieces:
-        text = decoder.decode(unspell(piece))
-        if text:
-            yield text
+class _SentencePiece:
+    """Tokens that spell characters, some of them bytes, which are held until they make one or until their run ends."""
 
+    def __init__(self, steps: list[dict[str, Any]]) -> None:
+        self._old, self._new = steps[0]["pattern"]["String"], steps[0]["content"]
+        # So many spaces are taken from the text's beginning, if they are there.
+        self._space: str
+        self._spaces: int
+        self._space, self._spaces = (steps[3]["content"], steps[3]["start"]) if len(steps) > 3 else (" ", 0)
+        self._held = b""
 
-def _sentencepiece(pieces: Iterator[str], steps: list[dict[str, Any]]) -> Iterator[str]:
-    old, new = steps[0]["pattern"]["String"], steps[0]["content"]
-    # So many spaces are taken from the text's beginning, if they are there.
-    space, spaces = (steps[3]["content"], steps[3]["start"]) if len(steps) > 3 else (" ", 0)
-    for said in _characters(pieces, old, new):
-        text = said
-        while spaces and text:
-            begins = text.startswith(space)
-            text = text[1:] if begins else text
-            spaces = spaces - 1 if begins else 0
-        if text:
-            yield text
-
-
-def _characters(pieces: Iterator[str], old: str, new: str) -> Iterator[str]:
-    """The text of each piece; bytes are held until they make a character, or until their run ends."""
-    held = b""
-    for piece in pieces:
+    def tell(self, piece: str) -> str:
         byte = _BYTE.fullmatch(piece)
         if byte is None:
-            if held:
-                yield _UNKNOWN * len(held)
-                held = b""
-            yield piece.replace(old, new)
-            continue
-        held += bytes([int(byte[1], 16)])
+            broken, self._held = _UNKNOWN * len(self._held), b""
+            return self._without_spaces(broken + piece.replace(self._old, self._new))
+        self._held += bytes([int(byte[1], 16)])
         try:
-            yield held.decode()
+            text = self._held.decode()
         except UnicodeDecodeError:
-            continue
-        held = b""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(held)  # silent about the beginning of a character
-    except UnicodeDecodeError:
-        yield _UNKNOWN * len(held)
+            return ""
+        self._held = b""
+        return self._without_spaces(text)
+
+    def end(self) -> str:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(self._held)  # silent about the beginning of a character
+        except UnicodeDecodeError:
+            return self._without_spaces(_UNKNOWN * len(self._held))
+        return ""
+
+    def _without_spaces(self, text: str) -> str:
+        while self._spaces and text:
+            begins = text.startswith(self._space)
+            text = text[1:] if begins else text
+            self._spaces = self._spaces - 1 if begins else 0
+        return text
 
 
-def _by_decoding(tokenizer: FastTokenizer, ids: Iterable[int]) -> Iterator[str]:
+class _Decoding:
     """For other decoders: what a token adds to the text of the tokens before it, once that ends with a character."""
-    before: list[int] = []
-    arrived: list[int] = []
-    added = ""
-    for token in ids:
-        arrived.append(token)
-        known = tokenizer.decode(before, skip_special_tokens=False)
-        added = tokenizer.decode(before + arrived, skip_special_tokens=False)[len(known) :]
-        if added and not added.endswith(_UNKNOWN):
-            yield added
-            before, arrived, added = arrived, [], ""
-    if added.rstrip(_UNKNOWN):
-        yield added.rstrip(_UNKNOWN)
+
+    def __init__(self, tokenizer: FastTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._before: list[int] = []
+        self._arrived: list[int] = []
+        self._added = ""
+
+    def tell(self, token: int) -> str:
+        self._arrived.append(token)
+        known = self._tokenizer.decode(self._before, skip_special_tokens=False)
+        self._added = self._tokenizer.decode(self._before + self._arrived, skip_special_tokens=False)[len(known) :]
+        if not self._added or self._added.endswith(_UNKNOWN):
+            return ""
+        added, self._before, self._arrived, self._added = self._added, self._arrived, [], ""
+        return added
+
+    def end(self) -> str:
+        return self._added.rstrip(_UNKNOWN)

@@ -1,0 +1,73 @@
+"""JSON schemas and regular expressions, enforced token by token by llguidance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import llguidance
+import llguidance.numpy
+import numpy as np
+from numpy.typing import NDArray
+
+from hornbook.errors import UserError
+from hornbook.model.tokenizers import Tokenizer
+
+
+class Grammars:
+    """What a model's tokenizer needs for grammars; made once, since it looks at the whole vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: int) -> None:
+        """vocabulary: size of the model's logits."""
+        self._vocabulary, self._stops = vocabulary, sorted(tokenizer.stops)
+        self._tokenizer = llguidance.LLTokenizer(tokenizer.serialised(), n_vocab=vocabulary, eos_token=self._stops)
+
+    def of_schema(self, schema: Mapping[str, Any] | bool) -> TokenGrammar:
+        """A JSON text that a schema allows. Raises UserError for a schema that cannot be enforced."""
+        # A model that may put blanks between signs may put nothing else, and never ends.
+        defaults = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+        return self._made(llguidance.LLMatcher.grammar_from_json_schema, json.dumps(schema), defaults=defaults)
+
+    def of_regex(self, pattern: str) -> TokenGrammar:
+        """A text that a regular expression (Rust's syntax, without look-around) describes as a whole."""
+        return self._made(llguidance.LLMatcher.grammar_from_regex, pattern)
+
+    def _made(self, grammar_from: Any, told: str, **options: Any) -> TokenGrammar:
+        try:
+            grammar = grammar_from(told, **options)
+        except ValueError as error:
+            raise UserError(f"the grammar cannot be enforced: {_line(error)}") from None
+        wrong = llguidance.LLMatcher.validate_grammar(grammar, self._tokenizer)
+        if wrong:
+            raise UserError(f"the grammar cannot be enforced: {_line(wrong)}")
+        return TokenGrammar(llguidance.LLMatcher(self._tokenizer, grammar, log_level=0), self._vocabulary)
+
+
+def _line(told: object) -> str:
+    return str(told).strip().splitlines()[0][:300]
+
+
+class TokenGrammar:
+    """Which tokens may come next: see `choosing.Grammar`."""
+
+    def __init__(self, matcher: llguidance.LLMatcher, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._mask = llguidance.numpy.allocate_token_bitmask(1, vocabulary)
+
+    def restrict(self, logits: NDArray[np.float32]) -> None:
+        """See `choosing.Grammar`."""
+        llguidance.numpy.fill_next_token_bitmask(self._matcher, self._mask)
+        allowed = np.unpackbits(self._mask.view(np.uint8)[0], bitorder="little")[: len(logits)]
+        logits[allowed == 0] = -np.inf
+        if self._matcher.is_error():
+            raise UserError(f"the grammar cannot be followed: {_line(self._matcher.get_error())}")
+
+    def accept(self, token: int) -> None:
+        """See `choosing.Grammar`."""
+        self._matcher.consume_token(token)
+
+    @property
+    def finished(self) -> bool:
+        """See `choosing.Grammar`."""
+        return bool(self._matcher.is_stopped())
