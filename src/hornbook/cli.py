@@ -28,6 +28,7 @@ from hornbook.commands import (
 from hornbook.commands.stages import command_of
 from hornbook.errors import Notice, UserError, is_lack_of_memory, of_system
 from hornbook.recipe import STAGES
+from hornbook.runs import ranks
 from hornbook.terminal import console, errors, in_markup, settle_streams
 
 _show_others = warnings.showwarning
@@ -49,6 +50,11 @@ def main() -> None:
     """Entry point: what a user can mend, and what the system refuses, end in one line and exit code 2."""
     settle_streams()
     warnings.showwarning = _show_warning
+    if ranks.world() > 1:
+        ranks.settle()
+    if ranks.rank():
+        ranks.follow(STAGES)
+        return
     try:
         app()
     except UserError as error:
@@ -59,6 +65,8 @@ def main() -> None:
         if not is_lack_of_memory(error):
             raise
         _end("there is not enough memory; a smaller batch, micro_batch or model takes less")
+    finally:
+        ranks.release()
 
 
 def _end(told: str) -> None:

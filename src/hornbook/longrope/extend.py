@@ -71,7 +71,7 @@ def extend(
         raise UserError(f"the documents are cut to {documents.length:,} tokens, {model.config.context:,} are needed")
     short = short or ShortRows([_packed(documents.train, rope.original + 1, tokenizer)], [1.0])
     objective = _objective(model, rope, documents, short, settings, tokenizer, seed, progress)
-    log = train(model, objective, settings, into=into, label="reading long documents", progress=progress)
+    log = train(model, objective, settings, into=into, label="reading long documents", progress=progress, seed=seed)
     model.eval()
     pad = tokenizer.pad
     recovery = _recover(model, rope, short, settings, pad, seed, into, progress) if settings.recovery else None
@@ -262,6 +262,7 @@ EXTEND = Stage(
     settings=ExtendStageSettings,
     run=_extend,
     inputs=(CORPUS, TOKENS, SEARCHED),
+    on_ranks=True,
     headline=lambda f: f"{f['tokens'] / 1e6:.2f}M tokens, long rows' loss {f['loss_first']:.2f} → {f['loss_last']:.2f}",
     estimate=_extend_effort,
 )

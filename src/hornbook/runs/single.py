@@ -18,6 +18,7 @@ from hornbook.runs import manifest, store
 from hornbook.runs.changes import differences
 from hornbook.runs.code import code_digest
 from hornbook.runs.manifest import Manifest
+from hornbook.runs.ranks import perform
 from hornbook.runs.run import LOCK
 from hornbook.runs.stage import Checkpoint, Stage, Work, key_of
 from hornbook.runs.store import Job
@@ -74,7 +75,7 @@ def run_stage(
     job = Job(stage.name, decides, contents, code_digest(stage.module), outside, stage.beside(chosen, Path()))
 
     def work(into: Path, progress: Progress) -> dict[str, Any]:
-        return stage.run(Work(chosen, folders, into, progress, several, allow_unisolated=allow_unisolated))
+        return perform(stage, Work(chosen, folders, into, progress, several, allow_unisolated=allow_unisolated))
 
     return make(
         Path(into),

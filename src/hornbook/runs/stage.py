@@ -102,6 +102,7 @@ class Stage(Generic[S]):
         inputs, by name.
     leave_out: whether a recipe may do without it (`without = ["NAME"]`).
     on_workers: whether processes or a cluster share its work.
+    on_ranks: whether it trains a model, which processes that `torchrun` started do together.
     wanted: whether a recipe with these settings has it.
     decides: what of the settings decides the result, where that is not all of them as they stand.
     outside: what else the result depends on (the files of a source, say), as a JSON value.
@@ -122,6 +123,7 @@ class Stage(Generic[S]):
     runs_generated_code: bool = False
     runs_code_of: Callable[[Collection[str]], bool] = lambda inputs: True
     on_workers: bool = False
+    on_ranks: bool = False
     wanted: Callable[[S], bool] = lambda settings: True
     decides: Callable[[S, Path], dict[str, Any]] | None = None
     outside: Callable[[S, Path], Any] = lambda settings, base: None

@@ -14,6 +14,7 @@ from hornbook.files import digest_value
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
 from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.ranks import perform
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.runs.store import Job
 
@@ -101,7 +102,8 @@ def _bind(
             else:
                 for name in makers[one.name]:
                     inputs[one.name] = folders[name] / _inside(one, there[name])
-        return stage.run(Work(settings, inputs, into, progress, several, base=base, allow_unisolated=allow_unisolated))
+        work = Work(settings, inputs, into, progress, several, base=base, allow_unisolated=allow_unisolated)
+        return perform(stage, work)
 
     names = dict.fromkeys(name for one in read for name in makers[one.name])
     return Step(

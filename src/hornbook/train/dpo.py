@@ -15,6 +15,7 @@ from hornbook.files import read_jsonl, seal, sealed, write_bytes
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.ranks import rank
 from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
-    from hornbook.train.loop import Parts
+    from hornbook.train.loop import Shares
     from hornbook.train.rows import Encoded, Example, Pair
 
 
@@ -108,7 +109,8 @@ def dpo(
         into=into,
         label="learning preferences",
         progress=progress,
-        before=lambda parts: _compute_reference(model, objective, parts, into, progress),
+        seed=seed,
+        before=lambda trained, shares: _compute_reference(trained, objective, shares, into, progress),
     )
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     tenth = max(1, len(log) // 10)
@@ -141,7 +143,7 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
 
 
 def _compute_reference(
-    model: Transformer, objective: Preferences, parts: Parts, into: Path, progress: Progress
+    model: Transformer, objective: Preferences, shares: Shares, into: Path, progress: Progress
 ) -> None:
     """Fill `objective.reference` with what `model` says of each pair, from disk where it was computed before.
 
@@ -149,7 +151,6 @@ def _compute_reference(
     which it comes first, whatever is drawn at random the same. The first step then finds a margin of exactly 0.
     """
     import numpy as np
-    import torch
 
     path = into / "training" / "reference.npy"
     if sealed(path, into / SCRATCH):
@@ -157,11 +158,11 @@ def _compute_reference(
         return
 
     def told(step: int) -> NDArray[np.float32]:
-        made = [objective.log_probabilities(model, part).detach().cpu() for part in parts(step)]
-        return torch.cat(made).numpy()
+        share = shares(step)
+        return share.together([objective.log_probabilities(model, part).detach().cpu() for part, _ in share]).numpy()
 
     total = objective.steps * objective.batch_pairs
-    with progress.task("reference log-probabilities", total) as bar, torch.random.fork_rng():
+    with progress.task("reference log-probabilities", total) as bar:
         for step in range(objective.steps):
             pairs = objective.order[step * objective.batch_pairs : (step + 1) * objective.batch_pairs]
             unknown = np.isnan(objective.reference[pairs, 0])
@@ -170,8 +171,9 @@ def _compute_reference(
             bar.advance(len(pairs))
     buffer = io.BytesIO()
     np.save(buffer, objective.reference.astype("<f4"))
-    write_bytes(path, buffer.getvalue())
-    seal(path, into / SCRATCH)
+    if not rank():
+        write_bytes(path, buffer.getvalue())
+        seal(path, into / SCRATCH)
 
 
 @dataclass
@@ -280,6 +282,7 @@ DPO = Stage(
     checkpoints=(Checkpoint("dpo", "model", "DPO"),),
     needs=("write", "sft"),
     leave_out=True,
+    on_ranks=True,
     headline=lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
     estimate=_dpo_effort,
 )

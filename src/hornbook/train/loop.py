@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 
@@ -17,17 +18,19 @@ from hornbook.files import write_json
 from hornbook.machine import choose
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
+from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH, outputs
 from hornbook.train import optimizers as optim
-from hornbook.train import state
-from hornbook.train.objective import Batch, Objective
+from hornbook.train import parallel, state
+from hornbook.train.objective import Objective
+from hornbook.train.parallel import Share
 from hornbook.train.settings import TrainSettings
 
 Log = list[dict[str, float]]
-Parts = Callable[[int], Iterator[Batch]]  # what a step reads at once, by its number
+Shares = Callable[[int], Share]  # what this process computes of a step, by its number
 
 
-def train(
+def train(  # noqa: PLR0913 (one for each wish)
     model: Transformer,
     objective: Objective,
     settings: TrainSettings,
@@ -35,35 +38,38 @@ def train(
     into: Path,
     label: str,
     progress: Progress,
-    before: Callable[[Parts], None] | None = None,
+    seed: int = 0,
+    before: Callable[[Transformer, Shares], None] | None = None,
     milestones: Mapping[int, Callable[[], None]] | None = None,
 ) -> Log:
     """Train `model` in place; returns one log entry a step: step, loss, rate, and the objective's figures.
 
     Writes the log to `into/training/losses.json`, one list for each figure. The state lies in the stage's scratch
-    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. `before` gets the
-    model with the weights as they were given, ready to compute as the steps do. `milestones` are called after the given
-    number of steps, at least once each, with the model as it is then.
+    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of what is
+    drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they were given,
+    ready to compute as the steps do. `milestones` are called after the given number of steps, at least once each, with
+    the model as it is then.
+
+    Where `torchrun` started several ranks, all of them call it, with equal models. Rank 0 alone writes, calls
+    milestones and returns, with the trained model; in the others it raises PartDone.
     """
     machine = choose(settings.precision, settings.compile)
-    model.to(machine.device).train()
-    model.compute = machine.compute
+    parallel.meet(machine.device)
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
             layer.weight.data = layer.weight.data.to(machine.compute)  # else it is converted at every step
+    whole = model
+    model = parallel.spread(model, machine)
+    model.to(machine.device).train()
+    model.compute = machine.compute
     optimizers = optim.build(model, settings, machine.compute)
-    if machine.compile:
-        for block in model.blocks:
-            # One block's code serves all blocks: a fraction of the time that compiling the whole model takes. Code for
-            # each size of its own: code for any size would replace the first, and compute otherwise than it did.
-            block.compile(dynamic=False)
+    parallel.prepare_blocks(model, machine.compile)
 
-    def parts(step: int) -> Iterator[Batch]:
-        batch = {name: tensor.to(machine.device) for name, tensor in objective.batch(step).items()}
-        return iter([batch]) if settings.micro_batch is None else objective.micro_batches(batch, settings.micro_batch)
+    def share(step: int) -> Share:
+        return parallel.share(objective, step, settings.micro_batch, machine.device, seed)
 
     if before:
-        before(parts)
+        before(model, share)
     scratch = into / SCRATCH
     before_this = state.restore(scratch, model, optimizers)
     if before_this.damage:
@@ -76,22 +82,28 @@ def train(
         with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
             for step in range(done, objective.steps):
                 try:
-                    entry = _step(model, objective, settings, optimizers, parts(step), step)
+                    entry = _step(model, objective, settings, optimizers, share(step), step)
                 except KeyboardInterrupt:
                     # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
                     raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
                 log.append(entry)
                 if milestones and step + 1 in milestones:
-                    milestones[step + 1]()
-                    made = outputs(into)
+                    parallel.gather(model, whole)
+                    if not ranks.rank():
+                        milestones[step + 1]()
+                        made = outputs(into)
                 bar.advance(objective.tokens_per_step)
                 rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
                 bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
-                if time.monotonic() - stored > settings.checkpoint_seconds:
+                if parallel.agreed(time.monotonic() - stored > settings.checkpoint_seconds):
                     state.save(scratch, model, optimizers, step + 1, log, made)
                     stored = time.monotonic()
     finally:
         gc.unfreeze()
+    parallel.gather(model, whole)
+    if ranks.rank():
+        raise ranks.PartDone
+    parallel.part(machine.device)
     names = list(log[0]) if log else []
     write_json(into / "training" / "losses.json", {name: [entry[name] for entry in log] for name in names})
     return log
@@ -107,24 +119,27 @@ def _step(
     objective: Objective,
     settings: TrainSettings,
     optimizers: list[torch.optim.Optimizer],
-    parts: Iterator[Batch],
+    share: Share,
     step: int,
 ) -> dict[str, float]:
     """One update; returns its log entry."""
     multiplier = optim.warmup_stable_decay(step, objective.steps, settings.warmup, settings.decay)
     optim.set_learning_rate(optimizers, multiplier)
-    total, figures = 0.0, Counter[str]()
-    for part in parts:
+    figures: dict[str, float] = defaultdict(float)
+    for part, weight in share:
         loss, added = objective.loss(model, part)
-        if not loss.isfinite():
-            raise UserError(
-                f"the loss of step {step + 1} is {loss.item()}: training has diverged; lower the learning rate"
-            )
+        loss = loss if weight == 1 else weight * loss
         loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
-        figures.update(added)
+        figures["loss"] += loss.item()
+        for name, figure in added.items():
+            figures[name] += weight * figure
+    told = parallel.total(figures)
+    if not math.isfinite(told["loss"]):
+        raise UserError(
+            f"the loss of step {step + 1} is {told['loss']}: training has diverged; lower the learning rate"
+        )
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return {"step": step + 1, "loss": total, "rate": multiplier, **figures}
+    return {"step": step + 1, "rate": multiplier, **told}

@@ -8,11 +8,16 @@ one shape go through it together, and fused matrices (q, k, v; gate, up) are mad
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 # Coefficients of the quintic Newton-Schulz iteration, from the source above.
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -58,7 +63,8 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         group = self.param_groups[0]
-        by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        moved: list[tuple[Tensor, Sequence[int]]] = []
+        directions: list[Tensor] = []
         for parameter, heights in zip(group["params"], self._parts, strict=True):
             if parameter.grad is None:
                 continue
@@ -66,13 +72,117 @@ class Muon(torch.optim.Optimizer):
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(parameter)
             velocity = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
-            direction = parameter.grad.add(velocity, alpha=group["momentum"])
-            blocks = zip(parameter.split(list(heights)), direction.split(list(heights)), strict=True)
-            for block, update in blocks:
-                by_shape[block.shape].append((block, update))
-        for shape, pairs in by_shape.items():
-            updates = orthogonalise(torch.stack([update for _, update in pairs]).to(self._dtype)).float()
-            scale = max(1.0, shape[0] / shape[1]) ** 0.5
-            for (block, _), update in zip(pairs, updates, strict=True):
+            moved.append((parameter, heights))
+            directions.append(parameter.grad.add(velocity, alpha=group["momentum"]))
+        whole = Whole(directions, self._dtype)
+        made = self._orthogonal([(matrix, moved[at][1]) for at, matrix in whole.own])
+        for (parameter, heights), update in zip(moved, whole.back(made), strict=True):
+            local = _local(parameter)
+            for block, change, rows in _blocks(local, update, heights, whole.first_row(parameter)):
+                scale = max(1.0, rows / parameter.shape[1]) ** 0.5
                 block.mul_(1 - group["lr"] * group["weight_decay"])
-                block.add_(update, alpha=-group["lr"] * scale)
+                block.add_(change.to(block.dtype), alpha=-group["lr"] * scale)
+
+    def _orthogonal(self, matrices: Sequence[tuple[Tensor, Sequence[int]]]) -> list[Tensor]:
+        """Each matrix with its blocks made orthogonal; blocks of one shape go through the iteration together."""
+        by_shape: dict[torch.Size, list[tuple[int, int, Tensor]]] = defaultdict(list)
+        for number, (matrix, heights) in enumerate(matrices):
+            for at, block in enumerate(torch.split(matrix, list(heights))):
+                by_shape[block.shape].append((number, at, block))
+        made: list[list[Tensor]] = [[matrix] * len(heights) for matrix, heights in matrices]
+        for blocks in by_shape.values():
+            for (number, at, _), update in zip(
+                blocks, orthogonalise(torch.stack([block for _, _, block in blocks]).to(self._dtype)), strict=True
+            ):
+                made[number][at] = update
+        return [parts[0] if len(parts) == 1 else torch.cat(parts) for parts in made]
+
+
+def _local(matrix: Tensor) -> Tensor:
+    """What of a matrix lies here: all of it, or its rows on this rank."""
+    return matrix.to_local() if isinstance(matrix, DTensor) else matrix
+
+
+def _blocks(local: Tensor, update: Tensor, heights: Sequence[int], first: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Of blocks so high what lies in a matrix's rows from `first` on: that part, its change, the whole block's rows."""
+    start = 0
+    for height in heights:
+        rows = slice(max(0, start - first), max(0, start + height - first))
+        if len(local[rows]):
+            yield local[rows], update[rows], height
+        start += height
+
+
+class Whole:
+    """Matrices as wholes, of which each rank has rows: every rank gets as many of them as any other, and no other.
+
+    own: this rank's, with their numbers. Those that are no shards are everybody's own. What travels has `dtype`.
+    """
+
+    def __init__(self, matrices: Sequence[Tensor], dtype: torch.dtype) -> None:
+        self._matrices, self._dtype = matrices, dtype
+        self._turns: list[list[int]] = []
+        by_shape: dict[torch.Size, list[int]] = defaultdict(list)
+        for number, matrix in enumerate(matrices):
+            if isinstance(matrix, DTensor):
+                by_shape[matrix.shape].append(number)
+        for numbers in by_shape.values():
+            world = self._mesh(numbers[0]).size()
+            self._turns += [numbers[start : start + world] for start in range(0, len(numbers), world)]
+        self.own: list[tuple[int, Tensor]] = [(n, m) for n, m in enumerate(matrices) if not isinstance(m, DTensor)]
+        for turn in self._turns:
+            self.own += self._collect(turn)
+
+    def back(self, made: Sequence[Tensor]) -> list[Tensor]:
+        """What was made of one's own, in shards as the matrices were: of each matrix the rows that lie here."""
+        of = {number: one for (number, _), one in zip(self.own, made, strict=True)}
+        found = {number: one for number, one in of.items() if not isinstance(self._matrices[number], DTensor)}
+        for turn in self._turns:
+            found |= self._hand_out(turn, of)
+        return [found[number] for number in range(len(self._matrices))]
+
+    def first_row(self, parameter: Tensor) -> int:
+        """Which row of a matrix is the first that lies here."""
+        if not isinstance(parameter, DTensor):
+            return 0
+        return sum(self._rows(parameter)[: parameter.device_mesh.get_local_rank()])
+
+    def _mesh(self, number: int) -> DeviceMesh:
+        matrix = self._matrices[number]
+        assert isinstance(matrix, DTensor)
+        return matrix.device_mesh
+
+    @staticmethod
+    def _rows(matrix: DTensor) -> list[int]:
+        """How many rows of a matrix lie on each rank, as `torch.chunk` cuts it."""
+        rows, world = len(matrix), matrix.device_mesh.size()
+        most = -(-rows // world)
+        return [max(0, min(most, rows - rank * most)) for rank in range(world)]
+
+    def _collect(self, turn: Sequence[int]) -> list[tuple[int, Tensor]]:
+        """The matrix of this turn, one for each rank of the first, that is this rank's."""
+        shards = [_local(self._matrices[number]).to(self._dtype) for number in turn]
+        received, sent, rank = self._sizes(turn)
+        out = torch.cat([shard.flatten() for shard in shards])
+        got = out.new_empty(sum(received))
+        dist.all_to_all_single(got, out, received, sent, group=self._mesh(turn[0]).get_group())
+        if rank >= len(turn):
+            return []
+        return [(turn[rank], got.view(self._matrices[turn[rank]].shape))]
+
+    def _hand_out(self, turn: Sequence[int], made: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        sent, received, rank = self._sizes(turn)
+        like = _local(self._matrices[turn[0]])
+        out = made[turn[rank]].flatten() if rank < len(turn) else like.new_empty(0, dtype=self._dtype)
+        got = out.new_empty(sum(received))
+        dist.all_to_all_single(got, out, received, sent, group=self._mesh(turn[0]).get_group())
+        return {number: part.view(like.shape) for number, part in zip(turn, torch.split(got, received), strict=False)}
+
+    def _sizes(self, turn: Sequence[int]) -> tuple[list[int], list[int], int]:
+        """Values that this rank gets from each rank, and gives to each, when matrices are collected; its number."""
+        first = self._matrices[turn[0]]
+        assert isinstance(first, DTensor)
+        rank, columns = first.device_mesh.get_local_rank(), first.shape[1]
+        sizes = [rows * columns for rows in self._rows(first)]
+        gets = sizes if rank < len(turn) else [0] * len(sizes)
+        return gets, [sizes[rank] if to < len(turn) else 0 for to in range(len(sizes))], rank

@@ -93,6 +93,7 @@ def pretrain(
         into=into,
         label="pretraining",
         progress=progress,
+        seed=seed,
         milestones={
             first: lambda: save(into / "phase1"),
             objective.steps: lambda: save(into / "phase2"),
@@ -261,6 +262,7 @@ PRETRAIN = Stage(
     run=_pretrain,
     inputs=(Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards."),),
     checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
+    on_ranks=True,
     headline=lambda f: (
         f"{f['parameters']:,} parameters, {sum(f['tokens'].values()) / 1e6:.2f}M tokens, "
         f"loss {f['loss']['phase1']:.2f} → {f['loss']['phase2']:.2f}"

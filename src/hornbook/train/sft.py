@@ -80,7 +80,7 @@ def sft(
             "lower sft.batch or sft.max_length"
         )
     objective = AssistantTokens(rows, order, settings.batch)
-    log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress)
+    log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress, seed=seed)
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
         "conversations": len(encoded.fitting),
@@ -210,6 +210,7 @@ SFT = Stage(
     checkpoints=(Checkpoint("sft", "model", "SFT"),),
     needs=("write",),
     leave_out=True,
+    on_ranks=True,
     headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
     estimate=_sft_effort,
 )

@@ -1,0 +1,110 @@
+"""What processes that train together do in tests, and how such processes are started."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hornbook.machine import Choice
+from hornbook.model.config import ModelConfig
+from hornbook.model.transformer import Transformer
+from hornbook.progress import Progress
+from hornbook.runs.ranks import PartDone
+from hornbook.tokens.mixture import schedule
+from hornbook.train import loop, parallel
+from hornbook.train.pretrain import NextToken, Sequential
+from hornbook.train.settings import TrainSettings
+
+SHAPE: dict[str, Any] = {"vocabulary": 61, "layers": 3, "width": 24, "heads": 3, "kv_heads": 1, "mlp_width": 40}
+PRECISE = Choice("cpu", torch.float64, compile=False, why="")
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["torch", "hornbook.train.loop", "hornbook.train.dpo", "torch.distributed.fsdp"])
+
+
+def start(world: int, work: Callable[..., None], *given: Any, timeout: float = 60) -> list[int]:
+    """Let `world` processes do the same work; returns their exit codes, and ends those that wait for a dead one."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    told = {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [_context.Process(target=_one, args=(told | {"RANK": rank}, work, *given)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout)
+        if process.is_alive() or process.exitcode:  # as torchrun does: when one is gone, the others are ended
+            for other in processes:
+                other.kill()
+    for process in processes:
+        process.join()
+    return [process.exitcode or 0 for process in processes]
+
+
+def _one(told: Mapping[str, Any], work: Callable[..., None], *given: Any) -> None:
+    os.environ.update({name: str(value) for name, value in told.items()})
+    torch.set_num_threads(1)
+    try:
+        work(*given)
+    except PartDone:
+        return
+
+
+def objective(batch: int = 6, steps: int = 20) -> Sequential:
+    """Rows of two phases, with padding."""
+    parts = []
+    for seed, count in ((1, steps // 2), (2, steps - steps // 2)):
+        table = np.random.default_rng(seed).integers(6, 61, (40, 17)).astype(np.uint16)
+        table[::3, 9:] = 5
+        parts.append(NextToken([table], schedule([40], [1.0], count * batch, 9, seed), batch, 17, 5))
+    return Sequential(parts)
+
+
+def model(**shape: Any) -> Transformer:
+    """A small model in fp64, the same on every rank."""
+    made = Transformer(ModelConfig(**(SHAPE | {"initial_std": 0.1} | shape))).double()
+    made.initialise(torch.Generator().manual_seed(5))
+    return made
+
+
+def train(settings: Mapping[str, Any], into: Path, shape: Mapping[str, Any], stop: int | None = None) -> None:
+    """Train in fp64; rank 0 writes weights, losses and the first step's gradients into `into/trained.pt`.
+
+    stop: the step at which the last rank is killed, as by kill -9.
+    """
+    gradients: dict[str, torch.Tensor] = {}
+    steps = 0
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def watched(parameters: Iterator[torch.nn.Parameter], most: float) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        there = list(parameters)
+        for number, parameter in enumerate(there if not gradients else ()):
+            assert parameter.grad is not None
+            grad: Any = parameter.grad
+            gradients[str(number)] = (grad.full_tensor() if hasattr(grad, "full_tensor") else grad).clone()
+        if steps == stop and int(os.environ["RANK"]) == int(os.environ["WORLD_SIZE"]) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return clip(there, most)
+
+    torch.nn.utils.clip_grad_norm_ = watched
+    chosen = loop.choose
+    loop.choose = lambda *_: PRECISE
+    try:
+        trained = model(**shape)
+        log = loop.train(
+            trained, objective(), TrainSettings(**settings), into=into, label="", progress=Progress(), seed=7
+        )
+    finally:
+        torch.nn.utils.clip_grad_norm_, loop.choose = clip, chosen
+    torch.save({"weights": trained.state_dict(), "log": log, "gradients": gradients}, into / "trained.pt")
