@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from hornbook.machine import Choice
 from hornbook.model.config import ModelConfig
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
+from hornbook.runs import ranks
 from hornbook.runs.ranks import PartDone
 from hornbook.tokens.mixture import schedule
-from hornbook.train import loop, parallel
+from hornbook.train import loop
 from hornbook.train.pretrain import NextToken, Sequential
 from hornbook.train.settings import TrainSettings
 
-SHAPE: dict[str, Any] = {"vocabulary": 61, "layers": 3, "width": 24, "heads": 3, "kv_heads": 1, "mlp_width": 40}
+SHAPE = ModelConfig(vocabulary=61, layers=3, width=24, heads=3, kv_heads=1, mlp_width=40, initial_std=0.1)
 PRECISE = Choice("cpu", torch.float64, compile=False, why="")
 
 _context = multiprocessing.get_context("forkserver")
@@ -59,6 +60,19 @@ def _one(told: Mapping[str, Any], work: Callable[..., None], *given: Any) -> Non
         return
 
 
+def wait_and_work(into: Path) -> None:
+    """Rank 0 is busy elsewhere for a second, and the other waits for it; that one tells what that took."""
+    ranks.store()
+    if not ranks.rank():
+        time.sleep(1)
+        ranks.release()
+        time.sleep(0.5)
+        return
+    before = time.process_time()
+    ranks.follow({})
+    (into / "seconds").write_text(str(time.process_time() - before))
+
+
 def objective(batch: int = 6, steps: int = 20) -> Sequential:
     """Rows of two phases, with padding."""
     parts = []
@@ -69,31 +83,31 @@ def objective(batch: int = 6, steps: int = 20) -> Sequential:
     return Sequential(parts)
 
 
-def model(**shape: Any) -> Transformer:
+def model() -> Transformer:
     """A small model in fp64, the same on every rank."""
-    made = Transformer(ModelConfig(**(SHAPE | {"initial_std": 0.1} | shape))).double()
+    made = Transformer(SHAPE).double()
     made.initialise(torch.Generator().manual_seed(5))
     return made
 
 
-def train(settings: Mapping[str, Any], into: Path, shape: Mapping[str, Any], stop: int | None = None) -> None:
+def train(settings: Mapping[str, Any], into: Path, steps: int = 20, stop: int | None = None) -> None:
     """Train in fp64; rank 0 writes weights, losses and the first step's gradients into `into/trained.pt`.
 
-    stop: the step at which the last rank is killed, as by kill -9.
+    stop: the step in which the last rank is killed, as by kill -9.
     """
     gradients: dict[str, torch.Tensor] = {}
-    steps = 0
+    taken = 0
     clip = torch.nn.utils.clip_grad_norm_
 
     def watched(parameters: Iterator[torch.nn.Parameter], most: float) -> torch.Tensor:
-        nonlocal steps
-        steps += 1
+        nonlocal taken
+        taken += 1
         there = list(parameters)
         for number, parameter in enumerate(there if not gradients else ()):
             assert parameter.grad is not None
             grad: Any = parameter.grad
             gradients[str(number)] = (grad.full_tensor() if hasattr(grad, "full_tensor") else grad).clone()
-        if steps == stop and int(os.environ["RANK"]) == int(os.environ["WORLD_SIZE"]) - 1:
+        if taken == stop and ranks.rank() == ranks.world() - 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return clip(there, most)
 
@@ -101,9 +115,9 @@ def train(settings: Mapping[str, Any], into: Path, shape: Mapping[str, Any], sto
     chosen = loop.choose
     loop.choose = lambda *_: PRECISE
     try:
-        trained = model(**shape)
+        trained = model()
         log = loop.train(
-            trained, objective(), TrainSettings(**settings), into=into, label="", progress=Progress(), seed=7
+            trained, objective(steps=steps), TrainSettings(**settings), into=into, label="", progress=Progress(), seed=7
         )
     finally:
         torch.nn.utils.clip_grad_norm_, loop.choose = clip, chosen

@@ -151,7 +151,7 @@ def _restore_parts(folder: Path, model: Transformer, optimizers: list[torch.opti
     tensors = _tensors(model, optimizers)
     reader = FileSystemReader(folder / told["folder"])
     _prepare(reader.read_metadata().state_dict_metadata, tensors, model, optimizers)
-    state_dict_loader.load(tensors, storage_reader=reader)
+    state_dict_loader.load(tensors, storage_reader=reader, no_dist=ranks.world() == 1)
     return Restored(told["step"], told["log"], told["made"])
 
 
@@ -190,11 +190,10 @@ def _prepare(
 
 def _spread(state: Mapping[str, Any], model: Transformer, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Load the state of one process into ranks: each takes its rows."""
-    parameters = dict(model.named_parameters())
-    buffers = dict(model.named_buffers())
+    there = model.state_dict()
     with torch.no_grad():
         for name, value in state["model"].items():
-            (parameters | buffers)[name].copy_(_like((parameters | buffers)[name], value))
+            there[name].copy_(_like(there[name], value))
     for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
         order = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for number, values in kept["state"].items():
