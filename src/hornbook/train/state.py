@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,9 @@ def _restore_parts(folder: Path, model: Transformer, optimizers: list[torch.opti
     tensors = _tensors(model, optimizers)
     reader = FileSystemReader(folder / told["folder"])
     _prepare(reader.read_metadata().state_dict_metadata, tensors, model, optimizers)
-    state_dict_loader.load(tensors, storage_reader=reader, no_dist=ranks.world() == 1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled")  # one process goes on where ranks were
+        state_dict_loader.load(tensors, storage_reader=reader, no_dist=ranks.world() == 1)
     return Restored(told["step"], told["log"], told["made"])
 
 
