@@ -68,7 +68,7 @@ def test_the_page_has_an_example_for_everything_that_is_added_often() -> None:
         "An objective",
         "A benchmark",
         "A kind of text for the teacher",
-        "A quantization format",
+        "A method of rounding",
         "A report section",
         "A stage",
     ]

@@ -37,7 +37,7 @@ def test_the_recipes_folder_is_the_same_folder() -> None:
             "write.conversation_shares.tasks=1",
             "write.conversation_shares.tasks is not a setting (did you mean 'task'?)",
         ),
-        ("quantize.xyzzy=1", "quantize.xyzzy is not a setting; it can be calibration_rows, embeddings"),
+        ("quantize.xyzzy=1", "quantize.xyzzy is not a setting; it can be bits, calibration_rows, calibration_tokens"),
         ("tokens.vocabulary=512", "tokens.vocabulary is not a setting"),
         ("pretrain.batch=many", "pretrain.batch: input should be a valid integer"),
         ("pretrain.batch=1.5", "pretrain.batch: "),

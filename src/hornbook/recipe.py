@@ -29,7 +29,6 @@ from hornbook.longrope.search import SEARCH
 from hornbook.longrope.settings import LongRopeSettings
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for
-from hornbook.model.formats.quantization import find as find_quantization
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 from hornbook.report.report import REPORT
@@ -188,14 +187,12 @@ class Recipe(Settings):
             architecture_for(self.model)
         except UserError as error:
             raise ValueError(str(error)) from None
-        if self.model.experts is not None:
-            raise ValueError("model.experts: the quantize stage does not know experts; train a model without them")
         if self.model.vocabulary < SMALLEST_VOCABULARY:
             raise ValueError(
                 f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
                 f"{SMALLEST_VOCABULARY} ids"
             )
-        form = find_quantization(self.quantize.format)
+        form = self.quantize.form
         for name, columns in (
             ("width", self.model.width),
             ("heads times their size", self.model.heads * self.model.head_size),

@@ -186,23 +186,21 @@ def test_a_kind_of_text_for_the_teacher(tmp_path: Path) -> None:
     assert all(text.startswith("I am in every house") and "\n\nAnswer: " in text for text in texts)
 
 
-def test_a_quantization_format(make_checkpoint: Make, tmp_path: Path) -> None:
+def test_a_method_of_rounding(make_checkpoint: Make, tmp_path: Path) -> None:
     from hornbook.model import load
     from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 
     model, folder = make_checkpoint(seed=1)
     ids = torch.arange(40)[None]
     errors = {}
-    for form in ("4bit", "8bit"):
-        settings = QuantizeSettings(format=form, embeddings="quantized", method="rtn")
-        made = run_stage(QUANTIZE, tmp_path / form, settings, model=folder)
+    for method in ("absmax", "rtn"):
+        made = run_stage(QUANTIZE, tmp_path / method, QuantizeSettings(method=method, embeddings=4), model=folder)
         with torch.inference_mode():
-            errors[form] = (load(made.folder / "model", compute=torch.float32)(ids) - model(ids)).square().mean().item()
+            errors[method] = (load(made.folder / "model", compute=torch.float32)(ids) - model(ids)).square().mean()
         [checkpoint] = made.manifest.checkpoints
-        assert (checkpoint["name"], checkpoint["title"]) == (form, {"4bit": "4 bits", "8bit": "8 bits"}[form])
-    assert 0 < 50 * errors["8bit"] < errors["4bit"]
-    assert made.figures["bits_per_weight"] == pytest.approx(8.5, abs=0.3)
-    assert recipe(quantize={"format": "8bit"}).quantize.format == "8bit"
+        assert (checkpoint["name"], checkpoint["title"]) == ("4bit", "4 bits")
+    assert 0 < errors["rtn"] < errors["absmax"]
+    assert recipe(quantize={"method": "absmax"}).quantize.method == "absmax"
 
 
 def test_a_report_section(tmp_path: Path) -> None:

@@ -39,11 +39,12 @@ def test_bytes_at_each_precision():
 
 
 def test_four_bit_bytes_are_those_of_a_quantized_model():
+    from hornbook.model.formats.quantized import matrices
     from hornbook.quantize.quantize import quantize_matrix
 
     model = build(TINY)
-    for name, module in list(model.named_modules()):
-        if name == "embed" or (isinstance(module, torch.nn.Linear) and name != "lm_head"):
+    for name in matrices(model):
+        if name != "lm_head":
             quantize_matrix(model, name)
     tensors = {name: t for name, t in model.state_dict().items() if not name.startswith("lm_head.")}
     assert sum(t.numel() * t.element_size() for t in tensors.values()) == costs(TINY).quantized["4bit"]

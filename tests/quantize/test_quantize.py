@@ -8,11 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hornbook.documents import CorpusWriter, document_id, document_schema
+from hornbook.errors import UserError
+from hornbook.model.experts import route
 from hornbook.model.formats import checkpoint
-from hornbook.model.formats.four_bit import FourBit
+from hornbook.model.formats.quantized import QuantizedLayer
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Block
 from hornbook.progress import Progress
-from hornbook.quantize.quantize import Calibration, QuantizeSettings, quantize
+from hornbook.quantize.calibration import Calibration, rows_of_corpus
+from hornbook.quantize.methods import METHODS, Method
+from hornbook.quantize.quantize import QuantizeSettings, Rows, quantize
 
 
 def rows(seed: int, count: int = 40) -> np.ndarray:
@@ -20,9 +26,9 @@ def rows(seed: int, count: int = 40) -> np.ndarray:
 
 
 def run(source: Path, into: Path, **settings: Any) -> dict[str, Any]:
-    return quantize(
-        source, rows(1), QuantizeSettings(**{"embeddings": "quantized", **settings}), into=into, progress=Progress()
-    )
+    held_out = np.where(rows(3, 6) == 5, -1, rows(3, 6))
+    chosen = QuantizeSettings(**{"embeddings": 4, **settings})
+    return quantize(source, Rows(rows(1), held_out), chosen, into=into, progress=Progress())
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -30,7 +36,7 @@ def test_a_checkpoint_of_four_bits(tied: bool, make_checkpoint: Any, tmp_path: P
     model, source = make_checkpoint(seed=2, tied_embeddings=tied, initial_std=0.1)
     figures = run(source, tmp_path / "out")
     small = checkpoint.load(tmp_path / "out" / "model")
-    matrices = [name for name, module in small.named_modules() if isinstance(module, FourBit)]
+    matrices = [name for name, module in small.named_modules() if isinstance(module, QuantizedLayer)]
     assert len(matrices) == 2 + 4 * 2
     assert {p.ndim for p in small.parameters()} == {1}, "only the norms are left as they were"
     ids = torch.from_numpy(rows(9, 4)[:, :64])
@@ -38,10 +44,11 @@ def test_a_checkpoint_of_four_bits(tied: bool, make_checkpoint: Any, tmp_path: P
         exact, rounded = model(ids), small(ids)
     assert 0 < (rounded - exact).norm() < 0.3 * exact.norm()
     assert figures["bytes_before"] == 4 * model.config.parameters()
-    stored = sum(
-        t.numel() * t.element_size() for t in load_file(tmp_path / "out" / "model" / "model.safetensors").values()
-    )
+    held = load_file(tmp_path / "out" / "model" / "model.safetensors").items()
+    stored = sum(t.numel() * t.element_size() for name, t in held if not name.endswith("_shape"))
     assert figures["bytes_after"] == stored
+    assert figures["quality"]["tokens"] == (rows(3, 6)[:, 1:] != 5).sum()
+    assert figures["quality"]["kl"] > 0
     assert 4.5 < figures["bits_per_weight"] < 5
     assert figures["calibration_rows"] == 40
 
@@ -56,7 +63,7 @@ def test_the_same_bytes_again(make_checkpoint: Any, tmp_path: Path) -> None:
 
 def test_the_embedding_can_be_left(make_checkpoint: Any, tmp_path: Path) -> None:
     source = make_checkpoint(seed=4)[1]
-    figures = run(source, tmp_path, embeddings="half", calibration_rows=0)
+    figures = run(source, tmp_path, embeddings=16, calibration_rows=0)
     model = checkpoint.load(tmp_path / "model")
     assert torch.equal(model.embed.weight, checkpoint.load(source).embed.weight.half().float())
     assert model.lm_head.weight is model.embed.weight
@@ -95,7 +102,7 @@ def test_each_block_is_read_once_for_each_of_its_matrices(
         return forward(self, x, *rest)
 
     monkeypatch.setattr(Block, "forward", counted)
-    run(make_checkpoint(seed=2, layers=3)[1], tmp_path)
+    run(make_checkpoint(seed=2, layers=3)[1], tmp_path, measured_rows=0)
     assert sum(reads) == 3 * 40 * (4 + 1)
 
 
@@ -106,3 +113,94 @@ def test_a_method_that_needs_no_calibration_reads_no_rows(make_checkpoint: Any, 
     run(source, tmp_path / "gptq", calibration_rows=0)
     for path in (tmp_path / "rtn" / "model").iterdir():
         assert path.read_bytes() == (tmp_path / "gptq" / "model" / path.name).read_bytes()
+
+
+def test_embedding_and_output_have_bits_of_their_own(make_checkpoint: Any, tmp_path: Path) -> None:
+    source = make_checkpoint(seed=4, tied_embeddings=False)[1]
+    run(source, tmp_path, embeddings=8, head=4, method="rtn")
+    model = checkpoint.load(tmp_path / "model")
+    assert (model.embed.form.bits, model.lm_head.form.bits, model.blocks[0].mlp.down.form.bits) == (8, 4, 4)
+    run(source, tmp_path / "b", head=16, method="rtn")
+    other = checkpoint.load(tmp_path / "b" / "model")
+    assert (other.embed.form.bits, other.lm_head.weight.dtype) == (4, torch.float16)
+
+
+def test_a_group_that_does_not_divide_a_row_is_one_line(make_checkpoint: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the rows of \S+ have \d+ weights, no multiple of group=128"):
+        run(make_checkpoint(seed=4)[1], tmp_path, group=128)
+
+
+def test_what_is_quantized_is_not_quantized_again(make_checkpoint: Any, tmp_path: Path) -> None:
+    run(make_checkpoint(seed=4)[1], tmp_path, method="rtn")
+    with pytest.raises(UserError, match="is quantized already"):
+        run(tmp_path / "model", tmp_path / "again", method="rtn")
+
+
+def test_an_interrupted_run_goes_on_behind_the_last_block(
+    make_checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_checkpoint(seed=2, layers=3)[1]
+    run(source, tmp_path / "whole", symmetric=False)
+    rounds, round_ = [], METHODS["gptq"].round
+
+    def counted(*args: Any) -> Any:
+        if len(rounds) == 9:
+            raise KeyboardInterrupt
+        rounds.append(args)
+        return round_(*args)
+
+    monkeypatch.setitem(METHODS, "gptq", Method(counted, calibrated=True))
+    with pytest.raises(KeyboardInterrupt):
+        run(source, tmp_path / "cut", symmetric=False)
+    rounds.clear()
+    run(source, tmp_path / "cut", symmetric=False)
+    assert len(rounds) == 4  # the third block's alone
+    for path in (tmp_path / "whole" / "model").iterdir():
+        assert path.read_bytes() == (tmp_path / "cut" / "model" / path.name).read_bytes(), path
+
+
+def test_experts_are_weighed_by_the_tokens_that_come_to_them(make_model: Any) -> None:
+    shape = {"norm": "layer", "experts": {"count": 4, "jitter": 0.01}, "tied_embeddings": False}
+    model = make_model(seed=5, **shape)
+    ids = torch.from_numpy(rows(2, 20)[:, :64])
+    mlp = model.blocks[0].mlp
+    with torch.no_grad():
+        calibration = Calibration(model, ids, batch=8)
+        grams = list(calibration.expert_grams(0, mlp, "down"))
+        seen: list[torch.Tensor] = []
+        handle = mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(0, 1)))
+        model.hidden(ids)
+        handle.remove()
+        tokens = seen[0]
+        _, chosen = route(torch.nn.functional.linear(tokens, mlp.router), mlp.jitter)
+        for expert, gram in enumerate(grams):
+            mine = tokens[(chosen == expert).any(1)]
+            gate, up = (mine @ mlp.gate_up[expert].mT).chunk(2, -1)
+            inner = (torch.nn.functional.silu(gate) * up).double()
+            torch.testing.assert_close(gram, inner.mT @ inner, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_with_experts(make_checkpoint: Any, tmp_path: Path) -> None:
+    shape = {"norm": "layer", "experts": {"count": 4, "jitter": 0.01}, "tied_embeddings": False}
+    model, source = make_checkpoint(seed=5, initial_std=0.1, **shape)
+    ids, errors = torch.from_numpy(rows(9, 4)[:, :64]), []
+    for method in ("gptq", "rtn"):
+        run(source, tmp_path / method, method=method, embeddings=16)
+        small = checkpoint.load(tmp_path / method / "model", compute=torch.float32)
+        with torch.no_grad():
+            errors.append((small(ids) - model(ids)).norm() / model(ids).norm())
+    assert 0 < errors[0] < errors[1] < 0.3
+
+
+def test_rows_of_a_corpus(make_checkpoint: Any, tmp_path: Path) -> None:
+    texts = [f"Text number {number} is about the number {number}.\n" * 3 for number in range(40)]
+    with CorpusWriter(tmp_path / "corpus", document_schema()) as writer:
+        for number, text in enumerate(texts):
+            writer.keep({"id": document_id(text), "text": text, "source": "texts", "path": str(number)})
+    tokenizer = Tokenizer(make_checkpoint(seed=1)[1])
+    calibrating, measuring = rows_of_corpus(tmp_path / "corpus", tokenizer, 32, 20, 5)
+    assert (calibrating.shape, measuring.shape) == ((20, 32), (5, 32))
+    told = [set(tokenizer.decode(part.flatten()).split("\n")[1:-1]) for part in (calibrating, measuring)]
+    assert told[0] and told[1] and not told[0] & told[1] - {""}
+    with pytest.raises(UserError, match="too little text"):
+        rows_of_corpus(tmp_path / "corpus", tokenizer, 100_000, 1, 1)

@@ -115,9 +115,10 @@ def test_what_is_refused(settings: LoraSettings, told: str, make_checkpoint: Any
 
 def test_qlora(base: Path, tmp_path: Path, conversations: Any) -> None:
     """An adapter on a 4-bit base; merged, it computes what the two of them did."""
-    from hornbook.quantize.quantize import QuantizeSettings, quantize
+    from hornbook.quantize.quantize import QuantizeSettings, Rows, quantize
 
-    quantize(base, np.zeros((0, 8), np.int64), QuantizeSettings(method="rtn"), into=tmp_path, progress=Progress())
+    none = np.zeros((0, 8), np.int64)
+    quantize(base, Rows(none, none), QuantizeSettings(method="rtn"), into=tmp_path, progress=Progress())
     four_bit = tmp_path / "model"
     with pytest.raises(UserError, match="is quantized, its weights can't be trained"):
         load_to_train(four_bit, None, seed=1)

@@ -166,7 +166,7 @@ def _quantized_in_words(quantization: Quantization, number: int | None) -> str:
     if number is None:
         return f"– (its rows cannot be cut into groups of {quantization.group})"
     bits = f"{quantization.bits_per_weight:g}"
-    return f"{size(number)} (Hornbook's format: matrices at {bits} bits a weight, biases and norms in fp32)"
+    return f"{size(number)} (matrices at {bits} bits a weight, biases and norms in fp32)"
 
 
 def _cache_in_words(config: ModelConfig, cost: Costs) -> str:

@@ -91,6 +91,18 @@ class MixtureOfExperts(nn.Module):
         made = self._work(tokens, experts)
         return (made * weights[..., None]).sum(1).view_as(x)
 
+    @torch.no_grad()
+    def seen(self, tokens: Tensor, expert: int, stack: str) -> Tensor:
+        """What an expert's matrix in the stack `gate_up` or `down` multiplies, of tokens (tokens, width) that come in:
+        (its tokens, columns).
+        """
+        _, experts = route(F.linear(tokens, self.router.to(tokens.dtype)), self.jitter)
+        mine = tokens[(experts == expert).any(-1)]
+        if stack == "gate_up":
+            return mine
+        gate, up = F.linear(mine, self.gate_up.unbind()[expert].to(mine.dtype)).chunk(2, dim=-1)
+        return F.silu(gate) * up
+
     def _work(self, tokens: Tensor, experts: Tensor) -> Tensor:
         """What the chosen experts make of each token: (tokens, width), (tokens, 2) -> (tokens, 2, width)."""
         flat = experts.flatten()

@@ -1,7 +1,7 @@
 """Methods of rounding a matrix to a few bits: rtn, every weight to the nearest value, and gptq.
 
-GPTQ (Frantar et al. 2022, arXiv:2210.17323) rounds columns from left to right, and the error of each is made up for by
-the columns that are still to come, weighed by the inputs that the matrix really sees.
+GPTQ (Frantar et al. 2022, arXiv:2210.17323) rounds columns one by one, and the error of each is made up for by the
+columns that are still to come, weighed by the inputs that the matrix really sees.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hornbook.model.formats.quantization import FOUR_BIT, Quantization
+from hornbook.model.formats.quantization import Quantization
+from hornbook.quantize.grids import Rounded, grid, nearest, round_to
 
 DAMPING = 0.01  # of the Gram matrix, as a share of its mean diagonal: the paper's
+BLOCK = 128  # columns after which what is still to come is made up for at once
+SWEEPS = 3  # over all columns, after GPTQ's one
 
 
 @dataclass(frozen=True)
@@ -22,84 +25,108 @@ class Method:
     """How a matrix is rounded.
 
     round: from weights (rows, columns), the sum of x xᵀ (columns, columns) over the inputs x that the matrix sees, used
-    where the method is `calibrated`, and a format, to the format's levels (rows, columns), -8..7 in 4 bits, and scales
-    (rows, columns / group) in fp16.
+    where the method is `calibrated`, and a format.
     """
 
-    round: Callable[[Tensor, Tensor | None, Quantization], tuple[Tensor, Tensor]]
+    round: Callable[[Tensor, Tensor | None, Quantization], Rounded]
     calibrated: bool
 
 
-def rtn(weight: Tensor, gram: Tensor | None = None, quantization: Quantization = FOUR_BIT) -> tuple[Tensor, Tensor]:
+def rtn(weight: Tensor, gram: Tensor | None, form: Quantization) -> Rounded:
     """Round to the nearest level; inputs do not matter. See `Method`."""
-    columns = weight.shape[1]
-    return _round(weight, torch.eye(columns, dtype=torch.float64), quantization)
+    scales, zero_points = grid(weight, form)
+    levels = nearest(weight, scales, zero_points, form)
+    return Rounded(levels, scales.half(), None if form.symmetric else zero_points.to(torch.int8))
 
 
-def gptq(weight: Tensor, gram: Tensor | None = None, quantization: Quantization = FOUR_BIT) -> tuple[Tensor, Tensor]:
+def gptq(weight: Tensor, gram: Tensor | None, form: Quantization) -> Rounded:
     """Round column by column, making up for each error in the columns that follow. See `Method`.
 
-    Without inputs nothing can be made up for: it is rtn.
+    The columns whose inputs are largest come first, as all others can still make up for them; groups are those of the
+    columns' places all the same, so that nothing of the order is stored. Their scales are searched before, weighed by
+    the size of inputs. Then every column is rounded again, a few times, given what all others came to, and the scales
+    are fitted to the levels (coordinate descent, as in Behdin et al. 2023, arXiv:2309.01885). Without inputs nothing
+    can be made up for: it is rtn.
     """
-    if gram is None:
-        return rtn(weight, None, quantization)
-    return _round(weight, _inverse_factor(gram.double(), DAMPING), quantization)
+    if gram is None or not bool(gram.diagonal().any()):
+        return rtn(weight, None, form)
+    weight, gram = weight.double(), _damped(gram.double())
+    scales, zero_points = grid(weight, form, gram.diagonal())
+    levels = _in_turn(weight, gram, scales, zero_points, form)
+    for _ in range(SWEEPS):
+        scales = _fitted(weight, gram, levels, scales, zero_points, form)
+        levels = _again(weight, gram, levels, scales, zero_points, form)
+    return Rounded(levels, scales.half(), None if form.symmetric else zero_points.to(torch.int8))
 
 
 METHODS: dict[str, Method] = {"gptq": Method(gptq, calibrated=True), "rtn": Method(rtn, calibrated=False)}
 
 
-def _round(weight: Tensor, inverse: Tensor, quantization: Quantization) -> tuple[Tensor, Tensor]:
-    """GPTQ's loop; inverse: the upper Cholesky factor of the inverse Gram matrix, the identity for no compensation."""
-    left = weight.double().clone()
-    (rows, columns), group = left.shape, quantization.group
-    levels = torch.zeros_like(left)
-    scales = torch.zeros(rows, columns // group, dtype=torch.float64)
-    for start in range(0, columns, group):
-        end = start + group
-        scale = best_scales(left[:, start:end], quantization)
-        scales[:, start // group] = scale
-        errors = torch.zeros(rows, group, dtype=torch.float64)
-        for column in range(start, end):
-            levels[:, column] = round_to(left[:, column : column + 1], scale, quantization)[:, 0]
-            error = (left[:, column] - levels[:, column] * scale) / inverse[column, column]
-            left[:, column + 1 : end] -= error[:, None] * inverse[column, column + 1 : end]
-            errors[:, column - start] = error
-        left[:, end:] -= errors @ inverse[start:end, end:]
-    return levels, scales.half()
+def _damped(gram: Tensor) -> Tensor:
+    mean = gram.diagonal().mean()
+    return gram + DAMPING * mean * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
 
 
-def best_scales(group: Tensor, quantization: Quantization = FOUR_BIT) -> Tensor:
-    """Scales (rows,) of one group (rows, group) with the least squared error, as fp16 can hold them.
+def _in_turn(weight: Tensor, gram: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization) -> Tensor:
+    """GPTQ's levels (rows, columns) for given scales and zero points."""
+    columns = weight.shape[1]
+    order = gram.diagonal().argsort(descending=True, stable=True)
+    left, levels = weight[:, order], torch.empty_like(weight)
+    factor = _inverse_factor(gram[order][:, order])
+    for start in range(0, columns, BLOCK):
+        end = min(start + BLOCK, columns)
+        errors = torch.empty(len(weight), end - start, dtype=weight.dtype)
+        for at in range(start, end):
+            group = order[at] // form.group
+            scale, zero = scales[:, group], zero_points[:, group]
+            rounded = round_to(left[:, at], scale, zero, form)
+            error = (left[:, at] - (rounded - zero) * scale) / factor[at, at]
+            left[:, at + 1 : end] -= error[:, None] * factor[at, at + 1 : end]
+            levels[:, order[at]] = rounded
+            errors[:, at - start] = error
+        left[:, end:] -= errors @ factor[start:end, end:]
+    return levels
 
-    A scale is tried as a share of the one that takes the largest weight to the least level. Smaller ones clip the
-    largest weights and round all others more finely; larger ones take it to level 7, 6, ... 1, and so keep every group
-    exactly that already lies on the grid.
-    """
-    lowest = float(quantization.levels[0])
-    shares = [1.0 - 0.025 * step for step in range(21)] + [-lowest / level for level in range(7, 0, -1)]
-    largest = group.abs().amax(-1)
-    best = torch.full_like(largest, torch.inf)
-    scales = torch.zeros_like(largest)
-    for share in shares:
-        for sign in (1.0, -1.0):  # the least level has no counterpart: the sign decides on which side it lies
-            tried = (sign * largest * share / -lowest).half().to(group.dtype)
-            error = (round_to(group, tried, quantization) * tried[:, None] - group).square().sum(-1)
-            better = error < best
-            best, scales = torch.where(better, error, best), torch.where(better, tried, scales)
+
+def _again(
+    weight: Tensor, gram: Tensor, levels: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization
+) -> Tensor:
+    """Levels with each column rounded to what is best given all others: the weighed error never grows."""
+    levels, columns = levels.clone(), weight.shape[1]
+    scale, zero = (part.repeat_interleave(form.group, 1) for part in (scales, zero_points))
+    error = weight - (levels - zero) * scale
+    for start in range(0, columns, BLOCK):
+        end = min(start + BLOCK, columns)
+        pull = error @ gram[:, start:end]  # of every column's error on these, kept true within the block
+        for at in range(start, end):
+            wanted = weight[:, at] + pull[:, at - start] / gram[at, at] - error[:, at]
+            rounded = round_to(wanted, scale[:, at], zero[:, at], form)
+            changed = weight[:, at] - (rounded - zero[:, at]) * scale[:, at]
+            pull += (changed - error[:, at])[:, None] * gram[at, start:end]
+            error[:, at] = changed
+            levels[:, at] = rounded
+    return levels
+
+
+def _fitted(
+    weight: Tensor, gram: Tensor, levels: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization
+) -> Tensor:
+    """Scales (rows, groups), each with the least weighed error given the levels and the other groups' scales."""
+    scales = scales.clone()
+    steps = levels - zero_points.repeat_interleave(form.group, 1)
+    error = weight - steps * scales.repeat_interleave(form.group, 1)
+    for group in range(scales.shape[1]):
+        part = slice(group * form.group, (group + 1) * form.group)
+        mine = steps[:, part]
+        curvature = ((mine @ gram[part, part]) * mine).sum(1)
+        change = ((error @ gram[:, part]) * mine).sum(1) / curvature.clamp(min=1e-300)
+        fitted = torch.where(curvature > 0, scales[:, group] + change, scales[:, group]).half().to(weight.dtype)
+        fitted = torch.where(fitted.isfinite(), fitted, scales[:, group])
+        error[:, part] -= (fitted - scales[:, group])[:, None] * mine
+        scales[:, group] = fitted
     return scales
 
 
-def round_to(weights: Tensor, scales: Tensor, quantization: Quantization = FOUR_BIT) -> Tensor:
-    """Nearest levels (rows, columns) for weights (rows, columns) and scales (rows,); 0 where the scale is 0."""
-    safe = torch.where(scales == 0, torch.ones_like(scales), scales)
-    return torch.where(scales[:, None] == 0, 0, (weights / safe[:, None]).round().clamp(*quantization.levels))
-
-
-def _inverse_factor(gram: Tensor, damping: float) -> Tensor:
-    """Upper Cholesky factor of the inverse of the damped Gram matrix: GPTQ's column weights."""
-    columns = len(gram)
-    mean = gram.diagonal().mean().clamp(min=1e-12)
-    damped = gram + damping * mean * torch.eye(columns, dtype=gram.dtype)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    return torch.linalg.cholesky(inverse, upper=True)
+def _inverse_factor(gram: Tensor) -> Tensor:
+    """Upper Cholesky factor of the inverse of a Gram matrix: GPTQ's column weights."""
+    return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(gram)), upper=True)

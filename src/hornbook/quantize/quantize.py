@@ -5,162 +5,201 @@ A method (`methods.py`) decides how weights are rounded, a format (`model/format
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.evaluate import CASES, PROBLEMS, TOKENS, passed, put_to
-from hornbook.model.formats import quantization
+from hornbook.files import seal, sealed
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
+from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
+    from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
+    from hornbook.quantize.calibration import Calibration
 
 
 class QuantizeSettings(Settings):
     """How weights are rounded, and how they are stored."""
 
-    format: str = Field(
-        FOUR_BIT.name,
-        description="how weights are stored: "
-        + ", ".join(f"{one.name} is {one.title} a weight in groups of {one.group}" for one in QUANTIZATIONS),
-    )
+    bits: Literal[4, 8] = Field(4, description="bits of a weight's level")
+    group: Literal[32, 64, 128] = Field(32, description="neighbouring weights of a row that share a scale")
+    symmetric: bool = Field(True, description="without zero points; with them a group costs `bits` more")
     method: Literal["gptq", "rtn"] = Field(
         "gptq", description="gptq makes up for errors as calibration rows weigh them, rtn rounds to the nearest value"
     )
-    embeddings: Literal["quantized", "half"] = Field("half", description="the embedding in the format too, or in fp16")
-    calibration_rows: int = Field(
-        256, ge=0, description="training rows that gptq weighs errors by; without any it is rtn"
+    embeddings: Literal[16, 8, 4] = Field(16, description="bits of the embedding, which is always rounded by rtn")
+    head: Literal[16, 8, 4] | None = Field(
+        None, description="bits of an output matrix of its own; as many as the embedding's unless given"
     )
+    calibration_rows: int = Field(
+        256, ge=0, description="rows of text that gptq weighs errors by; without any it is rtn"
+    )
+    calibration_tokens: int = Field(
+        512, ge=8, description="tokens of a row that is made of a corpus; no more than the model's context"
+    )
+    measured_rows: int = Field(64, ge=0, description="rows of held-out text on which it is compared with the original")
 
-    @field_validator("format")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        try:
-            return quantization.find(value).name
-        except UserError as error:
-            raise ValueError(str(error)) from None
+    @property
+    def form(self) -> Quantization:
+        """The format of all matrices but embedding and output."""
+        return Quantization(self.bits, self.group, self.symmetric)
+
+    def outer(self, matrix: Literal["embed", "lm_head"]) -> Quantization | None:
+        """The format of the embedding or the output matrix, None for 16 bits."""
+        bits = self.embeddings if matrix == "embed" or self.head is None else self.head
+        return None if bits == 16 else Quantization(bits, self.group, self.symmetric)
 
 
-def quantize(
-    source: Path, rows: NDArray[np.int64], settings: QuantizeSettings, *, into: Path, progress: Progress
-) -> dict[str, Any]:
-    """Quantize the checkpoint `source` and write the checkpoint `into/model`; the embedding is always rounded by rtn.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of ids, (rows, time): to calibrate with, and held-out ones to measure with, where -1 fills up."""
 
-    rows: (rows, time) of token ids to calibrate with. Raises UserError for a model with experts.
+    calibrating: NDArray[np.int64]
+    measuring: NDArray[np.int64]
+
+
+def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path, progress: Progress) -> dict[str, Any]:
+    """Quantize the checkpoint `source` and write the checkpoint `into/model`.
+
+    One block after the other is read, rounded, and kept in the scratch folder: an interrupted run goes on behind it.
+    Raises UserError where a matrix' rows cannot be cut into groups, and for a model that is quantized already.
     """
     import torch
-    from torch import nn
 
     from hornbook.model.formats import checkpoint
+    from hornbook.model.formats.quantized import QuantizedLayer, matrices, weight_of
     from hornbook.model.lora import merge
     from hornbook.model.tokenizers import Tokenizer
-    from hornbook.model.transformer import Linear
+    from hornbook.quantize import quality
+    from hornbook.quantize.calibration import Calibration
     from hornbook.quantize.methods import METHODS
 
-    form = quantization.find(settings.format)
     model = merge(checkpoint.load(source, compute=torch.float32))
-    if model.config.experts is not None:
-        raise UserError(f"{source}: quantizing a model with experts is not supported")
+    if any(isinstance(module, QuantizedLayer) for module in model.modules()):
+        raise UserError(f"{source} is quantized already; give the model that it was made of")
+    for name in matrices(model):
+        form, columns = settings.form, weight_of(model, name).shape[-1]
+        if not form.fits(columns):
+            raise UserError(f"{source}: the rows of {name} have {columns} weights, no multiple of group={form.group}")
     before = sum(p.numel() * p.element_size() for p in model.parameters())
-    count = settings.calibration_rows if METHODS[settings.method].calibrated else 0
-    ids = torch.from_numpy(rows[:count, : model.config.context])
+    ids = torch.from_numpy(rows.calibrating[: settings.calibration_rows, : model.config.context])
+    ids = ids if METHODS[settings.method].calibrated else ids[:0]
     with torch.no_grad(), progress.task("quantizing", len(model.blocks)) as bar:
-        if settings.embeddings == "quantized":
-            quantize_matrix(model, "embed", form)
-        else:
-            for module in model.children():
-                if isinstance(module, nn.Linear | nn.Embedding):
-                    module.weight.data = module.weight.data.half()
-        calibration = Calibration(model, ids)
-        for index, block in enumerate(model.blocks):
-            for name in [name for name, module in block.named_modules() if isinstance(module, Linear)]:
-                gram = calibration.gram(index, block.get_submodule(name)) if len(ids) else None
-                quantize_matrix(model, f"blocks.{index}.{name}", form, settings.method, gram)
-            calibration.advance(index)
+        _outer(model, "embed", settings)
+        calibration = Calibration(model, ids) if len(ids) else None
+        for index in range(len(model.blocks)):
+            _block(model, index, settings, calibration, into / SCRATCH)
+            if calibration is not None:
+                calibration.advance(index)
             bar.advance()
-        if settings.embeddings == "quantized" and not model.config.tied_embeddings:
-            quantize_matrix(model, "lm_head", form)
+        if not model.config.tied_embeddings:
+            _outer(model, "lm_head", settings)
     tied = ("lm_head.",) if model.config.tied_embeddings else ()
     after = sum(t.numel() * t.element_size() for name, t in model.state_dict().items() if not name.startswith(tied))
     checkpoint.save(model, into / "model", Tokenizer(source))
-    return {
+    shutil.rmtree(into / SCRATCH / "blocks", ignore_errors=True)
+    figures = {
         "bytes_before": before,
         "bytes_after": after,
         "bits_per_weight": round(8 * after / model.config.parameters(), 3),
         "calibration_rows": len(ids),
     }
+    measuring = rows.measuring[: settings.measured_rows, : model.config.context + 1]
+    if len(measuring):
+        compared = quality.compare(checkpoint.load(source, compute=torch.float32), model, measuring)
+        figures |= {"quality": quality.told(compared)}
+    return figures
+
+
+def _outer(model: Transformer, name: Literal["embed", "lm_head"], settings: QuantizeSettings) -> None:
+    """Store the embedding or the output matrix as the settings say; 16 bits of fp32 weights are fp16."""
+    import torch
+
+    form = settings.outer(name)
+    if form is not None:
+        quantize_matrix(model, name, form)
+        return
+    for module in (model.get_submodule(one) for one in (name, "positions") if hasattr(model, one)):
+        if module.weight.dtype in (torch.float32, torch.float64):
+            module.weight.data = module.weight.data.half()
+
+
+def _block(
+    model: Transformer, index: int, settings: QuantizeSettings, calibration: Calibration | None, scratch: Path
+) -> None:
+    """Quantize a block, or take what an interrupted run came to."""
+    from safetensors.torch import load_file, save_file
+
+    from hornbook.model.formats.quantized import matrices, replace
+
+    prefix, kept = f"blocks.{index}.", scratch / "blocks" / f"block-{index:04d}.safetensors"
+    names = [name for name in matrices(model) if name.startswith(prefix)]
+    if sealed(kept, scratch):
+        held = load_file(kept)
+        for name in names:
+            layer = replace(model, name, settings.form)
+            layer.load_state_dict({leaf: held.get(f"{name}.{leaf}", old) for leaf, old in layer.state_dict().items()})
+        return
+    for name in names:
+        quantize_matrix(model, name, settings.form, settings.method, calibration)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    layers = {name: model.get_submodule(name) for name in names}
+    save_file({f"{name}.{leaf}": one for name, layer in layers.items() for leaf, one in layer.named_buffers()}, kept)
+    seal(kept, scratch)
 
 
 def quantize_matrix(
-    model: Transformer, name: str, form: Quantization = FOUR_BIT, method: str = "rtn", gram: Tensor | None = None
+    model: Transformer, name: str, form: Quantization = FOUR_BIT, method: str = "rtn", seen: Calibration | None = None
 ) -> None:
-    """Swap one matrix of `model`, a linear map or an embedding, for its quantized form. gram: see `methods.Method`."""
-    from torch import nn
+    """Swap one matrix of `model`, a linear map, an embedding or a stack of experts, for its quantized form.
 
-    from hornbook.model.formats.quantized import empty, replace
+    seen: the calibration that stands before the block of the matrix, None to weigh nothing.
+    """
+    import torch
+
+    from hornbook.model.experts import MixtureOfExperts
+    from hornbook.model.formats.quantized import replace, weight_of
+    from hornbook.quantize.grids import Rounded
     from hornbook.quantize.methods import METHODS
 
-    module = model.get_submodule(name)
-    assert isinstance(module, nn.Linear | nn.Embedding)
-    layer = empty(module, form)
-    layer.store(*METHODS[method].round(module.weight, gram, form))
-    replace(model, name, layer)
+    round_ = METHODS[method].round
+    weight = weight_of(model, name).detach()
+    parent, _, leaf = name.rpartition(".")
+    inside = model.get_submodule(parent)
+    index = int(name.split(".")[1]) if seen is not None else 0
+    made: Sequence[Rounded]
+    if isinstance(inside, MixtureOfExperts):
+        grams = seen.expert_grams(index, inside, leaf) if seen is not None else [None] * len(weight)
+        made = [round_(one.float(), gram, form) for one, gram in zip(weight, grams, strict=True)]
+    else:
+        gram = seen.gram(index, model.get_submodule(name)) if seen is not None else None
+        made = [round_(weight.float(), gram, form)]
 
+    def stacked(parts: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(parts)) if isinstance(inside, MixtureOfExperts) else parts[0]
 
-class Calibration:
-    """What a model's blocks read while it reads `ids`, one block at a time.
-
-    Only one block is ever computed: what the last one made is kept, rows x time x width numbers.
-    """
-
-    def __init__(self, model: Transformer, ids: Tensor, batch: int = 32) -> None:
-        """ids: (rows, time), of which `batch` rows are computed at once."""
-        self._model = model
-        self._entered = [model.enter(ids[start : start + batch]) for start in range(0, len(ids), batch)]
-
-    def gram(self, index: int, module: nn.Module) -> Tensor:
-        """Sum of x xᵀ over every input x that `module`, a part of block `index`, sees: (columns, columns) in float64.
-
-        What is before it is quantized already, so that each matrix makes up for the errors that really reach it.
-        """
-        import torch
-
-        total: list[Tensor] = []
-
-        def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0].flatten(0, -2).double()
-            total.append(x.mT @ x)
-            raise _Reached
-
-        handle = module.register_forward_pre_hook(watch)
-        for x, angles, masks in self._entered:
-            with contextlib.suppress(_Reached):
-                self._model.blocks[index](x, angles, masks[self._model.config.kind(index)], None)
-        handle.remove()
-        return torch.stack(total).sum(0)
-
-    def advance(self, index: int) -> None:
-        """Go on behind block `index`."""
-        block, kind = self._model.blocks[index], self._model.config.kind(index)
-        self._entered = [(block(x, angles, masks[kind], None), angles, masks) for x, angles, masks in self._entered]
-
-
-class _Reached(Exception):  # noqa: N818 (no error)
-    """A module was reached: what is behind it need not be computed."""
+    zero_points = [one.zero_points for one in made if one.zero_points is not None]
+    replace(model, name, form).store(
+        stacked([one.levels for one in made]),
+        stacked([one.scales for one in made]),
+        stacked(zero_points) if zero_points else None,
+    )
 
 
 class QuantizeStageSettings(Settings):
@@ -171,28 +210,40 @@ class QuantizeStageSettings(Settings):
 
 
 def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
-    rows = _calibration_rows(work.inputs.get("tokens"), work.settings.quantize.calibration_rows)
-    figures = quantize(work.inputs["model"], rows, work.settings.quantize, into=work.into, progress=work.progress)
+    from hornbook.model.tokenizers import Tokenizer
+
+    settings, source = work.settings.quantize, work.inputs["model"]
+    rows = _rows(work, settings, Tokenizer(source))
+    figures = quantize(source, rows, settings, into=work.into, progress=work.progress)
     if "written" not in work.inputs:
         return figures
-    return figures | put_to({work.settings.quantize.format: work.into / "model"}, work.settings.evaluate, work)
+    return figures | put_to({settings.form.name: work.into / "model"}, work.settings.evaluate, work)
 
 
-def _calibration_rows(tokens: Path | None, count: int) -> NDArray[np.int64]:
-    """The first rows of the strictest ingredient of phase 2, the last one; none without a tokens folder."""
+def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokenizer: Tokenizer) -> Rows:
+    """Rows of the corpus that is named to calibrate with, or of a tokens folder."""
     import numpy as np
 
-    from hornbook.tokens import shards
+    from hornbook.model.formats.architectures import read_config
+    from hornbook.quantize.calibration import rows_of_corpus, rows_of_tokens, validation_rows
 
-    if tokens is None:
-        return np.empty((0, 0), dtype=np.int64)
-    names = [path.stem for path in (tokens / "shards").glob("phase2-*.json") if path.stem.count(".") == 0]
-    strictest = max(names, key=lambda name: int(name.removeprefix("phase2-")))
-    return np.asarray(shards.read(tokens / "shards", strictest)[:count], dtype=np.int64)
+    calibrating, measuring = settings.calibration_rows, settings.measured_rows
+    if "calibrate" in work.inputs:
+        time = min(settings.calibration_tokens, read_config(work.inputs["model"]).context)
+        return Rows(*rows_of_corpus(work.inputs["calibrate"], tokenizer, time, calibrating, measuring))
+    if "tokens" in work.inputs:
+        tokens = work.inputs["tokens"]
+        return Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, tokenizer.pad))
+    if settings.method == "gptq" and calibrating:
+        raise UserError("method=gptq weighs errors by text: name a corpus with --calibrate, or say method=rtn")
+    return Rows(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.int64))
 
 
 def _headline(figures: dict[str, Any]) -> str:
     sizes = f"{figures['bytes_before'] / 1e6:.2f} MB → {figures['bytes_after'] / 1e6:.2f} MB"
+    quality = figures.get("quality")
+    if quality:
+        sizes += f", perplexity {quality['perplexity_before']:.2f} → {quality['perplexity_after']:.2f}"
     return f"{sizes}, pass@1: {passed(figures)}" if "models" in figures else sizes
 
 
@@ -204,10 +255,11 @@ QUANTIZE = Stage(
     inputs=(
         Input("model", EVERY_STAGE, "The model to shrink.", checkpoint=True),
         replace(TOKENS, optional=True, help="What `hornbook tokens` made: rows that errors are weighed by."),
+        Input("calibrate", (), "A corpus folder: text that errors are weighed by, and compared on.", optional=True),
         replace(PROBLEMS, optional=True, help="A folder with problems.jsonl and safety.jsonl, to measure it with."),
     ),
     checkpoints=tuple(Checkpoint(one.name, "model", one.title, shrunk=True) for one in QUANTIZATIONS),
-    leaves=lambda settings, checkpoint: checkpoint.name == settings.quantize.format,
+    leaves=lambda settings, checkpoint: checkpoint.name == settings.quantize.form.name,
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hornbook.errors import UserError
 from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe
+from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe, quantization
 from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.formats.layout import Layout
 from hornbook.model.formats.published import Published
@@ -57,11 +57,7 @@ def read_values(folder: Path) -> dict[str, Any]:
 
 def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     """The configuration that a config.json's `values` describe; `where` it lies is told in errors."""
-    for key in ("quantization_config", "compression_config"):
-        if values.get(key) is not None:
-            method = values[key].get("quant_method") if isinstance(values[key], Mapping) else None
-            how = f"quantized by {method!r}" if isinstance(method, str) else "quantized"
-            raise UserError(f"{where}: the weights are {how} ({key}), which is not read; give the unquantized model")
+    quantization.check(values, where)
     form = architecture_of(values, where)
     config = form.read(Published(values, where)).model_copy(update={"format": form.MODEL_TYPES[0]})
     if values.get(START_TOKENS) and config.longrope is not None:

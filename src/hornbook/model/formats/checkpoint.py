@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from hornbook.errors import Notice, UserError
 from hornbook.files import write_json
 from hornbook.model.config import ModelConfig
+from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.formats import adapter as adapters
 from hornbook.model.formats import adapter_config, origin, quantization, weights
 from hornbook.model.formats.architectures import (
@@ -26,9 +28,19 @@ from hornbook.model.formats.architectures import (
     to_huggingface,
 )
 from hornbook.model.formats.finite import Finite
-from hornbook.model.formats.layout import Layout, Parts, one
-from hornbook.model.formats.quantized import QuantizedLayer, empty, replace
-from hornbook.model.formats.weights import Stored, Written
+from hornbook.model.formats.layout import Layout, Parts
+from hornbook.model.formats.quantization import LEAVES, PACKED, SCALE, SHAPE, ZERO_POINT, Quantization
+from hornbook.model.formats.quantized import (
+    QuantizedEmbedding,
+    QuantizedLayer,
+    matrices,
+    pack,
+    replace,
+    tie,
+    unpack,
+    weight_of,
+)
+from hornbook.model.formats.weights import Opened, Stored, Written
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer, blank
 
@@ -63,7 +75,7 @@ def load(
         folder = adapter.base
     values = read_values(folder)
     architecture = architecture_of(values, folder / "config.json")
-    stored = _unwrapped(weights.find(folder), folder)
+    stored = _with_zero_points(_unwrapped(weights.find(folder), folder))
     config = from_huggingface(values, folder / "config.json")
     if config.layers > len(stored):  # before a model of so many layers is laid out
         raise UserError(f"{folder / 'config.json'} asks for {config.layers} layers, there are {len(stored)} tensors")
@@ -73,10 +85,11 @@ def load(
     config = _untied(config, architecture, stored, folder)
     model = blank(config)
     layout = architecture.layout(config)
-    _quantized(model, values, layout, folder / "config.json")
+    _quantize(model, layout, stored, folder)
     names = [name for name in model.state_dict() if not _tied(model, name)]
     parts = {name: _chosen(_stored_names(name, layout), stored, folder) for name in names}
     known = {part.theirs for way in parts.values() for part in way}
+    known |= {f"{name.removesuffix(PACKED)}{SHAPE}" for name in known if name.endswith(PACKED)}
     if config.tied_embeddings:  # some writers store the output matrix although it is the embedding
         known |= set(head_names(config, architecture))
     _refuse_unknown(stored, known, folder)
@@ -168,23 +181,23 @@ def _tied(model: Transformer, name: str) -> bool:
 def _tie(model: Transformer) -> None:
     """Make the output matrix the embedding again, after the embedding got other memory."""
     if isinstance(model.embed, QuantizedLayer):
-        replace(model, "embed", model.embed)
+        tie(model)
     else:
         model.lm_head.weight = model.embed.weight
 
 
 def _stored_names(name: str, layout: Layout) -> list[Parts]:
-    """The ways in which one of our tensors may be stored."""
-    if name in layout:
+    """The ways in which one of our tensors may be stored: a quantized matrix in the pieces that the weights have."""
+    leaf = next((leaf for leaf in LEAVES if name.endswith(f".weight{leaf}")), None)
+    if leaf is None:
         return layout[name]
-    module, _, leaf = name.rpartition(".")  # of a quantized matrix
-    return [one(f"{_stored_module(module, layout)}.{leaf}")]
+    ways = layout[_weight(name.removesuffix(f".weight{leaf}"), layout)]
+    return [tuple(dataclasses.replace(part, theirs=part.theirs + leaf) for part in way) for way in ways]
 
 
-def _stored_module(module: str, layout: Layout) -> str:
-    """The stored name of a quantized matrix: the published one, or ours where that is several or ordered otherwise."""
-    first = layout[f"{module}.weight"][0]
-    return first[0].theirs.removesuffix(".weight") if len(first) == 1 and first[0].same else module
+def _weight(matrix: str, layout: Layout) -> str:
+    """The name of a matrix' weights in a layout; those of experts have no module of their own."""
+    return f"{matrix}.weight" if f"{matrix}.weight" in layout else matrix
 
 
 def _chosen(ways: list[Parts], stored: Mapping[str, Stored], folder: Path) -> Parts:
@@ -249,23 +262,50 @@ def _where(stored: Mapping[str, Stored], folder: Path) -> Path:
     return files.pop() if len(files) == 1 else folder
 
 
-def _quantized(model: Transformer, values: Mapping[str, Any], layout: Layout, where: Path) -> None:
-    """Swap the matrices that config.json, which lies at `where`, lists as quantized for their empty layers."""
-    found = quantization.listed(values, where)
-    if found is None:
-        return
-    form, names = found
-    matrices = {
-        _stored_module(name, layout): (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | nn.Embedding) and f"{name}.weight" in layout
-    }
-    for listed in names:
-        if listed not in matrices:
-            raise UserError(f"{where} lists {listed} as quantized; the model has no such matrix")
-        name, module = matrices[listed]
-        with torch.device("meta"):
-            replace(model, name, empty(module, form))
+def _quantize(model: Transformer, layout: Layout, stored: Mapping[str, Stored], folder: Path) -> None:
+    """Swap the matrices that are stored quantized for their empty layers; shapes tell bits and groups."""
+    for name in matrices(model):
+        if _tied(model, f"{name}.weight"):
+            continue
+        for way in layout[_weight(name, layout)]:
+            first = way[0].theirs
+            if first + PACKED not in stored:
+                continue
+            if first + SCALE not in stored:
+                raise UserError(f"{_where(stored, folder)} lacks the tensor {first}{SCALE}")
+            columns, packed, scale = weight_of(model, name).shape[-1], stored[first + PACKED], stored[first + SCALE]
+            bits = 32 * packed.shape[-1] // columns if packed.shape else 0
+            groups = scale.shape[-1] if scale.shape else 0
+            if bits not in quantization.BITS or not groups or columns % groups:
+                raise UserError(
+                    f"{packed.file}: {first}{PACKED} is {packed.shape} and {first}{SCALE} {scale.shape}; matrices of "
+                    f"{columns} columns in 4 or 8 bits are read"
+                )
+            with torch.device("meta"):
+                replace(model, name, Quantization(bits, columns // groups, first + ZERO_POINT not in stored))
+            break
+
+
+def _with_zero_points(stored: dict[str, Stored]) -> dict[str, Stored]:
+    """The stored tensors with zero points unpacked: (rows, groups) of int8, as they lie in memory."""
+    found = dict(stored)
+    for name, packed in stored.items():
+        matrix = name.removesuffix(ZERO_POINT)
+        levels, shape = stored.get(matrix + PACKED), stored.get(matrix + SHAPE)
+        if name == matrix or levels is None or shape is None or (shape.shape, shape.dtype) != ((2,), torch.int64):
+            continue
+        rows, columns = shape.open().tensor.tolist()
+        bits = 32 * levels.shape[-1] // columns if levels.shape and columns > 0 else 0
+        whole = bits in quantization.BITS and 0 < rows == levels.shape[0] and packed.dtype == torch.int32
+        if whole and len(packed.shape) == 2 and packed.shape[0] == -(-rows * bits // 32):
+            opened = partial(_open_zero_points, packed, bits, rows)
+            found[name] = Stored(packed.file, (rows, packed.shape[1]), torch.int8, opened)
+    return found
+
+
+def _open_zero_points(packed: Stored, bits: int, rows: int) -> Opened:
+    opened = packed.open()
+    return Opened(unpack(opened.tensor.mT, bits, rows).mT.contiguous(), opened.forget)
 
 
 # ---- saving
@@ -318,15 +358,24 @@ def _called(dtype: torch.dtype) -> str:
 
 def _quantization(model: Transformer, layout: Layout) -> dict[str, Any]:
     """The keys of config.json that tell which matrices are quantized; empty where none is."""
-    layers = {
-        _stored_module(name, layout): module
-        for name, module in model.named_modules()
-        if isinstance(module, QuantizedLayer) and not _tied(model, f"{name}.weight")
-    }
-    forms = {layer.quantization for layer in layers.values()}
-    if len(forms) > 1:
-        raise ValueError(f"one folder holds one format, not {len(forms)}")
-    return quantization.described(forms.pop(), layers) if forms else {}
+    layers: dict[str, Quantization] = {}
+    embeddings: list[str] = []
+    left: list[str] = []
+    for name, module in model.named_modules():
+        if isinstance(module, QuantizedLayer) and not _tied(model, f"{name}.weight"):
+            theirs = _published(name, layout)
+            layers |= dict.fromkeys(theirs, module.form)
+            embeddings += theirs if isinstance(module, QuantizedEmbedding) else []
+        elif isinstance(module, MixtureOfExperts):
+            left += [way[0].theirs.removesuffix(".weight") for way in layout[f"{name}.router"]]
+        elif isinstance(module, nn.Linear):
+            left += ["lm_head"] if name == "lm_head" else _published(name, layout)
+    return quantization.described(layers, embeddings, left)
+
+
+def _published(name: str, layout: Layout) -> list[str]:
+    """The published names of one of our matrices, without `.weight`."""
+    return list(dict.fromkeys(part.theirs.removesuffix(".weight") for part in layout[_weight(name, layout)][0]))
 
 
 def _written(model: Transformer, layout: Layout, dtypes: Mapping[str, torch.dtype]) -> dict[str, Written]:
@@ -335,10 +384,31 @@ def _written(model: Transformer, layout: Layout, dtypes: Mapping[str, torch.dtyp
     for name, tensor in model.state_dict().items():
         if _tied(model, name):
             continue
-        for part in _stored_names(name, layout)[0]:
-            if part.theirs not in written:
-                written[part.theirs] = _turned(tensor, part.theirs, _stored_names(name, layout)[0], dtypes[name])
+        parts = _stored_names(name, layout)[0]
+        module = model.get_submodule(name.rpartition(".")[0])
+        bits = module.form.bits if isinstance(module, QuantizedLayer) else 0
+        for part in parts:
+            if part.theirs in written:
+                continue
+            made = _turned(tensor, part.theirs, parts, dtypes[name])
+            if bits and name.endswith(ZERO_POINT):
+                made = _packed_zero_points(made, bits)
+            elif bits and name.endswith(PACKED):
+                shape = torch.tensor([made.shape[0], made.shape[1] * 32 // bits])
+                at = f"{part.theirs.removesuffix(PACKED)}{SHAPE}"
+                written[at] = Written((2,), torch.int64, partial(torch.Tensor.clone, shape))
+            written[part.theirs] = made
     return written
+
+
+def _packed_zero_points(zero_points: Written, bits: int) -> Written:
+    """Zero points (rows, groups) as a folder has them, rows packed into words."""
+    rows, groups = zero_points.shape
+
+    def make() -> Tensor:
+        return pack(zero_points.make().mT, bits).mT.contiguous()
+
+    return Written((-(-rows * bits // 32), groups), torch.int32, make)
 
 
 def _turned(tensor: Tensor, theirs: str, parts: Parts, dtype: torch.dtype) -> Written:

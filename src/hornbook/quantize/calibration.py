@@ -1,0 +1,133 @@
+"""What a model is calibrated and measured with: rows of text, and what each matrix sees while it reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hornbook.documents import read_rows
+from hornbook.errors import UserError
+from hornbook.model.experts import MixtureOfExperts
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.model.transformer import Transformer
+from hornbook.tokens import shards
+
+_DOCUMENTS = 64  # read for each row that is asked for, at most
+_MEASURED = 4  # every so many documents one is kept to measure with
+
+
+def rows_of_tokens(tokens: Path, count: int) -> NDArray[np.int64]:
+    """The first rows of the strictest ingredient of phase 2, the last one: (rows, time)."""
+    names = [path.stem for path in (tokens / "shards").glob("phase2-*.json") if path.stem.count(".") == 0]
+    strictest = max(names, key=lambda name: int(name.removeprefix("phase2-")))
+    return np.asarray(shards.read(tokens / "shards", strictest)[:count], dtype=np.int64)
+
+
+def validation_rows(tokens: Path, count: int, pad: int) -> NDArray[np.int64]:
+    """Rows of validation text, of every source in turn; -1 where an id only fills a row up: (rows, time)."""
+    names = sorted(index.stem for index in (tokens / "validation").glob("*.json") if index.stem.count(".") == 0)
+    tables = [np.asarray(shards.read(tokens / "validation", name)[:count], dtype=np.int64) for name in names]
+    longest = max((len(table) for table in tables), default=0)
+    rows = [table[at] for at in range(longest) for table in tables if at < len(table)][:count]
+    made = np.stack(rows) if rows else np.empty((0, 0), dtype=np.int64)
+    return np.where(made == pad, -1, made)
+
+
+def rows_of_corpus(
+    corpus: Path, tokenizer: Tokenizer, time: int, calibrating: int, measuring: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of ids (rows, time) of a corpus folder, to calibrate and to measure with: no document gives both.
+
+    Documents come in the order of their ids, which are hashes. Raises UserError where there is too little text.
+    """
+    found = heapq.nsmallest(
+        _DOCUMENTS * (calibrating + measuring), read_rows(corpus, ["id", "text"]), key=lambda row: row["id"]
+    )
+    texts = [row["text"] for row in found]
+    measured = texts[::_MEASURED]
+    calibrated = [text for at, text in enumerate(texts) if at % _MEASURED]
+    made = tuple(
+        np.array([*_rows(part, tokenizer, time, count)], dtype=np.int64).reshape(-1, time)
+        for part, count in ((calibrated, calibrating), (measured, measuring))
+    )
+    if not len(made[0]) or not len(made[1]):
+        raise UserError(
+            f"{corpus} has too little text: {len(texts):,} documents do not fill one row of {time:,} tokens to "
+            "calibrate and one to measure with"
+        )
+    return made[0], made[1]
+
+
+def _rows(texts: list[str], tokenizer: Tokenizer, time: int, count: int) -> Iterator[list[int]]:
+    """Up to `count` rows of documents one after the other, each with the token that ends it."""
+    row: list[int] = []
+    for text in texts:
+        row += [*tokenizer.encode_prompt(text), tokenizer.end_of_text]
+        while len(row) >= time:
+            if not count:
+                return
+            yield row[:time]
+            row, count = row[time:], count - 1
+
+
+class Calibration:
+    """What a model's blocks read while it reads `ids`, one block at a time.
+
+    Only one block is ever computed: what the last one made is kept, rows x time x width numbers.
+    """
+
+    def __init__(self, model: Transformer, ids: Tensor, batch: int = 32) -> None:
+        """ids: (rows, time), of which `batch` rows are computed at once."""
+        self._model = model
+        self._entered = [model.enter(ids[start : start + batch]) for start in range(0, len(ids), batch)]
+
+    def gram(self, index: int, module: nn.Module) -> Tensor:
+        """Sum of x xᵀ over every input x that `module`, a part of block `index`, sees: (columns, columns) in float64.
+
+        What is before it is quantized already, so that each matrix makes up for the errors that really reach it.
+        """
+        return torch.stack([_gram(x) for x in self._inputs(index, module)]).sum(0)
+
+    def expert_grams(self, index: int, mlp: MixtureOfExperts, stack: str) -> Iterator[Tensor]:
+        """The same for each expert's matrix in the stack `gate_up` or `down` of block `index`, one after the other."""
+        tokens = torch.cat([x.flatten(0, -2) for x in self._inputs(index, mlp)])
+        for expert in range(len(mlp.router)):
+            yield _gram(mlp.seen(tokens, expert, stack))
+
+    def _inputs(self, index: int, module: nn.Module) -> Iterator[Tensor]:
+        """What a part of block `index` is given, batch by batch."""
+        seen: list[Tensor] = []
+
+        def watch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            seen.append(inputs[0])
+            raise _Reached
+
+        handle = module.register_forward_pre_hook(watch)
+        try:
+            for x, angles, masks in self._entered:
+                with contextlib.suppress(_Reached):
+                    self._model.blocks[index](x, angles, masks[self._model.config.kind(index)], None)
+                yield seen.pop()
+        finally:
+            handle.remove()
+
+    def advance(self, index: int) -> None:
+        """Go on behind block `index`."""
+        block, kind = self._model.blocks[index], self._model.config.kind(index)
+        self._entered = [(block(x, angles, masks[kind], None), angles, masks) for x, angles, masks in self._entered]
+
+
+def _gram(x: Tensor) -> Tensor:
+    flat = x.flatten(0, -2).double()
+    return flat.mT @ flat
+
+
+class _Reached(Exception):  # noqa: N818 (no error)
+    """A module was reached: what is behind it need not be computed."""
