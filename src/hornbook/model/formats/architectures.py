@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from hornbook.errors import UserError
 from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe, quantization
+from hornbook.model.formats import gpt_neo, llama, phi, phi3, phi3_small, phimoe
 from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.formats.layout import Layout
 from hornbook.model.formats.published import Published
+from hornbook.model.formats.quantization import check as check_quantization
 
 # LongRoPE's start tokens, which no published format knows; transformers turns these tokens by the factors too.
 START_TOKENS = "hornbook_start_tokens"
@@ -57,7 +58,7 @@ def read_values(folder: Path) -> dict[str, Any]:
 
 def from_huggingface(values: Mapping[str, Any], where: Path) -> ModelConfig:
     """The configuration that a config.json's `values` describe; `where` it lies is told in errors."""
-    quantization.check(values, where)
+    check_quantization(values, where)
     form = architecture_of(values, where)
     config = form.read(Published(values, where)).model_copy(update={"format": form.MODEL_TYPES[0]})
     if values.get(START_TOKENS) and config.longrope is not None:

@@ -25,15 +25,6 @@ def pack(levels: Tensor, bits: int) -> Tensor:
     words = shifted.view(*shifted.shape[:-1], -1, in_word) << (torch.arange(in_word, device=levels.device) * bits)
     return words.sum(-1).to(torch.int32)  # the highest bit becomes the sign
 
-    def dense(self, dtype: torch.dtype) -> Tensor:
-        """The weights that are stored, unpacked: (rows, columns), a new tensor."""
-        raise NotImplementedError
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        raise NotImplementedError
-
 
 def unpack(packed: Tensor, bits: int, columns: int | None = None) -> Tensor:
     """The inverse of `pack`: (..., words) of int32 -> (..., columns) of int8, by default all that the words hold."""
