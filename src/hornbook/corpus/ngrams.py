@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, odd: multiplying by it loses nothing
+_KNOWN = 1_000_000  # words remembered at once: a corpus has more different ones the larger it is
 
 
 class WordHashes:
-    """The same number for a word in every process (Python's own `hash` differs), computed once for each word."""
+    """The same number for a word in every process (Python's own `hash` differs), computed once for most words."""
 
     def __init__(self) -> None:
         self._known = _Known()
@@ -28,6 +29,8 @@ class WordHashes:
 
 class _Known(dict[str, int]):
     def __missing__(self, word: str) -> int:
+        if len(self) >= _KNOWN:
+            self.clear()
         digest = hashlib.blake2b(word.encode("utf-8"), digest_size=8).digest()
         self[word] = value = int.from_bytes(digest, "big")
         return value

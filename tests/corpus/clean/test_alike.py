@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hornbook.corpus.clean import alike
-from hornbook.corpus.clean.alike import deduplicate, jaccard
+from hornbook.corpus.clean.alike import components, jaccard, linked
 from hornbook.corpus.clean.minhash import shingles
 from hornbook.corpus.ngrams import WordHashes
 
@@ -43,25 +43,25 @@ def test_what_is_like_through_others_is_one_group() -> None:
     assert jaccard(sets[0], sets[1]) >= 0.7 <= jaccard(sets[1], sets[2])
     assert jaccard(sets[0], sets[2]) < 0.7
     groups = [[0, 1], [1, 2]]
-    assert deduplicate(groups, dict(enumerate(sets)), [0, 1, 2], 0.7) == {1: 0, 2: 0}
+    assert linked(groups, dict(enumerate(sets)), 0.7) == {1: 0, 2: 0}
 
 
 def test_a_shared_band_alone_is_not_enough() -> None:
     hashes = WordHashes()
     sets = {number: shingles(" ".join(text(number)), 5, hashes) for number in range(3)}
-    assert deduplicate([[0, 1, 2]], sets, [0, 1, 2], 0.7) == {}
+    assert linked([[0, 1, 2]], sets, 0.7) == {}
 
 
 def test_thousands_of_equal_documents_take_no_time() -> None:
     started = time.monotonic()
     array = np.arange(50, dtype=np.uint64)
-    dropped = deduplicate([list(range(20_000))] * 3, dict.fromkeys(range(20_000), array), range(20_000), 0.7)
-    assert dropped == dict.fromkeys(range(1, 20_000), 0)
+    found = linked([range(20_000)] * 3, dict.fromkeys(range(20_000), array), 0.7)
+    assert found == dict.fromkeys(range(1, 20_000), 0)
     assert time.monotonic() - started < 20  # comparing all pairs would take hours
 
 
 def by_all_pairs(group: list[int], sets: dict[int, NDArray[np.uint64]], similarity: float) -> dict[int, int]:
-    """What `deduplicate` says of one group whose ranks are its numbers, by comparing everything."""
+    """What `linked` says of one group, by comparing everything."""
     label = {one: one for one in group}
     for one in group:
         for other in group:
@@ -83,7 +83,7 @@ def test_large_groups_lose_no_pair(own: list[set[int]], shared: set[int], simila
         sets = {one: np.array(sorted(own[one] | extra), dtype=np.uint64) for one in group}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(alike, "_LARGE", 1)
-            assert deduplicate([group], sets, group, similarity) == by_all_pairs(group, sets, similarity)
+            assert linked([group], sets, similarity) == by_all_pairs(group, sets, similarity)
 
 
 @pytest.mark.parametrize("body", [30, 45, 80, 300])
@@ -98,5 +98,28 @@ def test_of_unlike_documents_in_one_bucket_few_are_compared(monkeypatch: pytest.
         for number in range(1_000)
     }
     groups = [list(range(number, 1_000)) for number in range(4)]
-    assert deduplicate(groups, sets, range(1_000), 0.7) == {}
+    assert linked(groups, sets, 0.7) == {}
     assert len(compared) <= 4_000  # of 499,500 pairs in each group
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=60), st.integers(1, 60))
+def test_components_are_those_of_following_every_link(links: list[tuple[int, int]], size: int) -> None:
+    """Whatever the order of the links and the number of parts they come in."""
+    expected = list(range(31))
+    for _ in expected:
+        for one, other in links:
+            expected[one] = expected[other] = min(expected[one], expected[other])
+    array = np.array(links, dtype=np.int64).reshape(-1, 2)
+    parts = [array[start : start + size] for start in range(0, len(array), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alike, "_AT_ONCE", 7)
+        assert components(parts, 31).tolist() == expected
+
+
+def test_a_long_chain_and_a_star_are_one_component_each() -> None:
+    chain = np.array([[number, number + 1] for number in range(100_000)])
+    star = np.array([[100_001 + number, 200_000] for number in range(50_000)])
+    found = components([np.random.default_rng(0).permutation(chain), star[:, ::-1]], 200_001)
+    assert (found[:100_001] == 0).all() and (found[100_001:150_001] == 100_001).all() and found[200_000] == 100_001
+    assert (found[150_001:200_000] == np.arange(150_001, 200_000)).all(), "and what has no link is alone"
+    assert found.dtype == np.uint32

@@ -165,7 +165,7 @@ def test_common_lines_are_those_of_counting(
     rows = [document("\n \t\n".join(f" {line}\t" for line in text.split("\n")), text[:9]) for text in texts]
     stored = shards(make_corpus(tmp_path / "corpus", rows, files=files))
     found = common_lines(
-        stored, [[] for _ in stored], CleanSettings(boilerplate=15), into=tmp_path / "out", progress=Progress()
+        stored, None, CleanSettings(boilerplate=15), into=tmp_path / "out", progress=Progress()
     ).load()
     common = {line for line in lines if sum(line in text.split("\n") for text in texts) > 15}
     assert 10 < len(common) < 50

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from hornbook.corpus.clean.alike import deduplicate, jaccard
+from hornbook.corpus.clean.alike import jaccard, linked
 from hornbook.corpus.clean.minhash import band_keys, candidate_groups, minhash, shingles
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.ngrams import WordHashes
@@ -19,11 +20,17 @@ SETTINGS = CleanSettings()
 WORDS = [f"w{number}" for number in range(2_000)]
 
 
-def drop(texts: list[str], rank: list[int] | None = None, settings: CleanSettings = SETTINGS) -> dict[int, int]:
+def groups_of(keys: NDArray[np.uint64], asked: list[int]) -> list[list[int]]:
+    """The groups of candidates among some of the documents whose keys these are: (documents, bands)."""
+    numbers = np.repeat(np.array(asked, dtype=np.int64), keys.shape[1])
+    return sorted(group.tolist() for group in candidate_groups(keys[np.array(asked, dtype=np.int64)].ravel(), numbers))
+
+
+def drop(texts: list[str], settings: CleanSettings = SETTINGS) -> dict[int, int]:
     hashes = WordHashes()
     sets = {number: shingles(text, settings.shingle, hashes) for number, text in enumerate(texts)}
-    groups = candidate_groups(band_keys(texts, settings), range(len(texts)))
-    return deduplicate(groups, sets, rank or list(range(len(texts))), settings.similarity)
+    groups = groups_of(band_keys(texts, settings), list(range(len(texts))))
+    return linked(groups, sets, settings.similarity)
 
 
 def text(seed: int, length: int = 200) -> list[str]:
@@ -42,11 +49,6 @@ def test_near_duplicates_are_found_and_others_left() -> None:
     assert drop([" ".join(words) for words in texts]) == {1: 0}
 
 
-def test_the_better_rank_stays() -> None:
-    texts = [" ".join(text(1)), " ".join(changed(text(1), 2)), " ".join(text(2))]
-    assert drop(texts, rank=[2, 0, 1]) == {0: 1}
-
-
 def test_layout_does_not_matter_but_operators_and_case_do() -> None:
     words = text(1, 60)
     assert drop([" ".join(words), "\n\t".join(words)]) == {1: 0}
@@ -60,21 +62,20 @@ def test_the_result_does_not_depend_on_the_order_of_groups() -> None:
     texts = [" ".join(changed(text(number % 12), number // 12)) for number in range(60)]
     hashes = WordHashes()
     sets = {number: shingles(one, 5, hashes) for number, one in enumerate(texts)}
-    groups = candidate_groups(band_keys(texts, SETTINGS), range(60))
-    rank = chance.sample(range(60), 60)
-    expected = deduplicate(groups, sets, rank, 0.7)
+    groups = groups_of(band_keys(texts, SETTINGS), list(range(60)))
+    expected = linked(groups, sets, 0.7)
     assert expected
     for _ in range(5):
         shuffled = [chance.sample(group, len(group)) for group in chance.sample(groups, len(groups))]
-        assert deduplicate(shuffled, sets, rank, 0.7) == expected
+        assert linked(shuffled, sets, 0.7) == expected
 
 
 def test_candidates_share_a_key_and_keys_above_two_to_the_63_stay_whole() -> None:
     top = 2**64 - 1
     keys = np.array([[top], [top - 1], [top], [top - 2], [2**63], [2**63 + 1]], dtype=np.uint64)
-    assert candidate_groups(keys, range(6)) == [[0, 2]]
-    assert candidate_groups(keys, [0, 1, 3, 4, 5]) == []
-    assert candidate_groups(keys, []) == []
+    assert groups_of(keys, list(range(6))) == [[0, 2]]
+    assert groups_of(keys, [0, 1, 3, 4, 5]) == []
+    assert groups_of(keys, []) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.data())
@@ -88,7 +89,7 @@ def test_candidates_are_those_of_comparing_all(keys: list[tuple[int, int]], data
             rows = [row for row in asked if keys[row][band] == key]
             if len(rows) > 1:
                 expected.append(rows)
-    assert candidate_groups(banded, asked) == sorted(expected)
+    assert groups_of(banded, asked) == sorted(expected)
 
 
 def test_recall_of_the_bands() -> None:
@@ -158,6 +159,6 @@ def test_one_letter_of_writing_without_spaces_is_no_other_document(letters: str)
     text = "".join(chance.choices(letters, k=600))
     other = text[:300] + letters[0 if text[300] != letters[0] else 1] + text[301:]
     keys = band_keys([text, other, "".join(chance.choices(letters, k=600))], CleanSettings())
-    assert candidate_groups(keys, [0, 1, 2]) and set(candidate_groups(keys, [0, 1, 2])[0]) == {0, 1}
+    assert groups_of(keys, [0, 1, 2])[0] == [0, 1]
     sets = [shingles(one, 5, WordHashes()) for one in (text, other)]
     assert jaccard(*sets) > 0.95

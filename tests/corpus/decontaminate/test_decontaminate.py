@@ -65,8 +65,9 @@ def test_a_pass_says_what_was_left_out_and_prepares_only_where_there_is_work(
     stored = shards(make_corpus(tmp_path / "corpus", rows))
     for tasks in (["prepare benchmarks", "look for problems"], ["look for problems"]):
         progress = Watched()
-        found = contaminated(stored, {}, sets_of(benchmarks), into=tmp_path / "out", progress=progress)
-        assert found == {0: "quiz/q1"}
+        found = contaminated(stored, None, sets_of(benchmarks), into=tmp_path / "out", progress=progress)
+        assert found is not None
+        assert found.between("number", 0, 9).to_pylist() == [{"number": 0, "kept": "quiz/q1"}]
         assert [label for label, _ in progress.tasks] == tasks
         assert progress.lines[0] == "benchmarks: benchmarks/README.md is not .jsonl, .json, .csv or .tsv, left out"
         assert progress.lines[1].startswith("benchmarks: benchmarks/quiz.jsonl lacks 1 of 2 records: line 2 is not")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.corpus.clean.boilerplate import CommonLines, common_lines
-from hornbook.corpus.clean.duplicates import exact_duplicates, near_duplicates, rows_of
-from hornbook.corpus.clean.index import DocumentIndex, index_documents
-from hornbook.corpus.clean.removals import REASONS, Removal, Removals
+from hornbook.corpus.clean.duplicates import near_duplicates
+from hornbook.corpus.clean.index import exact_duplicates, index_documents
+from hornbook.corpus.clean.removals import NEAR, Removals
 from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.clean.writing import EXAMPLE_CHARACTERS, write
 from hornbook.corpus.decontaminate import CONTAMINATED, EvaluationFiles, EvaluationSets, contaminated
+from hornbook.corpus.shuffle import LeftOut
 from hornbook.documents import corpus_schema, shards
 from hornbook.machine import release_memory
 from hornbook.progress import Progress
@@ -45,44 +45,26 @@ def clean(
     schema = corpus_schema(corpora)
     evaluation = EvaluationSets(EvaluationFiles(problems, tuple(against), settings))
     index = index_documents(shards(*corpora), into=into, progress=progress)
-    removals = exact_duplicates(index)
+    left_out = exact_duplicates(index, into=into, progress=progress)
     boilerplate: CommonLines | None = None
     if settings.boilerplate:
-        skipped = rows_of(index.shards, sorted(removals))
-        boilerplate = common_lines(index.shards, skipped, settings, into=into, progress=progress)
-    near = near_duplicates(index, removals, boilerplate, settings, into=into, progress=progress)
-    removals |= near.removals
+        boilerplate = common_lines(index.shards, left_out, settings, into=into, progress=progress)
+    near = near_duplicates(index, left_out, boilerplate, settings, into=into, progress=progress)
+    left_out = LeftOut(left_out.anywhere, near.removed)
     release_memory()  # sets of shingles, before several workers hold texts
-    leaks = contaminated(index.shards, removals, evaluation, into=into, progress=progress)
-    removals |= {number: Removal(CONTAMINATED, name) for number, name in leaks.items()}
+    leaks = contaminated(index.shards, left_out, evaluation, into=into, progress=progress)
+    others = [(NEAR, near.removed), (CONTAMINATED, leaks)]
+    removals = Removals(index, [(reason, pieces) for reason, pieces in others if pieces is not None])
     off = boilerplate if settings.remove_boilerplate else None
-    examples = write(index, removals, schema, off, settings, into=into, progress=progress)
-    for row in examples[CONTAMINATED]:
+    figures = write(removals, schema, off, settings, into=into, progress=progress)
+    for row in figures["examples"][CONTAMINATED]:
         row["kept_text"] = evaluation.texts[row["kept"]][:EXAMPLE_CHARACTERS]
     return {
-        **_figures(index, removals),
+        **figures,
         "without_boilerplate": near.without_boilerplate,
         "problems": len(evaluation.texts),
         "benchmarks_left_out": evaluation.left_out,
-        "examples": examples,
     }
-
-
-def _figures(index: DocumentIndex, removals: Removals) -> dict[str, Any]:
-    """How many documents there were, are and were removed, in all and by source."""
-    names = ("read", "documents", "characters", *REASONS)
-    sources = {source: dict.fromkeys(names, 0) for source in sorted(set(index.sources))}
-    for number, (source, characters) in enumerate(zip(index.sources, index.characters.tolist(), strict=True)):
-        counts = sources[source]
-        counts["read"] += 1
-        if number in removals:
-            counts[removals[number].reason] += 1
-        else:
-            counts["documents"] += 1
-            counts["characters"] += characters
-    totals = {name: sum(counts[name] for counts in sources.values()) for name in ("read", "documents", "characters")}
-    removed = Counter(removal.reason for removal in removals.values())
-    return {**totals, "sources": sources, "removed": {reason: removed[reason] for reason in REASONS}}
 
 
 class CleanStageSettings(Settings):

@@ -11,11 +11,9 @@ Lines are counted file by file, then range by range of their hashes, and nobody 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +21,7 @@ from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.daft_engine import daft
 from hornbook.corpus.ngrams import WordHashes, ngram_hashes
 from hornbook.corpus.scripts import spaced
+from hornbook.corpus.shuffle import LeftOut, chosen, ranges, rows_left
 from hornbook.documents import Shard
 from hornbook.files import digest_value
 from hornbook.progress import Progress
@@ -163,13 +162,13 @@ def _among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.
 
 def common_lines(
     stored: Sequence[Shard],
-    skipped: Sequence[Sequence[int]],
+    left_out: LeftOut | None,
     settings: CleanSettings,
     *,
     into: Path,
     progress: Progress,
 ) -> CommonLines:
-    """The lines that more documents than `settings.boilerplate` have, but for `skipped` rows of each file.
+    """The lines that more documents than `settings.boilerplate` have, but for those that are `left_out`.
 
     Works in portions.
     """
@@ -178,23 +177,28 @@ def common_lines(
     most = max(settings.boilerplate, sum(shard.rows for shard in stored) // _RARE)
     scratch = into / SCRATCH
     counted = [
-        Portion.over(shard, scratch / f"lines-{place:05d}", partial(_count_shard, shard, rows), list(rows))
-        for place, (shard, rows) in enumerate(zip(stored, skipped, strict=True))
+        Portion.over(
+            shard,
+            scratch / f"lines-{place:05d}",
+            partial(_count_shard, shard, place, left_out),
+            shard.first,
+            left_out and left_out.key,
+        )
+        for place, shard in enumerate(stored)
     ]
     distinct = sum(work_through(counted, "count lines", progress))
     key = digest_value([[portion.key for portion in counted], most])
-    ranges = max(1, math.ceil(distinct / _RANGE))
-    edges = [(part << 64) // ranges for part in range(ranges + 1)]
+    parts = ranges(distinct, _RANGE)
     folders = [portion.folder for portion in counted]
     merged = [
         Portion(
             folder=scratch / f"common-{part:05d}",
             key=digest_value([key, low, high]),
             work=partial(_merge, folders, low, high - 1, most),
-            size=12 * distinct // ranges,
-            units=distinct / ranges,
+            size=12 * distinct // len(parts),
+            units=distinct / len(parts),
         )
-        for part, (low, high) in enumerate(pairwise(edges))
+        for part, (low, high) in enumerate(parts)
     ]
     work_through(merged, "find common lines", progress)
     places = np.unique(np.concatenate([np.load(portion.folder / _FIRST) for portion in merged])).tolist()
@@ -214,18 +218,14 @@ def common_lines(
     )
 
 
-def _count_shard(shard: Shard, skipped: Sequence[int], folder: Path, advance: Advance) -> int:
+def _count_shard(shard: Shard, place: int, left_out: LeftOut | None, folder: Path, advance: Advance) -> int:
     """Keep the hashes of a file's lines, sorted, and in how many documents each is. Returns how many there are."""
     import numpy as np
 
-    left_out = set(skipped)
     lines, counts = np.zeros(0, np.uint64), np.zeros(0, np.uint32)
     held: list[tuple[NDArray[np.uint64], NDArray[np.uint32]]] = []
-    row = 0
-    for batch in shard.batches(["text"]):
-        texts = batch["text"].to_pylist()
-        cut = _Lines(["" if row + place in left_out else text for place, text in enumerate(texts)])
-        row += batch.num_rows
+    for _, batch in chosen(shard.batches(["text"]), rows_left(left_out, place, shard), advance):
+        cut = _Lines(batch["text"].to_pylist())
         hashes, documents = cut.hashes[cut.filled], cut.documents[cut.filled]
         order = np.lexsort([documents, hashes])
         hashes, documents = hashes[order], documents[order]
@@ -236,7 +236,6 @@ def _count_shard(shard: Shard, skipped: Sequence[int], folder: Path, advance: Ad
         if sum(len(one) for one, _ in held) > max(1_000_000, len(lines)):
             lines, counts = _added([(lines, counts), *held])
             held = []
-        advance(batch.num_rows)
     lines, counts = _added([(lines, counts), *held])
     np.save(folder / _LINES, lines)
     np.save(folder / _COUNTS, counts)

@@ -44,18 +44,20 @@ def minhash(texts: Sequence[str], *, hashes: int, shingle: int) -> NDArray[np.ui
     return signatures
 
 
-def candidate_groups(keys: NDArray[np.uint64], rows: Sequence[int]) -> list[list[int]]:
-    """Groups of `rows` (ascending numbers into keys: (documents, bands)) that share a band: ascending, in order."""
+def candidate_groups(keys: NDArray[np.uint64], numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Groups of documents that share a key, in the order of keys; in each the `numbers` in the order they come.
+
+    keys, numbers: (entries,), a document's number beside each of its keys.
+    """
     import numpy as np
 
-    numbers = np.asarray(rows, dtype=np.int64)
-    flat, members = keys[numbers].ravel(), np.repeat(numbers, keys.shape[1])
-    order = np.argsort(flat, kind="stable")  # equal keys stay in the order of their rows
-    flat, members = flat[order], members[order]
-    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])) if len(flat) else np.zeros(0, np.int64)
-    ends = np.append(starts[1:], len(flat))
-    shared = ends - starts > 1
-    return sorted(members[start:end].tolist() for start, end in zip(starts[shared], ends[shared], strict=True))
+    order = np.argsort(keys, kind="stable")
+    keys, members = keys[order], numbers[order]
+    same = np.zeros(len(keys) + 1, dtype=bool)
+    same[1:-1] = keys[1:] == keys[:-1]
+    shared = same[:-1] | same[1:]
+    starts = np.flatnonzero(~same[:-1][shared])
+    return np.split(members[shared], starts[1:]) if len(starts) else []
 
 
 def shingles(text: str, length: int, hashes: WordHashes) -> NDArray[np.uint64]:

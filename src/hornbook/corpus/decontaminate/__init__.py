@@ -6,7 +6,7 @@ by runs of words, by runs of letters for mathematics, and by the shape of code (
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from hornbook.corpus.decontaminate.benchmarks import load_benchmarks, say_left_o
 from hornbook.corpus.decontaminate.finder import Finder
 from hornbook.corpus.decontaminate.ngram_overlap import Detector, load_problems
 from hornbook.corpus.decontaminate.settings import DecontaminationSettings
+from hornbook.corpus.shuffle import LeftOut, Pieces, RunWriter, chosen, rows_left
 from hornbook.documents import Shard
 from hornbook.files import digest_value, read_jsonl, write_jsonl
 from hornbook.progress import Progress
@@ -80,30 +81,30 @@ class EvaluationSets:
 
 
 def contaminated(
-    stored: Sequence[Shard], skip: Container[int], sets: EvaluationSets, *, into: Path, progress: Progress
-) -> dict[int, str]:
-    """The documents of a corpus, but for those to `skip`, that hold something of `sets`: by number the name of it.
+    stored: Sequence[Shard], left_out: LeftOut | None, sets: EvaluationSets, *, into: Path, progress: Progress
+) -> Pieces | None:
+    """The documents of a corpus, but for those that are `left_out`, that hold something of `sets`: of each file rows of
+    `number` and `kept`, the name of it. None where there are none.
 
     Works in portions, in the scratch folder of `into`.
     """
+    digest = digest_value([sets.digest, left_out and left_out.key])
+    leaks = Pieces(into / SCRATCH, "leaks", len(stored), digest_value([digest, [shard.digest for shard in stored]]))
     if not sets.texts:
-        return {}
-    digest = sets.digest
+        return None
     portions = []
-    for number, shard in enumerate(stored):
-        rows = [row for row in range(shard.rows) if shard.first + row not in skip]
-        work = partial(_search_shard, shard, rows, sets.files, digest)
-        portions.append(Portion.over(shard, into / SCRATCH / f"leaks-{number:05d}", work, digest, rows))
+    for place, shard in enumerate(stored):
+        work = partial(_search_shard, shard, place, left_out, sets.files, sets.digest)
+        portions.append(Portion.over(shard, leaks.folder(place), work, digest, shard.first))
     say_left_out(sets.left_out, progress)
     if done_here(portions):  # workers prepare for themselves
         sets.prepare(progress)
         _ready.clear()
-        _ready[digest] = sets
+        _ready[sets.digest] = sets
     try:
-        found = work_through(portions, "look for problems", progress)
+        return leaks if sum(work_through(portions, "look for problems", progress)) else None
     finally:
         _ready.clear()
-    return {shard.first + row: name for shard, leaks in zip(stored, found, strict=True) for row, name in leaks}
 
 
 def decontaminate_conversations(
@@ -135,22 +136,32 @@ _ready: dict[str, EvaluationSets] = {}
 
 
 def _search_shard(
-    shard: Shard, rows: Sequence[int], files: EvaluationFiles, digest: str, folder: Path, advance: Advance
-) -> list[tuple[int, str]]:
-    """Of these rows of a file those that hold something, each with its name."""
+    shard: Shard,
+    place: int,
+    left_out: LeftOut | None,
+    files: EvaluationFiles,
+    digest: str,
+    folder: Path,
+    advance: Advance,
+) -> int:
+    """Leave those of a file's documents that hold something, each with its name. Returns how many there are."""
+    import pyarrow as pa
+
     if digest not in _ready:
         _ready.clear()
         _ready[digest] = EvaluationSets(files)
-    sets, wanted = _ready[digest], set(rows)
-    leaks: list[tuple[int, str]] = []
-    first = 0
-    for batch in shard.batches(["text"]):
-        here = [row for row in range(first, first + batch.num_rows) if row in wanted]
-        texts = [batch["text"][row - first].as_py() for row in here]
-        leaks += [(row, held) for row, held in zip(here, sets.find(texts), strict=True) if held is not None]
-        first += batch.num_rows
-        advance(batch.num_rows)
-    return leaks
+    schema, count = pa.schema({"number": pa.int64(), "kept": pa.large_string()}), 0
+    with RunWriter(folder, schema, "number") as writer:
+        for rows, batch in chosen(shard.batches(["text"]), rows_left(left_out, place, shard), advance):
+            names = _ready[digest].find(batch["text"].to_pylist())
+            leaks = [
+                {"number": shard.first + row, "kept": name}
+                for row, name in zip(rows.tolist(), names, strict=True)
+                if name is not None
+            ]
+            writer.add(pa.Table.from_pylist(leaks, schema=schema))
+            count += len(leaks)
+    return count
 
 
 def _all_said(row: dict[str, Any]) -> str:
