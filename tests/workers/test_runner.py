@@ -63,8 +63,9 @@ def main(root, processes):
                    into=here / "grade", progress=quiet)
     problems = here / "problems.jsonl"
     problems.write_text(json.dumps({"id": "p", "prompt": "never " * 12, "solution": "seen " * 12}) + "\\n")
-    cleaned = clean([here / "grade"], problems, CleanSettings(boilerplate=9, remove_boilerplate=True),
-                    into=here / "clean", progress=quiet)
+    few = CleanSettings.model_construct(
+        **CleanSettings(boilerplate=9, remove_boilerplate=True).model_dump() | {"memory": 10_000})
+    cleaned = clean([here / "grade"], problems, few, into=here / "clean", progress=quiet)
     written = sorted(path for path in here.rglob("*.parquet") if "scratch" not in path.parts)
     digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in written}
     print(json.dumps({"runner": runner.chosen(), "digests": digests, "masked": filtered["masked"],

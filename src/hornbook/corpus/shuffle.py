@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_RUN = 1_000_000  # rows sorted at once
+_RUN = 500_000  # rows sorted at once
 _NUMBERS = "numbers.npy"
 
 

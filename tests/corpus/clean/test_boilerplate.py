@@ -164,9 +164,7 @@ def test_common_lines_are_those_of_counting(
     texts = ["\n".join(chance.choice(lines[: 3 + number]) for _ in range(30)) for number in range(50)]
     rows = [document("\n \t\n".join(f" {line}\t" for line in text.split("\n")), text[:9]) for text in texts]
     stored = shards(make_corpus(tmp_path / "corpus", rows, files=files))
-    found = common_lines(
-        stored, None, CleanSettings(boilerplate=15), into=tmp_path / "out", progress=Progress()
-    ).load()
+    found = common_lines(stored, None, CleanSettings(boilerplate=15), into=tmp_path / "out", progress=Progress()).load()
     common = {line for line in lines if sum(line in text.split("\n") for text in texts) > 15}
     assert 10 < len(common) < 50
     hashed = WordHashes()

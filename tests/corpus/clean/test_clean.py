@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import random
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hornbook.corpus.clean import clean
+from hornbook.corpus import shuffle
+from hornbook.corpus.clean import alike, clean, duplicates, index, writing
+from hornbook.corpus.clean.minhash import band_keys
 from hornbook.corpus.clean.settings import CleanSettings
+from hornbook.corpus.decontaminate import EvaluationFiles, EvaluationSets
 from hornbook.documents import document_id
 from hornbook.errors import UserError
 from hornbook.progress import Progress
+from hornbook.workers import work
 
 Rows = Callable[[Path], list[dict[str, Any]]]
 
@@ -219,3 +226,136 @@ def test_what_resembles_through_others_is_one_group(tmp_path: Path, make_corpus:
         assert figures["removed"]["near duplicate"] == 5
     kept = (tmp_path / "one/documents/part-00000.parquet").read_bytes()
     assert kept == (tmp_path / "two/documents/part-00000.parquet").read_bytes()
+
+
+def plainly(rows: list[dict[str, Any]], settings: CleanSettings, sets: EvaluationSets) -> dict[str, list[Any]]:
+    """What cleaning leaves of rows that lie in files in this order, found by comparing everything with everything."""
+
+    def preference(number: int) -> tuple[Any, ...]:
+        row = rows[number]
+        told = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()
+        return (-math.inf if row["score"] is None else row["score"]) * -1, row["id"].encode(), told, number
+
+    def best_of(numbers: set[int]) -> int:
+        return min(numbers, key=preference)
+
+    keys = [document_id(row["text"]) for row in rows]
+    removed: dict[int, tuple[str, str]] = {}
+    for key in set(keys):
+        same = {number for number in range(len(rows)) if keys[number] == key}
+        removed |= {number: ("exact duplicate", rows[best_of(same)]["id"]) for number in same - {best_of(same)}}
+    left = [number for number in range(len(rows)) if number not in removed]
+    bands = [set(some.tolist()) for some in band_keys([row["text"] for row in rows], settings)]
+    sets_of = [
+        {tuple(words[at : at + 5]) for at in range(max(1, len(words) - 4))} for words in map(str.split, texts(rows))
+    ]
+    group = {number: {number} for number in left}
+    for one in left:
+        for other in left:
+            shared = len(sets_of[one] & sets_of[other]) / len(sets_of[one] | sets_of[other])
+            if one != other and bands[one] & bands[other] and shared >= settings.similarity:
+                together = group[one] | group[other]
+                group |= dict.fromkeys(together, together)
+    for number in left:
+        if number != best_of(group[number]):
+            removed[number] = ("near duplicate", rows[best_of(group[number])]["id"])
+    for number, name in enumerate(sets.find(texts(rows))):
+        if name is not None and number not in removed:
+            removed[number] = ("contamination", name)
+    order = sorted(range(len(rows)), key=lambda number: (keys[number], preference(number)))
+    return {
+        "documents": [rows[number] for number in order if number not in removed],
+        "removed": [(rows[number]["path"], *removed[number]) for number in order if number in removed],
+    }
+
+
+def texts(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["text"] for row in rows]
+
+
+def tangled(seed: int) -> list[dict[str, Any]]:
+    """Copies, chains of near copies, ids and scores that occur twice, and leaks."""
+    chance = random.Random(seed)
+    made = [words(100 * seed + number, chance.randrange(6, 60)) for number in range(25)]
+    for _ in range(75):
+        text = chance.choice(made)
+        if chance.random() < 0.6:
+            changed = text.split(" ")
+            changed[chance.randrange(len(changed))] = f"other{chance.randrange(9)}"
+            text = " ".join(changed) + chance.choice(["", "", f"\n{PROMPT}{SOLUTION}"])
+        made.append(text + chance.choice(["", " \n"]))
+    return [
+        {**document(text, f"{number}.txt", chance.choice([None, 1.0, 2.0])), "id": f"id {chance.randrange(60)}"}
+        for number, text in enumerate(made)
+    ]
+
+
+SMALL = {
+    (shuffle, "_RUN"): 30,
+    (index, "_ENTRIES"): 23,
+    (duplicates, "_BANDS"): 300,
+    (duplicates, "_SETS"): 20_000,
+    (duplicates, "_LINKED"): 10,
+    (alike, "_AT_ONCE"): 9,
+    (writing, "_OBJECTS"): 2,
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_done_in_ranges_the_result_is_that_of_comparing_everything(
+    tmp_path: Path, make_corpus: Any, problems: Path, rows_of: Rows, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rows = tangled(seed)
+    plain = CleanSettings(bands=8, rows=3, similarity=0.6, boilerplate=0).model_dump()
+    settings = CleanSettings.model_construct(**plain | {"memory": 6_000})
+    corpus = make_corpus(tmp_path / "corpus", rows, files=3)
+    stored = [row for file in range(3) for row in rows[file::3]]
+    expected = plainly(stored, settings, EvaluationSets(EvaluationFiles(problems, (), settings)))
+    figures = run([corpus], problems, tmp_path / "large", settings)
+    for (module, name), value in SMALL.items():
+        monkeypatch.setattr(module, name, value)
+    assert run([corpus], problems, tmp_path / "small", settings) == figures
+    assert (
+        len(list((tmp_path / "small/scratch").glob("alike-*"))) > 2 < len(list((tmp_path / "small").glob("*/best-*")))
+    )
+    for file in sorted((tmp_path / "large").glob("*/*.parquet")):
+        assert file.read_bytes() == (tmp_path / "small" / file.relative_to(tmp_path / "large")).read_bytes()
+    assert rows_of(tmp_path / "small/documents") == expected["documents"]
+    removed = [(row["path"], row["reason"], row["kept"]) for row in rows_of(tmp_path / "small/removed")]
+    assert removed == expected["removed"]
+    assert {reason for _, reason, _ in removed} == {"exact duplicate", "near duplicate", "contamination"}
+
+
+def test_the_process_that_starts_the_work_holds_few_bytes_of_a_document(
+    tmp_path: Path, make_corpus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between portions, and in the one that holds something of all documents; the others go to workers."""
+    held = most = 0
+    do = work._do
+
+    def measured(portion: Any, advance: Any) -> Any:
+        nonlocal held, most
+        if "joined" in portion.folder.name:
+            return do(portion, advance)
+        now, peak = tracemalloc.get_traced_memory()
+        held, most = held + now, max(most, held + peak)
+        tracemalloc.stop()
+        figures = do(portion, advance)
+        tracemalloc.start()
+        return figures
+
+    monkeypatch.setattr(work, "_do", measured)
+    peaks = {}
+    for count in (600, 2_100):
+        half = [document(words(number, 8), f"{number}") for number in range(count // 3)]
+        near = [document(row["text"] + " more", f"{row['path']} more") for row in half]
+        corpus = make_corpus(tmp_path / f"of {count}", [*half, *half, *near], files=3)
+        settings = CleanSettings(similarity=0.5, bands=8, rows=1, examples=0)
+        clean([corpus], None, settings, into=tmp_path / "once", progress=Progress())  # what is imported and kept once
+        held = most = 0
+        tracemalloc.start()
+        figures = clean([corpus], None, settings, into=tmp_path / f"out {count}", progress=Progress())
+        tracemalloc.stop()
+        assert min(figures["removed"]["exact duplicate"], figures["removed"]["near duplicate"]) >= count // 3 - 1
+        peaks[count] = most
+    assert (peaks[2_100] - peaks[600]) / 1_500 < 24

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _OWN = 10  # pairs of words that make a text of its own
 _RARE = 100_000  # in larger corpora a common line is in one of so many documents: what all workers hold stays bounded
-_RANGE = 4_000_000  # lines counted together
+_RANGE = 1_000_000  # lines counted together
 
 _LINES, _COUNTS, _FIRST, _PAIRS = "lines.npy", "counts.npy", "first.npy", "pairs.npy"
 

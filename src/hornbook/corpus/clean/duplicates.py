@@ -46,9 +46,9 @@ _HASHES, _ENDS = "hashes.npy", "ends.npy"
 _LINKS, _LABELS = "links.npy", "labels.npy"
 _ROWS = 5_000  # documents signed at once
 _BANDS = 4_000_000  # keys of bands among which candidates are looked for at once
-_SETS = 256_000_000  # bytes of sets compared at once
+_SETS = 100_000_000  # bytes of sets compared at once
 _OBJECT = 400  # bytes that a set takes beside its hashes
-_LINKED = 1_000_000  # linked documents among which the best are found at once
+_LINKED = 500_000  # linked documents among which the best are found at once
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class _Search:
         """Leave rows of `number` and `kept`: what is not the preferred one of all it is linked to."""
         work = partial(_join, links, len(self.index))
         joined = Pieces(self.scratch, "joined", 1, links.key)
-        portion = Portion(joined.folder(0), digest_value(["joined", links.key]), work, 16 * count, count)
+        portion = Portion(joined.folder(0), digest_value(["joined", links.key]), work, 16 * count, 1)
         work_through([portion], "join duplicates", self.progress)
         labels = joined.folder(0) / _LABELS
         own, _ = self._by_file(
@@ -175,7 +175,7 @@ class _Search:
                 key=digest_value([found.key, low, high]),
                 work=partial(work, before, low, high),
                 size=size // len(parts),
-                units=len(self.index) / len(parts),
+                units=1,
             )
             for place, (low, high) in enumerate(parts)
         ]
@@ -232,7 +232,7 @@ def _candidates(bands: Pieces, low: int, high: int, folder: Path, advance: Advan
     with RunWriter(folder, table.schema, "first") as writer:
         writer.add(table)
     write_numbers(folder, members)
-    advance(found.num_rows)
+    advance(1)
     return len(members)
 
 
@@ -280,7 +280,7 @@ def _compare(
     links = np.array(sorted(linked(distinct, held, similarity).items()), dtype=np.int64).reshape(-1, 2)
     np.save(folder / _LINKS, links)
     write_numbers(folder, links)
-    advance(len(found))
+    advance(1)
     return len(links)
 
 
@@ -305,7 +305,7 @@ def _join(links: Pieces, count: int, folder: Path, advance: Advance) -> int:
     import numpy as np
 
     np.save(folder / _LABELS, components((np.load(one / _LINKS) for one in links.folders), count))
-    advance(0)
+    advance(1)
     return 0
 
 
@@ -338,7 +338,7 @@ def _best(own: Pieces, low: int, high: int, folder: Path, advance: Advance) -> i
     best = _first_of_each(own.between("label", low, high)).select(["label", "number", "id"])
     with RunWriter(folder, best.schema, "label") as writer:
         writer.add(best)
-    advance(best.num_rows)
+    advance(1)
     return best.num_rows
 
 

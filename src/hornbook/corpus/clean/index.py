@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS = 5_000  # documents hashed at once
-_ENTRIES = 1_000_000  # entries looked through at once
+_ENTRIES = 500_000  # entries looked through at once
 _BYTES = 200  # of an entry on disk, about
 
 
@@ -125,7 +125,7 @@ def exact_duplicates(index: DocumentIndex, *, into: Path, progress: Progress) ->
             key=digest_value([index.entries.key, low, high]),
             work=partial(_equal_texts, index.entries, low, high),
             size=_BYTES * len(index) // len(parts),
-            units=len(index) / len(parts),
+            units=1,
         )
         for place, (low, high) in enumerate(parts)
     ]
@@ -138,4 +138,4 @@ def _equal_texts(entries: Pieces, low: int, high: int, folder: Path, advance: Ad
     found = entries.between("key", low, high, ["key", "rest", "number", "id", "score", "digest"])
     order, first = by_text(found)
     write_numbers(folder, found["number"].to_numpy()[order[~first]])
-    advance(len(order))
+    advance(1)
