@@ -17,6 +17,7 @@ from hornbook.commands import (
     longrope,
     model,
     plan,
+    pretrain,
     report,
     run,
     show,
@@ -123,11 +124,7 @@ app.command()(documents.clean)
 app.command()(
     command_of(STAGES["tokens"], "tokens", "tokens", "Train a tokenizer on a corpus and pack its documents as ids.")
 )
-app.command()(
-    command_of(
-        STAGES["pretrain"], "pretrained", "model", "Train a model from nothing, on packed documents, in two phases."
-    )
-)
+app.command()(pretrain.pretrain)
 app.command()(command_of(STAGES["sft"], "tuned", "model", "Teach a model to answer in a conversation."))
 app.command()(command_of(STAGES["dpo"], "preferring", "model", "Teach a model which of two answers is better (DPO)."))
 app.command()(evaluate.evaluate)

@@ -76,6 +76,33 @@ def there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(made)
 
 
+def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
+    """A corpus is an input to go back to; several data have their shares. Nothing of the base's files changes."""
+    told("pretrain", "tuned", "corpus", *QUICK, "--into", "further")
+    found = manifest.read(Path("further"))
+    corpus = manifest.read(Path("corpus"))
+    assert found is not None and corpus is not None
+    assert found.inputs["corpus"] == corpus.content
+    for name in ("tokenizer.json", "chat_template.jinja", "config.json", "generation_config.json"):
+        assert (Path("further/model") / name).read_bytes() == (Path("tuned/model") / name).read_bytes()
+    Path("mine.jsonl").write_text('{"text": "tea"}\n{"text": "sum of tea"}\nbroken\n{"other": 1}\n')
+    shown = told("pretrain", "tuned", "mine.jsonl:0.5", "texts:0.5", *QUICK, "--into", "mixed")
+    assert "mine.jsonl: 2 texts; left out 2" in shown
+    assert "1 row, at mine.jsonl:3 first: broken JSON" in shown
+    assert "texts: 12 texts" in shown
+    mixed = manifest.read(Path("mixed"))
+    assert mixed is not None
+    assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
+
+
+def test_other_contents_of_a_file_are_other_rows() -> None:
+    Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of tea"}\n' * 3)
+    assert "3 prompts with completions" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")
+    assert "there already, whole" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")
+    Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of shop"}\n' * 3)
+    assert isinstance(invoke("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more").exception, UserError)
+
+
 @pytest.mark.parametrize("folder", ["pretrained/phase2", "tuned/model", "preferring/model", "quantized/model"])
 def test_each_leaves_a_model(folder: str) -> None:
     assert checkpoint.load(Path(folder)).config.layers == 1
@@ -122,8 +149,13 @@ def test_the_same_again_is_there_already_and_another_is_refused() -> None:
         (["pretrain", "tokens", "--recipe", "tiny.toml", "model.widht=1"], "(did you mean 'width'?)"),
         (["pretrain", "tokens", "--recipe", "nowhere.toml"], "no recipe file nowhere.toml"),
         (["pretrain", "nowhere", "--recipe", "tiny.toml"], "nowhere is no folder"),
+        (["pretrain", "batch=3"], "needs what `hornbook tokens` made, or a model and texts"),
+        (["pretrain", "tuned", "nothing.jsonl"], "nothing.jsonl does not exist"),
         (["sft", "rows", "rows"], "rows holds no model"),
-        (["sft", "pretrained", "rows", "more"], "'more' is one folder more"),
+        (["sft", "pretrained", "rows", "nowhere"], "nowhere does not exist"),
+        (["sft", "pretrained"], "`hornbook sft` needs conversations: rows to learn from"),
+        (["tokens", "cleaned", "more"], "'more' is one folder more"),
+        (["sft", "pretrained", "a.jsonl:0.5", "b.jsonl"], "give each of several data its share"),
         (["samples", "tokens", "prompts=['x']"], "needs models"),
         (["samples", "tokens", "tuned", "--recipe", "tiny.toml"], "the recipe tiny.toml has no stage samples"),
         (["sft", "pretrained", "rows", "--into", "rows"], "would be written where rows is read"),

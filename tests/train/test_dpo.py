@@ -12,6 +12,7 @@ from hornbook.errors import UserError
 from hornbook.model.config import Experts
 from hornbook.model.tokenizers import END, Tokenizer
 from hornbook.progress import Progress
+from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo, encode_pairs
 from hornbook.train.losses import IGNORE
 from hornbook.train.rows import Example, Pair, padded
@@ -20,7 +21,14 @@ SMALL = {"batch": 6, "learning_rate": 1e-2, "warmup": 0.0, "chosen_weight": 0.0}
 
 
 def losses(base: Path, preferences: list[dict[str, Any]], into: Path, **settings: Any) -> dict[str, list[float]]:
-    dpo(base, preferences, DpoSettings(**SMALL | settings), seed=1, into=into, progress=Progress())
+    dpo(
+        base,
+        [Given("pairs", rows=preferences)],
+        DpoSettings(**SMALL | settings),
+        seed=1,
+        into=into,
+        progress=Progress(),
+    )
     return json.loads((into / "training" / "losses.json").read_text())
 
 
@@ -84,24 +92,19 @@ def test_what_was_downloaded_stays_what_it_was(
     assert any((tensor != before[name]).any() for name, tensor in after.items())
 
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"max_length": 5}, "all 40 pairs are longer than 5 tokens; raise dpo.max_length"),
-        ({"batch": 41}, "1 epochs of 40 pairs do not fill one batch of 41; lower dpo.batch"),
-    ],
-)
-def test_pairs_that_do_not_do(
-    settings: dict[str, int], told: str, base: Path, preferences: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    with pytest.raises(UserError, match=told):
-        losses(base, preferences, tmp_path, **settings)
+def test_pairs_that_do_not_do(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"all 40 pairs are longer than 5 tokens; raise dpo\.max_length"):
+        losses(base, preferences, tmp_path, max_length=5)
+
+
+def test_few_pairs_are_one_step(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert len(losses(base, preferences[:4], tmp_path, batch=16, epochs=2.0, compile=False)["loss"]) == 1
 
 
 def test_an_answer_is_encoded_with_what_it_answers(base: Path, preferences: list[dict[str, Any]]) -> None:
     """Its ids are those that a model would have to write, to the end of its turn, and nothing behind that is kept."""
     tokenizer = Tokenizer(base)
-    pairs, too_long, refused = encode_pairs(preferences, tokenizer, 60)
+    pairs, too_long, refused, _ = encode_pairs(preferences, tokenizer, 60)
     assert (too_long, refused) == (0, {})
     for preference, pair in zip(preferences, pairs, strict=True):
         for answer, (ids, mask) in zip((preference["chosen"], preference["rejected"]), pair, strict=True):

@@ -15,6 +15,7 @@ from hornbook.errors import UserError
 from hornbook.model import lora
 from hornbook.model.formats import checkpoint
 from hornbook.progress import Progress
+from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
@@ -26,7 +27,7 @@ IDS = torch.randint(380, (2, 40), generator=torch.Generator().manual_seed(1))
 
 def run_sft(base: Path, conversations: Any, into: Path, progress: Progress | None = None, **options: Any) -> Any:
     settings = SftSettings(**{"lora": LORA, "learning_rate": 1e-2} | options, **COMMON)
-    return sft(base, conversations, settings, seed=1, into=into, progress=progress or Progress())
+    return sft(base, [Given("rows", rows=conversations)], settings, seed=1, into=into, progress=progress or Progress())
 
 
 def test_sft_resumes_exactly(base: Path, conversations: Any, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_the_reference_of_dpo_is_the_base(base: Path, preferences: Any, tmp_path
     settings = {"learning_rate": 1e-3, **COMMON}
     for name, adapter in (("whole", None), ("adapter", LoraSettings(rank=4, dropout=0.2))):
         chosen = DpoSettings(lora=adapter, **settings)
-        dpo(base, preferences, chosen, seed=1, into=tmp_path / name, progress=Progress())
+        dpo(base, [Given("rows", rows=preferences)], chosen, seed=1, into=tmp_path / name, progress=Progress())
     first, second = (np.load(tmp_path / name / "training" / "reference.npy") for name in ("whole", "adapter"))
     np.testing.assert_allclose(first, second, atol=1e-4)
     log = json.loads((tmp_path / "adapter" / "training" / "losses.json").read_text())
@@ -72,7 +73,7 @@ def test_dpo_resumes_exactly(base: Path, preferences: Any, tmp_path: Path) -> No
     settings = DpoSettings(learning_rate=1e-3, lora=LORA, **COMMON)
 
     def run(into: Path, progress: Progress) -> dict[str, Any]:
-        return dpo(base, preferences, settings, seed=1, into=into, progress=progress)
+        return dpo(base, [Given("rows", rows=preferences)], settings, seed=1, into=into, progress=progress)
 
     figures = run(tmp_path / "whole", Progress())
     for advances in (3, 14):  # the first ten belong to the reference's log-probabilities
@@ -87,7 +88,7 @@ def test_an_adapter_is_trained_on(base: Path, conversations: Any, preferences: A
     run_sft(base, conversations, tmp_path / "sft")
     adapter = tmp_path / "sft" / "model"
     settings = DpoSettings(learning_rate=1e-3, **COMMON)
-    dpo(adapter, preferences, settings, seed=1, into=tmp_path / "dpo", progress=Progress())
+    dpo(adapter, [Given("rows", rows=preferences)], settings, seed=1, into=tmp_path / "dpo", progress=Progress())
     log = json.loads((tmp_path / "dpo" / "training" / "losses.json").read_text())
     assert log["margin"][0] == 0
     tuned = checkpoint.load(tmp_path / "dpo" / "model")

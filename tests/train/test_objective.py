@@ -15,8 +15,8 @@ from hornbook.tokens.mixture import schedule
 from hornbook.train.dpo import Preferences
 from hornbook.train.losses import IGNORE, count_targets, cross_entropy
 from hornbook.train.pretrain import NextToken, Sequential
-from hornbook.train.rows import Example, Pair, Rows, packed
-from hornbook.train.sft import AssistantTokens
+from hornbook.train.rows import Example, Pair, Rows, laid_out
+from hornbook.train.tuning import LearntTokens
 
 PAD = 5
 
@@ -106,7 +106,7 @@ def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]
     source = np.random.default_rng(5)
     ids, mask = source.integers(6, 400, (6, 12)), source.random((6, 12)) < 0.4
     order = np.array([5, 0, 3, 2])
-    objective = AssistantTokens(Rows(ids, mask, np.ones_like(ids)), order, 2)
+    objective = LearntTokens(Rows(ids, mask, np.ones_like(ids)), order, 2)
     assert objective.steps == 2
     batch = objective.batch(1)
     for row, number in enumerate((3, 2)):
@@ -128,7 +128,7 @@ def test_conversations_that_share_a_row_are_learnt_as_if_alone(make_model: Calla
     ]
 
     def losses(rows: Rows) -> list[float]:
-        objective = AssistantTokens(rows, np.arange(len(rows.ids)), len(rows.ids))
+        objective = LearntTokens(rows, np.arange(len(rows.ids)), len(rows.ids))
         batch = objective.batch(0)
         with torch.no_grad():
             logits = model(batch["ids"], document_ids=batch["document_ids"])
@@ -137,9 +137,9 @@ def test_conversations_that_share_a_row_are_learnt_as_if_alone(make_model: Calla
         assert objective.loss(model, batch)[0].item() == pytest.approx(mean)
         return sorted(each[batch["targets"] != IGNORE].tolist())
 
-    together = packed(examples, 20, PAD)
+    together = laid_out(examples, 20, PAD)
     assert len(together.ids) == 3  # 48 tokens
-    alone = [packed([example], 20, PAD) for example in examples]
+    alone = [laid_out([example], 20, PAD) for example in examples]
     wanted = sorted(loss for rows in alone for loss in losses(rows))
     assert losses(together) == pytest.approx(wanted, abs=1e-5)
 
@@ -189,10 +189,10 @@ def preferences() -> Preferences:
     return Preferences(pairs_of(chosen, rejected, masks), reference, np.arange(9), 9, 0.1, 0.3, length=13, pad=PAD)
 
 
-def answers() -> AssistantTokens:
+def answers() -> LearntTokens:
     source = np.random.default_rng(5)
     ids, mask, documents = source.integers(6, 400, (9, 12)), source.random((9, 12)) < 0.4, source.random((9, 12)) < 0.2
-    return AssistantTokens(Rows(ids, mask, documents.cumsum(1)), np.arange(9), 9)
+    return LearntTokens(Rows(ids, mask, documents.cumsum(1)), np.arange(9), 9)
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 100])

@@ -18,9 +18,11 @@ import pytest
 from hornbook.files import temporary_of
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress, Task
+from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
 from hornbook.train.pretrain import PretrainSettings, pretrain
 from hornbook.train.sft import SftSettings, sft
+from hornbook.train.state import Pace
 
 COMMON: dict[str, Any] = {"batch": 4, "compile": False, "precision": "fp32", "checkpoint_seconds": 0}
 SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, mlp_width=64, context=64)
@@ -99,7 +101,7 @@ def test_sft_resumes_exactly(optimizer: Any, base: Path, conversations: Any, tmp
     settings = SftSettings(optimizer=optimizer, epochs=2.5, **COMMON)
 
     def run(into: Path, progress: Progress) -> dict[str, Any]:
-        return sft(base, conversations, settings, seed=1, into=into, progress=progress)
+        return sft(base, [Given("rows", rows=conversations)], settings, seed=1, into=into, progress=progress)
 
     figures = run(tmp_path / "whole", Progress())
     assert figures["steps"] > 8
@@ -116,7 +118,7 @@ def test_dpo_resumes_exactly(optimizer: Any, base: Path, preferences: Any, tmp_p
     settings = DpoSettings(optimizer=optimizer, learning_rate=1e-3, **COMMON)
 
     def run(into: Path, progress: Progress) -> dict[str, Any]:
-        return dpo(base, preferences, settings, seed=1, into=into, progress=progress)
+        return dpo(base, [Given("rows", rows=preferences)], settings, seed=1, into=into, progress=progress)
 
     figures = run(tmp_path / "whole", Progress())
     assert figures["steps"] == 10
@@ -125,6 +127,19 @@ def test_dpo_resumes_exactly(optimizer: Any, base: Path, preferences: Any, tmp_p
             run(tmp_path / f"{advances}", StopAfter(advances))
         assert run(tmp_path / f"{advances}", Progress()) == figures
         assert files(tmp_path / f"{advances}") == files(tmp_path / "whole")
+
+
+def test_storing_takes_a_tenth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    for seconds, pause in ((20.0, 400), (900.0, 900), (0.0, 0)):
+        pace = Pace(seconds)
+        with pace.storing():
+            clock[0] += 40
+        clock[0] += pause
+        assert not pace.due
+        clock[0] += 1
+        assert pace.due
 
 
 SCRIPT = """

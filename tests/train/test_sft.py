@@ -12,7 +12,9 @@ from hornbook.files import write_json
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import END, PAD, USER, Tokenizer
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.train.sft import SftSettings, pack_conversations, sft, start_control_tokens
+from hornbook.train.data import Given, reading_order
+from hornbook.train.rows import encode_rows, laid_out
+from hornbook.train.sft import SftSettings, sft, start_control_tokens
 
 
 @pytest.fixture
@@ -24,11 +26,16 @@ def talk(question: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
+def given(rows: list[list[dict[str, str]]]) -> list[Given]:
+    return [Given("rows", rows=rows)]
+
+
 def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer) -> None:
     """Masks stay with their tokens through packing; what does not fit whole is left out, not cut."""
     talks = [talk(f"q{i} " * (i + 1), f"answer {i}\n" * (i % 3 + 1)) for i in range(12)] + [talk("long " * 90, "x")]
     pad, end = tokenizer.control(PAD), tokenizer.control(END)
-    encoded, (ids, mask, documents) = pack_conversations(talks, tokenizer, 60)
+    encoded = encode_rows(talks, tokenizer, 60)
+    ids, mask, documents = laid_out(encoded.fitting, 60, pad)
     fitting = [messages for messages in talks if len(tokenizer.chat(messages, answer=False)) <= 60]
     assert encoded.too_long == len(talks) - len(fitting) >= 1
     assert ids.shape == mask.shape
@@ -50,9 +57,10 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
 
 
 def test_none_fits(tokenizer: Tokenizer) -> None:
-    encoded, rows = pack_conversations([talk("a", "b" * 50)], tokenizer, 10)
+    encoded = encode_rows([talk("a", "b" * 50)], tokenizer, 10)
+    rows = laid_out(encoded.fitting, 10, tokenizer.pad)
     assert rows.ids.shape == rows.mask.shape == rows.document_ids.shape == (0, 10)
-    assert encoded == ([], 1, {})
+    assert encoded == ([], 1, {}, 0)
 
 
 def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: Path) -> None:
@@ -60,28 +68,75 @@ def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: 
     tool = [{"role": "tool", "content": "22 degrees"}, {"role": "assistant", "content": "Warm."}]
     conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1]]
     told = ConsoleProgress(Console(file=io.StringIO(), width=200))
-    figures = sft(base, conversations, SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
+    figures = sft(base, given(conversations), SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
     assert figures["conversations"] == 3
     assert sorted(figures["refused"].values()) == [1, 2]
     assert "left out 2 conversations: " in told.console.file.getvalue()
     assert "has no token for the role 'tool'; use one of system, user, assistant" in told.console.file.getvalue()
     with pytest.raises(UserError, match=r"none of the conversations can be learnt from; of 2 of them: .*'tool'"):
-        sft(base, [tool, tool], SftSettings(), seed=1, into=tmp_path / "b", progress=Progress())
+        sft(base, given([tool, tool]), SftSettings(), seed=1, into=tmp_path / "b", progress=Progress())
 
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"max_length": 10}, "all 3 conversations are longer than 10 tokens; raise sft.max_length"),
-        (
-            {},
-            r"3 conversations fill 3 rows of 64 tokens; 1 epochs of them do not fill one batch of 32; lower sft.batch",
-        ),
-    ],
-)
-def test_rows_that_do_not_do(settings: dict[str, int], told: str, base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told):
-        sft(base, [talk("a", "b" * 30)] * 3, SftSettings(**settings), seed=1, into=tmp_path, progress=Progress())
+def test_rows_that_do_not_do(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"all 3 conversations are longer than 10 tokens; raise sft.max_length"):
+        sft(
+            base,
+            given([talk("a", "b" * 30)] * 3),
+            SftSettings(max_length=10),
+            seed=1,
+            into=tmp_path,
+            progress=Progress(),
+        )
+
+
+def test_few_rows_are_one_step(base: Path, tmp_path: Path) -> None:
+    """A batch that the rows do not fill is as large as they are."""
+    settings = SftSettings(compile=False, epochs=2, packing=False)
+    figures = sft(base, given([talk("a", "b" * 30)] * 3), settings, seed=1, into=tmp_path, progress=Progress())
+    assert (figures["batch"], figures["steps"], figures["rows"]) == (6, 1, 3)
+
+
+def test_a_mixture_has_its_shares(base: Path, tmp_path: Path) -> None:
+    few, many = Given("few", 0.5, [talk("a", "b" * 30)] * 2), Given("many", 0.5, [talk("c", "d" * 20)] * 18)
+    settings = SftSettings(batch=4, compile=False, packing=False)
+    sft(base, [few, many], settings, seed=1, into=tmp_path, progress=Progress())
+    order = reading_order([2, 18], [few, many], 1.0, 7)
+    assert len(order) == 20
+    assert (order < 2).sum() == 10
+    assert sorted(reading_order([2, 3], [Given("a"), Given("b")], 2.0, 7)) == sorted([*range(5)] * 2)
+
+
+def test_a_long_conversation_is_cut_behind_an_answer_that_fits(tokenizer: Tokenizer) -> None:
+    turns = [message for number in range(8) for message in talk(f"question {number}?", f"answer {number}.")]
+    for row in range(20, 140, 7):
+        found = encode_rows([turns], tokenizer, row)
+        if found.too_long:
+            assert len(tokenizer.chat(turns[:2], answer=False)) > row
+            continue
+        [example] = found.fitting
+        assert len(example.ids) <= row
+        kept = next(count for count in range(2, 18, 2) if tokenizer.chat(turns[:count], answer=False) == example.ids)
+        assert kept == 16 or len(tokenizer.chat(turns[: kept + 2], answer=False)) > row
+        assert found.cut == (kept < 16)
+        assert any(example.mask[1:])
+
+
+def test_a_text_is_learnt_whole_in_pieces_that_fit(tokenizer: Tokenizer) -> None:
+    text = "one two three four five six seven " * 9
+    pieces = encode_rows([text, ""], tokenizer, 24).fitting
+    whole = [*tokenizer.begins, *tokenizer.encode(text), tokenizer.end_of_text]
+    assert [token for piece in pieces for token in piece.ids] == whole[: len(whole) - (len(whole) % 24 == 1)]
+    assert all(all(piece.mask) and 1 < len(piece.ids) <= 24 for piece in pieces)
+
+
+def test_without_packing_each_conversation_has_a_row(tokenizer: Tokenizer) -> None:
+    examples = encode_rows([talk("a", "b"), talk("c", "d e f")], tokenizer, 40).fitting
+    rows = laid_out(examples, 40, tokenizer.pad, packing=False)
+    assert rows.ids.shape == (2, 40)
+    assert rows.document_ids.max() == 1
+    assert [row[: len(example.ids)].tolist() for row, example in zip(rows.ids, examples, strict=True)] == [
+        example.ids for example in examples
+    ]
 
 
 def test_only_control_tokens_that_were_never_shown_are_given_a_start(base: Path) -> None:

@@ -25,34 +25,38 @@ RECIPE = Annotated[
 
 def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[..., None]:  # noqa: A002 (typer's word)
     """The command of a stage: an argument for each folder that it must have, an option for each that it may have,
-    KEY=VALUE for settings, and the flags that its declaration names.
+    words for rows to learn from, KEY=VALUE for settings, and the flags that its declaration names.
 
     into: where the result goes unless told. what: what the result is called. help: what `--help` says.
     """
-    required = [one for one in stage.inputs if not one.optional and not one.every]
+    required = [one for one in stage.inputs if not one.optional and not one.every and not one.rows]
     many = [one for one in stage.inputs if one.every]
+    rows = next((one for one in stage.inputs if one.rows), None)
     may = [one for one in stage.inputs if one.optional]
 
     def command(**options: Any) -> None:
         words: Sequence[str] = options["settings"] or []
         folders = [word for word in words if not is_override(word)]
-        if folders and not many:
+        if folders and not many and rows is None:
             raise UserError(
                 f"{folders[0]!r} is one folder more than `hornbook {stage.name}` reads; settings: KEY=VALUE"
             )
         if many and not folders:
             raise UserError(f"`hornbook {stage.name}` needs {many[0].name}: {many[0].help}")
         choose_runner(options.get("runner"), options.get("workers"))
+        given = flag_values(stage.flags, {flag.name: options[_name(flag)] for flag in stage.flags})
+        read = _rows(rows, folders) if rows is not None else {}
+        if rows is not None and folders and not read:
+            given[f"{stage.name}.data"] = folders
         settings = settings_of(
-            stage,
-            [word for word in words if is_override(word)],
-            recipe=options["recipe"],
-            given=flag_values(stage.flags, {flag.name: options[_name(flag)] for flag in stage.flags}),
+            stage, [word for word in words if is_override(word)], recipe=options["recipe"], given=given
         )
+        if rows is not None and not read and rows.when(settings, Path()):
+            raise UserError(f"`hornbook {stage.name}` needs {rows.name}: {rows.help}")
         if not stage.wanted(settings):
             wishes = " or ".join(flag.name for flag in stage.flags) or "settings, KEY=VALUE"
             raise UserError(f"nothing to {stage.name} by: name {wishes}")
-        inputs = {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
+        inputs = read | {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
         several = {one.name: [_folder(one, word) for word in folders] for one in many}
         runs_code = stage.runs_generated_code and stage.runs_code_of(inputs)
         unsafe = consent(options["without_isolation"]) if runs_code else False
@@ -68,7 +72,8 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
         )
         tell(made, options["into"], what)
 
-    _describe(command, stage, [*(_argument(one) for one in required), *_options(stage, into, may, bool(many))], help)
+    words = "MODEL" if many else "DATA" if rows is not None else ""
+    _describe(command, stage, [*(_argument(one) for one in required), *_options(stage, into, may, words)], help)
     return command
 
 
@@ -88,11 +93,24 @@ def _argument(one: Input) -> Parameter:
     )
 
 
-def _options(stage: Stage[Any], into: str, may: Sequence[Input], many: bool) -> list[Parameter]:
+def _rows(one: Input, words: Sequence[str]) -> dict[str, Path]:
+    """The input that words mean, where they are a folder that a stage left; none where they are the user's own rows."""
+    return {one.name: Path(words[0])} if len(words) == 1 and (Path(words[0]) / one.rows).exists() else {}
+
+
+_WORDS = {
+    "": ("KEY=VALUE", "Settings, as in a recipe."),
+    "MODEL": ("MODEL | KEY=VALUE", "Models, and settings as in a recipe."),
+    "DATA": (
+        "DATA[:SHARE] | KEY=VALUE",
+        "Rows to learn from: files, folders, a corpus, hf:NAME, each with its share or none; settings as in a recipe.",
+    ),
+}
+
+
+def _options(stage: Stage[Any], into: str, may: Sequence[Input], kind_of_words: str) -> list[Parameter]:
     """All parameters but the required folders."""
-    metavar, words = "KEY=VALUE", "Settings, as in a recipe."
-    if many:
-        metavar, words = "MODEL | KEY=VALUE", "Models, and settings as in a recipe."
+    metavar, words = _WORDS[kind_of_words]
     found: list[tuple[str, Any, Any]] = [
         ("settings", Annotated[list[str] | None, typer.Argument(metavar=metavar, help=words)], None),
         ("into", Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")], Path(into)),

@@ -67,7 +67,7 @@ def run_stage(
     chosen = settings if isinstance(settings, stage.settings) else settings_of(stage, _mapping(settings))
     if not stage.wanted(chosen):
         raise UserError(f"nothing to {stage.name} by: name settings of {', '.join(stage.settings.model_fields)}")
-    folders, several = _inputs(stage, inputs)
+    folders, several = _inputs(stage, chosen, inputs)
     read = stage.reads(chosen, Path())
     contents = {name: content(folder) for name, folder in folders.items()}
     contents |= {f"{name}: {one}": content(folder) for name, some in several.items() for one, folder in some.items()}
@@ -185,7 +185,7 @@ def _in_fields(stage: Stage[Any], key: str) -> str:
 
 
 def _inputs(
-    stage: Stage[Any], given: Mapping[str, Place | Places]
+    stage: Stage[S], settings: S, given: Mapping[str, Place | Places]
 ) -> tuple[dict[str, Path], dict[str, Mapping[str, Path]]]:
     """The folders of single inputs, and of those that are `every`, by name."""
     known = {one.name: one for one in stage.inputs}
@@ -194,7 +194,7 @@ def _inputs(
             there = ", ".join(known) or "nothing"
             raise UserError(f"the stage {stage.name} reads no {name!r}{nearest(name, known)}; it reads {there}")
     for one in stage.inputs:
-        if one.name not in given and not one.optional:
+        if one.name not in given and not one.optional and one.when(settings, Path()):
             raise UserError(f"the stage {stage.name} needs {one.name}: {one.help}")
     folders: dict[str, Path] = {}
     several: dict[str, Mapping[str, Path]] = {}

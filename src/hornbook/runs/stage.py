@@ -37,6 +37,9 @@ class Input:
     these stages at once: their checkpoints, or their folders. An `optional` input may be missing. `when` tells by the
     stage's settings, and by the folder that relative paths start from, whether it is read at all. On the command line
     it is an argument.
+
+    rows: the file or folder in such a folder that holds rows to learn from. The user's own may take its place: the
+    setting `data` of the stage's table names them, and so do the words of its command.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Input:
     checkpoint: bool = False
     every: bool = False
     optional: bool = False
+    rows: str = ""
     when: Callable[[Any, Path], bool] = lambda settings, base: True
 
 

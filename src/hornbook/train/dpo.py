@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from hornbook.errors import UserError
-from hornbook.files import read_jsonl, seal, sealed, write_bytes
+from hornbook.files import seal, sealed, write_bytes
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
@@ -20,9 +20,11 @@ from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import lora
+from hornbook.train.data import Data, Given, alike, fingerprint, gather, places, reading_order
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
+from hornbook.train.shapes import to_prefer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
     from hornbook.train.loop import Shares
     from hornbook.train.rows import Encoded, Example, Pair
+
+
+PREFERENCES = "preferences.jsonl"  # in a stage's folder: rows of pairs
 
 
 class DpoSettings(TrainSettings):
@@ -48,6 +53,7 @@ class DpoSettings(TrainSettings):
     max_length: int | None = Field(
         None, ge=2, description="tokens of a prompt and its answer at most; unset: the model's context"
     )
+    data: tuple[Data, ...] = Field((), description="pairs of one's own in place of those that a recipe writes")
     beta: float = Field(0.1, gt=0, description="how closely the policy keeps to the reference")
     chosen_weight: float = Field(
         0.2,
@@ -55,48 +61,52 @@ class DpoSettings(TrainSettings):
         description="weight of the chosen answer's own likelihood beside the preference (RPO); 0 is plain DPO",
     )
 
+    @field_validator("data")
+    @classmethod
+    def _alike(cls, data: tuple[Data, ...]) -> tuple[Data, ...]:
+        return alike(data)
+
 
 def dpo(
     base: Path,
-    preferences: Sequence[dict[str, Any]],
+    sources: Sequence[Given],
     settings: DpoSettings,
     *,
     seed: int,
     into: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Train the checkpoint `base` on preferences and write the checkpoint `into/model`.
+    """Train the checkpoint `base` on the preferences of some sources and write the checkpoint `into/model`.
 
     The reference is `base` itself; its log-probabilities are computed once and stored in `training/reference.npy`, NaN
-    for pairs that no step reads. Raises UserError where the pairs do not fill one batch.
+    for pairs that no step reads. A step reads fewer pairs than `settings.batch` where there are fewer. Raises UserError
+    where nothing can be learnt from the pairs of a source.
     """
     import numpy as np
 
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
-    from hornbook.tokens.mixture import schedule
     from hornbook.train.loop import mean, train
     from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
     length = min(model.config.context, settings.max_length or model.config.context)
-    encoded = encode_pairs(preferences, tokenizer, length + 1)
-    tell_refused(encoded, "pairs", progress)
-    pairs: list[Pair] = encoded.fitting
-    if preferences and not pairs:
-        raise nothing_fits(encoded, "pairs", "dpo", length, model.config.context)
-    reads = int(len(pairs) * settings.epochs) // settings.batch * settings.batch
-    if not reads:
-        raise UserError(
-            f"dpo: {settings.epochs:g} epochs of {len(pairs)} pairs do not fill one batch of {settings.batch}; "
-            "lower dpo.batch"
-        )
+    encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
+    for source, one in zip(sources, encoded, strict=True):
+        tell_refused(one, "pairs", progress)
+        if source.rows and not one.fitting:
+            raise nothing_fits(one, "pairs", "dpo", length, model.config.context)
+    pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
+    order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
+    batch = min(settings.batch, len(order))
+    if batch < settings.batch:
+        progress.say(f"  {len(order)} pairs are all there is: a step reads {batch}")
     objective = Preferences(
         pairs,
         reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
-        order=schedule([len(pairs)], [1.0], reads, settings.epochs, derive(seed, "dpo")).rows,
-        batch_pairs=settings.batch,
+        order=order[: len(order) // batch * batch],
+        batch_pairs=batch,
         beta=settings.beta,
         chosen_weight=settings.chosen_weight,
         length=length,
@@ -116,8 +126,11 @@ def dpo(
     tenth = max(1, len(log) // 10)
     return {
         "pairs": len(pairs),
-        "too_long": encoded.too_long,
-        "refused": encoded.refused,
+        "sources": {source.name: {**source.shapes} for source in sources},
+        "left_out": dict(sum((source.left_out for source in sources), Counter())),
+        "too_long": sum(one.too_long for one in encoded),
+        "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
+        "batch": batch,
         "steps": objective.steps,
         "tokens": objective.tokens,
         "loss": mean(log[-tenth:]),
@@ -254,9 +267,11 @@ class DpoStageSettings(Settings):
 
 
 def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
+    own = work.inputs.get("preferences")
+    data = work.settings.dpo.data if own is None else (Data(path=str(own.absolute())),)
     return dpo(
         work.inputs["model"],
-        list(read_jsonl(work.inputs["preferences"] / "preferences.jsonl")),
+        gather(data, work.base, to_prefer, own=PREFERENCES, progress=work.progress),
         work.settings.dpo,
         seed=work.settings.seed,
         into=work.into,
@@ -277,9 +292,17 @@ DPO = Stage(
     run=_dpo,
     inputs=(
         Input("model", ("sft",), "The model to train.", checkpoint=True),
-        Input("preferences", ("clean",), "A folder with preferences.jsonl in it."),
+        Input(
+            "preferences",
+            ("clean",),
+            "pairs to learn from: a file, a folder or hf:NAME.",
+            rows=PREFERENCES,
+            when=lambda settings, base: not settings.dpo.data,
+        ),
     ),
     checkpoints=(Checkpoint("dpo", "model", "DPO"),),
+    outside=lambda settings, base: fingerprint(settings.dpo.data, base, PREFERENCES) or None,
+    reads=lambda settings, base: places(settings.dpo.data, base),
     needs=("write", "sft"),
     leave_out=True,
     on_ranks=True,

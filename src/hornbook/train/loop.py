@@ -78,7 +78,7 @@ def train(  # noqa: PLR0913 (one for each wish)
     gc.collect()
     gc.freeze()
     try:
-        began = stored = time.monotonic()
+        began, pace = time.monotonic(), state.Pace(settings.checkpoint_seconds)
         with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
             for step in range(done, objective.steps):
                 try:
@@ -95,9 +95,9 @@ def train(  # noqa: PLR0913 (one for each wish)
                 bar.advance(objective.tokens_per_step)
                 rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
                 bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
-                if parallel.agreed(time.monotonic() - stored > settings.checkpoint_seconds):
-                    state.save(scratch, model, optimizers, step + 1, log, made)
-                    stored = time.monotonic()
+                if parallel.agreed(pace.due):
+                    with pace.storing():
+                        state.save(scratch, model, optimizers, step + 1, log, made)
     finally:
         gc.unfreeze()
     parallel.gather(model, whole)

@@ -16,6 +16,7 @@ from hornbook.progress import Progress
 from hornbook.terminal import in_markup
 from hornbook.tokens.pack import fill, pack
 from hornbook.train.losses import IGNORE
+from hornbook.train.shapes import Completion, Row
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Message, Tokenizer
@@ -47,33 +48,96 @@ class Pair(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Rows that fit, in order, and how many do not: longer than a row, or refused, by the reason."""
+    """What can be learnt from, in order, and how many rows can't: longer than a row of ids, or refused, by the reason.
+
+    cut: of how many only the beginning is learnt.
+    """
 
     fitting: list[Any]
     too_long: int
     refused: dict[str, int]
+    cut: int = 0
 
 
-def encode_all(given: Sequence[Any], encode: Callable[[Any], Example | Pair], row: int) -> Encoded:
+def encode_all(given: Sequence[Any], encode: Callable[[Any], list[Example] | Pair], row: int) -> Encoded:
     """Encode each row, and leave out what has more than `row` ids, what the template refuses and what teaches nothing.
 
     What does not fit would teach a model to stop in the middle if it were cut.
     """
-    fitting, too_long, refused = [], 0, Counter[str]()
+    fitting: list[Any] = []
+    too_long, refused = 0, Counter[str]()
     for one in given:
         try:
             made = encode(one)
         except UserError as error:
             refused[str(error)] += 1
             continue
-        examples = made if isinstance(made, Pair) else (made,)
-        if max(len(example.ids) for example in examples) > row:
+        if max((len(example.ids) for example in made), default=0) > row:
             too_long += 1
-        elif not all(any(example.mask[1:]) for example in examples):
+        elif not made or not all(any(example.mask[1:]) for example in made):
             refused["nothing in it is the assistant's"] += 1
         else:
-            fitting.append(made)
+            fitting += [made] if isinstance(made, Pair) else made
     return Encoded(fitting, too_long, dict(refused))
+
+
+def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: bool = False) -> Encoded:
+    """Encode what people give to learn from into examples of at most `row` ids.
+
+    Of a conversation only the assistant's words are learnt, of a completion what follows the prompt, of a text all. A
+    longer conversation is cut behind the last answer that fits: cut elsewhere it would teach a model to stop in the
+    middle, or nothing. A longer text becomes several examples. `whole`: conversations and completions are texts too, as
+    the template spells them. The rest is as in `encode_all`.
+    """
+    cut = 0
+
+    def encode(one: Row) -> list[Example]:
+        nonlocal cut
+        if isinstance(one, str):
+            return _pieces([*tokenizer.begins, *tokenizer.encode(one), tokenizer.end_of_text], row)
+        if isinstance(one, Completion):
+            example = completion(tokenizer, one.prompt, one.answer)
+            return _pieces(example.ids, row) if whole else [example]
+        if whole:
+            return _pieces(tokenizer.chat(one, answer=False), row)
+        example = Example(*tokenizer.chat_with_mask(one))
+        if len(example.ids) <= row:
+            return [example]
+        beginning = _beginning(one, tokenizer, row)
+        cut += beginning is not None
+        return [beginning or example]
+
+    found = encode_all(given, encode, row)
+    return found._replace(cut=cut)
+
+
+def _pieces(ids: list[int], row: int) -> list[Example]:
+    """A text's ids in examples of `row` ids; a rest of one id predicts nothing."""
+    parts = [ids[start : start + row] for start in range(0, len(ids), row)]
+    return [Example(part, [True] * len(part)) for part in parts if len(part) > 1]
+
+
+def _beginning(messages: Sequence[Message], tokenizer: Tokenizer, row: int) -> Example | None:
+    """The longest beginning of a conversation that ends with an answer and has at most `row` ids; None without one."""
+    answers = [at + 1 for at, message in enumerate(messages) if message["role"] == "assistant"]
+    found = None
+    low, high = 0, len(answers)
+    while low < high:
+        middle = (low + high) // 2
+        example = Example(*tokenizer.chat_with_mask(messages[: answers[middle]]))
+        if len(example.ids) > row:
+            high = middle
+        else:
+            found, low = example, middle + 1
+    return found
+
+
+def fitting_length(longest: int, most: int, least: int = 64) -> int:
+    """How many ids rows have that hold examples of up to `longest`: a power of two, `least` at least, `most` at most.
+
+    A compiled model is compiled for each length: few lengths, and never more than twice the tokens.
+    """
+    return min(most, max(least, 1 << (longest - 1).bit_length()))
 
 
 def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: int) -> UserError:
@@ -91,9 +155,10 @@ def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
         progress.say(f"  left out {count:,} {in_markup(what)}: {in_markup(reason)}")
 
 
-def packed(examples: Sequence[Example], row: int, pad: int) -> Rows:
-    """Whole examples, none longer than `row`, best fit first: nothing is cut and little is padded."""
-    plan = pack([len(example.ids) for example in examples], row)
+def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool = True) -> Rows:
+    """Whole examples, none longer than `row`, in rows: several share one, best fit first, unless `packing` is off."""
+    lengths = [len(example.ids) for example in examples]
+    plan = pack(lengths, row) if packing else [[(at, 0, length)] for at, length in enumerate(lengths)]
     place = {sequence: at + 1 for pieces in plan for at, (sequence, _, _) in enumerate(pieces)}
     documents = [[place[number]] * len(example.ids) for number, example in enumerate(examples)]
     return Rows(
@@ -106,11 +171,9 @@ def packed(examples: Sequence[Example], row: int, pad: int) -> Rows:
 def padded(pairs: Sequence[Pair], most: int, pad: int) -> tuple[Tensor, Tensor]:
     """Pairs side by side, the chosen first: ids and targets (pairs, 2, time), IGNORE where nothing is learnt.
 
-    time: what the longest example needs, rounded up to a power of two, 64 at least, but not above `most`. A compiled
-    model is compiled for each length: few lengths, and never more than twice the tokens.
+    time: the `fitting_length` of the longest example.
     """
-    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
-    time = min(most, max(64, 1 << (longest - 1).bit_length()))
+    time = fitting_length(max(len(example.ids) for pair in pairs for example in pair) - 1, most)
     ids = torch.full((len(pairs), 2, time + 1), pad)
     targets = torch.full((len(pairs), 2, time + 1), IGNORE)
     for at, pair in enumerate(pairs):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,30 @@ from hornbook.runs import ranks
 FILE = "state.pt"
 SHARDED = "state.json"  # names the folder of parts, with their sums
 OPTIMIZER = "optimizer"
+
+
+_SAVING = 10  # times as long as storing a state took, training goes on before the next: a large one takes a while
+
+
+class Pace:
+    """When to store a state: every so many seconds, and at most a tenth of the time; 0 is whenever it may be."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = self._pause = seconds
+        self._stored = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time again."""
+        return time.monotonic() - self._stored > self._pause
+
+    @contextmanager
+    def storing(self) -> Iterator[None]:
+        """Around the storing."""
+        began = time.monotonic()
+        yield
+        self._stored = time.monotonic()
+        self._pause = self._seconds and max(self._seconds, _SAVING * (self._stored - began))
 
 
 def save(

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.corpus.grade.ordinal import GRADES
-from hornbook.corpus.read.compression import CompressionError, opened
-from hornbook.corpus.read.kinds import Found, ending
+from hornbook.corpus.read.kinds import Found
+from hornbook.corpus.read.records import HELD, has_records, records
 from hornbook.documents import Row, document_id, read_rows, shards
 from hornbook.errors import UserError
-from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, table
+from hornbook.records import Fault
 from hornbook.teacher.interface import Grade
 
 MOST = 100_000  # labels that are learned from; of more, so many are drawn
-_LONGEST = 64_000_000  # characters of one row
-_FILES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True)
@@ -98,15 +96,16 @@ def _column(corpus: Path, name: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _table(path: Path) -> Iterator[tuple[str, str, Any]]:
-    kind, _ = ending(path.name)
-    kind = kind or path.suffix.lower()
-    if kind not in _FILES:
-        raise UserError(f"labels: {path} is no table of a kind that is read: {', '.join(_FILES)}")
-    number = 0
-    for number, row in enumerate(_rows(path, kind), start=1):
-        if isinstance(row, Fault):
-            yield f"record {row.number or number}", "", None
+    found = Found(path, path.name)
+    if not has_records(found):
+        raise UserError(f"labels: {path} is no table of a kind that is read: {', '.join(HELD)}")
+    for number, one in enumerate(records(found), start=1):
+        if isinstance(one, Fault):
+            if one.number is None:
+                raise UserError(f"labels: {path} can't be read: {one.detail}")
+            yield f"record {one.number}", "", None
             continue
+        row = one.value
         if number == 1:
             _named(path, row)
         value = next((row[name] for name in ("score", "label", "grade") if row.get(name) is not None), None)
@@ -119,55 +118,3 @@ def _named(path: Path, names: Collection[str]) -> None:
     if not {"id", "text"} & set(names) or not {"score", "label", "grade"} & set(names):
         there = ", ".join(sorted(map(str, names))) or "none"
         raise UserError(f"labels: {path} needs the columns id (or text) and score; it has {there}")
-
-
-def _rows(path: Path, kind: str) -> Iterator[dict[str, Any] | Fault]:
-    """The rows of a table by their columns' names."""
-    if kind == ".parquet":
-        yield from _parquet(path)
-        return
-    found = Found(path, path.name)
-    try:
-        if kind in (".csv", ".tsv"):
-            yield from _delimited(found, kind)
-            return
-        with opened(found) as stream:
-            records = json_values(stream, _LONGEST) if kind == ".json" else json_lines(stream, _LONGEST)
-            for one in records:
-                if isinstance(one, Fault):
-                    yield one
-                else:
-                    yield one.value if isinstance(one.value, dict) else Fault("broken JSON", "not an object")
-    except (CompressionError, OSError) as error:
-        raise UserError(f"labels: {path} can't be read: {error}") from None
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(1_000):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        why = str(error).split("\n", 1)[0]
-        raise UserError(f"labels: {path} can't be read: {why}") from None
-
-
-def _delimited(found: Found, kind: str) -> Iterator[dict[str, Any] | Fault]:
-    quoted = True
-    if kind == ".tsv":
-        with opened(found) as stream:
-            quoted = has_quotes(stream)
-    with opened(found) as stream:
-        rows = table(stream, _LONGEST, delimiter="," if kind == ".csv" else "\t", quoted=quoted)
-        first = next(rows, None)
-        names = first.value if isinstance(first, Record) else []
-        for one in rows:
-            if isinstance(one, Fault):
-                yield one
-            elif len(one.value) != len(names):
-                yield Fault("broken row", f"{len(one.value)} fields under {len(names)} names", number=one.number)
-            else:
-                yield dict(zip(names, one.value, strict=True))

@@ -52,11 +52,11 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
 
     Raises UserError where the library is not installed, or the hub, the dataset or the split can't be had.
     """
-    stream = iter(_stream(chosen, source))
+    found = iter(stream(chosen, f"source {source.name!r}: {source.path}"))
     number = 0
     while True:
         try:
-            row = next(stream, None)
+            row = next(found, None)
         except Exception as error:  # whatever the network and a dozen libraries under this one raise
             yield Bad(path, "unreadable", f"after row {number}: {_line(error)}")
             return
@@ -72,8 +72,8 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
         yield Bad(path, "empty")
 
 
-def _stream(chosen: HubDataset, source: Source) -> Any:
-    where = f"source {source.name!r}: {source.path}"
+def stream(chosen: HubDataset, where: str) -> Any:
+    """The rows of a dataset as they come over the network. Raises UserError, beginning with `where`, as `rows` does."""
     try:
         datasets = importlib.import_module("datasets")
     except ImportError:

@@ -54,7 +54,7 @@ def arrow(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
 
     with found.open() as stream:
         try:
-            batches = _arrow_batches(stream)
+            batches = arrow_batches(stream)
             schema = next(batches)
             name = text_column(source.column, schema.names)
         except (pa.ArrowException, OSError) as error:
@@ -78,7 +78,7 @@ def arrow(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
             yield Bad(found.path, "empty")
 
 
-def _arrow_batches(stream: Any) -> Iterator[Any]:
+def arrow_batches(stream: Any) -> Iterator[Any]:
     """The schema of an Arrow file, then its record batches."""
     import pyarrow as pa
 

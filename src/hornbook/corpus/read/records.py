@@ -1,0 +1,106 @@
+"""The records of a file as they are, whatever its kind: rows that are to be learnt from, labels, tables."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from hornbook.corpus.read.charset import opened_text
+from hornbook.corpus.read.compression import CompressionError
+from hornbook.corpus.read.hub import HubDataset, stream
+from hornbook.corpus.read.kinds import Found, ending
+from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, table
+
+HELD = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")  # kinds of files that hold records
+LONGEST = 64_000_000  # characters of one record
+_SAMPLE = 1 << 18  # bytes of a TSV file that tell whether its fields are quoted
+
+
+def has_records(found: Found) -> bool:
+    """Whether a file is of a kind that holds records, and no text."""
+    return isinstance(found.file, HubDataset) or ending(found.path)[0] in HELD
+
+
+def records(found: Found, maximum: int = LONGEST) -> Iterator[Record | Fault]:
+    """The JSON objects or rows of a file, or of a dataset of the hub, numbered from 1, each a dict by its names.
+
+    Of CSV and TSV all values are text. What can't be read is a Fault in its place. Raises UserError where a dataset
+    can't be had.
+    """
+    if isinstance(found.file, HubDataset):
+        yield from _hub(found.file)
+        return
+    kind = ending(found.path)[0]
+    try:
+        if kind in (".parquet", ".arrow"):
+            yield from _columns(found, kind)
+        elif kind in (".csv", ".tsv"):
+            yield from _delimited(found, kind, maximum)
+        else:
+            with opened_text(found) as file:
+                for one in json_values(file, maximum) if kind == ".json" else json_lines(file, maximum):
+                    yield one if isinstance(one, Fault) or isinstance(one.value, dict) else _no_object(one)
+    except CompressionError as error:
+        yield Fault(error.reason, error.detail)
+    except OSError as error:
+        yield Fault("unreadable", error.strerror or str(error))
+
+
+def _no_object(one: Record) -> Fault:
+    return Fault("broken JSON", "not an object", one.excerpt, one.number)
+
+
+def _hub(chosen: HubDataset) -> Iterator[Record | Fault]:
+    number = 0
+    rows = iter(stream(chosen, f"hf:{chosen.name}"))
+    while True:
+        try:
+            row = next(rows, None)
+        except Exception as error:  # whatever the network and a dozen libraries under `datasets` raise
+            yield Fault("unreadable", str(error).strip().split("\n", 1)[0] or type(error).__name__)
+            return
+        if row is None:
+            return
+        number += 1
+        yield Record(number, dict(row))
+
+
+def _columns(found: Found, kind: str) -> Iterator[Record | Fault]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from hornbook.corpus.read.tables import arrow_batches
+
+    number = 0
+    try:
+        with found.open() as file:
+            if kind == ".parquet":
+                batches: Iterator[Any] = pq.ParquetFile(file).iter_batches(1_000)
+            else:
+                batches = arrow_batches(file)
+                next(batches)  # the schema
+            for batch in batches:
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Record(number, row)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        yield Fault(f"corrupt {kind[1:]}", f"after row {number}: {str(error).split(chr(10), 1)[0]}")
+
+
+def _delimited(found: Found, kind: str, maximum: int) -> Iterator[Record | Fault]:
+    quoted = True
+    if kind == ".tsv":
+        with opened_text(found) as file:
+            quoted = has_quotes(io.BytesIO(file.read(_SAMPLE)))
+    with opened_text(found) as file:
+        rows = table(file, maximum, delimiter="," if kind == ".csv" else "\t", quoted=quoted)
+        first = next(rows, None)
+        names = first.value if isinstance(first, Record) else []
+        for number, one in enumerate(rows, start=1):
+            if isinstance(one, Fault):
+                yield one
+            elif len(one.value) != len(names):
+                yield Fault("broken row", f"{len(one.value)} fields under {len(names)} names", number=one.number)
+            else:
+                yield Record(number, dict(zip(names, one.value, strict=True)))

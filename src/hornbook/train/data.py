@@ -1,0 +1,204 @@
+"""Rows of one's own to learn from: what names them, and how they are read and told.
+
+`shapes` says what a row is. What can't be used costs a counted line, never the training.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.hub import PREFIX
+from hornbook.corpus.read.kinds import Foreign, Found
+from hornbook.corpus.read.records import has_records, records
+from hornbook.corpus.read.remote import is_address
+from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.corpus.read.sources import find
+from hornbook.documents import is_corpus, read_rows
+from hornbook.errors import UserError
+from hornbook.files import digest_file, digest_value
+from hornbook.progress import Progress
+from hornbook.records import Fault
+from hornbook.settings import Settings
+from hornbook.terminal import in_markup
+from hornbook.train.shapes import UnusableError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_READ = ReadSettings(maximum_line=64_000_000)
+_TOLD = 5  # reasons that are told of one source
+
+
+class Data(Settings):
+    """Rows that a training reads: a file, a folder, a corpus, an address or `hf:NAME`, and their share of what is read.
+
+    As a word: `facts.jsonl`, `facts.jsonl:0.7`.
+    """
+
+    path: str = Field(min_length=1)
+    share: float | None = Field(None, gt=0, description="of what is read; unset: every row as often as any other")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        path, _, share = value.rpartition(":")
+        try:
+            return {"path": path, "share": float(share)} if path else {"path": value}
+        except ValueError:
+            return {"path": value}
+
+
+def alike(data: Sequence[Data]) -> tuple[Data, ...]:
+    """The data, where all of them have a share or none has. Raises ValueError for others."""
+    if len({one.share is None for one in data}) > 1:
+        raise ValueError("give each of several data its share, a.jsonl:0.7 b.jsonl:0.3, or none of them")
+    return tuple(data)
+
+
+@dataclass
+class Given:
+    """What was found in some data. rows: what can be learnt from; shapes: how many of which kind; left_out: by reason.
+
+    where: of each row the place that it came from, for people.
+    """
+
+    name: str
+    share: float | None = None
+    rows: list[Any] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    shapes: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def told(self) -> str:
+        """What was recognised, in a line."""
+        found = ", ".join(f"{count:,} {shape}" for shape, count in self.shapes.most_common()) or "nothing"
+        return f"{self.name}: {found}" + (f"; left out {self.left_out.total():,}" if self.left_out else "")
+
+
+def gather(
+    data: Sequence[Data],
+    base: Path,
+    shape: Callable[[Mapping[str, Any]], tuple[str, Any]],
+    *,
+    own: str,
+    progress: Progress,
+) -> list[Given]:
+    """The rows of each of the data, as `shape` recognises them, and a line that tells of each.
+
+    base: where relative paths start. own: the file of rows that a stage's folder has. Raises UserError for data that
+    are not there, and where none of the rows can be used.
+    """
+    found = []
+    for one in data:
+        given = Given(one.path, one.share)
+        for where, row in _rows(one.path, base, own):
+            try:
+                if isinstance(row, Fault):
+                    raise UnusableError(row.reason)
+                kind, made = shape(row)
+            except UnusableError as error:
+                given.left_out[str(error)] += 1
+                given.first.setdefault(str(error), where)
+            else:
+                given.shapes[kind] += 1
+                given.rows.append(made)
+                given.where.append(where)
+        found.append(given)
+        progress.say(f"  {in_markup(given.told())}")
+        for reason, count in given.left_out.most_common(_TOLD):
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            progress.say(f"    {rows}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
+        if not given.rows:
+            reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
+            raise UserError(f"{one.path} holds nothing to learn from: {reason}")
+    return found
+
+
+def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, Any] | Fault]]:
+    """Each row with its place. A text is a row whose `text` it is."""
+    place = base / Path(path).expanduser()
+    if not _far(path) and is_corpus(place) and not (place / own).is_file():
+        for number, row in enumerate(read_rows(place, ["text"]), start=1):
+            yield f"document {number}", {"text": row["text"]}
+        return
+    for found in _files(path, base, own):
+        if has_records(found):
+            for number, one in enumerate(records(found), start=1):
+                yield f"{found.path}:{one.number or number}", one if isinstance(one, Fault) else one.value
+            continue
+        for document in documents(found, Source(name="data", path=path, split=False), _READ):
+            if isinstance(document, Raw):
+                yield document.path, {"text": "".join(document.blocks)}
+            elif not isinstance(document, Foreign):
+                yield document.path, Fault(document.reason, document.detail)
+
+
+def _files(path: str, base: Path, own: str) -> list[Found]:
+    """The files of some data: of a stage's folder its file of rows."""
+    place = base / Path(path).expanduser()
+    inside = place / own
+    source = Source(name="data", path=str(inside) if not _far(path) and inside.is_file() else path)
+    try:
+        return [one for one in find(source, base) if isinstance(one, Found)]
+    except UserError as error:
+        raise UserError(str(error).removeprefix("source 'data': ")) from None
+
+
+def _far(path: str) -> bool:
+    return path.startswith(PREFIX) or is_address(path)
+
+
+def fingerprint(data: Sequence[Data], base: Path, own: str) -> list[str]:
+    """A hash of what each of the data holds; of what lies elsewhere, its address."""
+    return [one.path if _far(one.path) else _content(one.path, base, own) for one in data]
+
+
+def _content(path: str, base: Path, own: str) -> str:
+    place = base / Path(path).expanduser()
+    if is_corpus(place) and not (place / own).is_file():
+        files = sorted((place / "documents").glob("*.parquet"))
+    else:
+        files = [one.file for one in _files(path, base, own) if isinstance(one.file, Path)]
+    return digest_value([_digest(file, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
+
+
+@cache
+def _digest(file: Path, time: int, size: int) -> str:
+    """A file's hash, reckoned once as long as it is not written to."""
+    return digest_file(file)
+
+
+def places(data: Sequence[Data], base: Path) -> list[Path]:
+    """Those of the data that lie on this machine."""
+    found = [base / Path(one.path).expanduser() for one in data if not _far(one.path)]
+    return [place for place in found if place.exists()]
+
+
+def reading_order(sizes: Sequence[int], sources: Sequence[Given], epochs: float, seed: int) -> NDArray[np.int64]:
+    """Which of the rows of all sources, one source after the other, is read when; as many as `epochs` of all have.
+
+    sizes: rows of each source. Without shares each epoch reads every row once; with them a small source may be read
+    more often, and a large one less.
+    """
+    import numpy as np
+
+    from hornbook.tokens.mixture import schedule
+
+    total = max(1, int(sum(sizes) * epochs))
+    shares = [source.share for source in sources if source.share is not None]
+    if len(shares) < len(sizes):
+        return schedule([sum(sizes)], [1.0], total, max(1.0, epochs), seed).rows
+    plan = schedule(sizes, shares, total, float(total), seed)
+    return plan.rows + np.concatenate([[0], np.cumsum(sizes)[:-1]])[plan.shards]

@@ -1,0 +1,71 @@
+"""Continued pretraining: a published model reads on, in texts of one's own.
+
+For corpora that fill the memory there is the way of recipes: `[model] from` with the stages tokens and pretrain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from hornbook.documents import DOCUMENTS
+from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.settings import Settings
+from hornbook.train.data import Data, fingerprint, gather, places
+from hornbook.train.shapes import to_learn
+from hornbook.train.tuning import TuneSettings, tune
+
+
+class FurtherSettings(TuneSettings):
+    """Continued pretraining: every token of every text is learnt."""
+
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    learning_rate: float = Field(5e-5, gt=0)
+    decay: float = Field(1.0, ge=0, le=1)
+
+
+class FurtherStageSettings(Settings):
+    """What continued pretraining depends on."""
+
+    seed: int = 1
+    pretrain: FurtherSettings = FurtherSettings()
+
+
+def _further(work: Work[FurtherStageSettings]) -> dict[str, Any]:
+    settings = work.settings.pretrain
+    own = work.inputs.get("corpus")
+    data = settings.data if own is None else (Data(path=str(own.absolute())),)
+    return tune(
+        work.inputs["model"],
+        gather(data, work.base, to_learn, own=DOCUMENTS, progress=work.progress),
+        settings,
+        stage="pretrain",
+        seed=work.settings.seed,
+        into=work.into,
+        progress=work.progress,
+        whole=True,
+    )
+
+
+FURTHER = Stage(
+    name="pretrain",
+    summary="a published model reads on",
+    settings=FurtherStageSettings,
+    run=_further,
+    inputs=(
+        Input("model", (), "The model to train.", checkpoint=True),
+        Input(
+            "corpus",
+            (),
+            "texts to learn from: a corpus, a folder, a file or hf:NAME.",
+            rows=DOCUMENTS,
+            when=lambda settings, base: not settings.pretrain.data,
+        ),
+    ),
+    checkpoints=(Checkpoint("pretrain", "model", "continued pretraining"),),
+    outside=lambda settings, base: fingerprint(settings.pretrain.data, base, DOCUMENTS) or None,
+    reads=lambda settings, base: places(settings.pretrain.data, base),
+    on_ranks=True,
+    headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}",
+)

@@ -1,0 +1,183 @@
+"""What a row of somebody's data is: a conversation, a prompt with its completion, a text, or two answers to compare.
+
+The shapes are those that people publish: `messages` (role, content), ShareGPT's `conversations` (from, value), Alpaca's
+instruction, input and output, prompt and completion, text; pairs with an explicit prompt, and pairs of conversations
+that begin alike (TRL calls the latter implicit).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Message = dict[str, str]
+
+_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
+_TURNS = ("messages", "conversations", "conversation")
+_ASKED, _WITH, _ANSWERED = (
+    ("instruction", "question", "query", "prompt"),
+    ("input", "context"),
+    ("output", "response", "answer"),
+)
+_SYSTEM = ("system", "system_prompt")
+_TEXTS = ("text", "content")
+
+
+class UnusableError(Exception):
+    """Why nothing can be learnt from a row: one of few reasons, to be counted."""
+
+
+class Completion(NamedTuple):
+    """A text to go on from, and how it goes on."""
+
+    prompt: str
+    answer: str
+
+
+Row = Sequence[Message] | Completion | str
+"""A conversation, a completion, or a text."""
+
+
+def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
+    """The name of a row's shape, and what is learnt from it. Raises UnusableError where it has none that is known."""
+    for name in _TURNS:
+        turns = _list(row.get(name))
+        if turns is not None:
+            return _called(turns), _with_system(_messages(turns), row)
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if completion not in (None, ""):
+        if _list(prompt) is not None and _list(completion) is not None:
+            return "prompts with completions", _messages([*(_list(prompt) or ()), *(_list(completion) or ())])
+        if isinstance(prompt, str) and isinstance(completion, str):
+            return "prompts with completions", Completion(prompt, completion)
+    asked, answered = _first(row, _ASKED), _first(row, _ANSWERED)
+    if asked and answered:
+        given = _first(row, _WITH)
+        question = f"{asked}\n\n{given}" if given else asked
+        talk = [{"role": "user", "content": question}, {"role": "assistant", "content": answered}]
+        return "instructions with answers", _with_system(talk, row)
+    text = _first(row, _TEXTS)
+    if text:
+        return "texts", text
+    if "chosen" in row and "rejected" in row:
+        raise UnusableError("it is a pair of answers; `hornbook dpo` learns from those")
+    raise UnusableError(f"neither a conversation nor a text: it has {_names(row)}")
+
+
+def to_prefer(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a pair's shape, and the pair: `messages` or `prompt`, and the texts `chosen` and `rejected`.
+
+    Raises UnusableError for what is no pair of two answers to one prompt.
+    """
+    chosen, rejected = row.get("chosen"), row.get("rejected")
+    if chosen in (None, "", []) or rejected in (None, "", []):
+        if "label" in row and ("completion" in row or "response" in row):
+            raise UnusableError("an answer with a label is no pair; DPO compares two answers to one prompt")
+        raise UnusableError(f"no two answers: it has {_names(row)}, a pair has chosen and rejected")
+    if chosen == rejected:
+        raise UnusableError("both answers are the same")
+    turns = [_list(chosen), _list(rejected)]
+    if turns[0] is None or turns[1] is None:
+        if not isinstance(chosen, str) or not isinstance(rejected, str):
+            raise UnusableError("the answers are neither both texts nor both messages")
+        return _explicit(row, chosen, rejected)
+    before = _asked(row)
+    liked, disliked = (_messages(one) for one in turns if one is not None)
+    if before and not _begins(liked, before):
+        liked, disliked = [*before, *liked], [*before, *disliked]
+    return _implicit(liked, disliked)
+
+
+def _explicit(row: Mapping[str, Any], chosen: str, rejected: str) -> tuple[str, dict[str, Any]]:
+    answers = {"chosen": chosen, "rejected": rejected}
+    before = _asked(row)
+    if before:
+        return "pairs", {"messages": before} | answers
+    if isinstance(row.get("prompt"), str) and row["prompt"]:
+        return "pairs that complete a text", {"prompt": row["prompt"]} | answers
+    question = _first(row, _ASKED)
+    if question:
+        return "pairs", {"messages": _with_system([{"role": "user", "content": question}], row)} | answers
+    raise UnusableError("two answers and no prompt")
+
+
+def _asked(row: Mapping[str, Any]) -> list[Message]:
+    """The messages of a prompt that is a conversation."""
+    turns = _list(row.get("messages")) or _list(row.get("prompt"))
+    return _with_system(_messages(turns), row) if turns else []
+
+
+def _begins(turns: Sequence[Message], before: Sequence[Message]) -> bool:
+    return list(turns[: len(before)]) == list(before)
+
+
+def _implicit(chosen: list[Message], rejected: list[Message]) -> tuple[str, dict[str, Any]]:
+    """Two conversations that begin alike and end with one answer each."""
+    shared = next((at for at, pair in enumerate(zip(chosen, rejected, strict=False)) if pair[0] != pair[1]), -1)
+    if shared < 0:
+        raise UnusableError("one answer is the beginning of the other conversation")
+    if shared == 0:
+        raise UnusableError("the two conversations share no prompt")
+    ends = (chosen[shared:], rejected[shared:])
+    if any(len(end) != 1 or end[0]["role"] != "assistant" for end in ends):
+        raise UnusableError("the two conversations differ in more than their last answer")
+    answers = {"chosen": ends[0][0]["content"], "rejected": ends[1][0]["content"]}
+    return "pairs of conversations", {"messages": chosen[:shared]} | answers
+
+
+def _messages(turns: Sequence[Any]) -> list[Message]:
+    """Turns as messages with `role` and `content`."""
+    made = []
+    for turn in turns:
+        if not isinstance(turn, Mapping):
+            raise UnusableError("a turn that is no message")
+        role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+        if not isinstance(role, str) or not role:
+            raise UnusableError("a message of nobody: it has neither role nor from")
+        made.append({"role": _ROLES.get(role, role), "content": _text(content)})
+    if not made:
+        raise UnusableError("a conversation without messages")
+    return made
+
+
+def _text(content: Any) -> str:
+    """What a message says: a text, or parts that are texts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence) and all(
+        isinstance(part, Mapping) and part.get("type") == "text" for part in content
+    ):
+        return "".join(str(part.get("text") or "") for part in content)
+    raise UnusableError("a message without text" if content is None else "a message that is more than text")
+
+
+def _with_system(messages: list[Message], row: Mapping[str, Any]) -> list[Message]:
+    told = _first(row, _SYSTEM)
+    return messages if not told or messages[0]["role"] == "system" else [{"role": "system", "content": told}, *messages]
+
+
+def _called(turns: Sequence[Any]) -> str:
+    first = turns[0] if turns else None
+    return "ShareGPT conversations" if isinstance(first, Mapping) and "from" in first else "conversations (messages)"
+
+
+def _list(value: Any) -> list[Any] | None:
+    """A list, also one that is spelled as JSON, as tables hold it."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.lstrip().startswith("[") else None
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else None
+    return value if isinstance(value, list) else None
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of the columns that holds a text."""
+    return next((row[name] for name in names if isinstance(row.get(name), str) and row[name].strip()), "")
+
+
+def _names(row: Mapping[str, Any]) -> str:
+    there = [str(name) for name in row]
+    return ", ".join(there[:6]) + (", ..." if len(there) > 6 else "") if there else "no columns"
