@@ -60,7 +60,8 @@ import os
 def f(folders):
     found = []
     for folder in folders:
-        for path, _, files in os.walk(folder):
+        for path, inner, files in os.walk(folder):
+            inner[:] = [name for name in inner if name != "site-packages"]  # Python's own, and thousands of them
             found += [os.path.join(path, file) for file in files]
     return [path for path in found if ".so" not in path and "/lib/python3" not in path][:20]
 """
