@@ -13,6 +13,7 @@ from hornbook.commands import (
     audit,
     documents,
     evaluate,
+    export,
     grade,
     longrope,
     model,
@@ -129,6 +130,7 @@ app.command()(command_of(STAGES["sft"], "tuned", "model", "Teach a model to answ
 app.command()(command_of(STAGES["dpo"], "preferring", "model", "Teach a model which of two answers is better (DPO)."))
 app.command()(evaluate.evaluate)
 app.command()(command_of(STAGES["quantize"], "quantized", "model", "Shrink a model to a few bits a weight."))
+app.command()(export.export)
 app.command()(command_of(STAGES["samples"], "samples", "samples", "Let models go on from openings."))
 longrope.app.command()(
     command_of(STAGES["measure"], "measured", "figures", "Perplexity by length and passkeys, before and after.")

@@ -336,7 +336,7 @@ def save(
     dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     if stored_precision:
         dtypes |= {name: before[name] for name in dtypes if name in before}
-    weights.save(_written(model, layout, dtypes), folder, shard)
+    weights.save(published(model, layout, dtypes), folder, shard)
     same = model.origin is not None and all(dtypes[name] == dtype for name, dtype in before.items() if name in dtypes)
     values = to_huggingface(model.config, architecture) | {
         "use_cache": True,
@@ -378,7 +378,7 @@ def _published(name: str, layout: Layout) -> list[str]:
     return list(dict.fromkeys(part.theirs.removesuffix(".weight") for part in layout[_weight(name, layout)][0]))
 
 
-def _written(model: Transformer, layout: Layout, dtypes: Mapping[str, torch.dtype]) -> dict[str, Written]:
+def published(model: Transformer, layout: Layout, dtypes: Mapping[str, torch.dtype]) -> dict[str, Written]:
     """Every tensor under its published name, in the model's order. dtypes: in which each of ours is written."""
     written: dict[str, Written] = {}
     for name, tensor in model.state_dict().items():

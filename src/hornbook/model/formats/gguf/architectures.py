@@ -65,13 +65,13 @@ FAMILIES: dict[str, Family] = {
 }
 
 # Published names of modules, and llama.cpp's. Those of layers follow `model.layers.N.` and `blk.N.`
-_MODULES = {
+MODULES = {
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
     "model.final_layernorm": "output_norm",
     "lm_head": "output",
 }
-_LAYERS = {
+LAYERS = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
     "self_attn.q_proj": "attn_q",
@@ -87,7 +87,7 @@ _LAYERS = {
     "mlp.fc1": "ffn_up",
     "mlp.fc2": "ffn_down",
 }
-_LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
+LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
 def family_of(header: Header) -> Family:
@@ -226,9 +226,9 @@ def parts_of(
     Raises UserError where one is missing or has another shape.
     """
     module, _, kind = name.rpartition(".")
-    layer = _LAYER.fullmatch(module)
+    layer = LAYER.fullmatch(module)
     if layer is None:
-        return [_rows(f"{_MODULES[module]}.{kind}", shape, header)]
+        return [_rows(f"{MODULES[module]}.{kind}", shape, header)]
     inner = layer[2]
 
     def stored(one: str) -> str:
@@ -243,7 +243,7 @@ def parts_of(
         ]
     if inner == "mlp.gate_up_proj" and stored("ffn_gate") in header.tensors:
         return [_rows(stored(one), (config.mlp_width, *shape[1:]), header) for one in ("ffn_gate", "ffn_up")]
-    theirs = stored(_LAYERS[inner])
+    theirs = stored(LAYERS[inner])
     at = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}.get(inner)
     permuted = heads[at] if at in (0, 1) and family.permuted else None
     if at is not None and fused in header.tensors:

@@ -15,7 +15,7 @@ from hornbook.model.formats.gguf.header import Header
 from hornbook.model.formats.gguf.vocabulary import Vocabulary
 from hornbook.model.tokenizers.alphabet import CHARACTERS
 
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _LLAMA3 = (
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -32,9 +32,9 @@ class Cut:
 
 # By the names of `tokenizer.ggml.pre`. A further one is a line here, once its ids equal llama.cpp's.
 CUTS = {
-    "gpt-2": Cut((_GPT2,)),
-    "phi-2": Cut((_GPT2,)),
-    "smollm": Cut((r"\p{N}", _GPT2)),
+    "gpt-2": Cut((GPT2,)),
+    "phi-2": Cut((GPT2,)),
+    "smollm": Cut((r"\p{N}", GPT2)),
     "llama-bpe": Cut((_LLAMA3,), whole=True),
     "dbrx": Cut((_LLAMA3,)),
 }
