@@ -115,7 +115,7 @@ def _write(model: Transformer, tokenizer: Tokenizer, folder: Path, path: Path, t
     for named, theirs, kind in plan:
         shape = written[theirs].shape
         held = gguf.quant_shape_to_byte_shape(shape, kind) if kind not in (Kind.F32, Kind.F16) else shape
-        dtype = {Kind.F32: np.dtype(np.float32), Kind.F16: np.dtype(np.float16)}.get(kind, np.dtype(np.uint8))
+        dtype = np.dtype({Kind.F32: "f4", Kind.F16: "f2"}.get(kind, "u1"))
         writer.add_tensor_info(named, held, dtype, int(np.prod(held)) * dtype.itemsize, raw_dtype=kind)
     for named, values in more.items():
         writer.add_tensor_info(named, values.shape, values.dtype, values.nbytes, raw_dtype=Kind.F32)
