@@ -135,6 +135,7 @@ app.command()(command_of(STAGES["samples"], "samples", "samples", "Let models go
 longrope.app.command()(
     command_of(STAGES["measure"], "measured", "figures", "Perplexity by length and passkeys, before and after.")
 )
+app.command()(model.merge)
 app.command()(talk.generate)
 app.command()(talk.chat)
 app.command()(report.report)

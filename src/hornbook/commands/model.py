@@ -15,6 +15,7 @@ from hornbook.errors import UserError
 from hornbook.files import digest_file
 from hornbook.model import model_folder
 from hornbook.model.config import ModelConfig
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.formats.architectures import read_config
 from hornbook.model.formats.contents import ImportSettings
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
@@ -23,13 +24,16 @@ from hornbook.model.summary import Costs, attention_in_words, costs, describe
 from hornbook.progress import Progress
 from hornbook.report.wording import count, size
 from hornbook.runs.code import code_digest
+from hornbook.runs.single import content
 from hornbook.runs.store import Job
 from hornbook.settings import parsed
 from hornbook.terminal import console
+from hornbook.train.lora import MergeSettings
+from hornbook.train.lora import merge as merge_adapter
 
 app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
 
-IMPORTING = "hornbook.model.formats.importing"
+IMPORTING, MERGING = "hornbook.model.formats.importing", "hornbook.train.lora"
 
 # Heading, width in characters, and whether its cells are numbers.
 COLUMNS = (
@@ -150,6 +154,33 @@ def import_file(
         return import_model(file, settings, into=folder, progress=progress)
 
     tell(make(into, job, work, headline=_imported, reads=[file], force=force), into, "model")
+
+
+def merge(
+    adapter: Annotated[str, typer.Argument(help="The folder of an adapter, ours or PEFT's.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as precision=fp32.")
+    ] = None,
+    force: FORCE = False,
+) -> None:
+    """Make a model that stands alone of an adapter (LoRA) and its base."""
+    settings = parsed(MergeSettings, overrides or [], "merge")
+    folder = model_folder(adapter)
+    files = model_files(folder)
+    inputs = {"adapter": content(folder), "base": content(files)}
+    job = Job("merge", settings.model_dump(mode="json"), inputs, code_digest(MERGING))
+
+    def work(into: Path, progress: Progress) -> dict[str, Any]:
+        with progress.task("merge"):
+            return merge_adapter(folder, settings, into=into)
+
+    tell(make(into, job, work, headline=_merged, reads=[folder, files], force=force), into, "model")
+
+
+def _merged(figures: dict[str, Any]) -> str:
+    """What was merged, in a line."""
+    return f"{figures['adapters']} adapters merged into weights in {figures['precision']}"
 
 
 def _imported(figures: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What of a model is trained: all of it, or low-rank adapters beside its linear maps (LoRA; QLoRA on a 4-bit base)."""
+"""What of a model is trained: all of it, or adapters beside its linear maps (LoRA; QLoRA on a 4-bit base); merging."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,35 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
         _go_on(model, base, settings)
     _release(model)
     return model
+
+
+class MergeSettings(Settings):
+    """How an adapter becomes part of its base."""
+
+    precision: Literal["fp32", "bf16", "fp16"] | None = Field(
+        None, description="of the weights that are written; unset: the base's own"
+    )
+
+
+def merge(adapter: Path, settings: MergeSettings, *, into: Path) -> dict[str, Any]:
+    """Write the model folder `into`, which computes alone what the adapter and its base do together.
+
+    W + s B A is added in fp32 and rounded once. Raises UserError for a folder that holds no adapter.
+    """
+    import torch
+
+    from hornbook.model import lora
+    from hornbook.model.formats import adapter_config, checkpoint
+    from hornbook.model.tokenizers import Tokenizer
+
+    if not adapter_config.is_adapter(adapter):
+        raise UserError(f"{adapter} holds no adapter (no adapter_config.json); there is nothing to merge")
+    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, None: None}
+    model = checkpoint.load(adapter, dtype=named[settings.precision])
+    count = sum(len(layer.branches) for _, layer in lora.layers(model))
+    checkpoint.save(lora.merge(model), into, Tokenizer(adapter))
+    weight = model.blocks[0].get_submodule("attention.out").get_parameter("weight")
+    return {"adapters": count, "precision": str(weight.dtype).removeprefix("torch.")}
 
 
 def _go_on(model: Transformer, base: Path, settings: LoraSettings) -> None:
