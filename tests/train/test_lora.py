@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from tests.train.test_resume import COMMON, StopAfter, Stopped, files
+from typer.testing import CliRunner
 
+from hornbook.cli import app
 from hornbook.errors import UserError
 from hornbook.model import lora
 from hornbook.model.formats import checkpoint
@@ -30,8 +32,9 @@ def run_sft(base: Path, conversations: Any, into: Path, progress: Progress | Non
     return sft(base, [Given("rows", rows=conversations)], settings, seed=1, into=into, progress=progress or Progress())
 
 
-def test_sft_resumes_exactly(base: Path, conversations: Any, tmp_path: Path) -> None:
-    options = {"lora": LoraSettings(rank=4, modules_to_save=("norm",))}
+@pytest.mark.parametrize("chance", [0.0, 0.3], ids=["without dropout", "with dropout"])
+def test_sft_resumes_exactly(chance: float, base: Path, conversations: Any, tmp_path: Path) -> None:
+    options = {"lora": LoraSettings(rank=4, dropout=chance, modules_to_save=("norm",))}
     figures = run_sft(base, conversations, tmp_path / "whole", **options)
     wanted = files(tmp_path / "whole")
     assert {"model/adapter_config.json", "model/adapter_model.safetensors", "model/tokenizer.json"} <= wanted.keys()
@@ -130,3 +133,14 @@ def test_qlora(base: Path, tmp_path: Path, conversations: Any) -> None:
     checkpoint.save(lora.merge(tuned), tmp_path / "merged")
     merged = checkpoint.load(tmp_path / "merged", compute=torch.float32)
     torch.testing.assert_close(merged(IDS), logits, atol=2e-4, rtol=1e-4)
+
+
+def test_merge(base: Path, conversations: Any, tmp_path: Path) -> None:
+    run_sft(base, conversations, tmp_path / "tuned")
+    program = CliRunner()
+    done = program.invoke(app, ["merge", str(tmp_path / "tuned"), "--into", str(tmp_path / "merged")])
+    assert done.exit_code == 0 and "8 adapters merged into weights in float32" in done.output, done.output
+    wanted = checkpoint.load(tmp_path / "tuned" / "model")(IDS)
+    torch.testing.assert_close(checkpoint.load(tmp_path / "merged")(IDS), wanted, atol=1e-5, rtol=1e-5)
+    with pytest.raises(UserError, match="holds no adapter"):
+        program.invoke(app, ["merge", str(base), "--into", str(tmp_path / "no")], catch_exceptions=False)
