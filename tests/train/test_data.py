@@ -1,0 +1,125 @@
+"""Rows of one's own, from files of every kind, with shares."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from hornbook.errors import UserError
+from hornbook.progress import ConsoleProgress, Progress
+from hornbook.train.data import Data, fingerprint, gather
+from hornbook.train.sft import SftSettings
+from hornbook.train.shapes import to_learn
+
+ROWS = [{"question": f"What is {n}?", "answer": f"{n}"} for n in range(3)]
+OWN = "conversations.jsonl"
+
+
+def found(path: str, base: Path, progress: Progress | None = None) -> list[Any]:
+    [given] = gather([Data(path=path)], base, to_learn, own=OWN, progress=progress or Progress())
+    return given.rows
+
+
+def write(folder: Path, name: str) -> None:
+    place, lines = folder / name, "\n".join(map(json.dumps, ROWS))
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(ROWS), place)
+    elif name.endswith(".gz"):
+        place.write_bytes(gzip.compress(lines.encode()))
+    elif name.endswith((".csv", ".tsv")):
+        mark = "," if name.endswith(".csv") else "\t"
+        place.write_text(f"question{mark}answer\n" + "".join(f"{r['question']}{mark}{r['answer']}\n" for r in ROWS))
+    else:
+        place.write_text(lines if name.endswith("l") else json.dumps(ROWS, indent=2))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json", "a.csv", "a.tsv", "a.parquet"])
+def test_every_kind_of_file_gives_the_same_rows(name: str, tmp_path: Path) -> None:
+    write(tmp_path, name)
+    assert found(name, tmp_path) == [to_learn(row)[1] for row in ROWS]
+    assert found(str(tmp_path), Path("/")) == found(name, tmp_path)
+
+
+def test_a_stages_folder_gives_its_rows_and_texts_give_themselves(tmp_path: Path) -> None:
+    write(tmp_path, OWN)
+    (tmp_path / "notes.md").write_text("# A text\n\nOf two lines.")
+    assert len(found(str(tmp_path), Path())) == 3
+    assert found("notes.md", tmp_path) == ["# A text\n\nOf two lines."]
+
+
+def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def load(name: str, config: str | None, *, split: str, streaming: bool) -> Any:
+        asked.append((name, config, split, streaming))
+        return iter(ROWS)
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load))
+    assert len(found("hf:some/chats@test", tmp_path)) == 3
+    assert asked == [("some/chats", None, "test", True)]
+    assert fingerprint([Data(path="hf:some/chats")], tmp_path, OWN) == ["hf:some/chats"]
+
+
+def test_bad_rows_cost_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{json.dumps(ROWS[0])}\n{{"x": 1}}\nbroken\n{{"x": 2}}\n[1]\n')
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    assert len(found("a.jsonl", tmp_path, told)) == 1
+    lines = told.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines == [
+        "  a.jsonl: 1 instructions with answers; left out 4",
+        "    2 rows, at a.jsonl:2 first: neither a conversation nor a text: it has x",
+        "    2 rows, at a.jsonl:3 first: broken JSON",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"x": 1}\n', "a.jsonl holds nothing to learn from: neither a conversation"),
+        ("", "nothing to learn from: it is empty"),
+    ],
+)
+def test_nothing_to_learn_from(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(UserError, match=why):
+        found("a.jsonl", tmp_path)
+    with pytest.raises(UserError, match=r"^.*b\.jsonl does not exist"):
+        found("b.jsonl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("word", "path", "share"),
+    [
+        ("a.jsonl:0.7", "a.jsonl", 0.7),
+        ("a.jsonl", "a.jsonl", None),
+        ("hf:name", "hf:name", None),
+        ("hf:n/m:2", "hf:n/m", 2.0),
+    ],
+)
+def test_a_word_may_have_a_share(word: str, path: str, share: float | None) -> None:
+    assert Data.model_validate(word) == Data(path=path, share=share)
+
+
+def test_all_have_a_share_or_none() -> None:
+    with pytest.raises(ValidationError, match="give each of several data its share"):
+        SftSettings.model_validate({"data": ["a.jsonl:0.7", "b.jsonl"]})
+
+
+def test_contents_count_and_not_names_or_times(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        write(tmp_path, name)
+    first, second = (fingerprint([Data(path=name)], tmp_path, OWN) for name in ("a.jsonl", "b.jsonl"))
+    assert first == second
+    (tmp_path / "b.jsonl").write_text(json.dumps(ROWS[0]))
+    assert fingerprint([Data(path="b.jsonl")], tmp_path, OWN) != first
