@@ -95,6 +95,16 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
 
 
+def test_a_dry_run_shows_what_is_learnt() -> None:
+    shown = told("sft", "pretrained", "rows", *QUICK, "--dry-run", "--into", "never")
+    assert shown.count("── ") == 3
+    assert "<|user|>\nthe sum?<|end|>\n<|assistant|>\n" in shown
+    assert "12 examples of " in shown
+    assert "Nothing was trained." in shown
+    assert "of which" in told("pretrain", "tuned", "corpus", *QUICK, "--dry-run", "--into", "never")
+    assert not Path("never").exists()
+
+
 def test_other_contents_of_a_file_are_other_rows() -> None:
     Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of tea"}\n' * 3)
     assert "3 prompts with completions" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")

@@ -9,7 +9,7 @@ import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE
 from hornbook.commands.settings import is_override
-from hornbook.commands.stages import RECIPE, command_of
+from hornbook.commands.stages import DRY_RUN, RECIPE, command_of
 from hornbook.errors import UserError
 from hornbook.train.further import FURTHER
 from hornbook.train.pretrain import PRETRAIN
@@ -32,6 +32,7 @@ def pretrain(
     recipe: RECIPE = None,
     force: FORCE = False,
     changed_code: CHANGED_CODE = None,
+    dry_run: DRY_RUN = False,
 ) -> None:
     """Train a model from nothing, on packed documents, in two phases; or let a published one read on in your texts."""
     folders = [word for word in words if not is_override(word)]
@@ -40,6 +41,8 @@ def pretrain(
     if not folders:
         raise UserError("`hornbook pretrain` needs what `hornbook tokens` made, or a model and texts")
     if len(folders) == 1:
+        if dry_run:
+            raise UserError("--dry-run is for a model and texts; `hornbook run RECIPE --dry-run` tells of a recipe")
         _from_nothing(tokens=Path(folders[0]), settings=settings, **options)
     else:
-        _further(model=folders[0], settings=[*folders[1:], *settings], **options)
+        _further(model=folders[0], settings=[*folders[1:], *settings], dry_run=dry_run, **options)

@@ -8,18 +8,29 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from rich.text import Text
 
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
 from hornbook.commands.settings import flag_values, is_override, settings_of
+from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
 from hornbook.model import model_folder
-from hornbook.runs.stage import Flag, Input, Stage
+from hornbook.progress import ConsoleProgress
+from hornbook.runs.effort import in_range, measure_rates
+from hornbook.runs.stage import Flag, Input, Look, Stage, Work
+from hornbook.terminal import console, printable
 
 Parameter = inspect.Parameter
 
 RECIPE = Annotated[
     str | None, typer.Option("--recipe", metavar="NAME|FILE", help="Start from the settings that this recipe has.")
+]
+
+
+DRY_RUN = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show what the model would see, what is learnt of it, memory and time; no more."),
 ]
 
 
@@ -57,6 +68,10 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
             wishes = " or ".join(flag.name for flag in stage.flags) or "settings, KEY=VALUE"
             raise UserError(f"nothing to {stage.name} by: name {wishes}")
         inputs = read | {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
+        if stage.look is not None and options["dry_run"]:
+            with stoppable(console):
+                show(stage.look(Work(settings, inputs, options["into"], ConsoleProgress(console))))
+            return
         several = {one.name: [_folder(one, word) for word in folders] for one in many}
         runs_code = stage.runs_generated_code and stage.runs_code_of(inputs)
         unsafe = consent(options["without_isolation"]) if runs_code else False
@@ -98,6 +113,20 @@ def _rows(one: Input, words: Sequence[str]) -> dict[str, Path]:
     return {one.name: Path(words[0])} if len(words) == 1 and (Path(words[0]) / one.rows).exists() else {}
 
 
+def show(seen: Look) -> None:
+    """Print examples, what is learnt of them in green and underlined, and what the work would be."""
+    for number, example in enumerate(seen.examples, start=1):
+        console.print(f"[bold]── {number}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
+        shown = Text()
+        for text, learnt in example:
+            shown.append(printable(text, lines=True), "green underline" if learnt else "dim")
+        console.print(shown, soft_wrap=True)
+    for line in seen.told:
+        console.plain(line)
+    least, most = measure_rates().seconds(seen.effort)
+    console.plain(f"{in_range(least, most)} on this machine, as busy as it is at this moment. Nothing was trained.")
+
+
 _WORDS = {
     "": ("KEY=VALUE", "Settings, as in a recipe."),
     "MODEL": ("MODEL | KEY=VALUE", "Models, and settings as in a recipe."),
@@ -121,6 +150,8 @@ def _options(stage: Stage[Any], into: str, may: Sequence[Input], kind_of_words: 
     for flag in stage.flags:
         found.append((_name(flag), Annotated[_type(stage, flag), typer.Option(flag.name, help=flag.help)], None))
     found += [("recipe", RECIPE, None), ("force", FORCE, False), ("changed_code", CHANGED_CODE, None)]
+    if stage.look is not None:
+        found.append(("dry_run", DRY_RUN, False))
     if stage.on_workers:
         found += [("runner", RUNNER, None), ("workers", WORKERS, None)]
     if stage.runs_generated_code:

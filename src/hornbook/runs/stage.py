@@ -85,6 +85,18 @@ class Work(Generic[S]):
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a stage would read, for a person to look at before anything is trained.
+
+    examples: each in stretches of text, with whether they are learnt. told: lines of facts.
+    """
+
+    examples: Sequence[Sequence[tuple[str, bool]]]
+    told: Sequence[str]
+    effort: Effort
+
+
+@dataclass(frozen=True)
 class Flag:
     """An option of the stage's command for a setting that people set most; what it takes follows from the setting."""
 
@@ -113,6 +125,7 @@ class Stage(Generic[S]):
     reads: files and folders of the user's that the settings name, where nothing may be written.
     headline: what it did, in a line of about 55 characters, from its figures.
     estimate: how much work it is.
+    look: what it would read; its command then has --dry-run.
     """
 
     name: str
@@ -135,6 +148,7 @@ class Stage(Generic[S]):
     headline: Callable[[dict[str, Any]], str] = lambda figures: ""
     estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
     flags: tuple[Flag, ...] = ()
+    look: Callable[[Work[S]], Look] | None = None
 
     @property
     def trained(self) -> tuple[Checkpoint, ...]:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hornbook.documents import DOCUMENTS
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
-from hornbook.train.data import Data, fingerprint, gather, places
+from hornbook.train.data import Data, Given, fingerprint, gather, places
 from hornbook.train.shapes import to_learn
-from hornbook.train.tuning import TuneSettings, tune
+from hornbook.train.tuning import TuneSettings, look, tune
 
 
 class FurtherSettings(TuneSettings):
@@ -32,13 +32,30 @@ class FurtherStageSettings(Settings):
     pretrain: FurtherSettings = FurtherSettings()
 
 
+def _given(work: Work[FurtherStageSettings]) -> list[Given]:
+    own = work.inputs.get("corpus")
+    data = work.settings.pretrain.data if own is None else (Data(path=str(own.absolute())),)
+    return gather(data, work.base, to_learn, own=DOCUMENTS, progress=work.progress)
+
+
+def _look(work: Work[FurtherStageSettings]) -> Look:
+    chosen = work.settings
+    return look(
+        work.inputs["model"],
+        _given(work),
+        chosen.pretrain,
+        stage="pretrain",
+        seed=chosen.seed,
+        progress=work.progress,
+        whole=True,
+    )
+
+
 def _further(work: Work[FurtherStageSettings]) -> dict[str, Any]:
     settings = work.settings.pretrain
-    own = work.inputs.get("corpus")
-    data = settings.data if own is None else (Data(path=str(own.absolute())),)
     return tune(
         work.inputs["model"],
-        gather(data, work.base, to_learn, own=DOCUMENTS, progress=work.progress),
+        _given(work),
         settings,
         stage="pretrain",
         seed=work.settings.seed,
@@ -67,5 +84,6 @@ FURTHER = Stage(
     outside=lambda settings, base: fingerprint(settings.pretrain.data, base, DOCUMENTS) or None,
     reads=lambda settings, base: places(settings.pretrain.data, base),
     on_ranks=True,
+    look=_look,
     headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}",
 )

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train.data import Data, Given, fingerprint, gather, places
 from hornbook.train.shapes import to_learn
-from hornbook.train.tuning import TuneSettings, tune
+from hornbook.train.tuning import TuneSettings, look, tune
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
@@ -82,12 +82,21 @@ class SftStageSettings(Settings):
     sft: SftSettings = SftSettings()
 
 
-def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
+def _given(work: Work[SftStageSettings]) -> list[Given]:
     own = work.inputs.get("conversations")
     data = work.settings.sft.data if own is None else (Data(path=str(own.absolute())),)
+    return gather(data, work.base, to_learn, own=CONVERSATIONS, progress=work.progress)
+
+
+def _look(work: Work[SftStageSettings]) -> Look:
+    chosen = work.settings
+    return look(work.inputs["model"], _given(work), chosen.sft, stage="sft", seed=chosen.seed, progress=work.progress)
+
+
+def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
     return sft(
         work.inputs["model"],
-        gather(data, work.base, to_learn, own=CONVERSATIONS, progress=work.progress),
+        _given(work),
         work.settings.sft,
         seed=work.settings.seed,
         into=work.into,
@@ -122,6 +131,7 @@ SFT = Stage(
     needs=("write",),
     leave_out=True,
     on_ranks=True,
+    look=_look,
     headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
     estimate=_sft_effort,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from hornbook.progress import Progress
+from hornbook.runs.effort import Computation, Effort
+from hornbook.runs.stage import Look
 from hornbook.seeds import derive
 from hornbook.train import lora
 from hornbook.train.data import Data, Given, alike, reading_order
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
-    from hornbook.train.rows import Rows
+    from hornbook.train.rows import Encoded, Example, Rows
 
 SHORTEST = 256  # tokens of a row that several share, at least: few are padded much
 
@@ -68,31 +71,16 @@ def tune(  # noqa: PLR0913 (one for each wish)
     done to the model beforehand. whole: of conversations every word is learnt. A step reads fewer rows than
     `settings.batch` where there are fewer. Raises UserError where nothing can be learnt from the rows of a source.
     """
-    import numpy as np
-
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
-    from hornbook.train.rows import Rows, encode_rows, fitting_length, laid_out, nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
     prepare(model, tokenizer)
-    most = min(model.config.context, settings.max_length or model.config.context)
-    encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
-    for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "conversations", progress)
-        if source.rows and not one.fitting:
-            raise nothing_fits(one, "conversations", stage, most, model.config.context)
-    longest = max(len(example.ids) for one in encoded for example in one.fitting)
-    length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
-    tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
-    rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
-    order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
-    batch = min(settings.batch, len(order))
-    if batch < settings.batch:
-        progress.say(f"  {len(order)} rows of {length} tokens are all there is: a step reads {batch}")
-    objective = LearntTokens(rows, order, batch)
+    reading = _read(tokenizer, model.config.context, sources, settings, stage, seed, progress, whole)
+    encoded, rows = reading.encoded, reading.rows
+    objective = LearntTokens(rows, reading.order, reading.batch)
     log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress, seed=seed)
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
@@ -103,13 +91,102 @@ def tune(  # noqa: PLR0913 (one for each wish)
         "cut": sum(one.cut for one in encoded),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
         "rows": len(rows.ids),
-        "length": length,
-        "batch": batch,
+        "length": reading.length,
+        "batch": reading.batch,
         "steps": objective.steps,
         "tokens": objective.tokens,
         "answer_share": round(float(rows.mask.mean()), 4),
         "loss": mean(log[-20:]),
     }
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What is read. rows: of `length` tokens and one more; order: in which they are read, `batch` in a step."""
+
+    encoded: list[Encoded]
+    rows: Rows
+    order: NDArray[np.int64]
+    length: int
+    batch: int
+
+
+def _read(
+    tokenizer: Tokenizer,
+    context: int,
+    sources: Sequence[Given],
+    settings: TuneSettings,
+    stage: str,
+    seed: int,
+    progress: Progress,
+    whole: bool,
+) -> _Reading:
+    """The rows of all sources, encoded and laid out; see `tune`."""
+    import numpy as np
+
+    from hornbook.train.rows import Rows, encode_rows, fitting_length, laid_out, nothing_fits, tell_refused
+
+    most = min(context, settings.max_length or context)
+    encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
+    for source, one in zip(sources, encoded, strict=True):
+        tell_refused(one, "conversations", progress)
+        if source.rows and not one.fitting:
+            raise nothing_fits(one, "conversations", stage, most, context)
+    longest = max(len(example.ids) for one in encoded for example in one.fitting)
+    length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
+    tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
+    rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
+    order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
+    batch = min(settings.batch, len(order))
+    if batch < settings.batch:
+        progress.say(f"  {len(order)} rows of {length} tokens are all there is: a step reads {batch}")
+    return _Reading(encoded, rows, order, length, batch)
+
+
+_SHOWN = 3  # examples
+
+
+def look(
+    base: Path,
+    sources: Sequence[Given],
+    settings: TuneSettings,
+    *,
+    stage: str,
+    seed: int,
+    progress: Progress,
+    whole: bool = False,
+) -> Look:
+    """What `tune` would read of the rows: the first examples, counts, and the work that it would be."""
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
+
+    tokenizer, config = Tokenizer(base), checkpoint.load(base).config
+    reading = _read(tokenizer, config.context, sources, settings, stage, seed, progress, whole)
+    examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
+    objective = LearntTokens(reading.rows, reading.order, reading.batch)
+    learnt, tokens = (int(table.sum()) for table in (reading.rows.mask, reading.rows.document_ids > 0))
+    cut, lost = (sum(getattr(one, name) for one in reading.encoded) for name in ("cut", "too_long"))
+    padding = 1 - tokens / reading.rows.ids.size
+    held = 4 if settings.lora is not None else 12 if settings.optimizer == "muon" else 16
+    what = "the weights" if settings.lora is not None else "weights, gradients and the optimiser's means"
+    told = [
+        f"{len(examples):,} examples of {min(len(one.ids) for one in examples):,} to "
+        f"{max(len(one.ids) for one in examples):,} tokens, {tokens:,} in all, of which {learnt:,} are learnt",
+        f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
+        f"{len(reading.rows.ids):,} rows of {reading.length:,} tokens, {padding:.0%} padding; "
+        f"{objective.steps:,} steps of {reading.batch:,} rows",
+        f"memory: {held * config.parameters() / 1e9:.1f} GB for {what}; what a step computes comes on top",
+    ]
+    read = objective.steps * objective.tokens_per_step
+    flops = 3 * read * config.flops_per_token(reading.length)
+    effort = Effort(f"{read:,} tokens", 0.0, (Computation(stage, read, flops),), settings.compiles)
+    return Look([_stretches(tokenizer, one) for one in examples[:_SHOWN]], told, effort)
+
+
+def _stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:
+    """An example's text where it is learnt and where it is not, with its control tokens."""
+    groups = itertools.groupby(zip(example.ids, example.mask, strict=True), key=lambda pair: pair[1])
+    return [(tokenizer.spell([token for token, _ in group]), learnt) for learnt, group in groups]
 
 
 @dataclass

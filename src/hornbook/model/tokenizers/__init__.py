@@ -81,6 +81,10 @@ class Tokenizer:
         """Text of ids; tokens that the folder's files call special are left out."""
         return str(self._fast.decode([token for token in ids if token not in self._hidden], skip_special_tokens=False))
 
+    def spell(self, ids: Sequence[int]) -> str:
+        """Text of ids, control tokens spelled."""
+        return str(self._fast.decode(list(ids), skip_special_tokens=False))
+
     def beginning_with(self, text: str) -> tuple[int, ...]:
         """Ids of the tokens of plain text whose text begins with `text`, in order."""
         if text not in self._beginning_with:  # the whole vocabulary is looked at, and prompts end alike
