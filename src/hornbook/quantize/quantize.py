@@ -94,6 +94,8 @@ def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path
     if any(isinstance(module, QuantizedLayer) for module in model.modules()):
         raise UserError(f"{source} is quantized already; give the model that it was made of")
     for name in matrices(model):
+        if name in ("embed", "lm_head") and settings.outer(name) is None:
+            continue
         form, columns = settings.form, weight_of(model, name).shape[-1]
         if not form.fits(columns):
             raise UserError(f"{source}: the rows of {name} have {columns} weights, no multiple of group={form.group}")

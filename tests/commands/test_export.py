@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hornbook import cli
+from hornbook.errors import UserError
+from hornbook.files import read_json, write_json
+
+
+def export(*words: object) -> str:
+    result = CliRunner().invoke(cli.app, ["export", *(str(word) for word in words)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_folder_with_one_file_in_it(make_checkpoint: Any, tmp_path: Path) -> None:
+    folder = make_checkpoint(seed=1)[1]
+    state = read_json(folder / "tokenizer.json")
+    state["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    write_json(folder / "tokenizer.json", state)
+    told = export(folder, "--type", "q8_0", "--into", tmp_path / "out")
+    assert "model-q8_0.gguf: " in told and "bits a weight" in told
+    assert (tmp_path / "out" / "model-q8_0.gguf").read_bytes()[:4] == b"GGUF"
+    assert "It is there already" in export(folder, "--type", "q8_0", "--into", tmp_path / "out")
+
+
+def test_the_pocket_models_own_tokenizer_is_refused(make_checkpoint: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cuts text in a way that llama\.cpp does not know by name"):
+        export(make_checkpoint(seed=1)[1], "--into", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
