@@ -60,8 +60,8 @@ class QuantizeSettings(Settings):
         """The format of all matrices but embedding and output."""
         return Quantization(self.bits, self.group, self.symmetric)
 
-    def outer(self, matrix: Literal["embed", "lm_head"]) -> Quantization | None:
-        """The format of the embedding or the output matrix, None for 16 bits."""
+    def outer(self, matrix: str) -> Quantization | None:
+        """The format of the embedding, `embed`, or of the output matrix, `lm_head`; None for 16 bits."""
         bits = self.embeddings if matrix == "embed" or self.head is None else self.head
         return None if bits == 16 else Quantization(bits, self.group, self.symmetric)
 
