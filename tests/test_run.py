@@ -295,6 +295,9 @@ def beside_pocket(finished: Path, recipe: Path, tmp_path: Path, monkeypatch: pyt
     item = {"id": "q1", "question": "Who lent seven wandering lanterns to the baker of the island?", "answer": "Ann"}
     (tmp_path / "my" / "benchmarks" / "quiz.jsonl").write_text(json.dumps(item))
     shutil.copy(recipe, tmp_path / "my.toml")
+    (tmp_path / "smollm2-135m").symlink_to(next(finished.glob("*-dpo")) / "model")
+    facts = [{"question": f"Which is number {n}?", "answer": f"It is {n}."} for n in range(6)]
+    (tmp_path / "facts.jsonl").write_text("\n".join(map(json.dumps, facts)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "stdin", io.StringIO())
