@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from hornbook.cli import app
 from hornbook.errors import UserError
 from hornbook.recipe import available, load
+from hornbook.train.optimizers import scheduled
 
 LINE = {
-    "phi-1": (1_418_270_720, 50_300_000_000 + 3_150_000_000),
+    "phi-1": (1_418_270_720, 50_331_648_000 + 3_145_728_000),
     "phi-1.5": (1_418_270_720, 150_000_000_000),
     "phi-3-mini": (3_821_079_552, 3_300_000_000_000),
     "phi-3-small": (7_392_272_384, 4_800_000_000_000),
@@ -54,17 +55,25 @@ def test_sizes_are_the_published_ones(name: str) -> None:
 def test_phi_1_5_trains_as_the_paper_tells() -> None:
     trained = load(available()["phi-1.5"]).pretrain
     assert (trained.learning_rate, trained.betas, trained.epsilon) == (2e-4, (0.9, 0.98), 1e-7)
-    assert (trained.weight_decay, trained.batch, trained.warmup, trained.decay) == (0.1, 2048, 0.0, 0.0)
+    assert (trained.weight_decay, trained.batch) == (0.1, 2048)
+    assert {scheduled(trained, step, 100) for step in range(100)} == {1.0}
     for phase in (trained.phase1, trained.phase2):
         synthetic = sum(part.share for part in phase.mixture if part.sources == ("textbooks",))
         assert synthetic == 0.8
 
 
-def test_phi_1_rises_and_falls_as_the_paper_tells() -> None:
+def test_phi_1_trains_as_the_paper_tells() -> None:
     trained = load(available()["phi-1"]).pretrain
-    steps = sum(phase.tokens for phase in (trained.phase1, trained.phase2)) / (trained.batch * 2048)
-    assert trained.warmup * steps == pytest.approx(750, rel=0.03)
-    assert trained.warmup + trained.decay == 1
+    base, tuned = trained.of(trained.phase1), trained.of(trained.phase2)
+    steps = [phase.tokens / (one.batch * 2048) for phase, one in ((trained.phase1, base), (trained.phase2, tuned))]
+    assert steps == [24_000, 6_000]
+    assert (base.learning_rate, base.weight_decay, base.batch) == (1e-3, 0.1, 1024)
+    assert (tuned.learning_rate, tuned.weight_decay, tuned.batch) == (1e-4, 0.01, 256)
+    assert [round(one.warmup * count) for one, count in zip((base, tuned), steps, strict=True)] == [750, 50]
+    assert scheduled(base, 23_999, 24_000) == pytest.approx((36_000 - 24_000) / (36_000 - 750), abs=1e-3)
+    assert scheduled(tuned, 5_999, 6_000) < 1e-3
+    assert trained.phase2.candidates == 6
+    assert (trained.dropout.attention, trained.dropout.residual) == (0.1, 0.1)
 
 
 def test_a_tenth_of_phi_3_small_is_in_other_languages() -> None:

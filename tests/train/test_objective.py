@@ -73,7 +73,7 @@ def test_sequential_crosses_the_boundary() -> None:
     first, second = next_token(1, 12, 14), next_token(2, 20, 21)
     both = Sequential([first, second])
     assert (first.steps, second.steps, both.steps) == (3, 5, 8)
-    assert both.tokens_per_step == 4 * 16
+    assert [both.tokens_before(step) for step in (0, 3, 8)] == [0, 3 * 4 * 16, 8 * 4 * 16]
     for step in range(8):
         wanted = first.batch(step) if step < 3 else second.batch(step - 3)
         assert all(torch.equal(both.batch(step)[name], wanted[name]) for name in ("ids", "targets"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hornbook.model.blocksparse import rule
+from hornbook.model.blocksparse.flex import FEWEST, compiled
 from hornbook.model.config import AttentionKind, ModelConfig
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class AttentionMask(NamedTuple):
@@ -17,11 +21,13 @@ class AttentionMask(NamedTuple):
     seen: (batch or 1, heads or 1, time, slots) of bool, True where seen, or None.
     causal: without `seen`, whether token i sees slots 0..i only; otherwise it sees every slot.
     starts: (batch,) padding slots to the left of each sequence, for block-sparse layers; None without padding.
+    blocks: in place of `seen`, the same for FlexAttention, which leaves out the blocks of it that nobody sees.
     """
 
     seen: Tensor | None = None
     causal: bool = True
     starts: Tensor | None = None
+    blocks: BlockMask | None = None
 
 
 def sequence_mask(
@@ -30,8 +36,11 @@ def sequence_mask(
     positions: Tensor,
     attention_mask: Tensor | None,
     document_ids: Tensor | None,
+    *,
+    whole: bool = False,
 ) -> AttentionMask:
-    """What the tokens of whole sequences see in layers of `kind`.
+    """What the tokens of whole sequences see in layers of `kind`: on a GPU, of packed documents, as blocks, unless it
+    is wanted `whole`, which attention with dropout needs.
 
     positions: (batch or 1, time), in each token's own document. attention_mask: (batch, time) of bool, False where an
     id is padding; document_ids: (batch, time) of integers; None: no padding, one document a row.
@@ -44,6 +53,8 @@ def sequence_mask(
         return AttentionMask(starts=attention_mask.int().argmax(1))
     if attention_mask is None:
         attention_mask = torch.ones(1, time, dtype=torch.bool, device=positions.device)
+    if positions.is_cuda and document_ids is not None and kind != "sparse" and not whole and time >= FEWEST:
+        return AttentionMask(blocks=block_mask(attention_mask, document_ids, window))
     seen = tokens_seen(attention_mask, document_ids, window)
     if kind == "sparse":
         assert config.blocksparse is not None
@@ -81,6 +92,26 @@ def tokens_seen(attention_mask: Tensor, document_ids: Tensor | None, window: int
         seen = seen & (document_ids[:, :, None] == document_ids[:, None])
     # A padding token would see nothing at all, and a softmax over nothing is not a number: every token sees itself.
     return (seen | (at[:, None] == at))[:, None]
+
+
+def block_mask(attention_mask: Tensor, document_ids: Tensor, window: int | None = None) -> BlockMask:
+    """What `tokens_seen` tells, in FlexAttention's form."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    def seen(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        near = query >= key if window is None else (query >= key) & (query - key < window)
+        same = document_ids[row, query] == document_ids[row, key]
+        return (near & same & attention_mask[row, key]) | (query == key)
+
+    rows, time = document_ids.shape
+    device = str(document_ids.device)
+    return create_block_mask(seen, rows, None, time, time, device=device, _compile=document_ids.is_cuda)
+
+
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: BlockMask, scale: float) -> Tensor:
+    """Attention under a mask of blocks. q: (batch, heads, time, size); k, v: (batch, kv_heads, time, size)."""
+    y: Tensor = compiled()(q, k, v, block_mask=blocks, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
+    return y
 
 
 def slots_seen(starts: Tensor, first: int, queries: int, slots: int, window: int | None = None) -> Tensor:

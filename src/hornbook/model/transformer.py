@@ -15,7 +15,7 @@ from hornbook.model.blocksparse import attend
 from hornbook.model.cache import KVCache, LayerCache
 from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
-from hornbook.model.masks import AttentionMask, sequence_mask
+from hornbook.model.masks import AttentionMask, attend_blocks, sequence_mask
 from hornbook.model.paged import PagedLayer
 from hornbook.model.rope import Angles, rotary_angles, rotate, switches, wide
 
@@ -86,6 +86,7 @@ class Attention(nn.Module):
         self.kind = config.kind(layer)
         self.heads, self.kv_heads, self.head_size = config.heads, config.key_value_heads, config.head_size
         self.scale, self.blocksparse = config.score_scale, config.blocksparse
+        self.dropout = 0.0
         self.qkv = Linear(config.width, (self.heads + 2 * self.kv_heads) * self.head_size, config.qkv_bias)
         self.out = Linear(self.heads * self.head_size, config.width, config.out_bias)
 
@@ -117,10 +118,13 @@ class Attention(nn.Module):
             # The query heads of a group stand in one row and share its keys: nothing is copied.
             grouped = q.reshape(q.shape[0], self.kv_heads, group, self.head_size)
             return F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask.seen, scale=self.scale).view_as(q)
+        if mask.blocks is not None:
+            return attend_blocks(q, k, v, mask.blocks, self.scale)
         if group > 1:
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         causal = mask.seen is None and mask.causal and q.shape[2] > 1
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.seen, is_causal=causal, scale=self.scale)
+        left_out = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, mask.seen, left_out, is_causal=causal, scale=self.scale)
 
 
 class MLP(nn.Module):
@@ -167,17 +171,21 @@ class Block(nn.Module):
         if not self.parallel:
             self.mlp_norm = norm(config)
         self.mlp = MLP(config) if config.experts is None else MixtureOfExperts(config)
+        self.dropout = self.mlp_dropout = 0.0
 
     def forward(
         self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | PagedLayer | None
     ) -> Tensor:
         """x: (batch, time, width) -> the same shape."""
         normed = self.attention_norm(x)
-        attended = self.attention(normed, angles, mask, kv_cache)
+        attended = self._drop(self.attention(normed, angles, mask, kv_cache), self.dropout)
         if self.parallel:
-            return x + attended + self.mlp(normed)
+            return x + attended + self._drop(self.mlp(normed), self.mlp_dropout)
         x = x + attended
-        return x + self.mlp(self.mlp_norm(x))
+        return x + self._drop(self.mlp(self.mlp_norm(x)), self.mlp_dropout)
+
+    def _drop(self, x: Tensor, share: float) -> Tensor:
+        return F.dropout(x, share) if share and self.training else x
 
 
 class Transformer(nn.Module):
@@ -197,9 +205,19 @@ class Transformer(nn.Module):
             self.positions = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = norm(config)
+        self.dropout = 0.0
         self.lm_head = Linear(config.width, config.vocabulary, config.lm_head_bias)
         if config.tied_embeddings:
             self.lm_head.weight = self.embed.weight
+
+    def drop(self, *, embedding: float = 0.0, attention: float = 0.0, residual: float = 0.0, mlp: float = 0.0) -> None:
+        """Leave out these shares while training (Srivastava et al. 2014): of the embeddings, of the attention's
+        weights, of what attention adds to the stream, of what the MLP adds. Block-sparse layers keep their weights.
+        """
+        self.dropout = embedding
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            block.attention.dropout, block.dropout, block.mlp_dropout = attention, residual, mlp
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
@@ -275,6 +293,8 @@ class Transformer(nn.Module):
     def _embedded(self, ids: Tensor, positions: Tensor) -> Tensor:
         """What the first block reads: (batch, time, width) of `ids` (batch, time) at `positions` (batch or 1, time)."""
         x = self.embed(ids).to(self.compute)
+        if self.dropout and self.training:
+            x = F.dropout(x, self.dropout)
         if self.config.embedding_scale != 1:
             x = x * self.config.embedding_scale
         if self.config.positions == "learned":
@@ -313,7 +333,8 @@ class Transformer(nn.Module):
         if c.longrope is not None and switches(c.longrope, c.context):
             long = lengths > c.longrope.original
         angles = rotary_angles(positions, c, long) if c.positions == "rotary" else None
-        masks = {kind: sequence_mask(c, kind, positions, attention_mask, document_ids) for kind in c.kinds}
+        drops = self.training and any(one.dropout for one in self.modules() if isinstance(one, Attention))
+        masks = {kind: sequence_mask(c, kind, positions, attention_mask, document_ids, whole=drops) for kind in c.kinds}
         return positions, angles, masks
 
     @torch.no_grad()

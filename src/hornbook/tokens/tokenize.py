@@ -255,7 +255,10 @@ TOKENS = Stage(
         "seed": settings.seed,
         "vocabulary": settings.vocabulary,
         "context": settings.context,
-        "phases": {name: phase.model_dump(mode="json") for name, phase in settings.phases.items()},
+        "phases": {
+            name: phase.model_dump(mode="json", include=set(Phase.model_fields))  # not how it is trained
+            for name, phase in settings.phases.items()
+        },
         **settings.tokens.model_dump(mode="json"),
     },
     headline=lambda f: f"vocabulary of {f['vocabulary']:,}, {_packed(f) / 1e6:.2f} million tokens packed",

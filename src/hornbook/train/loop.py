@@ -6,7 +6,7 @@ import gc
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
-from hornbook.machine import choose
+from hornbook.machine import Choice, choose
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.runs import ranks
@@ -23,6 +23,7 @@ from hornbook.runs.manifest import SCRATCH, outputs
 from hornbook.train import optimizers as optim
 from hornbook.train import parallel, state
 from hornbook.train.objective import Objective
+from hornbook.train.optimizers import Leg
 from hornbook.train.parallel import Share
 from hornbook.train.settings import TrainSettings
 
@@ -40,7 +41,8 @@ def train(  # noqa: PLR0913 (one for each wish)
     progress: Progress,
     seed: int = 0,
     before: Callable[[Transformer, Shares], None] | None = None,
-    milestones: Mapping[int, Callable[[], None]] | None = None,
+    milestones: Mapping[int, Callable[[], bool | None]] | None = None,
+    legs: Sequence[Leg] | None = None,
 ) -> Log:
     """Train `model` in place; returns one log entry a step: step, loss, rate, and the objective's figures.
 
@@ -48,22 +50,16 @@ def train(  # noqa: PLR0913 (one for each wish)
     folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of what is
     drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they were given,
     ready to compute as the steps do. `milestones` are called after the given number of steps, at least once each, with
-    the model as it is then.
+    the model as it is then; one that changes the model says True. legs: schedules that follow each other; one over all
+    steps, as the settings say, unless given.
 
     Where `torchrun` started several ranks, all of them call it, with equal models. Rank 0 alone writes, calls
     milestones and returns, with the trained model; in the others it raises PartDone.
     """
-    machine = choose(settings.precision, settings.compile)
-    parallel.meet(machine.device)
-    for layer in model.modules():
-        if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
-            layer.weight.data = layer.weight.data.to(machine.compute)  # else it is converted at every step
-    whole = model
-    model = parallel.spread(model, machine)
-    model.to(machine.device).train()
-    model.compute = machine.compute
+    machine, whole = choose(settings.precision, settings.compile), model
+    model = _prepared(whole, settings, machine)
     optimizers = optim.build(model, settings, machine.compute)
-    parallel.prepare_blocks(model, machine.compile)
+    stretches = legs or [Leg(0, objective.steps, settings)]
 
     def share(step: int) -> Share:
         return parallel.share(objective, step, settings.micro_batch, machine.device, seed)
@@ -79,21 +75,21 @@ def train(  # noqa: PLR0913 (one for each wish)
     gc.freeze()
     try:
         began, pace = time.monotonic(), state.Pace(settings.checkpoint_seconds)
-        with progress.task(label, objective.steps * objective.tokens_per_step, done * objective.tokens_per_step) as bar:
+        began_at = objective.tokens_before(done)
+        with progress.task(label, objective.tokens_before(objective.steps), began_at) as bar:
             for step in range(done, objective.steps):
                 try:
-                    entry = _step(model, objective, settings, optimizers, share(step), step)
+                    entry = _step(model, objective, stretches, optimizers, share(step), step)
                 except KeyboardInterrupt:
                     # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
                     raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
                 log.append(entry)
                 if milestones and step + 1 in milestones:
-                    parallel.gather(model, whole)
-                    if not ranks.rank():
-                        milestones[step + 1]()
-                        made = outputs(into)
-                bar.advance(objective.tokens_per_step)
-                rate = (step + 1 - done) * objective.tokens_per_step / (time.monotonic() - began)
+                    _reach(milestones[step + 1], model, whole)
+                    made = made if ranks.rank() else outputs(into)
+                computed = objective.tokens_before(step + 1)
+                bar.advance(computed - objective.tokens_before(step))
+                rate = (computed - began_at) / (time.monotonic() - began)
                 bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
                 if parallel.agreed(pace.due):
                     with pace.storing():
@@ -114,16 +110,42 @@ def mean(entries: Log, figure: str = "loss") -> float:
     return round(fmean(entry[figure] for entry in entries), 4)
 
 
+def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> Transformer:
+    """What is trained in place of the model: itself, or what is spread over the ranks."""
+    parallel.meet(machine.device)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
+            layer.weight.data = layer.weight.data.to(machine.compute)  # else it is converted at every step
+    model = parallel.spread(model, machine)
+    model.to(machine.device).train()
+    model.compute = machine.compute
+    model.drop(**settings.dropout.shares)
+    parallel.prepare_blocks(model, settings.activation_checkpoints, compiled=machine.compile)
+    return model
+
+
+def _reach(milestone: Callable[[], bool | None], model: Transformer, whole: Transformer) -> None:
+    """Rank 0 does what is to be done now, with the whole model; what that changes in it reaches all ranks."""
+    parallel.gather(model, whole)
+    if parallel.agreed(not ranks.rank() and bool(milestone())):
+        parallel.hand_out(whole, model)
+
+
 def _step(
     model: Transformer,
     objective: Objective,
-    settings: TrainSettings,
+    legs: Sequence[Leg],
     optimizers: list[torch.optim.Optimizer],
     share: Share,
     step: int,
 ) -> dict[str, float]:
     """One update; returns its log entry."""
-    multiplier = optim.warmup_stable_decay(step, objective.steps, settings.warmup, settings.decay)
+    leg = next(leg for leg in legs if leg.has(step))
+    if leg.fresh and step == leg.first:
+        for optimizer in optimizers:
+            optimizer.state.clear()
+    multiplier = leg.multiplier(step)
+    optim.adopt(optimizers, leg.settings)
     optim.set_learning_rate(optimizers, multiplier)
     figures: dict[str, float] = defaultdict(float)
     for part, weight in share:
@@ -138,7 +160,7 @@ def _step(
         raise UserError(
             f"the loss of step {step + 1} is {told['loss']}: training has diverged; lower the learning rate"
         )
-    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

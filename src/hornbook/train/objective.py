@@ -25,6 +25,10 @@ class Objective(ABC):
     tokens_per_step: int  # that are computed, padding among them
     tokens: int  # that are read in all steps, without padding
 
+    def tokens_before(self, step: int) -> int:
+        """How many tokens the steps before `step` compute."""
+        return step * self.tokens_per_step
+
     @abstractmethod
     def batch(self, step: int) -> Batch:
         """The batch of step `step`, the same whenever it is asked for."""

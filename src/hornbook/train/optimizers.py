@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 
 from hornbook.model import lora
@@ -18,7 +21,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
     hidden = [(name, p) for name, p in model.blocks.named_parameters() if p.ndim == 2 and p.requires_grad]
     chosen = {id(p) for _, p in hidden}
     others = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
-    adamw: list[dict[str, object]] = [{"params": others, "weight_decay": 0.0}]
+    adamw: list[dict[str, object]] = [{"params": others, "decays": False}]
     optimizers: list[torch.optim.Optimizer] = []
     if settings.optimizer == "muon" and not any(lora.layers(model)):
         optimizers.append(
@@ -26,16 +29,16 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
                 [p for _, p in hidden],
                 [_fused_heights(model, name, p.shape[0]) for name, p in hidden],
                 lr=settings.muon_learning_rate,
-                weight_decay=settings.weight_decay,
                 dtype=compute,
             )
         )
     else:
-        adamw.append({"params": [p for _, p in hidden], "weight_decay": settings.weight_decay})
+        adamw.append({"params": [p for _, p in hidden], "decays": True})
     optimizers.append(torch.optim.AdamW(adamw, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
+            group.setdefault("decays", True)
+    adopt(optimizers, settings)
     return optimizers
 
 
@@ -59,6 +62,53 @@ def warmup_stable_decay(step: int, steps: int, warmup: float, decay: float) -> f
     up = (step + 1) / rise
     down = (steps - step) / (fall + 1) if fall else 1.0
     return max(0.0, min(1.0, up, down))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Steps under one schedule: from `first` on, so many, with these rates and weight decay.
+
+    until: it is left before the schedule ends, for one that goes on with it. fresh: the optimisers begin without what
+    they remember of the steps before.
+    """
+
+    first: int
+    steps: int
+    settings: TrainSettings
+    fresh: bool = False
+    until: int | None = None
+
+    def has(self, step: int) -> bool:
+        """Whether `step` of the whole training is one of them."""
+        return self.first <= step < (self.first + self.steps if self.until is None else self.until)
+
+    def multiplier(self, step: int) -> float:
+        """What the peak rates are multiplied by at `step` of the whole training."""
+        return scheduled(self.settings, step - self.first, self.steps)
+
+
+def scheduled(settings: TrainSettings, step: int, steps: int) -> float:
+    """Multiplier of the peak rate at `step` of `steps`, as the settings' schedule has it.
+
+    cosine: (1 + cos(pi t)) / 2 of the share t of the steps after the warm-up (Loshchilov and Hutter 2017).
+    """
+    if settings.schedule == "cosine":
+        rise = max(1, round(steps * settings.warmup))
+        after = max(0, step + 1 - rise) / (steps - rise + 1)
+        rate = min((step + 1) / rise, (1 + math.cos(math.pi * after)) / 2)
+    else:
+        decay = {"linear": 1 - settings.warmup, "constant": 0.0}.get(settings.schedule, settings.decay)
+        rate = warmup_stable_decay(step, steps, settings.warmup, decay)
+    rising = step + 1 < round(steps * settings.warmup)
+    return rate if rising else settings.final_rate + (1 - settings.final_rate) * rate
+
+
+def adopt(optimizers: list[torch.optim.Optimizer], settings: TrainSettings) -> None:
+    """Give every group the peak rate and the weight decay that the settings have for it."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = settings.muon_learning_rate if isinstance(optimizer, Muon) else settings.learning_rate
+            group["weight_decay"] = settings.weight_decay if group["decays"] else 0.0
 
 
 def set_learning_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,10 +19,11 @@ from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from hornbook.machine import Choice, cores
-from hornbook.model.transformer import Transformer
+from hornbook.model.transformer import Block, Transformer
 from hornbook.runs import ranks
 from hornbook.seeds import derive
 from hornbook.train.objective import Batch, Objective
@@ -127,18 +130,45 @@ def spread(model: Transformer, machine: Choice) -> Transformer:
     return spread_out
 
 
-def prepare_blocks(model: Transformer, compiled: bool) -> None:
-    """Compile the blocks where that is wanted.
+def prepare_blocks(model: Transformer, checkpoints: str, *, compiled: bool) -> None:
+    """Have each block forget what its backward pass computes again, and compile it where that is wanted.
 
+    checkpoints: "none", "selective" (matrix products and attention are kept), "full" (what goes into the block is).
     One block's code serves all blocks: a fraction of the time that compiling the whole model takes. Code for each size
     of its own: code for any size would replace the first, and compute otherwise than it did. Of a block that is spread
     over ranks what stands between its exchanges is compiled.
     """
-    for block in model.blocks if compiled else ():
-        if isinstance(block, FSDPModule):
-            block.forward = torch.compile(block.forward, dynamic=False)
-        else:
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        if checkpoints == "selective":
+            block.forward = partial(  # type: ignore[method-assign]
+                checkpoint, block.forward, use_reentrant=False, context_fn=_keep_products
+            )
+        elif checkpoints == "full":
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+        if compiled and (checkpoints != "none" or isinstance(block, FSDPModule)):
+            block.forward = torch.compile(block.forward, dynamic=False)  # type: ignore[method-assign]
+        elif compiled:
             block.compile(dynamic=False)
+
+
+_aten = torch.ops.aten
+_KEPT = {
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.bmm.default,
+    _aten._scaled_dot_product_flash_attention_for_cpu.default,
+    _aten._scaled_dot_product_flash_attention.default,
+    _aten._scaled_dot_product_efficient_attention.default,
+    _aten._scaled_dot_product_cudnn_attention.default,
+}
+
+
+def _keep_products() -> Any:
+    def policy(context: Any, operation: Any, *given: Any, **named: Any) -> CheckpointPolicy:
+        return CheckpointPolicy.MUST_SAVE if operation in _KEPT else CheckpointPolicy.PREFER_RECOMPUTE
+
+    return create_selective_checkpoint_contexts(policy)  # type: ignore[no-untyped-call]
 
 
 def agreed(wish: bool) -> bool:
@@ -148,6 +178,21 @@ def agreed(wish: bool) -> bool:
     told = torch.tensor(wish)
     dist.broadcast(told, 0)
     return bool(told)
+
+
+def hand_out(model: Transformer, spread_out: Transformer) -> None:
+    """The other way round from `gather`: every rank gets its shards of what `model` is on rank 0."""
+    if spread_out is model:
+        return
+    wholes = {} if ranks.rank() else dict(model.named_parameters())
+    for name, shard in spread_out.named_parameters():
+        value = wholes[name].detach().to(shard.device) if wholes else torch.empty(shard.shape, dtype=shard.dtype)
+        value = value.to(shard.device)
+        if isinstance(shard, DTensor):
+            shard.data.copy_(distribute_tensor(value, shard.device_mesh, shard.placements))
+        else:
+            dist.broadcast(value, 0)
+            shard.data.copy_(value)
 
 
 def gather(spread_out: Transformer, model: Transformer) -> None:

@@ -6,11 +6,13 @@ Free of heavy imports at its head, as `sft` and `dpo` are: a recipe reads the se
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from pydantic import Field, model_validator
 from rich.markup import escape
 
 from hornbook.errors import UserError
@@ -18,12 +20,13 @@ from hornbook.files import read_json, write_json
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.tokens.settings import Phase
 from hornbook.train.objective import Batch, Objective
-from hornbook.train.settings import TrainSettings
+from hornbook.train.settings import ScheduleName, TrainSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,20 +35,66 @@ if TYPE_CHECKING:
 
     from hornbook.model.transformer import Transformer
     from hornbook.tokens.mixture import Schedule
+    from hornbook.train.optimizers import Leg
 
 
 # Beside a checkpoint's weights: control tokens that it was never shown. What later trains on them leaves the file out.
 _UNTRAINED = Path("training", "untrained_tokens.json")
 
 
+_CANDIDATES = Path("training", "candidates.json")  # beside a checkpoint's weights: the losses that it was chosen by
+_ROWS = 16  # that are held out and computed at once
+
 _TRAINED_BYTES = 12  # of a parameter, at least: itself, its gradient, the mean of its gradients
 
 
-class PretrainSettings(TrainSettings):
-    """Two sequential phases over one learning-rate schedule: phi-3's recipe."""
+_OF_A_PHASE = (
+    "batch", "learning_rate", "muon_learning_rate", "weight_decay", "schedule", "warmup", "decay", "final_rate",
+)  # fmt: skip
 
-    phase1: Phase
-    phase2: Phase
+
+class PretrainPhase(Phase):
+    """A phase, and what is other in it than in the whole of the training.
+
+    One that names its schedule, or a part of it, is trained by itself: its schedule begins and ends with it, and the
+    optimisers start afresh.
+    """
+
+    batch: int | None = Field(None, ge=1, description="rows in a step")
+    learning_rate: float | None = Field(None, gt=0)
+    muon_learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float | None = Field(None, ge=0)
+    schedule: ScheduleName | None = None
+    warmup: float | None = Field(None, ge=0, lt=1)
+    decay: float | None = Field(None, ge=0, le=1)
+    final_rate: float | None = Field(None, ge=0, le=1)
+    candidates: int = Field(1, ge=1, description="checkpoints, evenly over the phase, that `keep` chooses from")
+    keep: Literal["last", "best", "average"] = Field(
+        "last", description="what it ends with: its last weights, the best on text held out, or the candidates' average"
+    )
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether it has a schedule of its own."""
+        return any(one is not None for one in (self.schedule, self.warmup, self.decay, self.final_rate))
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Self:
+        if (self.keep == "last") != (self.candidates == 1):
+            raise ValueError("candidates are what keep chooses from: set both, keep to best or average, or none")
+        return self
+
+
+class PretrainSettings(TrainSettings):
+    """Two sequential phases over one learning-rate schedule (phi-3's recipe), unless they have their own."""
+
+    phase1: PretrainPhase
+    phase2: PretrainPhase
+
+    def of(self, phase: PretrainPhase) -> PretrainSettings:
+        """The settings as they are in a phase."""
+        own = {name: getattr(phase, name) for name in _OF_A_PHASE if getattr(phase, name) is not None}
+        return self.model_copy(update=own)
 
 
 def pretrain(
@@ -61,6 +110,7 @@ def pretrain(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
+    from hornbook.train.candidates import Candidates, steps_of
     from hornbook.train.loop import mean, train
 
     tokenizer = Tokenizer(tokens / "tokenizer")
@@ -77,13 +127,33 @@ def pretrain(
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
-        phases[name], mixtures[name] = _phase(name, phase, tokens, config, settings.batch, tokenizer.pad, seed=seed)
+        batch = settings.of(phase).batch
+        phases[name], mixtures[name] = _phase(name, phase, tokens, config, batch, tokenizer.pad, seed=seed)
     objective = Sequential(list(phases.values()))
     first = phases["phase1"].steps
+    milestones: dict[int, Callable[[], bool]] = {}
 
-    def save(folder: Path) -> None:
-        checkpoint.save(model, folder, tokenizer)
-        write_json(folder / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
+    def reach(name: str, phase: PretrainPhase, step: int, steps: list[int]) -> bool:
+        """Keep a candidate; at the end of the phase choose, and save. Whether the weights are others then."""
+        kept = Candidates(into / SCRATCH, name)
+        if phase.candidates > 1:
+            kept.keep(model, step)
+        if step < steps[-1]:
+            return False
+        if phase.keep == "average":
+            kept.average(model, steps)
+        elif phase.keep == "best":
+            losses = kept.best(model, steps, lambda: _held_out(model, tokens, phase, tokenizer.pad))
+            told = {str(at - steps_before[name]): round(loss, 4) for at, loss in losses.items()}
+            write_json(into / name / _CANDIDATES, told)
+        checkpoint.save(model, into / name, tokenizer)
+        write_json(into / name / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
+        return phase.keep != "last"
+
+    steps_before = {"phase1": 0, "phase2": first}
+    for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
+        steps = steps_of(steps_before[name], phases[name].steps, phase.candidates)
+        milestones |= {step: partial(reach, name, phase, step, steps) for step in steps}
 
     began = time.monotonic()
     log = train(
@@ -94,10 +164,8 @@ def pretrain(
         label="pretraining",
         progress=progress,
         seed=seed,
-        milestones={
-            first: lambda: save(into / "phase1"),
-            objective.steps: lambda: save(into / "phase2"),
-        },
+        milestones=milestones,
+        legs=_legs(settings, first, objective.steps),
     )
     return {
         "parameters": config.parameters(),
@@ -105,6 +173,9 @@ def pretrain(
         "steps": {name: phase.steps for name, phase in phases.items()},
         "tokens": {name: phase.tokens for name, phase in phases.items()},
         "mixture": mixtures,
+        "candidates": {
+            name: read_json(into / name / _CANDIDATES) for name in phases if (into / name / _CANDIDATES).is_file()
+        },
         "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
         "training_seconds": round(time.monotonic() - began, 1),
     }
@@ -114,6 +185,52 @@ def untrained_tokens(checkpoint: Path) -> set[str]:
     """Names of the control tokens that a checkpoint of `pretrain` was never shown; none for any other checkpoint."""
     path = checkpoint / _UNTRAINED
     return set(read_json(path)) if path.is_file() else set()
+
+
+def _legs(settings: PretrainSettings, first: int, steps: int) -> list[Leg]:
+    """The schedules: one over both phases, or one for each where one of them has its own."""
+    from hornbook.train.optimizers import Leg
+
+    phase1, phase2 = settings.phase1, settings.phase2
+    if phase1.by_itself or phase2.by_itself:
+        return [
+            Leg(0, first, settings.of(phase1)),
+            Leg(first, steps - first, settings.of(phase2), fresh=phase2.by_itself),
+        ]
+    return [Leg(0, steps, settings.of(phase1), until=first), Leg(0, steps, settings.of(phase2))]
+
+
+def _held_out(model: Transformer, tokens: Path, phase: Phase, pad: int) -> float:
+    """Mean loss in nats a token on the text held out of a phase's sources, each ingredient weighing its share."""
+    import numpy as np
+    import torch
+
+    from hornbook.tokens import shards
+    from hornbook.train.losses import IGNORE, token_cross_entropy
+
+    total = weight = 0.0
+    training = model.training
+    model.eval()
+    device = model.embed.weight.device
+    with torch.no_grad():
+        for component in phase.mixture:
+            for source in component.sources:
+                if not (tokens / "validation" / f"{source}.json").is_file():
+                    continue
+                table = shards.read(tokens / "validation", source)
+                nats = count = 0.0
+                for start in range(0, len(table), _ROWS):
+                    rows = torch.from_numpy(np.asarray(table[start : start + _ROWS], dtype=np.int64)).to(device)
+                    targets = rows[:, 1:].masked_fill(rows[:, 1:] == pad, IGNORE)
+                    one = torch.ones((), device=device)
+                    nats += token_cross_entropy(model, rows[:, :-1], targets, one).item()
+                    count += float((targets != IGNORE).sum())
+                share = component.share / len(component.sources)
+                total, weight = total + share * nats / max(count, 1.0), weight + share
+    model.train(training)
+    if not weight:
+        raise UserError(f"keep = best: nothing was held out of the sources of this phase; {tokens} has no validation")
+    return total / weight
 
 
 def _phase(
@@ -214,8 +331,15 @@ class Sequential(Objective):
 
     def __post_init__(self) -> None:
         self.steps = sum(part.steps for part in self.parts)
-        self.tokens_per_step = self.parts[0].tokens_per_step
         self.tokens = sum(part.tokens for part in self.parts)
+
+    def tokens_before(self, step: int) -> int:
+        """As each part computes."""
+        tokens = 0
+        for part in self.parts:
+            tokens += min(step, part.steps) * part.tokens_per_step
+            step -= min(step, part.steps)
+        return tokens
 
     def batch(self, step: int) -> Batch:
         """The batch of the part that `step` falls into."""

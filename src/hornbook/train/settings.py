@@ -9,6 +9,23 @@ from pydantic import Field
 from hornbook.machine import choose
 from hornbook.settings import SAME_RESULT, Settings
 
+ScheduleName = Literal["warmup-stable-decay", "linear", "cosine", "constant"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Dropout(Settings):
+    """What is left out at random while training, by its share; the rest is scaled up."""
+
+    embedding: Share = Field(0.0, description="of the embeddings")
+    attention: Share = Field(0.0, description="of the attention's weights; not in block-sparse layers")
+    residual: Share = Field(0.0, description="of what attention and MLP add to the stream")
+    mlp: Share | None = Field(None, description="of what the MLP adds; as `residual` says unless given")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """All of them, as the model takes them."""
+        return {**self.model_dump(), "mlp": self.residual if self.mlp is None else self.mlp}
+
 
 class TrainSettings(Settings):
     """What every objective has in common."""
@@ -25,11 +42,24 @@ class TrainSettings(Settings):
     micro_batch: Annotated[int | None, SAME_RESULT] = Field(
         None, ge=1, description="rows computed at once, to save memory; a step is the same sum; unset: all of them"
     )
+    schedule: ScheduleName = Field(
+        "warmup-stable-decay",
+        description="how the rate goes after the warm-up; linear and cosine fall to the last step",
+    )
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
-    decay: float = Field(0.4, ge=0, le=1, description="share of the steps, at the end, in which the rate falls to 0")
+    decay: float = Field(
+        0.4, ge=0, le=1, description="warmup-stable-decay: share of the steps, at the end, in which the rate falls"
+    )
+    final_rate: float = Field(0.0, ge=0, le=1, description="share of the peak rate that the rate falls to")
+    dropout: Dropout = Dropout()
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool | None = Field(None, description="torch.compile; where a C++ compiler is found unless told otherwise")
+    activation_checkpoints: Annotated[Literal["none", "selective", "full"], SAME_RESULT] = Field(
+        "none",
+        description="what of a block's forward pass the backward pass computes again, to save memory: nothing, all but "
+        "matrix products and attention, or all",
+    )
     checkpoint_seconds: Annotated[float, SAME_RESULT] = Field(
         20.0, ge=0, description="how often a state to resume from is stored"
     )

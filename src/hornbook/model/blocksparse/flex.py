@@ -27,7 +27,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, settings: BlockSparse, scale: float,
     """As `hornbook.model.blocksparse.attend`."""
     padding = None if starts is None else tuple(starts.tolist())
     block_mask = _block_mask(settings, q.shape[1], q.shape[2], k.shape[2], padding, str(q.device))
-    y: Tensor = _compiled()(q, k, v, block_mask=block_mask, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
+    y: Tensor = compiled()(q, k, v, block_mask=block_mask, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
     return y
 
 
@@ -44,7 +44,8 @@ def visibility(
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> Any:
+def compiled() -> Any:
+    """`flex_attention`, compiled: uncompiled it makes all scores."""
     from torch.nn.attention.flex_attention import flex_attention
 
     return torch.compile(flex_attention, dynamic=False)

@@ -1,0 +1,141 @@
+"""Phases with batches, rates and schedules of their own; which weights a phase ends with; dropout; what is recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.train.test_resume import StopAfter, Stopped, files
+from torch.utils.flop_counter import FlopCounterMode
+
+from hornbook.errors import UserError
+from hornbook.files import read_json
+from hornbook.model.config import ModelConfig
+from hornbook.progress import Progress
+from hornbook.tokens import shards
+from hornbook.train.optimizers import scheduled
+from hornbook.train.parallel import prepare_blocks
+from hornbook.train.pretrain import PretrainSettings, pretrain
+from hornbook.train.settings import TrainSettings
+
+SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, mlp_width=64, context=64)
+COMMON: dict[str, Any] = {"batch": 4, "compile": False, "precision": "fp32", "checkpoint_seconds": 0}
+
+
+@pytest.fixture
+def held_out(tokens_folder: Path, tmp_path: Path) -> Path:
+    """The tokens stage's folder, with validation."""
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    for name in ("tokenizer", "shards"):
+        (folder / name).symlink_to((tokens_folder / name).resolve())
+    shards.write(folder / "validation", "b", np.random.default_rng(8).integers(6, 380, (5, 65)), 380)
+    return folder
+
+
+def run(tokens: Path, into: Path, phase2: dict[str, Any], progress: Progress | None = None, **more: Any) -> Any:
+    phases = {
+        "phase1": {"tokens": 6 * 256, "mixture": [{"sources": ["a"], "share": 1.0}]},
+        "phase2": {"tokens": 8 * 128, "mixture": [{"sources": ["b"], "share": 1.0}], "batch": 2} | phase2,
+    }
+    settings = PretrainSettings(**(COMMON | phases | more))
+    return pretrain(tokens, SHAPE, settings, seed=1, into=into, progress=progress or Progress())
+
+
+@pytest.mark.parametrize("keep", ["best", "average"])
+def test_a_phase_by_itself_goes_on_exactly(keep: str, held_out: Path, tmp_path: Path) -> None:
+    phase2 = {"schedule": "linear", "warmup": 0.25, "learning_rate": 1e-4, "candidates": 4, "keep": keep}
+    dropped = {"attention": 0.1, "residual": 0.2, "embedding": 0.1}
+    figures = run(held_out, tmp_path / "whole", phase2, dropout=dropped)
+    assert figures["steps"] == {"phase1": 6, "phase2": 8}
+    rates = read_json(tmp_path / "whole" / "training" / "losses.json")["rate"]
+    assert rates[6:8] == [0.5, 1.0]
+    assert rates[8:] == sorted(rates[8:], reverse=True)
+    assert rates[5] < 0.5, "the first phase has its fall to itself"
+    with pytest.raises(Stopped):
+        run(held_out, tmp_path / "stopped", phase2, StopAfter(9), dropout=dropped)
+    run(held_out, tmp_path / "stopped", phase2, dropout=dropped)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+def test_the_best_and_the_average_are_what_they_are_called(held_out: Path, tmp_path: Path) -> None:
+    """The same eight steps each time: their candidates are the last weights of shorter phases."""
+    constant = {"schedule": "constant", "warmup": 0.0, "learning_rate": 3e-3}
+    steps = (4, 8)
+    lasting = [run(held_out, tmp_path / f"{n}", constant | {"tokens": n * 128}) and n for n in steps]
+    weights = [load_file(tmp_path / f"{n}" / "phase2" / "model.safetensors") for n in lasting]
+    chosen = constant | {"candidates": 2}
+    run(held_out, tmp_path / "average", chosen | {"keep": "average"})
+    for name, made in load_file(tmp_path / "average" / "phase2" / "model.safetensors").items():
+        mean = (weights[0][name].double() + weights[1][name].double()) / 2
+        torch.testing.assert_close(made.double(), mean, rtol=0, atol=1e-7)
+    figures = run(held_out, tmp_path / "best", chosen | {"keep": "best"})
+    losses = figures["candidates"]["phase2"]
+    assert losses.keys() == {"4", "8"}
+    best = weights[0 if losses["4"] < losses["8"] else 1]
+    for name, made in load_file(tmp_path / "best" / "phase2" / "model.safetensors").items():
+        assert torch.equal(made, best[name])
+
+
+def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "one", {"learning_rate": 1e-4}, warmup=0.2, decay=0.5)
+    rates = read_json(tmp_path / "one" / "training" / "losses.json")["rate"]
+    settings = TrainSettings(warmup=0.2, decay=0.5)
+    assert rates == [scheduled(settings, step, 14) for step in range(14)]
+
+
+def test_what_is_wrong_is_told(held_out: Path, tokens_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="set both"):
+        run(held_out, tmp_path / "x", {"candidates": 3})
+    with pytest.raises(UserError, match="nothing was held out"):
+        run(tokens_folder, tmp_path / "y", {"candidates": 2, "keep": "best"})
+
+
+def test_schedules_by_hand() -> None:
+    def rates(**settings: Any) -> list[float]:
+        return [round(scheduled(TrainSettings(**settings), step, 8), 4) for step in range(8)]
+
+    assert rates(schedule="constant", warmup=0.25) == [0.5, 1, 1, 1, 1, 1, 1, 1]
+    assert rates(schedule="linear", warmup=0.25) == [0.5, 1, 0.8571, 0.7143, 0.5714, 0.4286, 0.2857, 0.1429]
+    assert rates(schedule="cosine", warmup=0) == [1.0, 0.9619, 0.8536, 0.6913, 0.5, 0.3087, 0.1464, 0.0381]
+    assert rates(schedule="cosine", warmup=0.5, final_rate=0.1)[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates(schedule="cosine", warmup=0.5, final_rate=0.1)[-1] == pytest.approx(0.1 + 0.9 * 0.0955, abs=1e-4)
+    assert rates(decay=0.5, warmup=0, final_rate=0.5)[-1] == 0.6
+
+
+def test_dropout_leaves_out_its_share_and_nothing_when_asked(make_model: Callable[..., Any]) -> None:
+    model, ids = make_model(seed=1), torch.arange(48).view(1, 48)
+    sure = model(ids)
+    model.drop(residual=0.3, mlp=0.3, embedding=0.1, attention=0.2)
+    assert torch.equal(model(ids), sure)
+    model.train()
+    torch.manual_seed(1)
+    one = model(ids)
+    assert not torch.equal(one, sure)
+    torch.manual_seed(1)
+    assert torch.equal(model(ids), one)
+    zeros = (model.blocks[0]._drop(torch.ones(10_000), 0.3) == 0).float().mean()
+    assert zeros.item() == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("dropped", [0.0, 0.2])
+def test_what_is_computed_again_changes_no_gradient(dropped: float, make_model: Callable[..., Any]) -> None:
+    ids = torch.arange(60).view(2, 30)
+    gradients, work = {}, {}
+    for mode in ("none", "selective", "full"):
+        model = make_model(seed=1).train()
+        model.drop(residual=dropped, mlp=dropped)
+        prepare_blocks(model, mode, compiled=False)
+        torch.manual_seed(3)
+        with FlopCounterMode(display=False) as counted:
+            model(ids).square().mean().backward()
+        gradients[mode], work[mode] = [p.grad for p in model.parameters()], counted.get_total_flops()
+    for mode in ("selective", "full"):
+        assert all(torch.equal(one, other) for one, other in zip(gradients[mode], gradients["none"], strict=True))
+    assert work["selective"] == work["none"], "products are kept"
+    assert work["full"] > 1.2 * work["none"]
