@@ -50,7 +50,7 @@ phase1 = { tokens = 8_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
 phase2 = { tokens = 12_000, mixture = [{ sources = ["texts"], share = 0.2 }, { sources = ["exercises"], share = 0.8 }] }
 """
 MODULES = ("textwrap", "bisect", "heapq", "fnmatch", "shlex", "string", "statistics", "calendar", "queue", "copy")
-CHECKPOINTS = [(stage.name, left) for stage in DECLARED.values() for left in stage.checkpoints]
+CHECKPOINTS = [(stage.name, left) for stage in DECLARED.values() for left in stage.checkpoints if left.name != "8bit"]
 STAGES = ("read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize", "report")
 
 
