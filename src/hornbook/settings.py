@@ -106,7 +106,9 @@ def _descend(target: Any, step: str, where: str) -> Any:
             raise UserError(f"{where}: there are {len(target)} items, counted from 0")
         return target[int(step)]
     if isinstance(target, dict):
-        return target.setdefault(step, {})
+        if target.get(step) is None:  # a table that may be unset
+            target[step] = {}
+        return target[step]
     raise UserError(f"{where}: {target!r} is a single value, it has no parts")
 
 

@@ -308,4 +308,5 @@ DPO = Stage(
     on_ranks=True,
     headline=lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
     estimate=_dpo_effort,
+    flags=(lora.FLAG,),
 )

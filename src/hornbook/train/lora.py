@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hornbook.errors import UserError, nearest
+from hornbook.runs.stage import Flag
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 
@@ -34,6 +35,9 @@ class LoraSettings(Settings):
     modules_to_save: tuple[str, ...] = Field(
         (), description="what is trained whole beside adapters: embed_tokens, lm_head, norms, as the file names them"
     )
+
+
+FLAG = Flag("--lora", "lora.rank", "Train an adapter of this rank in the place of the model (LoRA).")
 
 
 def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer:

@@ -12,6 +12,7 @@ from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
+from hornbook.train import lora
 from hornbook.train.data import Data, Given, fingerprint, gather, places
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -134,4 +135,5 @@ SFT = Stage(
     look=_look,
     headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
     estimate=_sft_effort,
+    flags=(lora.FLAG,),
 )
