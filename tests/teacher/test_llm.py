@@ -19,7 +19,7 @@ from hornbook.teacher.rubrics import load as load_rubric
 from hornbook.teacher.settings import TeacherSettings, WriteSettings
 from hornbook.teacher.write import write
 from hornbook.train.dpo import encode_pairs
-from hornbook.train.sft import pack_conversations
+from hornbook.train.rows import encode_rows, laid_out
 
 UNISOLATED = not isolation().isolated
 
@@ -107,7 +107,8 @@ def test_what_an_llm_says_reaches_fine_tuning_and_preferences(
     rows = list(read_jsonl(tmp_path / "a" / "conversations.jsonl"))
     assert {row["kind"] for row in rows[:30]} > {"chats"}  # those of one kind do not stand together
     said = [row["messages"] for row in rows]
-    encoded, (ids, mask, _) = pack_conversations(said, tokenizer, 4_000)
+    encoded = encode_rows(said, tokenizer, 4_000)
+    ids, mask, _ = laid_out(encoded.fitting, 4_000, tokenizer.pad)
     assert (encoded.too_long, encoded.refused) == (0, {})
     assert (mask & (ids == tokenizer.control(END))).sum() == sum(len(messages) for messages in said) // 2
     pairs = encode_pairs(list(read_jsonl(tmp_path / "a" / "preferences.jsonl")), tokenizer, 4_000).fitting

@@ -116,7 +116,7 @@ def _rows(one: Input, words: Sequence[str]) -> dict[str, Path]:
 def show(seen: Look) -> None:
     """Print examples, what is learnt of them in green and underlined, and what the work would be."""
     for number, example in enumerate(seen.examples, start=1):
-        console.print(f"[bold]── {number}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
+        console.print(f"[bold]── {number:d}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
         shown = Text()
         for text, learnt in example:
             shown.append(printable(text, lines=True), "green underline" if learnt else "dim")

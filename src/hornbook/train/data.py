@@ -118,8 +118,8 @@ def gather(
         found.append(given)
         progress.say(f"  {in_markup(given.told())}")
         for reason, count in given.left_out.most_common(_TOLD):
-            rows = "1 row" if count == 1 else f"{count:,} rows"
-            progress.say(f"    {rows}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
+            told = "1 row" if count == 1 else f"{count:,} rows"
+            progress.say(f"    {told}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
         if not given.rows:
             reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
             raise UserError(f"{one.path} holds nothing to learn from: {reason}")

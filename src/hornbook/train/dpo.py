@@ -101,7 +101,7 @@ def dpo(
     order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
-        progress.say(f"  {len(order)} pairs are all there is: a step reads {batch}")
+        progress.say(f"  {len(order)} pairs are all there is: a step reads {batch:d}")
     objective = Preferences(
         pairs,
         reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
