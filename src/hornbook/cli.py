@@ -21,6 +21,7 @@ from hornbook.commands import (
     pretrain,
     report,
     run,
+    serve,
     show,
     talk,
     trace,
@@ -138,6 +139,7 @@ longrope.app.command()(
 app.command()(model.merge)
 app.command()(talk.generate)
 app.command()(talk.chat)
+app.command()(serve.serve)
 app.command()(report.report)
 app.command()(show.show)
 app.command()(audit.audit)

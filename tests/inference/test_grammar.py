@@ -59,6 +59,25 @@ def test_random_weights_write_what_a_schema_and_a_pattern_ask_for(
             assert 0 <= value["score"] <= 5 and len(value["reason"]) <= 12 and set(value["tags"]) <= {"good", "bad"}
 
 
+def test_an_answer_that_gets_too_long_is_closed_in_time(make_model: Callable[..., Any], tokenizer: Tokenizer) -> None:
+    scheduler = Scheduler(TorchExecutor(make_model(context=400), tokens=4000))
+    grammars = Grammars(tokenizer, scheduler.vocabulary)
+    text = {"type": "string"}
+    schema = {
+        "type": "object",
+        "properties": {"why": text, "more": {"type": "array", "items": text}, "score": {"type": "integer"}},
+    }
+    schema |= {"required": ["why", "more", "score"], "additionalProperties": False}
+    for seed in range(8):
+        spoken = Spoken(tokenizer)
+        sampling, grammar = Sampling(temperature=1.0, seed=seed), grammars.of_schema(schema)
+        scheduler.submit(Request([1, 2], 120, tokenizer.stops, sampling, grammar, ended=spoken.hear))
+        while scheduler.busy:
+            scheduler.step()
+        spoken.end()
+        assert json.loads(spoken.take()).keys() == {"why", "more", "score"}
+
+
 @pytest.mark.parametrize("schema", [{"type": "strange"}, {"type": "integer", "minimum": 5, "maximum": 2}], ids=str)
 def test_what_cannot_be_enforced_is_told(schema: dict[str, Any], tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match="cannot be enforced"):

@@ -17,8 +17,11 @@ _HEAD = 1024  # so many of the likeliest tokens are sorted first where top-p ask
 class Grammar(Protocol):
     """What a text must look like, token by token."""
 
-    def restrict(self, logits: NDArray[np.float32]) -> None:
-        """Set the logits (vocabulary,) of tokens that may not come next to minus infinity."""
+    def restrict(self, logits: NDArray[np.float32], left: int) -> None:
+        """Set the logits (vocabulary,) of tokens that may not come next to minus infinity.
+
+        left: tokens that there is room for; where they get few, a grammar may let come only what leads to an end.
+        """
         ...
 
     def accept(self, token: int) -> None:
@@ -54,8 +57,8 @@ class Chooser:
         """Whether the grammar lets nothing follow."""
         return self._grammar is not None and self._grammar.finished
 
-    def choose(self, logits: NDArray[np.float32]) -> int:
-        """logits: (vocabulary,) of fp32, not changed -> the id of the next token."""
+    def choose(self, logits: NDArray[np.float32], left: int = 1 << 30) -> int:
+        """logits: (vocabulary,) of fp32, not changed -> the id of the next token. left: see `Grammar.restrict`."""
         logits = self._penalised(logits)
         if self._first:
             only = np.full_like(logits, -np.inf)
@@ -64,7 +67,7 @@ class Chooser:
             logits, self._first = only, ()
         if self._grammar is not None:
             logits = logits.copy()
-            self._grammar.restrict(logits)
+            self._grammar.restrict(logits, left)
         token = int(logits.argmax()) if self._sampling.temperature == 0 else self._drawn(logits)
         if self._grammar is not None:
             self._grammar.accept(token)

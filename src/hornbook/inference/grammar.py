@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import llguidance
@@ -22,18 +22,27 @@ class Grammars:
         """vocabulary: size of the model's logits."""
         self._vocabulary, self._stops = vocabulary, sorted(tokenizer.stops)
         self._tokenizer = llguidance.LLTokenizer(tokenizer.serialised(), n_vocab=vocabulary, eos_token=self._stops)
+        # What closes a string, or is an empty one when it comes twice; then what closes objects and lists. In a string
+        # braces are letters, so the quote comes first.
+        quote, braces = np.zeros(vocabulary, np.bool_), np.zeros(vocabulary, np.bool_)
+        quote[[token for token in tokenizer.beginning_with('"') if tokenizer.spelling(token) == b'"']] = True
+        braces[[*tokenizer.beginning_with("}"), *tokenizer.beginning_with("]"), *self._stops]] = True
+        self._closing = (quote, braces)
 
     def of_schema(self, schema: Mapping[str, Any] | bool) -> TokenGrammar:
         """A JSON text that a schema allows. Raises UserError for a schema that cannot be enforced."""
         # A model that may put blanks between signs may put nothing else, and never ends.
         defaults = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-        return self._made(llguidance.LLMatcher.grammar_from_json_schema, json.dumps(schema), defaults=defaults)
+        told = json.dumps(schema)
+        # What it takes to close every string, name what is still required, and end; a third of a token a character.
+        reserve = 16 + len(told) // 3
+        return self._made(llguidance.LLMatcher.grammar_from_json_schema, told, reserve, defaults=defaults)
 
     def of_regex(self, pattern: str) -> TokenGrammar:
         """A text that a regular expression (Rust's syntax, without look-around) describes as a whole."""
-        return self._made(llguidance.LLMatcher.grammar_from_regex, pattern)
+        return self._made(llguidance.LLMatcher.grammar_from_regex, pattern, 0)
 
-    def _made(self, grammar_from: Any, told: str, **options: Any) -> TokenGrammar:
+    def _made(self, grammar_from: Any, told: str, reserve: int, **options: Any) -> TokenGrammar:
         try:
             grammar = grammar_from(told, **options)
         except ValueError as error:
@@ -41,7 +50,8 @@ class Grammars:
         wrong = llguidance.LLMatcher.validate_grammar(grammar, self._tokenizer)
         if wrong:
             raise UserError(f"the grammar cannot be enforced: {_line(wrong)}")
-        return TokenGrammar(llguidance.LLMatcher(self._tokenizer, grammar, log_level=0), self._vocabulary)
+        matcher = llguidance.LLMatcher(self._tokenizer, grammar, log_level=0)
+        return TokenGrammar(matcher, self._vocabulary, self._closing, reserve)
 
 
 def _line(told: object) -> str:
@@ -51,17 +61,24 @@ def _line(told: object) -> str:
 class TokenGrammar:
     """Which tokens may come next: see `choosing.Grammar`."""
 
-    def __init__(self, matcher: llguidance.LLMatcher, vocabulary: int) -> None:
-        self._matcher = matcher
+    def __init__(
+        self, matcher: llguidance.LLMatcher, vocabulary: int, closing: Sequence[NDArray[np.bool_]], reserve: int
+    ) -> None:
+        """reserve: from so many tokens on before the room ends, what leads to an end comes first."""
+        self._matcher, self._closing, self._reserve = matcher, closing, reserve
         self._mask = llguidance.numpy.allocate_token_bitmask(1, vocabulary)
 
-    def restrict(self, logits: NDArray[np.float32]) -> None:
+    def restrict(self, logits: NDArray[np.float32], left: int) -> None:
         """See `choosing.Grammar`."""
         llguidance.numpy.fill_next_token_bitmask(self._matcher, self._mask)
-        allowed = np.unpackbits(self._mask.view(np.uint8)[0], bitorder="little")[: len(logits)]
-        logits[allowed == 0] = -np.inf
         if self._matcher.is_error():
             raise UserError(f"the grammar cannot be followed: {_line(self._matcher.get_error())}")
+        allowed = np.unpackbits(self._mask.view(np.uint8)[0], bitorder="little")[: len(logits)].astype(np.bool_)
+        for closing in self._closing if left <= self._reserve else ():
+            if (allowed & closing).any():
+                allowed &= closing
+                break
+        logits[~allowed] = -np.inf
 
     def accept(self, token: int) -> None:
         """See `choosing.Grammar`."""

@@ -65,6 +65,7 @@ class Token:
 class Answer:
     """A request under way. `tokens` grows; once `finish` says why it ended, nothing changes.
 
+    ending: the one of its stops that ended it, if one did, which is not among the tokens.
     echoed: the prompt's tokens with their probabilities, if they were asked for; the first has none. cached: how many
     tokens of the prompt were found in the cache. error: what went wrong, where `finish` is "error".
     """
@@ -72,6 +73,7 @@ class Answer:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.tokens: list[Token] = []
+        self.ending: Token | None = None
         self.echoed: list[Token] = []
         self.cached = 0
         self.finish: Finish | None = None
@@ -101,7 +103,7 @@ class Scheduler:
 
     def __init__(self, executor: Executor, *, most: int = MOST) -> None:
         """most: sequences at a time; others wait."""
-        self._executor, self._most = executor, most
+        self._executor, self.most = executor, most
         self._pool = Blocks(executor.blocks, executor.block)
         self._running: list[Answer] = []
         self._waiting: deque[Answer] = deque()
@@ -184,7 +186,7 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Give places to those that wait, in order, while there is room for their prompts."""
-        while self._waiting and len(self._running) < self._most:
+        while self._waiting and len(self._running) < self.most:
             needed = len(self._waiting[0]._ids) // self._pool.size + 1
             if self._running and needed > self._pool.available:
                 return
@@ -258,11 +260,14 @@ class Scheduler:
         if request.limit == 0:
             self._end(answer, "length")
             return
-        token = answer._chooser.choose(logits[-1])
+        left = min(request.limit - len(answer.tokens), self.context - len(answer._ids))
+        token = answer._chooser.choose(logits[-1], left)
+        told = _told(token, logits[-1], request.logprobs)
         if token in request.stops:
+            answer.ending = told
             self._end(answer, "stop")
             return
-        answer.tokens.append(_told(token, logits[-1], request.logprobs))
+        answer.tokens.append(told)
         answer._ids.append(token)
         if request.ended(token) or answer._chooser.finished:
             self._end(answer, "stop")

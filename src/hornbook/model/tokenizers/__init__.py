@@ -93,6 +93,10 @@ class Tokenizer:
             self._beginning_with[text] = tuple(found)
         return self._beginning_with[text]
 
+    def spelling(self, token: int) -> bytes:
+        """The bytes that a token adds to a text; a control token's own spelling."""
+        return self._spellings.get(token) or (self._fast.id_to_token(token) or "").encode()
+
     @cached_property
     def _spellings(self) -> dict[int, bytes]:
         """The bytes of every token that is no control token."""

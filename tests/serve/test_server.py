@@ -1,0 +1,150 @@
+"""Limits, manners and ends: every rude client gets its status, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+LONG = {"model": "tiny", "prompt": "def", "max_tokens": 1900}
+SHORT = {"model": "tiny", "prompt": "def", "max_tokens": 3}
+
+
+def post(server: Any, body: Any, path: str = "/v1/completions", **options: Any) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(f"{server.url}{path}", content=content, timeout=60, **options)
+
+
+def idle(server: Any, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if server.metric("hornbook_running") == server.metric("hornbook_waiting") == 0:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (b"{", 400, "not JSON"),
+        (b"\xff\xfe{}", 400, "not UTF-8"),
+        (b"[]", 400, "not a JSON object"),
+        (b"[" * 100_000, 400, "not JSON"),
+        (b'{"prompt": "' + b"x" * 1_000_001 + b'"}', 413, "longer than 1,000,000 bytes"),
+        ({"prompt": [[-1]]}, 400, "ids"),
+        ({"prompt": []}, 400, "prompt"),
+        ({"prompt": "x", "max_tokens": 0}, 400, "echo"),
+        ({"prompt": "x", "stop": ["a"] * 300}, 400, "stop"),
+        ({"prompt": "\ud800", "max_tokens": 2}, 200, ""),
+        ({"prompt": "x", "max_tokens": 2, "top_p": 0, "top_k": -1}, 200, ""),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_bodies(body: Any, status: int, told: str, server: Any) -> None:
+    response = post(server, body)
+    assert response.status_code == status, response.text
+    if status != 200:
+        error = response.json()["error"]
+        assert told in error["message"]
+        assert error.keys() == {"message", "type", "param", "code"}
+    assert post(server, SHORT).status_code == 200
+
+
+def test_other_paths_and_methods(server: Any) -> None:
+    assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
+    for method, path, status in (("GET", "/v1/completions", 405), ("GET", "/docs", 404), ("POST", "/../etc", 404)):
+        response = httpx.request(method, f"{server.url}{path}")
+        assert (response.status_code, list(response.json())) == (status, ["error"])
+
+
+def test_pages_of_elsewhere_are_not_answered(server: Any, start: Callable[..., Any]) -> None:
+    assert post(server, SHORT, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert post(server, SHORT, headers={"Host": "evil.example"}).status_code == 403
+    answered = post(server, SHORT, headers={"Origin": server.url})
+    assert answered.status_code == 200
+    assert "access-control-allow-origin" not in answered.headers
+    asked = start("--origin", "https://good.example")
+    good = post(asked, SHORT, headers={"Origin": "https://good.example"})
+    assert (good.status_code, good.headers["access-control-allow-origin"]) == (200, "https://good.example")
+    assert post(asked, SHORT, headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_away_frees_its_place_within_a_second(stream: bool, server: Any) -> None:
+    assert idle(server, 30)
+    asked = LONG | {"stream": stream, "n": 4}
+    if stream:
+        with httpx.stream("POST", f"{server.url}/v1/completions", json=asked, timeout=60) as response:
+            next(response.iter_bytes())
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{server.url}/v1/completions", json=asked, timeout=1.0)
+    assert idle(server, 1.0)
+
+
+def test_too_many_and_too_slow(start: Callable[..., Any]) -> None:
+    server = start("--places", "1", "--queue", "1", "--seconds", "2")
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(post(server, LONG).status_code)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses.count(429) >= 2, statuses
+    assert set(statuses) <= {200, 429, 504}, statuses
+    assert idle(server, 1.0)
+    assert post(server, LONG | {"n": 9}).status_code == 400
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as slow:
+        slow.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
+        slow.settimeout(20)
+        assert b" 408 " in slow.recv(200)
+
+
+def test_sigterm_lets_those_under_way_end(start: Callable[..., Any]) -> None:
+    server = start()
+    got: list[str] = []
+
+    def ask() -> None:
+        with httpx.stream(
+            "POST", f"{server.url}/v1/completions", json=LONG | {"stream": True, "max_tokens": 300}, timeout=60
+        ) as response:
+            for line in response.iter_lines():
+                got.append(line)
+                begun.set()
+
+    begun = threading.Event()
+    client = threading.Thread(target=ask)
+    client.start()
+    assert begun.wait(30)
+    assert server.end() == 0
+    client.join(5)
+    assert [line for line in got if line][-1] == "data: [DONE]"
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--host", "0.0.0.0"], "an API key is needed"),
+        (["--api-key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is empty"),
+        (["--dtype", "fp8"], "take fp32 or bf16"),
+        (["--host", "203.0.113.1", "--api-key-env", "PATH"], "cannot listen on 203.0.113.1"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_told_in_one_line(options: list[str], told: str, served_folder: Path) -> None:
+    words = [sys.executable, "-m", "hornbook", "serve", str(served_folder), "--port", "0", *options]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert told in ended.stderr
