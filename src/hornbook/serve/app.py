@@ -118,7 +118,7 @@ def described(model: ServedModel) -> dict[str, Any]:
             "chats": model.tokenizer.template is not None,
             "sampling": sampling,
             "max_tokens": model.published.limit,
-            "suggestions": suggestions(model.tokenizer),
+            "suggestions": suggestions(model.folder, model.tokenizer),
         },
     }
 

@@ -42,7 +42,7 @@ class ServedModel:
 
     def __init__(self, name: str, folder: Path, scheduler: Scheduler, *, queue: int, seconds: float) -> None:
         """queue: requests that wait for a place of the scheduler's at most. seconds: an answer's time."""
-        self.name, self.tokenizer = name, Tokenizer(folder)
+        self.name, self.folder, self.tokenizer = name, folder, Tokenizer(folder)
         self.published: Published = published(folder)
         self.context, self.created = scheduler.context, int(time.time())
         self.worker = Worker(scheduler)
