@@ -61,10 +61,10 @@ def serve(  # noqa: PLR0913 - an option each
     served = ServedModel(name or _called(str(model)), folder, scheduler, queue=queue, seconds=seconds)
 
     def ready() -> None:
-        address = f"http://{'localhost' if settings.local else host}:{bound.getsockname()[1]}"
+        told = in_markup(f"http://{'localhost' if settings.local else host}:{bound.getsockname()[1]}")
         console.print(
-            f"[bold]{in_markup(served.name)}[/bold], context of {served.context} tokens: chat at {address}/, "
-            f"OpenAI's interface at {address}/v1. Ctrl-C ends.",
+            f"[bold]{in_markup(served.name)}[/bold], context of {served.context:d} tokens: chat at {told}/, "
+            f"OpenAI's interface at {told}/v1. Ctrl-C ends.",
             highlight=False,
             soft_wrap=True,
         )
