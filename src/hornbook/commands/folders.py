@@ -76,9 +76,10 @@ def make(
     reads: Sequence[Path] = (),
     force: bool = False,
     changed_code: ChangedCode | None = None,
+    goes_on: bool = True,
 ) -> Made:
-    """Have `work` fill a folder, with bars; see `single.make`. After Ctrl-C the same command goes on."""
-    with stoppable(console):
+    """Have `work` fill a folder, with bars; see `single.make`. After Ctrl-C the same command goes on, or starts over."""
+    with stoppable(console, goes_on=goes_on):
         shown = ConsoleProgress(console)
         return single.make(
             into, job, work, headline=headline, reads=reads, force=force, changed_code=changed_code, progress=shown

@@ -153,7 +153,7 @@ def import_file(
 
         return import_model(file, settings, into=folder, progress=progress)
 
-    tell(make(into, job, work, headline=_imported, reads=[file], force=force), into, "model")
+    tell(make(into, job, work, headline=_imported, reads=[file], force=force, goes_on=False), into, "model")
 
 
 def merge(
@@ -175,7 +175,7 @@ def merge(
         with progress.task("merge"):
             return merge_adapter(folder, settings, into=into)
 
-    tell(make(into, job, work, headline=_merged, reads=[folder, files], force=force), into, "model")
+    tell(make(into, job, work, headline=_merged, reads=[folder, files], force=force, goes_on=False), into, "model")
 
 
 def _merged(figures: dict[str, Any]) -> str:

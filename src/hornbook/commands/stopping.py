@@ -10,10 +10,11 @@ from rich.console import Console
 
 
 @contextmanager
-def stoppable(console: Console) -> Iterator[None]:
-    """Work that Ctrl-C stops with one line and exit code 130; the same command goes on from there."""
+def stoppable(console: Console, *, goes_on: bool = True) -> Iterator[None]:
+    """Work that Ctrl-C stops with one line and exit code 130; the same command goes on from there, or starts over."""
     try:
         yield
     except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", highlight=False)
+        told = "goes on from here" if goes_on else "starts over"
+        console.print(f"\nStopped. The same command {told}.", highlight=False)
         raise typer.Exit(130) from None

