@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, read_jsonl
@@ -38,7 +39,7 @@ def _answered(folder: Path) -> tuple[str, ...]:
     if name is None or not {"write", "evaluate"} <= stages.keys():
         return ()
     results = [*sorted(folder.parent.glob("*bit.json")), stages["evaluate"] / f"{name}.json"]
-    found = next((read_json(path) for path in results if path.is_file()), {})
+    found: dict[str, Any] = next((read_json(path) for path in results if path.is_file()), {})
     right = {attempt["id"]: attempt["family"] for attempt in found.get("chat", []) if attempt["passed"]}
     asked = [row for row in read_jsonl(stages["write"] / "problems.jsonl") if row["id"] in right]
     shortest: dict[str, str] = {}
