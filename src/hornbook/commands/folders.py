@@ -78,7 +78,7 @@ def make(
     changed_code: ChangedCode | None = None,
     goes_on: bool = True,
 ) -> Made:
-    """Have `work` fill a folder, with bars; see `single.make`. After Ctrl-C the same command goes on, or starts over."""
+    """Have `work` fill a folder, with bars; see `single.make`. Ctrl-C ends it; then it goes on or starts over."""
     with stoppable(console, goes_on=goes_on):
         shown = ConsoleProgress(console)
         return single.make(
