@@ -115,15 +115,12 @@ class Chooser:
 
 def _nucleus(shares: NDArray[np.float64], top_p: float) -> NDArray[np.int64]:
     """Where the fewest likeliest tokens stand that have `top_p` together (Holtzman et al. 2019, arXiv:1904.09751)."""
-    for count in (_HEAD, len(shares)):
-        if count <= len(shares):
-            head = np.argpartition(-shares, count - 1)[:count] if count < len(shares) else np.arange(len(shares))
-            order = head[np.lexsort((head, -shares[head]))]
-            before = shares[order].cumsum() - shares[order]
-            if before[-1] + shares[order[-1]] >= top_p or count == len(shares):
-                return order[before < top_p]
-    order = np.lexsort((np.arange(len(shares)), -shares))
-    before = shares[order].cumsum() - shares[order]
+    for count in (min(_HEAD, len(shares)), len(shares)):
+        head = np.argpartition(-shares, count - 1)[:count] if count < len(shares) else np.arange(len(shares))
+        order = head[np.lexsort((head, -shares[head]))]
+        before = shares[order].cumsum() - shares[order]
+        if before[-1] + shares[order[-1]] >= top_p:
+            break
     return order[before < top_p]
 
 
