@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
+from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.inference.scheduler import MOST, Scheduler
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 CACHE = 2.0  # GB of keys and values, unless told otherwise
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 def open_scheduler(
@@ -32,15 +32,15 @@ def open_scheduler(
     """
     import torch
 
-    from hornbook.machine import choose
     from hornbook.model.formats import checkpoint
 
-    if dtype is not None and dtype not in DTYPES:
-        raise UserError(f"there is no dtype {dtype}; take {' or '.join(DTYPES)}")
+    known = get_args(machine.Precision)
+    if dtype is not None and dtype not in known:
+        raise UserError(f"there is no dtype {dtype}; take {' or '.join(known)}")
     if threads is not None:
         torch.set_num_threads(threads)
-    precision = None if dtype is None else getattr(torch, DTYPES[dtype])
-    model = checkpoint.load(folder, device=choose().device, dtype=precision, compute=precision)
+    precision = None if dtype is None else machine.dtype(cast(machine.Precision, dtype))
+    model = checkpoint.load(folder, device=machine.choose().device, dtype=precision, compute=precision)
     return scheduler_of(model, cache=cache, context=context, most=most)
 
 
