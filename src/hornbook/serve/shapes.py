@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hornbook.inference.scheduler import Answer, Token
 from hornbook.model.tokenizers import Tokenizer
@@ -13,27 +13,40 @@ from hornbook.serve.model import Under
 from hornbook.serve.worker import Piece
 
 
-class ChatShape:
-    """Answers of `/v1/chat/completions`."""
+class _Shape:
+    """What both kinds of answers have: an id that begins with PREFIX, time, model. CHUNK: what a stream's parts are."""
+
+    PREFIX: ClassVar[str]
+    CHUNK: ClassVar[str]
 
     def __init__(self, model: str, tokenizer: Tokenizer) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self.id, self._created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+        self.id, self._created = f"{self.PREFIX}-{uuid.uuid4().hex}", int(time.time())
+
+    def tail(self, begun: Sequence[Under]) -> dict[str, Any]:
+        """What a stream ends with where usage is asked for."""
+        return self._named(self.CHUNK, []) | {"usage": usage(begun)}
+
+    def _named(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        named = {"id": self.id, "object": kind, "created": self._created, "model": self._model}
+        return named | {"choices": choices}
+
+
+class ChatShape(_Shape):
+    """Answers of `/v1/chat/completions`."""
+
+    PREFIX, CHUNK = "chatcmpl", "chat.completion.chunk"
 
     def head(self, under: Under) -> dict[str, Any]:
         """A stream's first chunk of a choice."""
-        return self._chunk([self._part(under, {"role": "assistant", "content": ""}, None)])
+        return self._named(self.CHUNK, [self._part(under, {"role": "assistant", "content": ""}, None)])
 
     def chunk(self, under: Under, piece: Piece) -> dict[str, Any]:
         """A piece in a stream."""
         part = self._part(under, {"content": piece.text} if piece.text else {}, piece.finish)
         if under.job.request.logprobs is not None:
             part["logprobs"] = {"content": self._probabilities(piece.tokens)}
-        return self._chunk([part])
-
-    def tail(self, begun: Sequence[Under]) -> dict[str, Any]:
-        """What a stream ends with where usage is asked for."""
-        return self._chunk([]) | {"usage": usage(begun)}
+        return self._named(self.CHUNK, [part])
 
     def whole(self, begun: Sequence[Under], texts: Sequence[str]) -> dict[str, Any]:
         """All choices at once."""
@@ -43,16 +56,10 @@ class ChatShape:
             message = {"role": "assistant", "content": text, "refusal": None}
             told = None if answer.request.logprobs is None else {"content": self._probabilities(answer.tokens)}
             choices.append({"index": under.index, "message": message, "logprobs": told, "finish_reason": answer.finish})
-        return self._named("chat.completion") | {"choices": choices, "usage": usage(begun)}
+        return self._named("chat.completion", choices) | {"usage": usage(begun)}
 
     def _part(self, under: Under, delta: dict[str, str], finish: str | None) -> dict[str, Any]:
         return {"index": under.index, "delta": delta, "logprobs": None, "finish_reason": finish}
-
-    def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return self._named("chat.completion.chunk") | {"choices": choices}
-
-    def _named(self, kind: str) -> dict[str, Any]:
-        return {"id": self.id, "object": kind, "created": self._created, "model": self._model}
 
     def _probabilities(self, tokens: Sequence[Token]) -> list[dict[str, Any]]:
         return [
@@ -65,27 +72,26 @@ class ChatShape:
         return {"token": spelled.decode("utf-8", "replace"), "logprob": logprob, "bytes": list(spelled)}
 
 
-class CompletionShape:
-    """Answers of `/v1/completions`. prompts: the text of each choice's prompt where it is echoed."""
+class CompletionShape(_Shape):
+    """Answers of `/v1/completions`, whole or in parts of one name."""
+
+    PREFIX, CHUNK = "cmpl", "text_completion"
 
     def __init__(self, model: str, tokenizer: Tokenizer, echo: bool) -> None:
-        self._model, self._tokenizer, self._echo = model, tokenizer, echo
-        self.id, self._created = f"cmpl-{uuid.uuid4().hex}", int(time.time())
+        """echo: the text of each choice's prompt comes first."""
+        super().__init__(model, tokenizer)
+        self._echo = echo
 
     def head(self, under: Under) -> dict[str, Any] | None:
         """A stream's first chunk of a choice: the prompt, if it is echoed."""
         if not self._echo:
             return None
-        return self._named([self._choice(under, self._prompt(under), None, None)])
+        return self._named(self.CHUNK, [self._choice(under, self._prompt(under), None, None)])
 
     def chunk(self, under: Under, piece: Piece) -> dict[str, Any]:
         """A piece in a stream."""
         told = None if under.job.request.logprobs is None else self._probabilities(piece.tokens)
-        return self._named([self._choice(under, piece.text, told, piece.finish)])
-
-    def tail(self, begun: Sequence[Under]) -> dict[str, Any]:
-        """What a stream ends with where usage is asked for."""
-        return self._named([]) | {"usage": usage(begun)}
+        return self._named(self.CHUNK, [self._choice(under, piece.text, told, piece.finish)])
 
     def whole(self, begun: Sequence[Under], texts: Sequence[str]) -> dict[str, Any]:
         """All choices at once."""
@@ -99,17 +105,13 @@ class CompletionShape:
                 told = self._probabilities([*answer.echoed, *answer.tokens, *ending])
             before = self._prompt(under) if self._echo else ""
             choices.append(self._choice(under, before + text, told, answer.finish))
-        return self._named(choices) | {"usage": usage(begun)}
+        return self._named(self.CHUNK, choices) | {"usage": usage(begun)}
 
     def _prompt(self, under: Under) -> str:
         return self._tokenizer.decode(list(under.job.request.prompt))
 
     def _choice(self, under: Under, text: str, told: dict[str, Any] | None, finish: str | None) -> dict[str, Any]:
         return {"index": under.index, "text": text, "logprobs": told, "finish_reason": finish}
-
-    def _named(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        named = {"id": self.id, "object": "text_completion", "created": self._created, "model": self._model}
-        return named | {"choices": choices}
 
     def _probabilities(self, tokens: Sequence[Token]) -> dict[str, Any]:
         spelled = [self._spelled(token.id) for token in tokens]
