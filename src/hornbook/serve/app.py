@@ -19,7 +19,6 @@ from hornbook.serve.model import COMPLETION, ServedModel, Under
 from hornbook.serve.page import HEADERS, page
 from hornbook.serve.settings import ServeSettings
 from hornbook.serve.shapes import ChatShape, CompletionShape
-from hornbook.serve.suggestions import suggestions
 from hornbook.serve.wire import Asked, ChatAsked, CompletionAsked, RefusedError, parsed
 
 _WATCH = 0.2  # seconds between looks at whether a client is still there
@@ -118,7 +117,7 @@ def described(model: ServedModel) -> dict[str, Any]:
             "chats": model.tokenizer.template is not None,
             "sampling": sampling,
             "max_tokens": model.published.limit,
-            "suggestions": suggestions(model.folder, model.tokenizer),
+            "suggestions": model.suggestions,
         },
     }
 

@@ -20,6 +20,7 @@ from hornbook.inference.scheduler import Finish, Request, Scheduler
 from hornbook.inference.spoken import Spoken
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.serve.metrics import Metrics
+from hornbook.serve.suggestions import suggestions
 from hornbook.serve.wire import Asked, ChatAsked, CompletionAsked, RefusedError
 from hornbook.serve.worker import Job, Piece, Worker
 
@@ -57,6 +58,11 @@ class ServedModel:
         """End the threads."""
         self.worker.close()
         self._encoder.shutdown()
+
+    @cached_property
+    def suggestions(self) -> tuple[str, ...]:
+        """Prompts to try; files of a run are read for them."""
+        return suggestions(self.folder, self.tokenizer)
 
     @cached_property
     def _grammars(self) -> Grammars:
