@@ -40,6 +40,7 @@ def serve(  # noqa: PLR0913 - an option each
     name: Annotated[str | None, typer.Option(help="What clients call the model.", show_default="its folder")] = None,
 ) -> None:
     """Serve a model: OpenAI's HTTP interface, and a page to chat at /."""
+    from hornbook.serve.server import listen, run
     from hornbook.serve.settings import ServeSettings
 
     key = os.environ.get(api_key_env, "") if api_key_env is not None else ""
@@ -48,15 +49,13 @@ def serve(  # noqa: PLR0913 - an option each
     settings = ServeSettings(
         host=host, port=port, api_key=key, origins=tuple(origin or ()), body=body, queue=queue, seconds=seconds
     )
-    settings.check()
+    bound = listen(settings)
     folder = model_folder(model)
 
     from hornbook.inference.opening import open_scheduler
     from hornbook.serve.app import application
     from hornbook.serve.model import ServedModel
-    from hornbook.serve.server import listen, run
 
-    bound = listen(settings)
     scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, context=context, most=places)
     served = ServedModel(name or _called(str(model)), folder, scheduler, queue=queue, seconds=seconds)
 
