@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,14 +88,16 @@ def generate(  # noqa: PLR0913 - an option each
     from hornbook.model.tokenizers import Tokenizer
 
     folder = model_folder(model)
-    asked = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-    }
-    sampling, limit, told = _in_force(folder, max_tokens, asked, seed)
+    sampling, limit, told = _in_force(
+        folder,
+        max_tokens,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+    )
     scheduler, tokenizer = open_scheduler(folder, dtype=dtype, threads=threads, most=1), Tokenizer(folder)
     if told:
         notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
@@ -128,14 +129,16 @@ def chat(  # noqa: PLR0913 - an option each
     from hornbook.model.tokenizers import Tokenizer
 
     folder = model_folder(model)
-    asked = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-    }
-    sampling, limit, told = _in_force(folder, max_tokens, asked, seed)
+    sampling, limit, told = _in_force(
+        folder,
+        max_tokens,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+    )
     scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1)
     talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
@@ -196,9 +199,7 @@ def _save(talk: Conversation, name: str) -> None:
         _note(f"{len(talk.turns)} messages are in {path}.")
 
 
-def _in_force(
-    folder: Path, limit: int | None, asked: Mapping[str, float | None], seed: int
-) -> tuple[Sampling, int, str]:
+def _in_force(folder: Path, limit: int | None, *, seed: int, **asked: float | None) -> tuple[Sampling, int, str]:
     """How to choose tokens, how many, and a line on it where the model's files have a say."""
     from hornbook.inference.sampling import FILE, published
 
