@@ -28,6 +28,19 @@ def test_a_folder_with_one_file_in_it(make_checkpoint: Any, tmp_path: Path) -> N
     assert "It is there already" in export(folder, "--type", "q8_0", "--into", tmp_path / "out")
 
 
+def test_stopped_it_says_that_it_starts_over(
+    make_checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hornbook.model.formats.gguf.writing.export", stopped)
+    words = ["export", str(make_checkpoint(seed=1)[1]), "--into", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.app, words)
+    assert result.exit_code == 130
+    assert "Stopped. The same command starts over." in result.output
+
+
 def test_the_pocket_models_own_tokenizer_is_refused(make_checkpoint: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cuts text in a way that llama\.cpp does not know by name"):
         export(make_checkpoint(seed=1)[1], "--into", tmp_path / "out")

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.commands.folders import FORCE, make, tell
-from hornbook.errors import UserError
-from hornbook.files import digest_file
+from hornbook.commands.folders import FORCE, make, model_places, tell
 from hornbook.model import model_folder
 from hornbook.progress import Progress
 from hornbook.report.wording import size
 from hornbook.runs.code import code_digest
+from hornbook.runs.single import content
 from hornbook.runs.store import Job
 
 WRITING = "hornbook.model.formats.gguf.writing"
@@ -46,11 +45,8 @@ def export(
 ) -> None:
     """Write a model, its tokenizer and its chat template as one file, for llama.cpp, Ollama and LM Studio."""
     folder = model_folder(model)
-    names = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "*.safetensors")
-    try:
-        contents = {path.name: digest_file(path) for name in names for path in sorted(folder.glob(name))}
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read: {error.strerror}") from None
+    places = model_places(folder)
+    contents = {name: content(place) for name, place in places.items()}
     job = Job("export", {"to": to.value, "type": type_.value}, contents, code_digest(WRITING))
 
     def work(place: Path, progress: Progress) -> dict[str, Any]:
@@ -59,7 +55,8 @@ def export(
 
         return write(folder, ExportSettings.model_validate({"type": type_.value}), into=place, progress=progress)
 
-    tell(make(into, job, work, headline=_exported, reads=[folder], force=force), into, "file")
+    made = make(into, job, work, headline=_exported, reads=list(places.values()), force=force, goes_on=False)
+    tell(made, into, "file")
 
 
 def _exported(figures: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hornbook import machine
 from hornbook.commands.stopping import stoppable
 from hornbook.corpus.by_source import kept_by_source, nearly_gone
 from hornbook.corpus.grade.agreement import doubts as agreement_doubts
+from hornbook.model.formats.adapter_config import model_files
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs import single
 from hornbook.runs.single import ChangedCode, Made, Place, Places
@@ -84,6 +85,12 @@ def make(
         return single.make(
             into, job, work, headline=headline, reads=reads, force=force, changed_code=changed_code, progress=shown
         )
+
+
+def model_places(folder: Path) -> dict[str, Path]:
+    """The folders that a model is read from: its own, and its base's where it is an adapter's."""
+    base = model_files(folder)
+    return {"model": folder} if base == folder else {"adapter": folder, "base": base}
 
 
 def tell(made: Made, into: Path, what: str) -> None:

