@@ -95,6 +95,14 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
 
 
+def test_an_adapter_is_trained_and_merged() -> None:
+    told("sft", "pretrained", "rows", *QUICK, "--lora", "2", "--into", "adapted")
+    assert (Path("adapted/model") / "adapter_model.safetensors").is_file()
+    assert not (Path("adapted/model") / "model.safetensors").exists()
+    assert "adapters merged into weights in float32" in told("merge", "adapted", "--into", "alone")
+    assert checkpoint.load(Path("alone")).config.layers == 1
+
+
 def test_a_dry_run_shows_what_is_learnt() -> None:
     shown = told("sft", "pretrained", "rows", *QUICK, "--dry-run", "--into", "never")
     assert shown.count("── ") == 3
