@@ -87,9 +87,9 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
         assert (Path("further/model") / name).read_bytes() == (Path("tuned/model") / name).read_bytes()
     Path("mine.jsonl").write_text('{"text": "tea"}\n{"text": "sum of tea"}\nbroken\n{"other": 1}\n')
     shown = told("pretrain", "tuned", "mine.jsonl:0.5", "texts:0.5", *QUICK, "--into", "mixed")
-    assert "mine.jsonl: 2 texts; left out 2" in shown
+    assert "mine.jsonl: 2 rows as texts; left out 2" in shown
     assert "1 row, at mine.jsonl:3 first: broken JSON" in shown
-    assert "texts: 12 texts" in shown
+    assert "texts: 12 rows as texts" in shown
     mixed = manifest.read(Path("mixed"))
     assert mixed is not None
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
@@ -115,7 +115,7 @@ def test_a_dry_run_shows_what_is_learnt() -> None:
 
 def test_other_contents_of_a_file_are_other_rows() -> None:
     Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of tea"}\n' * 3)
-    assert "3 prompts with completions" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")
+    assert "3 rows as prompts with completions" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")
     assert "there already, whole" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")
     Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of shop"}\n' * 3)
     assert isinstance(invoke("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more").exception, UserError)

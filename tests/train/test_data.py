@@ -18,12 +18,16 @@ from rich.console import Console
 
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.train.data import Data, fingerprint, gather
+from hornbook.train.data import Data, RowsInput, gather
 from hornbook.train.sft import SftSettings
 from hornbook.train.shapes import to_learn
 
 ROWS = [{"question": f"What is {n}?", "answer": f"{n}"} for n in range(3)]
 OWN = "conversations.jsonl"
+
+
+def fingerprint(name: str, base: Path) -> list[str] | None:
+    return RowsInput("rows", OWN, to_learn, lambda settings: (Data(path=name),)).fingerprint(None, base)
 
 
 def found(path: str, base: Path, progress: Progress | None = None) -> list[Any]:
@@ -68,7 +72,7 @@ def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load))
     assert len(found("hf:some/chats@test", tmp_path)) == 3
     assert asked == [("some/chats", None, "test", True)]
-    assert fingerprint([Data(path="hf:some/chats")], tmp_path, OWN) == ["hf:some/chats"]
+    assert fingerprint("hf:some/chats", tmp_path) == ["hf:some/chats"]
 
 
 def test_bad_rows_cost_a_line(tmp_path: Path) -> None:
@@ -77,7 +81,7 @@ def test_bad_rows_cost_a_line(tmp_path: Path) -> None:
     assert len(found("a.jsonl", tmp_path, told)) == 1
     lines = told.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines == [
-        "  a.jsonl: 1 instructions with answers; left out 4",
+        "  a.jsonl: 1 row as instructions with answers; left out 4",
         "    2 rows, at a.jsonl:2 first: neither a conversation nor a text: it has x",
         "    2 rows, at a.jsonl:3 first: broken JSON",
     ]
@@ -119,7 +123,7 @@ def test_all_have_a_share_or_none() -> None:
 def test_contents_count_and_not_names_or_times(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         write(tmp_path, name)
-    first, second = (fingerprint([Data(path=name)], tmp_path, OWN) for name in ("a.jsonl", "b.jsonl"))
+    first, second = (fingerprint(name, tmp_path) for name in ("a.jsonl", "b.jsonl"))
     assert first == second
     (tmp_path / "b.jsonl").write_text(json.dumps(ROWS[0]))
-    assert fingerprint([Data(path="b.jsonl")], tmp_path, OWN) != first
+    assert fingerprint("b.jsonl", tmp_path) != first

@@ -26,6 +26,7 @@ from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value
 from hornbook.progress import Progress
 from hornbook.records import Fault
+from hornbook.runs.stage import Input, Work
 from hornbook.settings import Settings
 from hornbook.terminal import in_markup
 from hornbook.train.shapes import UnusableError
@@ -83,8 +84,12 @@ class Given:
 
     def told(self) -> str:
         """What was recognised, in a line."""
-        found = ", ".join(f"{count:,} {shape}" for shape, count in self.shapes.most_common()) or "nothing"
+        found = ", ".join(f"{_rows_of(count)} as {shape}" for shape, count in self.shapes.most_common()) or "nothing"
         return f"{self.name}: {found}" + (f"; left out {self.left_out.total():,}" if self.left_out else "")
+
+
+def _rows_of(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def gather(
@@ -118,8 +123,7 @@ def gather(
         found.append(given)
         progress.say(f"  {in_markup(given.told())}")
         for reason, count in given.left_out.most_common(_TOLD):
-            told = "1 row" if count == 1 else f"{count:,} rows"
-            progress.say(f"    {told}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
+            progress.say(f"    {_rows_of(count)}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
         if not given.rows:
             reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
             raise UserError(f"{one.path} holds nothing to learn from: {reason}")
@@ -160,9 +164,37 @@ def _far(path: str) -> bool:
     return path.startswith(PREFIX) or is_address(path)
 
 
-def fingerprint(data: Sequence[Data], base: Path, own: str) -> list[str]:
-    """A hash of what each of the data holds; of what lies elsewhere, its address."""
-    return [one.path if _far(one.path) else _content(one.path, base, own) for one in data]
+@dataclass(frozen=True)
+class RowsInput:
+    """The rows that a stage learns from: those that another stage left, or the user's own, which a setting names.
+
+    name: of the stage's input. file: of rows, in a stage's folder. shape: what a row is learnt as. data: the setting.
+    """
+
+    name: str
+    file: str
+    shape: Callable[[Mapping[str, Any]], tuple[str, Any]]
+    data: Callable[[Any], tuple[Data, ...]]
+
+    def declared(self, made_by: tuple[str, ...], what: str) -> Input:
+        """The stage's input, which is read where no data of the user's take its place."""
+        return Input(self.name, made_by, what, rows=self.file, when=lambda settings, base: not self.data(settings))
+
+    def given(self, work: Work[Any]) -> list[Given]:
+        """The rows, as `gather` reads and tells them."""
+        own = work.inputs.get(self.name)
+        data = self.data(work.settings) if own is None else (Data(path=str(own.absolute())),)
+        return gather(data, work.base, self.shape, own=self.file, progress=work.progress)
+
+    def fingerprint(self, settings: Any, base: Path) -> list[str] | None:
+        """A hash of what each of the user's data holds; of what lies elsewhere, its address. None without any."""
+        data = self.data(settings)
+        return [one.path if _far(one.path) else _content(one.path, base, self.file) for one in data] or None
+
+    def places(self, settings: Any, base: Path) -> list[Path]:
+        """Those of the user's data that lie on this machine."""
+        found = [base / Path(one.path).expanduser() for one in self.data(settings) if not _far(one.path)]
+        return [place for place in found if place.exists()]
 
 
 def _content(path: str, base: Path, own: str) -> str:
@@ -178,12 +210,6 @@ def _content(path: str, base: Path, own: str) -> str:
 def _digest(file: Path, time: int, size: int) -> str:
     """A file's hash, reckoned once as long as it is not written to."""
     return digest_file(file)
-
-
-def places(data: Sequence[Data], base: Path) -> list[Path]:
-    """Those of the data that lie on this machine."""
-    found = [base / Path(one.path).expanduser() for one in data if not _far(one.path)]
-    return [place for place in found if place.exists()]
 
 
 def reading_order(sizes: Sequence[int], sources: Sequence[Given], epochs: float, seed: int) -> NDArray[np.int64]:

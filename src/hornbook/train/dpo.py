@@ -20,7 +20,7 @@ from hornbook.runs.stage import Checkpoint, Input, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import lora
-from hornbook.train.data import Data, Given, alike, fingerprint, gather, places, reading_order
+from hornbook.train.data import Data, Given, RowsInput, alike, reading_order
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
@@ -101,7 +101,7 @@ def dpo(
     order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
-        progress.say(f"  {len(order)} pairs are all there is: a step reads {batch:d}")
+        progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
     objective = Preferences(
         pairs,
         reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
@@ -266,12 +266,13 @@ class DpoStageSettings(Settings):
     dpo: DpoSettings = DpoSettings()
 
 
+_ROWS = RowsInput("preferences", PREFERENCES, to_prefer, lambda settings: settings.dpo.data)
+
+
 def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
-    own = work.inputs.get("preferences")
-    data = work.settings.dpo.data if own is None else (Data(path=str(own.absolute())),)
     return dpo(
         work.inputs["model"],
-        gather(data, work.base, to_prefer, own=PREFERENCES, progress=work.progress),
+        _ROWS.given(work),
         work.settings.dpo,
         seed=work.settings.seed,
         into=work.into,
@@ -292,17 +293,11 @@ DPO = Stage(
     run=_dpo,
     inputs=(
         Input("model", ("sft",), "The model to train.", checkpoint=True),
-        Input(
-            "preferences",
-            ("clean",),
-            "pairs to learn from: a file, a folder or hf:NAME.",
-            rows=PREFERENCES,
-            when=lambda settings, base: not settings.dpo.data,
-        ),
+        _ROWS.declared(("clean",), "pairs to learn from: a file, a folder or hf:NAME."),
     ),
     checkpoints=(Checkpoint("dpo", "model", "DPO"),),
-    outside=lambda settings, base: fingerprint(settings.dpo.data, base, PREFERENCES) or None,
-    reads=lambda settings, base: places(settings.dpo.data, base),
+    outside=_ROWS.fingerprint,
+    reads=_ROWS.places,
     needs=("write", "sft"),
     leave_out=True,
     on_ranks=True,

@@ -1,7 +1,4 @@
-"""Continued pretraining: a published model reads on, in texts of one's own.
-
-For corpora that fill the memory there is the way of recipes: `[model] from` with the stages tokens and pretrain.
-"""
+"""Continued pretraining: a published model reads on, in texts of one's own, which are held in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from pydantic import Field
 from hornbook.documents import DOCUMENTS
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
-from hornbook.train.data import Data, Given, fingerprint, gather, places
+from hornbook.train.data import RowsInput
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
 
@@ -32,17 +29,14 @@ class FurtherStageSettings(Settings):
     pretrain: FurtherSettings = FurtherSettings()
 
 
-def _given(work: Work[FurtherStageSettings]) -> list[Given]:
-    own = work.inputs.get("corpus")
-    data = work.settings.pretrain.data if own is None else (Data(path=str(own.absolute())),)
-    return gather(data, work.base, to_learn, own=DOCUMENTS, progress=work.progress)
+_ROWS = RowsInput("corpus", DOCUMENTS, to_learn, lambda settings: settings.pretrain.data)
 
 
 def _look(work: Work[FurtherStageSettings]) -> Look:
     chosen = work.settings
     return look(
         work.inputs["model"],
-        _given(work),
+        _ROWS.given(work),
         chosen.pretrain,
         stage="pretrain",
         seed=chosen.seed,
@@ -55,7 +49,7 @@ def _further(work: Work[FurtherStageSettings]) -> dict[str, Any]:
     settings = work.settings.pretrain
     return tune(
         work.inputs["model"],
-        _given(work),
+        _ROWS.given(work),
         settings,
         stage="pretrain",
         seed=work.settings.seed,
@@ -72,17 +66,11 @@ FURTHER = Stage(
     run=_further,
     inputs=(
         Input("model", (), "The model to train.", checkpoint=True),
-        Input(
-            "corpus",
-            (),
-            "texts to learn from: a corpus, a folder, a file or hf:NAME.",
-            rows=DOCUMENTS,
-            when=lambda settings, base: not settings.pretrain.data,
-        ),
+        _ROWS.declared((), "texts to learn from: a corpus, a folder, a file or hf:NAME."),
     ),
     checkpoints=(Checkpoint("pretrain", "model", "continued pretraining"),),
-    outside=lambda settings, base: fingerprint(settings.pretrain.data, base, DOCUMENTS) or None,
-    reads=lambda settings, base: places(settings.pretrain.data, base),
+    outside=_ROWS.fingerprint,
+    reads=_ROWS.places,
     on_ranks=True,
     look=_look,
     headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}",

@@ -13,7 +13,7 @@ from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train import lora
-from hornbook.train.data import Data, Given, fingerprint, gather, places
+from hornbook.train.data import Given, RowsInput
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
 
@@ -83,21 +83,20 @@ class SftStageSettings(Settings):
     sft: SftSettings = SftSettings()
 
 
-def _given(work: Work[SftStageSettings]) -> list[Given]:
-    own = work.inputs.get("conversations")
-    data = work.settings.sft.data if own is None else (Data(path=str(own.absolute())),)
-    return gather(data, work.base, to_learn, own=CONVERSATIONS, progress=work.progress)
+_ROWS = RowsInput("conversations", CONVERSATIONS, to_learn, lambda settings: settings.sft.data)
 
 
 def _look(work: Work[SftStageSettings]) -> Look:
     chosen = work.settings
-    return look(work.inputs["model"], _given(work), chosen.sft, stage="sft", seed=chosen.seed, progress=work.progress)
+    return look(
+        work.inputs["model"], _ROWS.given(work), chosen.sft, stage="sft", seed=chosen.seed, progress=work.progress
+    )
 
 
 def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
     return sft(
         work.inputs["model"],
-        _given(work),
+        _ROWS.given(work),
         work.settings.sft,
         seed=work.settings.seed,
         into=work.into,
@@ -118,17 +117,11 @@ SFT = Stage(
     run=_sft,
     inputs=(
         Input("model", ("pretrain",), "The model to train.", checkpoint=True),
-        Input(
-            "conversations",
-            ("clean",),
-            "rows to learn from: a file, a folder, a corpus or hf:NAME.",
-            rows=CONVERSATIONS,
-            when=lambda settings, base: not settings.sft.data,
-        ),
+        _ROWS.declared(("clean",), "rows to learn from: a file, a folder, a corpus or hf:NAME."),
     ),
     checkpoints=(Checkpoint("sft", "model", "SFT"),),
-    outside=lambda settings, base: fingerprint(settings.sft.data, base, CONVERSATIONS) or None,
-    reads=lambda settings, base: places(settings.sft.data, base),
+    outside=_ROWS.fingerprint,
+    reads=_ROWS.places,
     needs=("write",),
     leave_out=True,
     on_ranks=True,

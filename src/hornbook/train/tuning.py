@@ -139,7 +139,7 @@ def _read(
     order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
-        progress.say(f"  {len(order)} rows of {length:d} tokens are all there is: a step reads {batch:d}")
+        progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
     return _Reading(encoded, rows, order, length, batch)
 
 

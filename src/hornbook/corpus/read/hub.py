@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from hornbook.corpus.read.raw import Bad, Raw, record, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError
+from hornbook.records import Fault
 
 PREFIX = "hf:"
 _NAME = re.compile(r"hf:(?P<name>[^#@]+)(?:#(?P<config>[^#@]+))?(?:@(?P<split>[^#@]+))?")
@@ -52,16 +53,11 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
 
     Raises UserError where the library is not installed, or the hub, the dataset or the split can't be had.
     """
-    found = iter(stream(chosen, f"source {source.name!r}: {source.path}"))
     number = 0
-    while True:
-        try:
-            row = next(found, None)
-        except Exception as error:  # whatever the network and a dozen libraries under this one raise
-            yield Bad(path, "unreadable", f"after row {number}: {_line(error)}")
+    for row in stream(chosen, f"source {source.name!r}: {source.path}"):
+        if isinstance(row, Fault):
+            yield Bad(path, row.reason, row.detail)
             return
-        if row is None:
-            break
         number += 1
         name = text_column(source.column, row)
         if name is not None and isinstance(row[name], str) and len(row[name]) > settings.maximum_line:
@@ -72,16 +68,30 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
         yield Bad(path, "empty")
 
 
-def stream(chosen: HubDataset, where: str) -> Any:
-    """The rows of a dataset as they come over the network. Raises UserError, beginning with `where`, as `rows` does."""
+def stream(chosen: HubDataset, where: str) -> Iterator[dict[str, Any] | Fault]:
+    """The rows of a dataset as they come over the network; where no more of them can be had, a Fault is the last.
+
+    Raises UserError, beginning with `where`, as `rows` does.
+    """
     try:
         datasets = importlib.import_module("datasets")
     except ImportError:
         raise UserError(f"{where} needs the datasets library: pip install datasets") from None
     try:
-        return datasets.load_dataset(chosen.name, chosen.config, split=chosen.split, streaming=True)
-    except Exception as error:  # as above
+        found = iter(datasets.load_dataset(chosen.name, chosen.config, split=chosen.split, streaming=True))
+    except Exception as error:  # whatever the network and a dozen libraries under this one raise
         raise UserError(f"{where} cannot be had: {_line(error)}") from None
+    number = 0
+    while True:
+        try:
+            row = next(found, None)
+        except Exception as error:  # as above
+            yield Fault("unreadable", f"after row {number}: {_line(error)}")
+            return
+        if row is None:
+            return
+        number += 1
+        yield dict(row)
 
 
 def _line(error: Exception) -> str:

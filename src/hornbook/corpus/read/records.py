@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,6 @@ from hornbook.records import Fault, Record, has_quotes, json_lines, json_values,
 
 HELD = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")  # kinds of files that hold records
 LONGEST = 64_000_000  # characters of one record
-_SAMPLE = 1 << 18  # bytes of a TSV file that tell whether its fields are quoted
 
 
 def has_records(found: Found) -> bool:
@@ -52,18 +50,8 @@ def _no_object(one: Record) -> Fault:
 
 
 def _hub(chosen: HubDataset) -> Iterator[Record | Fault]:
-    number = 0
-    rows = iter(stream(chosen, f"hf:{chosen.name}"))
-    while True:
-        try:
-            row = next(rows, None)
-        except Exception as error:  # whatever the network and a dozen libraries under `datasets` raise
-            yield Fault("unreadable", str(error).strip().split("\n", 1)[0] or type(error).__name__)
-            return
-        if row is None:
-            return
-        number += 1
-        yield Record(number, dict(row))
+    for number, row in enumerate(stream(chosen, f"hf:{chosen.name}"), start=1):
+        yield row if isinstance(row, Fault) else Record(number, row)
 
 
 def _columns(found: Found, kind: str) -> Iterator[Record | Fault]:
@@ -92,7 +80,7 @@ def _delimited(found: Found, kind: str, maximum: int) -> Iterator[Record | Fault
     quoted = True
     if kind == ".tsv":
         with opened_text(found) as file:
-            quoted = has_quotes(io.BytesIO(file.read(_SAMPLE)))
+            quoted = has_quotes(file)
     with opened_text(found) as file:
         rows = table(file, maximum, delimiter="," if kind == ".csv" else "\t", quoted=quoted)
         first = next(rows, None)
