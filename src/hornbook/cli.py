@@ -11,6 +11,7 @@ import typer
 import hornbook
 from hornbook.commands import (
     audit,
+    compare,
     documents,
     evaluate,
     export,
@@ -130,6 +131,7 @@ app.command()(pretrain.pretrain)
 app.command()(command_of(STAGES["sft"], "tuned", "model", "Teach a model to answer in a conversation."))
 app.command()(command_of(STAGES["dpo"], "preferring", "model", "Teach a model which of two answers is better (DPO)."))
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command()(command_of(STAGES["quantize"], "quantized", "model", "Shrink a model to a few bits a weight."))
 app.command()(export.export)
 app.command()(command_of(STAGES["samples"], "samples", "samples", "Let models go on from openings."))

@@ -159,6 +159,18 @@ def test_a_benchmark(make_checkpoint: Make, tmp_path: Path) -> None:
     assert "ends: answers that come to an end by themselves" in table.replace("\n", " ")
 
 
+def test_a_published_benchmark(make_checkpoint: Make, tmp_path: Path) -> None:
+    from hornbook.evaluate.exam.examination import examine_model
+    from hornbook.evaluate.exam.settings import ExamSettings
+
+    _, folder = make_checkpoint(seed=1)
+    rows = [{"word": "hot", "offered": ["cold", "warm"], "opposite": "cold"}]
+    (tmp_path / "opposites.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = ExamSettings(benchmarks=("opposites",), data=tmp_path)
+    figures = examine_model(folder, settings, Progress(), tmp_path / "result")
+    assert figures["benchmarks"]["opposites"]["n"] == 1
+
+
 class Parrot:
     """An LLM that always says the same."""
 

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.places import MODEL
+from hornbook.commands.examine import OWN, examine, list_benchmarks
 from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
@@ -22,22 +22,46 @@ from hornbook.settings import apply, validated
 from hornbook.terminal import console
 
 LONG = "With --suite long"
+EXAM = "With benchmarks"
 
 
 def evaluate(  # noqa: PLR0913 (one for each option)
-    model: MODEL,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A model folder, the folder of a stage or a run (its last model), a run's name, or a name of "
+            "`hornbook model list`."
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe; or those of --suite long."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe; or those of --suite long, of benchmarks."),
     ] = None,
     *,
     suite: Annotated[
-        str, typer.Option(help="[bold]problems[/bold]: pass@1; [bold]long[/bold]: find, follow, count in long prompts.")
-    ] = "problems",
+        str,
+        typer.Option(
+            help="[bold]problems[/bold]: pass@1; [bold]long[/bold]: find, follow, count in long prompts; a paper's "
+            "table: [bold]phi-1[/bold], [bold]phi-1.5[/bold], [bold]phi-3[/bold], [bold]smollm2[/bold]."
+        ),
+    ] = "",
     problems: Annotated[Path | None, typer.Option(help="A problems.jsonl; the model's own run's unless told.")] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Which tasks, such as passkey,variables.", rich_help_panel=LONG)
+        str | None,
+        typer.Option(help="Benchmarks, such as arc_easy,my/page.toml; with --suite long its tasks, such as passkey."),
     ] = None,
+    list_them: Annotated[
+        bool,
+        typer.Option("--list", help="Tell which benchmarks there are, and whose data is there.", rich_help_panel=EXAM),
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of their files; HORNBOOK_BENCHMARKS.", rich_help_panel=EXAM)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each.", rich_help_panel=EXAM)] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=0, help="Examples before each question.", rich_help_panel=EXAM)
+    ] = None,
+    in_chat: Annotated[bool, typer.Option("--chat", help="Ask in the chat template.", rich_help_panel=EXAM)] = False,
     lengths: Annotated[
         str | None, typer.Option(help="Such as 4K,8K; from 512 to the model's context.", rich_help_panel=LONG)
     ] = None,
@@ -49,7 +73,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     questions: Annotated[
         Path | None, typer.Option(help="A JSONL file of question, answer, paragraph.", rich_help_panel=LONG)
     ] = None,
-    into: Annotated[Path | None, typer.Option(help="Where results go, cell by cell.", rich_help_panel=LONG)] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Where results go, part by part; of --suite long, and of benchmarks.")
+    ] = None,
     precision: Annotated[
         Precision | None,
         typer.Option(help="Compute in it: fp32, which is the same on every machine, unless told; bf16 is smaller."),
@@ -57,20 +83,45 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     as_json: Annotated[bool, typer.Option("--json", help="Print scores and every answer as JSON.")] = False,
     without_isolation: UNSAFE = False,
 ) -> None:
-    """Measure pass@1 on held-out problems, each run in a sandbox; or, with --suite long, how it copes with length."""
-    options: dict[str, Any] = {"tasks": tasks, "lengths": lengths, "depths": depths, "samples": samples}
-    options |= {"text": text, "questions": questions, "into": into}
-    if suite == "long":
-        _evaluate_long(model, options | {"precision": precision}, overrides or [], as_json)
-    elif suite != "problems":
-        raise UserError(f"there is no suite {suite!r}; the suites are problems and long")
-    elif any(value is not None for value in options.values()):
-        given = ", ".join(f"--{name}" for name, value in options.items() if value is not None)
-        raise UserError(f"{given} belongs to the other suite; add --suite long")
+    """Measure pass@1 on held-out problems, each run in a sandbox; with --suite long how a model copes with length; with
+    --tasks or a paper's suite what it scores on published benchmarks.
+    """
+    if list_them:
+        list_benchmarks(tasks, data)
+        return
+    if model is None:
+        raise UserError("name a model, or give --list")
+    of_exam: dict[str, Any] = {"data": data, "limit": limit, "shots": shots, "chat": in_chat or None}
+    of_long: dict[str, Any] = {"lengths": lengths, "depths": depths, "samples": samples, "text": text}
+    of_long |= {"questions": questions}
+    asks_exam = suite not in ("", *OWN) or (suite == "" and tasks is not None)
+    options = {"problems": (problems, "problems"), **{name: (value, "long") for name, value in of_long.items()}}
+    options |= {name: (value, "") for name, value in of_exam.items()}
+    _refuse_others(options, "" if asks_exam else suite or "problems")
+    if not asks_exam and suite != "long" and (tasks or into) is not None:
+        raise UserError(
+            "--tasks and --into belong to the other suites; leave out --suite problems, or add --suite long"
+        )
+    changes = overrides or []
+    if asks_exam:
+        given = {**of_exam, "precision": precision, "into": into}
+        examine(model, suite, tasks, given, changes, as_json=as_json, without_isolation=without_isolation)
+    elif suite == "long":
+        _evaluate_long(model, of_long | {"tasks": tasks, "into": into, "precision": precision}, changes, as_json)
     else:
         flags = {} if precision is None else {"precision": precision}
-        settings = settings_of(EVALUATE, ["problems=9223372036854775807", *(overrides or [])], given=flags).evaluate
+        settings = settings_of(EVALUATE, ["problems=9223372036854775807", *changes], given=flags).evaluate
         _evaluate_problems(model, problems, settings, as_json, without_isolation)
+
+
+def _refuse_others(options: dict[str, tuple[Any, str]], suite: str) -> None:
+    """Raise UserError for an option of another suite; that of benchmarks has no name of its own."""
+    for name, (value, of) in options.items():
+        if value is not None and of != suite:
+            place = (
+                f"the other suite; add --suite {of}" if of else "benchmarks; name some with --tasks, or a paper's suite"
+            )
+            raise UserError(f"--{name} belongs to {place}")
 
 
 def _evaluate_long(model: str, options: dict[str, Any], overrides: list[str], as_json: bool) -> None:

@@ -16,11 +16,13 @@ from hornbook.terminal import Terminal
 
 console = Terminal()
 
+RESULTS = "exam.json"  # of an examination's folder
+
 KINDS = ("documents", "conversations", "preferences", "problems", "safety")
 _CHARACTERS = 1_200
 _LINES = 40
 _LONGEST_VALUE = 100
-_TEXTS = ("text", "messages", "prompt", "question", "solution", "chosen", "rejected", "cases")
+_TEXTS = ("text", "messages", "prompt", "question", "answer", "solution", "chosen", "rejected", "cases")
 
 
 def show(
@@ -39,6 +41,9 @@ def show(
     """Read some documents of a corpus, what was dropped and why, exercises, conversations, or pairs."""
     from hornbook.corpus.show import chats, documents
 
+    if (Path(place) / RESULTS).is_file():
+        _examined(Path(place), kind, sample, seed, whole, as_json)
+        return
     if kind not in KINDS:
         raise UserError(f"--of {kind!r}: there are {', '.join(KINDS)}")
     path = _place(place, kind, dropped)
@@ -58,6 +63,34 @@ def show(
         console.print(f"\n[bold]── {number:,}[/bold]", highlight=False)
         for line in _shown(row, whole):
             console.plain(line)
+
+
+def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_json: bool) -> None:
+    """Rows of an examination: each prompt, its choices or answer, and what it scored."""
+    from hornbook.corpus.show import chats
+    from hornbook.evaluate.exam.compare import results
+    from hornbook.evaluate.exam.examination import ROWS
+
+    asked = list(results(folder)["benchmarks"])
+    name = asked[0] if name == "documents" else name
+    if name not in asked:
+        raise UserError(f"--of {name!r}: the examination in {folder} asked {', '.join(asked)}")
+    drawn = chats(folder / ROWS / f"{name}.jsonl", count=sample, seed=seed)
+    if as_json:
+        for row in drawn.rows:
+            print(json.dumps(row, default=str))
+        return
+    console.plain(f"{len(drawn.rows):,} of {drawn.of:,} answers to {name} in {folder}")
+    for number, row in enumerate(drawn.rows, start=1):
+        told = {key: value for key, value in row.items() if key not in ("metrics", "logprobs", "choices")}
+        console.print(f"\n[bold]── {number:,}[/bold]", highlight=False)
+        for line in _shown(told | row.get("metrics", {}), whole):
+            console.plain(line)
+        for at, choice in enumerate(row.get("choices", [])):
+            right = " right" if at in row.get("gold", []) else ""
+            picked = " picked" if at == row.get("pick") else ""
+            chance = f"{row['logprobs'][at]:8.3f}" if "logprobs" in row else ""
+            console.plain(f"{chance}  {choice}{right}{picked}")
 
 
 def _place(place: str, kind: str, dropped: bool) -> Path:

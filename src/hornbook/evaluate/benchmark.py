@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
@@ -100,3 +101,10 @@ def wilson_interval(passed: float, total: int) -> tuple[float, float]:
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * ((max(share * (1 - share), 0.0) / total + z * z / (4 * total * total)) ** 0.5)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def sign_test(gained: int, lost: int) -> float:
+    """Two-sided p of the exact sign test on items that changed between two results (McNemar 1947, exact form)."""
+    changed, fewer = gained + lost, min(gained, lost)
+    tail = sum(comb(changed, k) for k in range(fewer + 1)) / int(2**changed)
+    return min(1.0, 2 * tail)

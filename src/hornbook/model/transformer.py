@@ -18,11 +18,14 @@ from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.masks import AttentionMask, attend_blocks, sequence_mask
 from hornbook.model.paged import PagedLayer
 from hornbook.model.rope import Angles, rotary_angles, rotate, switches, wide
+from hornbook.model.tree import TreeLayer
 
 if TYPE_CHECKING:
     from hornbook.model.formats.origin import Origin
 
 SIGMOID_SLOPE = 1.702  # x * sigmoid(1.702 x) is the sigmoid approximation of GELU (Hendrycks and Gimpel 2016)
+# A layer's share of a step over rows of several sequences, which does the attending itself.
+RowsLayer = PagedLayer | TreeLayer
 CHUNK = 512  # tokens that are read at once when a sequence is read again under its long factors
 
 
@@ -91,7 +94,7 @@ class Attention(nn.Module):
         self.out = Linear(self.heads * self.head_size, config.width, config.out_bias)
 
     def forward(
-        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | PagedLayer | None
+        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | RowsLayer | None
     ) -> Tensor:
         """x: (batch, time, width) -> the same shape. angles: None where positions are learned."""
         batch, time, _ = x.shape
@@ -100,7 +103,7 @@ class Attention(nn.Module):
         if angles is not None:
             qk = rotate(qk, *angles)
         q, k = qk.split([self.heads, self.kv_heads], dim=1)
-        if isinstance(kv_cache, PagedLayer):
+        if isinstance(kv_cache, RowsLayer):
             y = kv_cache.attend(q, k, v)
         else:
             if kv_cache is not None:
@@ -174,7 +177,7 @@ class Block(nn.Module):
         self.dropout = self.mlp_dropout = 0.0
 
     def forward(
-        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | PagedLayer | None
+        self, x: Tensor, angles: Angles | None, mask: AttentionMask, kv_cache: LayerCache | RowsLayer | None
     ) -> Tensor:
         """x: (batch, time, width) -> the same shape."""
         normed = self.attention_norm(x)
@@ -278,8 +281,8 @@ class Transformer(nn.Module):
             positions, angles, masks = kv_cache.admit(ids, attention_mask)
         return self._embedded(ids, positions), angles, masks
 
-    def paged(self, ids: Tensor, positions: Tensor, long: Tensor | None, layers: Sequence[PagedLayer]) -> Tensor:
-        """Rows of several sequences, whose keys and values lie in blocks: what `hidden` gives, (1, rows, width).
+    def paged(self, ids: Tensor, positions: Tensor, long: Tensor | None, layers: Sequence[RowsLayer]) -> Tensor:
+        """Rows of several sequences, in blocks of a cache or in trees: what `hidden` gives, (1, rows, width).
 
         ids, positions: (1, rows) of integers. long: (1, rows), True where a token's sequence is read under LongRoPE's
         long factors; None: nowhere. layers: each layer's cache, told of the step.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
+from hornbook.evaluate.benchmark import sign_test
 from hornbook.report.run import Run
 
 # Sections of the page that show one answer take the docstring completed, phi-1's protocol.
@@ -43,10 +43,8 @@ class Change:
 
     @property
     def p(self) -> float:
-        """Two-sided p of the exact sign test on the problems that changed (McNemar 1947, exact form)."""
-        changed, fewer = self.gained + self.lost, min(self.gained, self.lost)
-        tail = sum(comb(changed, k) for k in range(fewer + 1)) / int(2**changed)
-        return min(1.0, 2 * tail)
+        """Whether as much changes by chance: see `sign_test`."""
+        return sign_test(self.gained, self.lost)
 
     @property
     def is_chance(self) -> bool:

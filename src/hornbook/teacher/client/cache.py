@@ -39,7 +39,6 @@ class Cache:
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{self.path} cannot be used as the cache of answers: {error}") from None
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self.damaged = 0  # replies that `get` met and could not read
 
     def get(self, key: str) -> list[Reply]:
         """The replies to a request so far, first attempt first. A damaged one, and those after it, count as absent."""
@@ -52,11 +51,8 @@ class Cache:
                 raise self._unusable(error) from None
         replies: list[Reply] = []
         for attempt, packed in rows:
-            if attempt != len(replies):
-                break
-            reply = _unpack(packed)
+            reply = _unpack(packed) if attempt == len(replies) else None
             if reply is None:
-                self.damaged += 1
                 break
             replies.append(reply)
         return replies
@@ -75,10 +71,7 @@ class Cache:
 
     def __len__(self) -> int:
         with self._reading:
-            try:
-                return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
-            except sqlite3.Error as error:
-                raise self._unusable(error) from None
+            return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def close(self) -> None:
         """Close the file; harmless when done twice."""

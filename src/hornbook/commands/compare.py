@@ -1,0 +1,52 @@
+"""`hornbook compare`: two results of the same benchmarks, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hornbook.terminal import console
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="The folder of a result of `hornbook evaluate --tasks`.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The folder of another.")],
+    *,
+    flipped: Annotated[int, typer.Option(min=0, help="So many rows of each benchmark that flipped are shown.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Tell what a model gained and lost against another, row by row, and whether it could be chance."""
+    from hornbook.evaluate.exam.compare import compare as compared
+    from hornbook.evaluate.exam.display import compared_table
+
+    found = compared(first, second)
+    if as_json:
+        console.values([one.figures() for one in found])
+        return
+    console.print(compared_table(found))
+    console.plain(
+        "gained, lost: rows where B is better, worse. 95%: of the difference, by paired bootstrap. p: whether as many "
+        "rows flip by chance (McNemar, exact)."
+    )
+    for one in found:
+        for before, after in one.flipped[:flipped]:
+            console.print(f"\n[bold]── {one.title}, row {before['id']}[/bold]", highlight=False)
+            console.plain(_last_lines(before["prompt"]))
+            console.plain(f"A: {_answer(before)}\nB: {_answer(after)}")
+
+
+def _last_lines(prompt: str) -> str:
+    from hornbook.report.wording import clip
+
+    return clip(prompt, 12, 600)
+
+
+def _answer(row: Mapping[str, Any]) -> str:
+    """What was answered, and whether it is right."""
+    metrics = ", ".join(f"{name} {value:.3g}" for name, value in row["metrics"].items())
+    if "pick" in row:
+        return f"{row['choices'][row['pick']]!r} ({metrics})"
+    return f"{row.get('answer', '')[:200]!r} ({metrics})" if "answer" in row else metrics

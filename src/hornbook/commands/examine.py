@@ -1,0 +1,72 @@
+"""`hornbook evaluate` of published benchmarks: a paper's table, or any of them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hornbook.commands.consent import consent
+from hornbook.errors import UserError, nearest
+from hornbook.machine import kept_in
+from hornbook.model import model_folder
+from hornbook.progress import ConsoleProgress
+from hornbook.settings import apply, validated
+from hornbook.terminal import console
+
+OWN = ("problems", "long")
+
+
+def list_benchmarks(tasks: str | None, data: Path | None) -> None:
+    """Tell which benchmarks there are, those of the data folder's own pages too, and whose data is there."""
+    from hornbook.evaluate.exam.data import VARIABLE, folder_of
+    from hornbook.evaluate.exam.declaration import benchmarks, find
+    from hornbook.evaluate.exam.display import catalogue
+
+    folder = folder_of(data)
+    pages = list(benchmarks().values())
+    if folder is not None:
+        pages += [find(str(path)) for path in sorted(folder.glob("*.toml"))]
+    if tasks is not None:
+        pages = [find(name, folder) for name in tasks.split(",")]
+    console.print(catalogue(pages, folder))
+    if folder is None:
+        console.plain(f"No folder of benchmarks is named: --data FOLDER, or the variable {VARIABLE}.")
+
+
+def examine(
+    model: str,
+    suite: str,
+    tasks: str | None,
+    options: dict[str, Any],
+    overrides: list[str],
+    *,
+    as_json: bool,
+    without_isolation: bool,
+) -> None:
+    """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored."""
+    from hornbook.evaluate.exam.declaration import suites
+    from hornbook.evaluate.exam.display import scores_table
+    from hornbook.evaluate.exam.examination import examine_model
+    from hornbook.evaluate.exam.settings import ExamSettings
+    from hornbook.progress import Progress
+
+    if suite and suite not in suites():
+        known = ", ".join([*OWN, *suites()])
+        raise UserError(f"there is no suite {suite!r}{nearest(suite, suites())}; the suites are {known}")
+    table = suites()[suite] if suite else None
+    names = [one.strip() for one in (tasks or "").split(",") if one.strip()]
+    told = options.pop("into")
+    values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    values["benchmarks"] = names or (table.benchmarks if table is not None else ())
+    for override in overrides:
+        apply(values, override)
+    settings = validated(ExamSettings, values, "the examination")
+    into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
+    folder = model_folder(model)
+    progress = Progress() if as_json else ConsoleProgress(console)
+    figures = examine_model(folder, settings, progress, into, allow_unisolated=consent(without_isolation))
+    if as_json:
+        console.values(figures)
+        return
+    console.print(scores_table(figures, table))
+    console.plain(f"Every prompt and answer: hornbook show {into} --of {next(iter(figures['benchmarks']))}")

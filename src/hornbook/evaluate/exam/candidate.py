@@ -1,0 +1,243 @@
+"""Who is asked: a model of ours, its tokenizer and how questions are put to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hornbook.errors import UserError
+from hornbook.evaluate.exam.rules import Question
+from hornbook.files import digest_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hornbook.inference.likelihood import Together
+    from hornbook.machine import Precision
+    from hornbook.model.tokenizers import Tokenizer
+    from hornbook.model.transformer import Transformer
+
+TOKENS = 1024  # read at once
+_CACHE = 1 << 30  # bytes of the cache that generated answers share
+_MOST = 64  # answers that are written side by side
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of a question: `found` the likelihoods or the text; None with `unknown`, the reason.
+
+    dropped: examples that were left out so that the rest fits into the context. tokens: of the prompt.
+    """
+
+    found: Any
+    dropped: int = 0
+    tokens: int = 0
+    unknown: str = ""
+
+
+class Candidate(Protocol):
+    """Anything that can be examined. identity: a digest of all that its answers depend on."""
+
+    identity: str
+
+    def about(self) -> dict[str, Any]:
+        """What a result says of it."""
+        ...
+
+    def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """How likely each answer of each question is, in order."""
+        ...
+
+    def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
+        """What it writes behind each prompt, greedily, up to the first of `until`, in order."""
+        ...
+
+
+class LocalModel:
+    """A model of ours, computed here."""
+
+    def __init__(
+        self, model: Transformer, tokenizer: Tokenizer, identity: str, *, chat: bool = False, tokens: int = TOKENS
+    ) -> None:
+        """identity: a digest of the model's files. chat: ask in the chat template. tokens: how many are read at once;
+        changes no score.
+
+        Raises UserError for a model without a chat template that is asked in chat.
+        """
+        from hornbook.inference.likelihood import Reader
+
+        if chat and tokenizer.template is None:
+            raise UserError(f"{tokenizer.folder} has no chat template; ask it without --chat")
+        self._model, self._tokenizer, self._chat = model, tokenizer, chat
+        self._reader = Reader(model, tokens=tokens)
+        self._context = model.config.context
+        self.identity = digest_value([identity, str(model.compute), chat])
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, precision: Precision = "fp32", chat: bool = False, tokens: int = TOKENS
+    ) -> LocalModel:
+        """A model folder, on the GPU where there is one."""
+        from hornbook import machine
+        from hornbook.evaluate.long.suite import identity
+        from hornbook.model.formats import checkpoint
+        from hornbook.model.tokenizers import Tokenizer
+
+        dtype = machine.dtype(precision)
+        model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
+        return cls(model, Tokenizer(folder), identity(folder), chat=chat, tokens=tokens)
+
+    def about(self) -> dict[str, Any]:
+        """See `Candidate.about`."""
+        return {
+            "model": str(self._tokenizer.folder),
+            "identity": self.identity,
+            "context": self._context,
+            "precision": str(self._model.compute).removeprefix("torch."),
+            "device": self._model.norm.weight.device.type,
+            "chat": self._chat,
+        }
+
+    def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """See `Candidate.likelihoods`."""
+        texts = self._encoded({text for question in questions for text in self._texts(question)})
+        plans = [self._together(question, texts) for question in questions]
+        found = self._reader.score([plan for plan, _ in plans if plan is not None])
+        for plan, answered in plans:
+            yield answered if plan is None else Answered(next(found), answered.dropped, answered.tokens)
+
+    def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
+        """See `Candidate.texts`."""
+        room = max(self._context - new_tokens, self._context // 2)
+        prompts = [self._fitting(question, room) for question in questions]
+        told = written(self._model, self._tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
+        for ids, dropped, unknown in prompts:
+            if ids is None:
+                yield Answered(None, dropped, 0, unknown)
+            else:
+                yield Answered(cut(next(told), until), dropped, len(ids))
+
+    def _fitting(self, question: Question, room: int) -> tuple[list[int] | None, int, str]:
+        """A prompt's ids, without as many examples as it takes to fit, and how many these are."""
+        for dropped in range(len(question.shots) + 1):
+            ids = self._prompt(question.shared(dropped) + question.prompts[0])
+            if len(ids) <= room:
+                return ids, dropped, ""
+        return None, len(question.shots), "the question is longer than the model's context"
+
+    def _prompt(self, text: str) -> list[int]:
+        if self._chat:
+            return self._tokenizer.chat([{"role": "user", "content": text}])
+        return self._tokenizer.encode_prompt(text)
+
+    def _texts(self, question: Question) -> Iterator[str]:
+        """All that is to be encoded for a question: contexts, and contexts with what follows, see `_pair`."""
+        shared = question.shared()
+        yield shared
+        for context, answer in pairs(question, shared):
+            yield context
+            yield context + answer
+
+    def _encoded(self, texts: set[str]) -> dict[str, list[int]]:
+        ordered = sorted(texts)
+        return dict(zip(ordered, self._tokenizer.encode_many(ordered), strict=True))
+
+    def _together(self, question: Question, texts: Mapping[str, list[int]]) -> tuple[Together | None, Answered]:
+        """A question for the reader, with as many examples as fit."""
+        from hornbook.inference.likelihood import Scored, Together
+
+        for dropped in range(len(question.shots) + 1):
+            shared = question.shared(dropped)
+            if dropped:
+                kept = Question(question.id, question.prompts, shared, (), question.answers)
+                texts = self._encoded(set(self._texts(kept)))
+            sequences = [self._scored(context, answer, texts) for context, answer in pairs(question, shared)]
+            if max(len(one.ids) for one in sequences) <= self._context + 1:
+                begun = 0 if self._chat else len(self._tokenizer.begins)
+                trunk = [*self._tokenizer.begins, *texts[shared]] if begun or not self._chat else []
+                length = min(_common(trunk, one.ids) for one in sequences)
+                longest = max(one.begin for one in sequences)
+                return Together([Scored(one.ids, one.begin) for one in sequences], length), Answered(
+                    None, dropped, longest
+                )
+        return None, Answered(None, len(question.shots), 0, "the question is longer than the model's context")
+
+    def _scored(self, context: str, answer: str, texts: Mapping[str, list[int]]) -> Any:
+        """A context and what follows it, as ids: encoded at once, cut where the context by itself ends."""
+        from hornbook.inference.likelihood import Scored
+
+        if self._chat:
+            asked = self._prompt(context)
+            return Scored([*asked, *self._tokenizer.encode(answer.lstrip())], len(asked))
+        begins = list(self._tokenizer.begins)
+        before = [*begins, *texts[context]]
+        whole = [*begins, *texts[context + answer]]
+        if not before:
+            before, whole = [self._tokenizer.end_of_text], [self._tokenizer.end_of_text, *whole]
+        return Scored(whole, min(len(before), len(whole) - 1))
+
+
+def pairs(question: Question, shared: str) -> Iterator[tuple[str, str]]:
+    """Each context with what is scored behind it; white space at a context's end belongs to what follows."""
+    prompts = question.prompts * (len(question.answers) if len(question.prompts) == 1 else 1)
+    for prompt, answer in zip(prompts, question.answers, strict=True):
+        context = shared + prompt
+        bare = context.rstrip()
+        yield (bare, context[len(bare) :] + answer) if bare else (context, answer)
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids two sequences begin with alike."""
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length
+
+
+class _Until:
+    """Watches one answer for the first of some texts."""
+
+    def __init__(self, tokenizer: Tokenizer, until: Sequence[str]) -> None:
+        self._stream, self._until = tokenizer.streamed(), until
+        self._longest = max(map(len, until), default=0)
+        self._tail = ""
+
+    def ended(self, token: int) -> bool:
+        """Whether the answer holds one of the texts with this token."""
+        self._tail += self._stream.tell(token)
+        found = any(text in self._tail for text in self._until)
+        self._tail = self._tail[-self._longest :] if self._longest else ""
+        return found
+
+
+def written(
+    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], until: Sequence[str], new_tokens: int
+) -> Iterator[str]:
+    """What the model goes on with behind each prompt, greedily, until it has written one of some texts.
+
+    Prompts that begin alike are read once as far as they do, and an answer that ends makes room for the next.
+    """
+    from hornbook.inference.scheduler import Request, Scheduler
+    from hornbook.inference.torch_executor import TorchExecutor
+
+    context = model.config.context
+    tokens = max(context, min(_CACHE // TorchExecutor.bytes_per_token(model), _MOST * context))
+    scheduler = Scheduler(TorchExecutor(model, tokens=tokens), most=_MOST)
+    answers = [
+        scheduler.submit(Request(ids, new_tokens, tokenizer.stops, ended=_Until(tokenizer, until).ended))
+        for ids in prompts
+    ]
+    for answer in answers:
+        while answer.finish is None:
+            scheduler.step()
+        if answer.error is not None:
+            raise answer.error
+        yield tokenizer.decode([token.id for token in answer.tokens])
+
+
+def cut(text: str, until: Sequence[str]) -> str:
+    """A text up to the first of some others."""
+    return text[: min((text.index(one) for one in until if one in text), default=len(text))]

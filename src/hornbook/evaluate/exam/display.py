@@ -1,0 +1,145 @@
+"""The examination for people: scores beside published ones, what is there to ask, and how two results differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hornbook.display import FigureTable
+from hornbook.evaluate.exam.compare import Comparison
+from hornbook.evaluate.exam.data import Found, locate
+from hornbook.evaluate.exam.declaration import Benchmark, Suite, benchmarks
+
+_TOLD = {"part": "a part", "unwrapped": "unwrapped", "altered": "altered"}
+
+
+def scores_table(figures: Mapping[str, Any], suite: Suite | None = None) -> RenderableType:
+    """Each benchmark's score with its interval, beside a paper's row where a suite has one and the data allows it."""
+    models = list(dict.fromkeys(name for row in suite.rows for name in row.scores)) if suite is not None else []
+    table = _table()
+    table.add_column("benchmark", no_wrap=True)
+    for header in ("score", "95%", "questions", *models):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, rows in _rows(figures, suite):
+        table.add_row(name, *rows)
+    lines = [Text(line, style="dim") for line in notes(figures, suite)]
+    return Group(table, *lines)
+
+
+def _rows(figures: Mapping[str, Any], suite: Suite | None) -> list[tuple[str, list[str]]]:
+    asked = figures["benchmarks"]
+    if suite is None:
+        return [(one["title"], measured(one)) for one in asked.values()]
+    models = list(dict.fromkeys(name for row in suite.rows for name in row.scores))
+    made = []
+    for row in suite.rows:
+        there = [asked[name] for name in row.of if name in asked]
+        title = " and ".join(benchmarks()[name].title for name in row.of)
+        if len(there) < len(row.of):
+            own = ["", "", "not asked"]
+        elif len(there) == 1:
+            own = measured(there[0])
+        else:
+            own = [
+                f"{sum(_main(one)['value'] for one in there) / len(there):.1%}",
+                "",
+                f"{sum(one['n'] for one in there):,}",
+            ]
+        comparable = all(one["state"] != "altered" for one in there)
+        published = [f"{row.scores[name]:.1%}" if name in row.scores and comparable else "" for name in models]
+        made.append((title, [*own, *published]))
+    return made
+
+
+def measured(one: Mapping[str, Any]) -> list[str]:
+    """Score, interval and number of questions of one benchmark."""
+    if not one["n"]:
+        return ["–", "", "0"]
+    main = _main(one)
+    low, high = main["interval"]
+    return [f"{main['value']:.1%}", f"{low:.0%}–{high:.0%}", f"{one['n']:,}"]
+
+
+def _main(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = one["metrics"].get(one["metric"], {"value": float("nan")})
+    return found
+
+
+def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
+    """What a reader must know of the figures: data that is not the benchmark's own, what is unknown or missing."""
+    found = []
+    for one in figures["benchmarks"].values():
+        if one["state"] != "whole":
+            beside = "; not compared with published scores" if one["state"] == "altered" else ""
+            found.append(f"{one['title']}: {one['note']}{beside}")
+        if one["unknown"]:
+            told = ", ".join(f"{count:,} {reason}" for reason, count in one["unknown"].items())
+            found.append(f"{one['title']}: unknown, and not counted: {told}")
+        if "fewer_examples" in one:
+            fewer = one["fewer_examples"]
+            found.append(
+                f"{one['title']}: {fewer['examples']:,} examples were left out of {fewer['questions']:,} prompts, so "
+                "that these fit into the context"
+            )
+        if one.get("ended", {}).get("timeout"):
+            found.append(f"{one['title']}: {one['ended']['timeout']:,} programs ran out of time")
+    found += [f"not asked: {line}" for line in figures["missing"].values()]
+    if suite is not None:
+        found += [f"{row.of[0]}: the paper asks {row.protocol}" for row in suite.rows if row.protocol]
+        found += [f"{name}: in the paper's table, and not asked here" for name in suite.missing]
+        found.append(f"Published: {suite.source}")
+    return found
+
+
+def catalogue(pages: Sequence[Benchmark], data: Path | None) -> RenderableType:
+    """What there is to ask: each benchmark, whether its data is there, and what is known of the copy."""
+    table = _table()
+    for header in ("benchmark", "data", "sha256", "about"):
+        table.add_column(header, no_wrap=header != "about")
+    for page in pages:
+        found = locate(page.files, data)
+        table.add_row(page.name, _state(found), found.sha256[:12] if found else "", _about(page, found))
+    return table
+
+
+def _state(found: Found | None) -> str:
+    if found is None:
+        return "missing"
+    state = found.copy.state
+    return f"{found.path.name}, {_TOLD[state]}" if state in _TOLD else found.path.name
+
+
+def _about(page: Benchmark, found: Found | None) -> str:
+    if found is None:
+        return f"{page.about}. From {page.source}"
+    return f"{page.about}{f' ({found.copy.note})' if found.copy.note else ''}"
+
+
+def compared_table(found: Sequence[Comparison]) -> RenderableType:
+    """Two results row by row: scores, the difference with its interval, wins, losses, and whether it is chance."""
+    table = _table()
+    table.add_column("benchmark", no_wrap=True)
+    for header in ("A", "B", "B - A", "95%", "gained", "lost", "p"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in found:
+        low, high = one.interval
+        sign = [f"{one.gained:,}", f"{one.lost:,}"]
+        share = [f"{value:+.1%}" for value in (one.difference, low, high)]
+        table.add_row(
+            one.title,
+            f"{one.first:.1%}",
+            f"{one.second:.1%}",
+            share[0],
+            f"{share[1]} to {share[2]}",
+            *sign,
+            f"{one.p:.3f}",
+        )
+    return table
+
+
+def _table() -> FigureTable:
+    return FigureTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

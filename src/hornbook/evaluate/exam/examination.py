@@ -1,0 +1,186 @@
+"""The examination: benchmarks put to a candidate, part by part, so that what was answered is never asked again."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from hornbook import machine
+from hornbook.errors import UserError
+from hornbook.evaluate.exam import data as files
+from hornbook.evaluate.exam.candidate import Candidate, LocalModel
+from hornbook.evaluate.exam.declaration import Benchmark, find
+from hornbook.evaluate.exam.questions import questions
+from hornbook.evaluate.exam.rules import RULES, Question
+from hornbook.evaluate.exam.settings import ExamSettings
+from hornbook.evaluate.exam.summary import summary
+from hornbook.files import digest_file, digest_value, keep, kept, read_json, remove_folder, write_json, write_jsonl
+from hornbook.progress import Progress
+from hornbook.runs.manifest import versions
+
+RESULTS, ROWS, PARTS = "exam.json", "rows", "parts"
+_FORMAT = 1  # of rows; another one makes the parts on disk void
+_PART = 64  # questions that are kept together
+
+
+def examine_model(
+    folder: Path, settings: ExamSettings, progress: Progress, into: Path, *, allow_unisolated: bool = False
+) -> dict[str, Any]:
+    """Put benchmarks to a model folder; see `examine`."""
+    candidate = LocalModel.load(folder, precision=settings.precision, chat=settings.chat, tokens=settings.tokens)
+    return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated)
+
+
+def examine(
+    candidate: Candidate, settings: ExamSettings, progress: Progress, into: Path, *, allow_unisolated: bool = False
+) -> dict[str, Any]:
+    """Put benchmarks to a candidate; writes `into/exam.json` and `into/rows/NAME.jsonl`, and returns the figures.
+
+    A benchmark whose data is not there is told of under `missing`, and the others are asked all the same. What an
+    interrupted examination answered is not asked again.
+    """
+    _ours(into)
+    data = files.folder_of(settings.data)
+    missing: dict[str, str] = {}
+    scores: dict[str, Any] = {}
+    for benchmark in (find(name, data) for name in dict.fromkeys(settings.benchmarks)):
+        found = files.locate(benchmark.files, data)
+        if found is None:
+            missing[benchmark.name] = files.missing(benchmark, data)
+            progress.say(escape(f"  {missing[benchmark.name]}"))
+            continue
+        rows = files.read(found)
+        asked, unknown = questions(benchmark, rows, data, limit=settings.limit, shots=settings.shots)
+        told = _answered(benchmark, asked, unknown, candidate, progress, into, allow_unisolated)
+        scores[benchmark.name] = files.told(rows) | told
+        progress.say(escape(f"  {in_words(scores[benchmark.name])}"))
+    if not scores:
+        raise UserError("; ".join(missing.values()) or "no benchmark is named; `hornbook evaluate --list` tells of all")
+    figures = {
+        "exam": _FORMAT,
+        "candidate": candidate.about(),
+        "settings": settings.model_dump(mode="json", exclude={"data", "tokens"}),
+        "machine": machine.describe(),
+        "versions": versions(),
+        "benchmarks": scores,
+        "missing": missing,
+    }
+    write_json(into / RESULTS, figures)
+    return figures
+
+
+def in_words(figures: Mapping[str, Any]) -> str:
+    """One benchmark's score in a line."""
+    main = figures["metrics"].get(figures["metric"])
+    if main is None:
+        return f"{figures['title']}: unknown"
+    low, high = main["interval"]
+    return f"{figures['title']} {main['value']:.1%} ({low:.0%}–{high:.0%})"
+
+
+def _answered(
+    benchmark: Benchmark,
+    asked: Sequence[Question],
+    unknown: Counter[str],
+    candidate: Candidate,
+    progress: Progress,
+    into: Path,
+    allow_unisolated: bool,
+) -> dict[str, Any]:
+    """One benchmark's figures, from what `into` holds as far as that is there."""
+    declared = [_FORMAT, candidate.identity, benchmark.model_dump(mode="json")]
+    prompts = digest_value([_shown(question) for question in asked])
+    key = digest_value([*declared, prompts, dict(unknown)])
+    place, done = into / ROWS / f"{benchmark.name}.jsonl", into / PARTS / f"{benchmark.name}.json"
+    before = kept(done, key)
+    if before is not None and place.is_file() and digest_file(place) == before.result["rows"]:
+        return dict(before.result["figures"])
+    rows: list[dict[str, Any]] = []
+    seconds = 0.0
+    with progress.task(benchmark.title, len(asked)) as bar:
+        for start in range(0, len(asked), _PART):
+            some = asked[start : start + _PART]
+            part = into / PARTS / benchmark.name / f"{start:06}.json"
+            own = digest_value([*declared, [_shown(question) for question in some]])
+            result = kept(part, own)
+            if result is None:
+                began = time.perf_counter()
+                found = _ask(benchmark, some, candidate, allow_unisolated)
+                keep(part, own, {"rows": found, "seconds": time.perf_counter() - began})
+                result = kept(part, own)
+            assert result is not None, "what was kept is there"
+            rows += result.result["rows"]
+            seconds += result.result["seconds"]
+            bar.advance(len(some))
+    figures = summary(benchmark, rows, unknown) | {"prompts": prompts, "seconds": round(seconds, 3)}
+    write_jsonl(place, rows)
+    examples = {_name(text): text for text in {question.shared() for question in asked} if text}
+    write_json(place.with_suffix(".examples.json"), examples)
+    keep(done, key, {"figures": figures, "rows": digest_file(place)})
+    remove_folder(into / PARTS / benchmark.name)
+    return figures
+
+
+def _name(examples: str) -> str:
+    """What rows call the examples in front of them."""
+    return digest_value(examples)[:12]
+
+
+def _shown(question: Question) -> list[Any]:
+    """All of a question that a model sees, and what is right."""
+    return [question.id, question.shared(), *question.prompts, *question.answers, list(question.gold), question.targets]
+
+
+def _ask(
+    benchmark: Benchmark, some: Sequence[Question], candidate: Candidate, allow_unisolated: bool
+) -> list[dict[str, Any]]:
+    """Rows of some questions: as asked, as answered, and as scored; without scores where the answer is unknown."""
+    rule = RULES[benchmark.score]
+    if rule.ask == "likelihood":
+        answered = list(candidate.likelihoods(some))
+    else:
+        answered = list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
+    texts = [one.found for one in answered]
+    if rule.ask == "program":
+        from hornbook.evaluate.exam.programs import judged
+
+        known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
+        wrong = judged(
+            [question for question, _ in known], [one.found for _, one in known], allow_unisolated=allow_unisolated
+        )
+        answered = [one if one.unknown else replace(one, found=next(wrong)) for one in answered]
+    rows = []
+    for question, one, text in zip(some, answered, texts, strict=True):
+        row: dict[str, Any] = {"id": question.id, "prompt": question.prompts[0] or question.choices[0]}
+        if question.shots or question.description:
+            row["examples"] = _name(question.shared())
+        if question.group:
+            row["group"] = question.group
+        if question.choices:
+            row["choices"] = list(question.choices)
+        if rule.ask == "program":
+            row["answer"] = text
+        if one.dropped:
+            row["dropped"] = one.dropped
+        row |= {"tokens": one.tokens}
+        row |= {"unknown": one.unknown} if one.unknown else rule.score(benchmark, question, one.found)
+        rows.append(row)
+    return rows
+
+
+def _ours(into: Path) -> None:
+    """Raise UserError where results of something else lie in the place of ours."""
+    place = into / RESULTS
+    if place.exists():
+        try:
+            found = read_json(place)
+        except UserError:
+            found = None
+        if not isinstance(found, dict) or "exam" not in found:
+            raise UserError(f"{place} is there already and holds something else; name another folder with --into")

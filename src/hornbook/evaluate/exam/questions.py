@@ -1,0 +1,183 @@
+"""Rows become questions: prompts, choices and right answers by the templates of a declaration."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from hornbook.errors import UserError
+from hornbook.evaluate.exam.data import Found, Rows, locate, read
+from hornbook.evaluate.exam.rules import RULES, Question
+from hornbook.sandbox.judge import Checks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jinja2 import Environment
+
+    from hornbook.evaluate.exam.declaration import Benchmark
+
+_LETTERS = "ABCDEFGHIJ"
+
+
+class UnaskableError(Exception):
+    """Why a row can't be asked."""
+
+
+def questions(
+    benchmark: Benchmark, rows: Rows, data: Path | None, *, limit: int | None = None, shots: int | None = None
+) -> tuple[list[Question], Counter[str]]:
+    """The questions of the rows, in order, at most `limit`, and why rows can't be asked, counted.
+
+    A limit takes rows of each group in turn, so that a part of a benchmark of many subjects has them all. shots: how
+    many examples, as the declaration says unless told. Raises UserError where there are no examples to take.
+    """
+    from jinja2 import TemplateError
+
+    examples = _examples(benchmark, data, benchmark.shots.count if shots is None else shots)
+    unknown = Counter(rows.faults)
+    made: list[Question] = []
+    for id_, fields in _taken(benchmark, rows, limit):
+        try:
+            made.append(_question(benchmark, id_, fields, examples))
+        except TemplateError as error:
+            unknown[f"can't be made a prompt: {error.message}"] += 1
+        except UnaskableError as error:
+            unknown[str(error)] += 1
+    return made, unknown
+
+
+def _taken(benchmark: Benchmark, rows: Rows, limit: int | None) -> list[tuple[str, dict[str, Any]]]:
+    """The first rows of each group, as evenly as may be, in the file's order."""
+    if limit is None or limit >= len(rows.rows):
+        return list(rows.rows)
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for place, (_, fields) in enumerate(rows.rows):
+        groups[str(fields.get(benchmark.group, ""))].append(place)
+    turn = sorted((position, group, place) for group, some in groups.items() for position, place in enumerate(some))
+    return [rows.rows[place] for place in sorted(place for _, _, place in turn[:limit])]
+
+
+def _question(benchmark: Benchmark, id_: str, fields: Mapping[str, Any], examples: Mapping[str, list[str]]) -> Question:
+    rule = RULES[benchmark.score]
+    choices = _choices(benchmark, fields)
+    prompt = _rendered(benchmark.prompt, fields)
+    prompts: tuple[str, ...] = (prompt,)
+    answers: tuple[str, ...] = ()
+    gold: tuple[int, ...] = ()
+    targets: tuple[str, ...] = ()
+    if rule.ask == "likelihood" and choices:
+        gold = _gold(benchmark, fields, choices)
+        if benchmark.target:  # the choices stand in front of what is scored
+            prompts = choices
+            answers = (benchmark.delimiter + _rendered(benchmark.target, fields),) * len(choices)
+        else:
+            answers = tuple(benchmark.delimiter + one for one in choices)
+    elif rule.ask == "likelihood":
+        answers = (benchmark.delimiter + _rendered(benchmark.target, fields),)
+    elif benchmark.target:
+        value = fields.get(benchmark.target)
+        targets = tuple(map(str, value)) if isinstance(value, list) else (_rendered(benchmark.target, fields),)
+    checks = None
+    if benchmark.tests:
+        entry, tests, code = (_rendered(one, fields) for one in (benchmark.entry, benchmark.tests, benchmark.code))
+        checks = Checks(code, entry, tests)
+    return Question(
+        id_,
+        prompts,
+        _rendered(benchmark.description, fields),
+        tuple(examples.get(str(fields.get(benchmark.shots.same, "")), ())),
+        answers,
+        choices,
+        gold,
+        targets,
+        str(fields.get(benchmark.group, "")) if benchmark.group else "",
+        checks,
+        lambda text: _rendered(benchmark.program, {**fields, "answer": text}),
+    )
+
+
+def _choices(benchmark: Benchmark, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    if isinstance(benchmark.choices, tuple):
+        return tuple(_rendered(one, fields) for one in benchmark.choices)
+    value = fields.get(benchmark.choices)
+    if not isinstance(value, list | tuple) or not value:
+        raise UnaskableError(f"lacks the field {benchmark.choices}, a list of choices")
+    return tuple(map(str, value))
+
+
+def _gold(benchmark: Benchmark, fields: Mapping[str, Any], choices: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of the right choices."""
+    value = fields[benchmark.gold] if benchmark.gold in fields else _rendered(benchmark.gold, fields)
+    found = tuple(_number(one, choices) for one in (value if isinstance(value, list) else [value]))
+    if not found or any(one is None or not 0 <= one < len(choices) for one in found):
+        raise UnaskableError("its right answer is none of its choices")
+    return tuple(one for one in found if one is not None)
+
+
+def _number(value: Any, choices: Sequence[str]) -> int | None:
+    """A choice by its number, its text or its letter."""
+    if isinstance(value, int):
+        return int(value)
+    text = str(value).strip()
+    if text.isdecimal() and text not in choices:
+        return int(text)
+    if text in choices:
+        return list(choices).index(text)
+    return _LETTERS.index(text) if len(text) == 1 and text in _LETTERS else None
+
+
+def _examples(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, list[str]]:
+    """Examples as they stand in front of a question, by what they have in common with it."""
+    if not count:
+        return {}
+    shots = benchmark.shots
+    rows = list(shots.rows)
+    if shots.files:
+        found: Found | None = locate(shots.files, data)
+        if found is None:
+            wanted = " or ".join(copy.file for copy in shots.files)
+            raise UserError(
+                f"{benchmark.name}: its examples, {wanted}, are not in the data folder; --shots 0 asks without"
+            )
+        rows = [fields for _, fields in read(found).rows]
+    if not rows:
+        raise UserError(f"{benchmark.name} has no examples to give; --shots 0 asks without")
+    by: dict[str, list[str]] = defaultdict(list)
+    for fields in rows:
+        key = str(fields.get(shots.same, ""))
+        if len(by[key]) < count:
+            by[key].append(_example(benchmark, fields))
+    return by
+
+
+def _example(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
+    """A row with its right answer."""
+    shots = benchmark.shots
+    if shots.target:
+        answer = _rendered(shots.target, fields)
+    elif benchmark.choices:
+        choices = _choices(benchmark, fields)
+        answer = choices[_gold(benchmark, fields, choices)[0]]
+    else:
+        answer = _rendered(benchmark.target, fields)
+    return _rendered(shots.prompt or benchmark.prompt, fields) + benchmark.delimiter + answer + benchmark.between
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+@cache
+def _template(text: str) -> Any:
+    return _environment().from_string(text)
+
+
+def _rendered(text: str, fields: Mapping[str, Any]) -> str:
+    return str(_template(text).render(fields)) if "{" in text else text

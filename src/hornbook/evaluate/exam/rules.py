@@ -1,0 +1,147 @@
+"""How answers are scored: what a rule asks of a model, and what an answer comes to."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from hornbook.sandbox.judge import Checks
+
+if TYPE_CHECKING:
+    from hornbook.evaluate.exam.declaration import Benchmark
+    from hornbook.inference.likelihood import Likelihood
+
+Ask = Literal["likelihood", "text", "program"]
+Row = dict[str, Any]  # JSON: `metrics` by name, and what they came from
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row as it is asked.
+
+    prompts: one, or one for each of `answers` where these differ in what stands before what is scored. answers: the
+    continuations whose likelihood is asked for; none where the model writes. choices: the answers as they read. gold:
+    numbers of the right ones; targets: right texts. shots: examples, each with what stands behind it.
+    """
+
+    id: str
+    prompts: tuple[str, ...]
+    description: str = ""
+    shots: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    gold: tuple[int, ...] = ()
+    targets: tuple[str, ...] = ()
+    group: str = ""
+    checks: Checks | None = None
+    program: Callable[[str], str] = field(default=str, compare=False)
+
+    def shared(self, dropped: int = 0) -> str:
+        """What stands in front of the prompt, without the first `dropped` examples."""
+        return self.description + "".join(self.shots[dropped:])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is asked, the metric that stands for the score, and what of a declaration it cannot do without."""
+
+    ask: Ask
+    metric: str
+    needs: tuple[str, ...]
+    score: Callable[[Benchmark, Question, Any], Row]
+
+
+def choice(benchmark: Benchmark, question: Question, found: Sequence[Likelihood]) -> Row:
+    """acc: the likeliest answer is a right one; acc_norm: the same of the logarithms over the answers' characters."""
+    logprobs = [one.logprob for one in found]
+    lengths = [max(len(text), 1) for text in question.choices or question.answers]
+    pick, pick_norm = (
+        max(range(len(values)), key=values.__getitem__)
+        for values in (logprobs, [one / length for one, length in zip(logprobs, lengths, strict=True)])
+    )
+    return {
+        "metrics": {"acc": float(pick in question.gold), "acc_norm": float(pick_norm in question.gold)},
+        "pick": pick,
+        "pick_norm": pick_norm,
+        "gold": list(question.gold),
+        "logprobs": logprobs,
+    }
+
+
+def mass(benchmark: Benchmark, question: Question, found: Sequence[Likelihood]) -> Row:
+    """mass: the share of the answers' probability that the right ones have (TruthfulQA's MC2)."""
+    from math import exp
+
+    logprobs = [one.logprob for one in found]
+    highest = max(logprobs)
+    shares = [exp(one - highest) for one in logprobs]
+    right = sum(shares[at] for at in question.gold) / sum(shares)
+    return {"metrics": {"mass": right}, "gold": list(question.gold), "logprobs": logprobs}
+
+
+def continuation(benchmark: Benchmark, question: Question, found: Sequence[Likelihood]) -> Row:
+    """acc: each token of the right continuation is the likeliest; nll: minus its logarithm, for the perplexity."""
+    (one,) = found
+    return {"metrics": {"acc": float(one.greedy), "nll": -one.logprob}, "logprobs": [one.logprob]}
+
+
+def exact(benchmark: Benchmark, question: Question, text: str) -> Row:
+    """exact: what is taken from an answer is one of the right ones; strict: in the form that was asked for."""
+    right = {_normal(benchmark, target) for target in question.targets}
+    taken = _taken(benchmark.extract, text, last=True)
+    metrics = {"exact": float(taken is not None and _normal(benchmark, taken) in right)}
+    if benchmark.strict:
+        strict = _taken(benchmark.strict, text, last=False)
+        metrics["strict"] = float(strict is not None and _normal(benchmark, strict) in right)
+    return {"metrics": metrics, "answer": text, "taken": taken, "targets": list(question.targets)[:8]}
+
+
+def _taken(pattern: str, text: str, *, last: bool) -> str | None:
+    """What a pattern finds: of its groups the first that is not empty; None where there is nothing."""
+    if not pattern:
+        return text.strip()
+    found = list(re.finditer(pattern, text))
+    if not found:
+        return None
+    match = found[-1 if last else 0]
+    return next((group for group in match.groups() if group), match[0]).strip()
+
+
+def _normal(benchmark: Benchmark, text: str) -> str:
+    """A text as it is compared: without what the declaration ignores, in lower case."""
+    for pattern in benchmark.ignore:
+        text = re.sub(pattern, "", text)
+    if benchmark.ignore_punctuation:
+        text = text.translate(str.maketrans("", "", string.punctuation))
+    return text.lower()
+
+
+def mathematics(benchmark: Benchmark, question: Question, text: str) -> Row:
+    """exact: the last formula of an answer is equal to the right one, as `math-verify` finds."""
+    from hornbook.evaluate.exam.formulas import equal
+
+    return {
+        "metrics": {"exact": float(equal(text, question.targets[0]))},
+        "answer": text,
+        "targets": list(question.targets),
+    }
+
+
+def program(benchmark: Benchmark, question: Question, text: str) -> Row:
+    """pass@1, of an answer that was run: see `programs.py`. `text` is what was wrong, empty where nothing was."""
+    kind = text.partition(":")[0].removeprefix("the tests fail").strip()
+    ended = "right" if not text else "timeout" if kind == "timeout" or "timeout: " in text else "wrong"
+    return {"metrics": {"pass@1": float(not text)}, "wrong": text, "ended": ended}
+
+
+RULES: dict[str, Rule] = {
+    "choice": Rule("likelihood", "acc", ("choices", "gold"), choice),
+    "mass": Rule("likelihood", "mass", ("choices", "gold"), mass),
+    "continuation": Rule("likelihood", "acc", ("target",), continuation),
+    "exact": Rule("text", "exact", ("target",), exact),
+    "mathematics": Rule("text", "exact", ("target",), mathematics),
+    "program": Rule("program", "pass@1", ("program", "tests", "entry"), program),
+}

@@ -1,0 +1,63 @@
+"""What a benchmark's rows come to: each metric's mean with its interval, by group, and what is unknown."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from math import exp, sqrt
+from typing import Any
+
+from hornbook.evaluate.benchmark import wilson_interval
+from hornbook.evaluate.exam.declaration import Benchmark
+
+_Z = 1.959964
+
+
+def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Counter[str]) -> dict[str, Any]:
+    """Figures of a benchmark: `metrics` by name, `groups` by name, and so on.
+
+    unknown: rows that could not even be asked, by reason. No unknown counts as wrong; all are told.
+    """
+    known = [row for row in rows if "metrics" in row]
+    reasons = unknown + Counter(row["unknown"] for row in rows if "unknown" in row)
+    dropped = [row["dropped"] for row in rows if row.get("dropped")]
+    figures: dict[str, Any] = {
+        "title": benchmark.title,
+        "metric": benchmark.headline,
+        "n": len(known),
+        "metrics": metrics(known),
+        "unknown": dict(reasons),
+    }
+    if dropped:
+        figures["fewer_examples"] = {"questions": len(dropped), "examples": sum(dropped)}
+    if known and "pick" in known[0]:
+        figures["chance"] = sum(1 / len(row["logprobs"]) for row in known) / len(known)
+    ended = Counter(row["ended"] for row in known if "ended" in row)
+    if ended:
+        figures["ended"] = dict(ended)
+    groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in known:
+        if row.get("group"):
+            groups[row["group"]].append(row)
+    if groups:
+        figures["groups"] = {name: metrics(some)[benchmark.headline] for name, some in sorted(groups.items())}
+    return figures
+
+
+def metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Each metric's value, 95% interval and number of rows.
+
+    Shares have Wilson's interval; a perplexity is e to the mean, between e to the ends of the mean's normal interval.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in rows[0]["metrics"] if rows else ():
+        values = [row["metrics"][name] for row in rows]
+        if name == "nll":
+            mean = sum(values) / len(values)
+            spread = sqrt(sum((one - mean) ** 2 for one in values) / max(len(values) - 1, 1) / len(values))
+            low, high = exp(mean - _Z * spread), exp(mean + _Z * spread)
+            found["perplexity"] = {"value": exp(mean), "interval": [low, high], "n": len(values)}
+        else:
+            low, high = wilson_interval(sum(values), len(values))
+            found[name] = {"value": sum(values) / len(values), "interval": [low, high], "n": len(values)}
+    return found

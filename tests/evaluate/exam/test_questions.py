@@ -1,0 +1,156 @@
+"""Every benchmark's prompts over three rows of our own, as lm-eval makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.evaluate.exam.data import locate, read
+from hornbook.evaluate.exam.declaration import Benchmark, benchmarks, find
+from hornbook.evaluate.exam.questions import questions
+from hornbook.evaluate.exam.rules import Question
+
+MMLU = (
+    "The following are multiple choice questions (with answers) about baking.\n\n"
+    "Which of these is warm?\nA. snow\nB. a candle\nC. the moon\nD. ice\nAnswer: B\n\n"
+    "What do bees make?\nA. honey\nB. milk\nC. glass\nD. wool\nAnswer: A\n\n"
+)
+# The first question of each: what stands in front, the prompt, and the answers or right texts.
+FIRST: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "mmlu": (
+        MMLU,
+        "Which of these is warm?\nA. snow\nB. a candle\nC. the moon\nD. ice\nAnswer:",
+        (" A", " B", " C", " D"),
+    ),
+    "mmlu_cloze": (
+        "The following are questions about baking.\n",
+        "Question: Which of these is warm?\nAnswer:",
+        (" snow", " a candle", " the moon", " ice"),
+    ),
+    "arc_easy": ("", "Question: Which of these is warm?\nAnswer:", (" a candle", " snow", " the moon", " ice")),
+    "openbookqa": ("", "Which of these is warm?", (" a candle", " snow", " the moon", " ice")),
+    "piqa": ("", "Question: Which of these is warm?\nAnswer:", (" a candle", " snow")),
+    "siqa": ("", "Q: Which of these is warm?\nA:", (" a candle", " snow", " the moon")),
+    "hellaswag": ("", "Baking: A cook. stirs. She", (" snow", " a candle", " the moon", " ice")),
+    "winogrande": ("", "Ann thanked Bo since Ann", (" had help.", " had help.")),
+    "boolq": ("", "\nQuestion: is snow cold?\nAnswer:", (" no", " yes")),
+    "lambada": ("", "Which of these is", (" it",)),
+    "gsm8k": (
+        "".join(f"Question: What is {n} + 1?\nAnswer: #### {n + 1}\n\n" for n in range(5)),
+        "Question: Which of these is warm?\nAnswer:",
+        ("2",),
+    ),
+    "triviaqa": ("", "Question: Which of these is warm?\nAnswer:", ("a candle", "It")),
+    "bbh": (
+        "".join(
+            f"Q: {q}\nA: (A)\n\n" for q in ("Which of these is warm?", "What do bees make?", "Where do fish live?")
+        ),
+        "Q: Which of these is warm?\nA:",
+        ("(A)",),
+    ),
+    "agieval": (
+        "",
+        "A passage.Q: Which of these is warm? Answer Choices: (A)snow (B)a candle (C)the moon (D)ice\n"
+        "A: Among A through D, the answer is",
+        (" (A)snow", " (B)a candle", " (C)the moon", " (D)ice"),
+    ),
+    "mgsm": ("", "Question: Which of these is warm?\nAnswer:", ("1",)),
+    "math": ("Problem:\n", "Problem:\nWhich of these is warm?\n\nSolution:", (r"$\frac{1}{2}$",)),
+}
+
+
+def made(name: str, data: Path, **options: Any) -> list[Question]:
+    benchmark = find(name)
+    found = locate(benchmark.files, data)
+    assert found is not None
+    asked, unknown = questions(benchmark, read(found), data, **options)
+    assert not unknown
+    return asked
+
+
+@pytest.mark.parametrize("name", sorted(benchmarks()))
+def test_three_rows_of_our_own(name: str, own_data: Path) -> None:
+    asked = made(name, own_data)
+    assert len(asked) == (6 if name.startswith("mmlu") else 3)
+    assert len({question.id for question in asked}) == len(asked)
+    for question in asked:
+        assert question.gold or question.targets or question.checks or name == "lambada"
+        assert all(0 <= one < len(question.answers) for one in question.gold)
+    if name in FIRST:
+        shared, prompt, answers = FIRST[name]
+        assert asked[0].shared().startswith(shared)
+        assert name == "math" or asked[0].shared() == shared
+        assert asked[0].prompts[0] == prompt
+        assert (asked[0].answers or asked[0].targets) == answers
+
+
+def test_truth_is_told_from_errors(own_data: Path) -> None:
+    one, every = made("truthfulqa_mc1", own_data)[0], made("truthfulqa_mc2", own_data)[0]
+    assert (one.choices, one.gold) == (("a candle", "snow", "the moon", "ice"), (0,))
+    assert (every.choices, every.gold) == (("a candle", "it is a candle", "snow", "the moon", "ice"), (0, 1))
+    assert one.shared().endswith("held in Barcelona, Spain.\n\n") and one.prompts == ("Q: Which of these is warm?\nA:",)
+
+
+def test_programs_come_with_tests(own_data: Path) -> None:
+    human, basic = made("humaneval", own_data)[1], made("mbpp", own_data)[0]
+    assert human.checks is not None and human.checks.entry == "f1"
+    assert human.program("    return a + 1\n").startswith("def f1(a):")
+    assert basic.checks is not None and basic.checks.entry == "g11"
+    assert [shot.partition("Write ")[2][:2] for shot in basic.shots] == ["g2", "g3", "g4"]
+    assert basic.shots[0].endswith("[BEGIN]\ndef g2(a):\n    return a + 1\n[DONE]\n\n")
+
+
+def test_a_limit_takes_of_every_group(own_data: Path) -> None:
+    assert [one.group for one in made("mmlu", own_data, limit=4)] == ["baking"] * 2 + ["field_botany"] * 2
+    assert len(made("mmlu", own_data, shots=1)[0].shots) == 1
+    assert made("mmlu", own_data, shots=0)[0].shared().endswith("about baking.\n\n")
+
+
+def test_examples_leave_from_the_left() -> None:
+    question = Question("1", ("q",), "d ", ("a ", "b ", "c "))
+    assert [question.shared(dropped) for dropped in range(4)] == ["d a b c ", "d b c ", "d c ", "d "]
+
+
+def page(**changes: Any) -> Benchmark:
+    values: dict[str, Any] = {
+        "name": "mine",
+        "title": "Mine",
+        "about": "",
+        "source": "",
+        "score": "choice",
+        "prompt": "{{ q }}",
+        "choices": "c",
+        "gold": "{{ a }}",
+        "files": [{"file": "mine.jsonl"}],
+    }
+    return Benchmark.model_validate({**values, **changes})
+
+
+def test_what_cannot_be_asked_is_counted(tmp_path: Path) -> None:
+    rows = (
+        *('{"q": "1", "c": ["x", "y"], "a": "B"}', '{"q": "2", "c": ["x", "y"], "a": "y"}'),
+        *('{"q": "3", "c": ["x", "y"], "a": 1}', '{"q": "4", "c": ["x", "y"], "a": 2}'),
+        *('{"q": "5", "c": ["x", "y"], "a": "z"}', '{"c": ["x"], "a": 0}', '{"q": "7", "a": 0}', "{", "[]"),
+    )
+    (tmp_path / "mine.jsonl").write_text("\n".join(rows))
+    benchmark = page()
+    found = locate(benchmark.files, tmp_path)
+    assert found is not None
+    asked, unknown = questions(benchmark, read(found), tmp_path)
+    assert [(one.id, one.gold) for one in asked] == [("1", (1,)), ("2", (1,)), ("3", (1,))]
+    assert unknown["its right answer is none of its choices"] == 2
+    assert unknown["lacks the field c, a list of choices"] == 1
+    assert unknown["can't be made a prompt: 'q' is undefined"] == 1
+    assert sum(unknown.values()) == 6
+
+
+def test_missing_examples_are_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"q": "1", "c": ["x"], "a": 0}\n')
+    benchmark = page(shots={"count": 2, "files": [{"file": "shots.jsonl"}]})
+    found = locate(benchmark.files, tmp_path)
+    assert found is not None
+    with pytest.raises(UserError, match=r"mine: its examples, shots.jsonl, are not in the data folder; --shots 0"):
+        questions(benchmark, read(found), tmp_path)
