@@ -119,12 +119,11 @@ def _shares(given: Sequence[str] | None) -> float | dict[str, float] | None:
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
-    from hornbook.corpus.grade.sampling import choose
+    from hornbook.corpus.grade.sampling import choose_of
     from hornbook.documents import read_rows
     from hornbook.teacher.client.budget import estimate, show
 
-    rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
-    sample = set(choose(rows, settings.sample, seed=seed))
+    sample = set(choose_of(corpus, settings.sample, seed=seed))
     texts = (row["text"] for row in read_rows(corpus, ["id", "text"]) if row["id"] in sample)
     show(estimate((rubric.request(text) for text in texts), asked), console)
 

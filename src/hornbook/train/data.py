@@ -123,7 +123,7 @@ def gather(
         found.append(given)
         progress.say(f"  {in_markup(given.told())}")
         for reason, count in given.left_out.most_common(_TOLD):
-            progress.say(f"    {_rows_of(count)}, at {in_markup(given.first[reason])} first: {in_markup(reason)}")
+            progress.say(in_markup(f"    {_rows_of(count)}, at {given.first[reason]} first: {reason}"))
         if not given.rows:
             reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
             raise UserError(f"{one.path} holds nothing to learn from: {reason}")

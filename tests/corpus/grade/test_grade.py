@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
 from hornbook.corpus.grade import grade
 from hornbook.corpus.grade.classifier import load
-from hornbook.corpus.grade.scoring import cutoff_of_best
+from hornbook.corpus.grade.scoring import ALL, best
 from hornbook.corpus.grade.settings import GradeSettings
-from hornbook.documents import document_id
+from hornbook.documents import document_id, read_rows, shards
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grade
@@ -199,13 +200,24 @@ def test_what_is_no_share(share: Any) -> None:
         GradeSettings(share=share)
 
 
-def test_among_equal_scores_ids_decide() -> None:
-    ranked = [(-1.0, f"{number:02d}") for number in range(10)]
-    rule = cutoff_of_best(ranked, 0.3)
-    assert [identity for _, identity in ranked if rule(1.0, identity)] == ["00", "01", "02"]
-    assert rule(1.1, "99")
-    assert not rule(0.9, "00")
-    assert cutoff_of_best([], 0.5)(0.0, "any")
+def test_among_equal_scores_ids_decide(tmp_path: Path, make_corpus: Any) -> None:
+    corpus = make_corpus(
+        tmp_path / "c", [{"id": f"{n * 7 % 20:02d}", "text": "x", "source": "ab"[n % 2]} for n in range(20)], files=3
+    )
+    ids = sorted(row["id"] for row in read_rows(corpus, ["id"]))
+    files = []
+    for number, shard in enumerate(shards(corpus)):
+        files.append(tmp_path / f"{number}.npy")
+        np.save(files[-1], np.ones(shard.rows))
+    rule = best(shards(corpus), files, {ALL: 0.15})[ALL]
+    assert [identity for identity in ids if rule(1.0, identity)] == ids[:3]
+    assert rule(1.1, "z") and not rule(0.9, ids[0])
+    of = {row["id"]: row["source"] for row in read_rows(corpus, ["id", "source"])}
+    rules = best(shards(corpus), files, {"a": 0.15, "b": 1.0, "none": 0.5})
+    mine = [identity for identity in ids if of[identity] == "a"]
+    assert [identity for identity in mine if rules["a"](1.0, identity)] == mine[:2]
+    assert rules["b"].last == max(identity for identity in ids if of[identity] == "b")
+    assert rules["none"](0.0, "any")
 
 
 def test_two_rules_at_once_are_refused() -> None:

@@ -119,3 +119,35 @@ def test_an_encrypted_member_is_told(tmp_path: Path) -> None:
 
 def test_a_foreign_member_has_its_kind() -> None:
     assert Foreign("a.zip/b.tar.gz").kind == ".tar.gz"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["sizes in front", "sizes behind"])
+def test_a_zip_without_its_directory_gives_what_its_members_say(streamed: bool, tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"row {number**5}"}) for number in range(20_000)]
+    whole = io.BytesIO()
+    with zipfile.ZipFile(Unseekable(whole) if streamed else whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (("a.txt", "first"), ("naïve.md", "second"), (".hidden", "no"), ("b.jsonl", "\n".join(rows))):
+            archive.writestr(name, text)
+    content = whole.getvalue()
+    (tmp_path / "a.zip").write_bytes(content[: content.rindex(b"PK\5\6") - 200])
+    found = read(tmp_path / "a.zip")
+    assert found[:3] == [("a.zip", "!damaged archive"), ("a.zip/a.txt", "first"), ("a.zip/naïve.md", "second")]
+    assert [text for _, text in found[3:]] == [json.loads(row)["text"] for row in rows]
+    (tmp_path / "a.zip").write_bytes(content[: len(content) * 2 // 3])
+    cut = read(tmp_path / "a.zip")
+    left = len(cut) - 2  # of damage two lines tell: of that to the last line, and of that to its file
+    assert 10_000 < left < len(found) and cut[:left] == found[:left]
+    assert [text for _, text in cut[left:]] == ["!broken JSON", "!corrupt zip"]
+
+
+class Unseekable(io.RawIOBase):
+    """A pipe: who writes to it can't go back and put sizes in front."""
+
+    def __init__(self, inner: io.BytesIO) -> None:
+        self.inner = inner
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        return self.inner.write(data)  # type: ignore[arg-type]

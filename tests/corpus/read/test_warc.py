@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,25 @@ def read(tmp_path: Path, content: bytes, name: str = "a.warc.gz") -> tuple[list[
 )
 def test_packed_or_plain_whatever_the_name_says(tmp_path: Path, name: str, content: bytes) -> None:
     assert read(tmp_path, content, name) == (BODIES, [])
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["dictionary as it is", "dictionary packed"])
+def test_a_dictionary_of_zstd(tmp_path: Path, packed: bool) -> None:
+    samples = [record(number, b"said the %dth sparrow to a cat. " % (number * 31)) for number in range(2_000)]
+    dictionary = zstd.train_dict(samples, 4_096)
+    held = zstd.compress(dictionary.dict_content) if packed else dictionary.dict_content
+    head = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little")
+    frames = b"".join(zstd.compress(record(n, body), zstd_dict=dictionary) for n, body in enumerate(BODIES))
+    assert read(tmp_path, head + held + frames, "a.warc.zst") == (BODIES, [])
+    _, [why] = read(tmp_path, frames, "a.warc.zst")
+    assert "ictionary" in why
+    for broken in (
+        head + held[:100],
+        head + bytes(len(held)) + frames,
+        head + b"\x28\xb5\x2f\xfd" + bytes(len(held) - 4) + frames,
+    ):
+        bodies, [why] = read(tmp_path, broken, "a.warc.zst")
+        assert not bodies and why.startswith("its dictionary can't be read: ")
 
 
 def hole(content: bytes, start: int, size: int) -> bytes:

@@ -107,9 +107,19 @@ def test_a_damaged_reply_counts_as_absent_and_is_replaced(tmp_path: Path) -> Non
     with sqlite3.connect(tmp_path / FILE) as file:
         file.execute("UPDATE answers SET reply = substr(reply, 1, 20) WHERE attempt = 0")
     file.close()
-    assert cache.get(key) == []
+    assert cache.get(key) == [] and cache.damaged == 1
     cache.put([(key, 0, reply("three"))])
-    assert cache.get(key) == [reply("three"), reply("two")]
+    assert cache.get(key) == [reply("three"), reply("two")] and cache.damaged == 1
+
+
+def test_a_cache_whose_table_is_gone_is_named(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as file:
+        file.execute("DROP TABLE answers")
+    file.close()
+    for use in (lambda: cache.get(digest_value("a")), lambda: len(cache), lambda: cache.put([("00", 0, reply("a"))])):
+        with pytest.raises(UserError, match=r"answers\.sqlite3 cannot be read or written: no such table"):
+            use()
 
 
 def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hornbook.corpus.grade.classifier import (
     load,
 )
 from hornbook.corpus.grade.labels import MOST, Labels, labels
-from hornbook.corpus.grade.sampling import choose
+from hornbook.corpus.grade.sampling import choose, choose_of
 from hornbook.corpus.grade.scoring import LOW, Cutoffs, score_corpus
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.documents import Row, read_rows
@@ -132,8 +132,7 @@ def _kept(scored: dict[str, Any], cutoffs: Cutoffs) -> dict[str, Any]:
 def _sample(corpus: Path, grader: Grader | Labels, settings: GradeSettings, seed: int) -> list[str]:
     """The ids of the documents to be graded, in random order."""
     if not isinstance(grader, Labels):
-        rows = [(row["id"], row["source"]) for row in read_rows(corpus, ["id", "source"])]
-        return choose(rows, settings.sample, seed=seed)
+        return choose_of(corpus, settings.sample, seed=seed)
     columns = ["id", "source", "original"]
     there = [row for row in read_rows(corpus, columns) if grader.grade([row])[0] is not None]
     if not there:
@@ -144,7 +143,7 @@ def _sample(corpus: Path, grader: Grader | Labels, settings: GradeSettings, seed
             f"{grader.name}: the highest is {best}, and documents count from threshold={settings.threshold} on; "
             f"set --threshold {max(1, best)}"
         )
-    return choose([(row["id"], row["source"]) for row in there], MOST, seed=seed)
+    return choose(lambda: [(row["id"], row["source"] or "") for row in there], MOST, seed=seed)
 
 
 def _not_made_for(graded: Sequence[_Graded]) -> dict[str, list[int]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LOW = "low educational value"
 
+ALL = "\0"  # stands for all sources together: no source has that name
 _SCORES = "scores.npy"
 _BINS_PER_GRADE = 4
 _BINS = (GRADES - 1) * _BINS_PER_GRADE
@@ -70,14 +71,6 @@ class Cutoffs:
     def key(self) -> list[Any]:
         """All that decides, as a JSON value."""
         return [asdict(self.others), {source: asdict(cutoff) for source, cutoff in sorted(self.of.items())}]
-
-
-def cutoff_of_best(ranked: list[tuple[float, str]], share: float) -> Cutoff:
-    """The cutoff that keeps `share` of the documents, given as (minus score, id): the best, of equals smaller ids."""
-    if not ranked:
-        return Cutoff(0.0)
-    score, last = sorted(ranked)[max(0, math.ceil(share * len(ranked)) - 1)]
-    return Cutoff(-score, last)
 
 
 def score_corpus(
@@ -173,25 +166,56 @@ def _cutoffs(
     """Which scores are enough, by the settings. A share of the documents needs all scores first."""
     if settings.share is None:
         return Cutoffs(Cutoff(float(classifier.cuts[settings.threshold - 1])) if settings.drop else Cutoff(0.0))
-    if isinstance(settings.share, float | int):
-        ranked = [(-score, identity) for _, score, identity in _scored(stored, scores)]
-        return Cutoffs(cutoff_of_best(ranked, settings.share))
-    by_source: dict[str, list[tuple[float, str]]] = {source: [] for source in asked}
-    for source, score, identity in _scored(stored, scores):
-        if source in by_source:
-            by_source[source].append((-score, identity))
-    return Cutoffs(Cutoff(0.0), {source: cutoff_of_best(found, asked[source]) for source, found in by_source.items()})
+    found = best(stored, scores, {ALL: settings.share} if isinstance(settings.share, float | int) else asked)
+    return Cutoffs(found.pop(ALL, Cutoff(0.0)), found)
 
 
-def _scored(stored: Sequence[Shard], scores: Sequence[Path]) -> Iterator[tuple[str, float, str]]:
-    """Source, score and id of every document."""
+def best(stored: Sequence[Shard], scores: Sequence[Path], shares: Mapping[str, float]) -> dict[str, Cutoff]:
+    """For each source, or for ALL together, the cutoff that keeps a share of its documents: the best, of equals those
+    with smaller ids. A number of each document is held, and the ids of those that score just as the cutoff.
+    """
     import numpy as np
 
-    for shard, file in zip(stored, scores, strict=True):
-        found = iter(np.load(file).tolist())
-        for batch in shard.batches(["id", "source"]):
-            for source, identity in zip(batch["source"].to_pylist(), batch["id"].to_pylist(), strict=True):
-                yield source or "", next(found), identity
+    files = list(zip(stored, scores, strict=True))
+    ranked: dict[str, list[NDArray[np.float64]]] = {name: [] for name in shares}
+    for shard, file in files:
+        found = np.load(file)
+        for name, rows in _rows(shard, shares).items():
+            ranked[name].append(found[rows])
+    cutoffs, left = {name: Cutoff(0.0) for name in shares}, dict[str, int]()
+    for name, parts in ranked.items():
+        if parts:
+            every = np.concatenate(parts)
+            count = max(1, math.ceil(shares[name] * len(every)))
+            every.partition(len(every) - count)
+            minimum = every[len(every) - count]
+            cutoffs[name], left[name] = Cutoff(float(minimum)), count - int((every > minimum).sum())
+    equal: dict[str, list[str]] = {name: [] for name in left}
+    for shard, file in files:
+        found = np.load(file)
+        for name, rows in _rows(shard, left).items():
+            equals = set(rows[found[rows] == cutoffs[name].minimum].tolist())
+            if equals:
+                ids = (one for batch in shard.batches(["id"]) for one in batch["id"].to_pylist())
+                equal[name] += [one for row, one in enumerate(ids) if row in equals]
+    return {
+        name: replace(one, last=sorted(equal[name])[left[name] - 1] if name in left else None)
+        for name, one in cutoffs.items()
+    }
+
+
+def _rows(shard: Shard, names: Container[str]) -> dict[str, NDArray[np.int64]]:
+    """Which rows of a file are of which of some sources; of ALL, where that is among them."""
+    import numpy as np
+
+    if ALL in names:
+        return {ALL: np.arange(shard.rows)}
+    rows: dict[str, list[int]] = {}
+    sources = (one or "" for batch in shard.batches(["source"]) for one in batch["source"].to_pylist())
+    for row, source in enumerate(sources):
+        if source in names:
+            rows.setdefault(source, []).append(row)
+    return {source: np.array(found) for source, found in rows.items()}
 
 
 def _write_shard(shard: Shard, scores: Path, cutoffs: Cutoffs, schema: Any, folder: Path, advance: Advance) -> int:

@@ -67,13 +67,16 @@ def opened(found: Found) -> Iterator[BinaryIO]:
 
 
 class Unpacked(io.RawIOBase):
-    """The content of a packed stream that can be sought in. It ends where `damage` is, if there is any."""
+    """The content of a packed stream that can be sought in, from where it stands. It ends where `damage` is, if there
+    is any. `new` makes another decoder than that of the format.
+    """
 
-    def __init__(self, stream: BinaryIO, compression: str) -> None:
-        self._name, self._new = _DECODERS[compression]
+    def __init__(self, stream: BinaryIO, compression: str, new: Callable[[], Decoder] | None = None) -> None:
+        self._name, usual = _DECODERS[compression]
+        self._new = new or usual
         self._stream, self._decoder = stream, self._new()
         self._held = b""  # was read and not given to the decoder
-        self._position = self._member = 0  # of the next byte that is read, of the first of this member
+        self._position = self._member = stream.tell()  # of the next byte that is read, of the first of this member
         self._given = 0  # bytes of this member that were unpacked
         self._total = 0  # bytes that were unpacked
         self._last = 0  # of the first byte of what was given to the decoder last
@@ -203,16 +206,17 @@ def _xz() -> Decoder:
     return lzma.LZMADecompressor(memlimit=_MEMORY)
 
 
-def _zstd() -> Decoder:
+def zstd_decoder(dictionary: bytes | None = None) -> Decoder:
+    """What unpacks a frame of zstd, with a dictionary where its frames were packed with one."""
     from backports import zstd
 
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _MEMORY.bit_length() - 1}
-    return zstd.ZstdDecompressor(options=options)
+    return zstd.ZstdDecompressor(zstd.ZstdDict(dictionary) if dictionary else None, options)
 
 
 _DECODERS: dict[str, tuple[str, Callable[[], Decoder]]] = {
     ".gz": ("gzip", _Inflate),
     ".bz2": ("bzip2", bz2.BZ2Decompressor),
     ".xz": ("xz", _xz),
-    ".zst": ("zstd", _zstd),
+    ".zst": ("zstd", zstd_decoder),
 }

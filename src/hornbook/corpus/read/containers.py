@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
@@ -21,7 +22,10 @@ _MANY = 1 << 30  # bytes: the members of a zip together may have so many, or so 
 _TIMES = 500
 _HELD = 1 << 24  # bytes of a member of a tar that are held in memory; a larger one is on disk while it is read
 _LARGEST = 1 << 32  # bytes of a member of a tar, which has to be put somewhere
-_ENCRYPTED = 1
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 1, 8, 0x800  # flags of a member of a zip
+_HEADER = struct.Struct("<4s5H3I2H")  # that every member of a zip begins with
+_SIGNATURE = b"PK\3\4"
+_UNKNOWN = 0xFFFFFFFF  # a size that stands elsewhere
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error)
 
 
@@ -48,10 +52,31 @@ class _Zipped:
             raise OSError(None, str(error)) from None
 
 
+@dataclass(frozen=True)
+class _Unlisted:
+    """A member of a zip whose directory is lost: `start` is where its content begins."""
+
+    archive: Found
+    info: zipfile.ZipInfo
+    start: int
+
+    def stat(self) -> _Size:
+        return _Size(self.info.file_size)
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        stream = self.archive.open()
+        stream.seek(self.start)
+        try:
+            inner = zipfile.ZipExtFile(stream, "r", self.info, close_fileobj=True)
+        except _DAMAGED as error:
+            raise OSError(None, str(error)) from None
+        return io.BufferedReader(_Unzipped(inner, self.info.file_size))
+
+
 class _Unzipped(io.RawIOBase):
     """A member of a zip. It ends where `damage` is, if there is any; see `compression.opened`."""
 
-    def __init__(self, inner: IO[bytes], size: int) -> None:
+    def __init__(self, inner: IO[bytes] | zipfile.ZipExtFile, size: int) -> None:
         self._inner, self._size = inner, size
         self.damage: CompressionError | None = None
 
@@ -70,6 +95,10 @@ class _Unzipped(io.RawIOBase):
             self.damage, block = CompressionError("corrupt zip", str(error)), b""
         buffer[: len(block)] = block
         return len(block)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._inner.seek(offset, whence)
@@ -120,21 +149,92 @@ def _read(path: str) -> bool:
 
 
 def _zipped(found: Found) -> Iterator[Found | Foreign | Bad]:
-    with found.open() as stream, zipfile.ZipFile(stream) as archive:
-        left = max(_MANY, _TIMES * found.file.stat().st_size)
-        for info in archive.infolist():
-            path = _path(found, info.filename)
-            if info.is_dir() or path is None:
+    with found.open() as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except zipfile.BadZipFile as error:
+            yield Bad(found.path, "damaged archive", f"{error}; what it holds is read by the members' own headers")
+            yield from _readable(found, ((info, _Unlisted(found, info, start)) for info, start in _headers(stream)))
+            return
+        with archive:
+            yield from _readable(found, ((info, _Zipped(archive, info)) for info in archive.infolist()))
+
+
+def _readable(
+    found: Found, held: Iterable[tuple[zipfile.ZipInfo, _Zipped | _Unlisted]]
+) -> Iterator[Found | Foreign | Bad]:
+    left = max(_MANY, _TIMES * found.file.stat().st_size)
+    for info, member in held:
+        path = _path(found, info.filename)
+        if info.is_dir() or path is None:
+            continue
+        left -= info.file_size
+        if not _read(path):
+            yield Foreign(path)
+        elif info.flag_bits & _ENCRYPTED:
+            yield Bad(path, "encrypted")
+        elif left < 0:
+            yield Bad(path, "unpacks to too much", f"with those before it, more than {_TIMES:,} times the archive")
+        else:
+            yield Found(member, path)
+
+
+def _headers(stream: BinaryIO) -> Iterator[tuple[zipfile.ZipInfo, int]]:
+    """The members of a zip by their own headers (APPNOTE 4.3.7), each with the place where its content begins.
+
+    Where its size stands behind the content, unpacking finds it; content that is not packed is passed over then.
+    """
+    end = stream.seek(0, io.SEEK_END)
+    after = 0
+    while (at := _find(stream, after)) is not None:
+        stream.seek(at)
+        head = stream.read(_HEADER.size)
+        if len(head) < _HEADER.size:
+            return
+        _, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = _HEADER.unpack(head)
+        name = stream.read(name_length)
+        after = start = at + _HEADER.size + name_length + extra_length
+        if not name:
+            continue
+        info = zipfile.ZipInfo(name.decode("utf-8" if flags & _UTF8 else "cp437", "replace"))
+        info.flag_bits, info.compress_type = flags, method
+        info.CRC, info.compress_size, info.file_size = checksum, packed, size
+        if flags & _SIZES_FOLLOW or _UNKNOWN in (packed, size):
+            if method == zipfile.ZIP_STORED:
                 continue
-            left -= info.file_size
-            if not _read(path):
-                yield Foreign(path)
-            elif info.flag_bits & _ENCRYPTED:
-                yield Bad(path, "encrypted")
-            elif left < 0:
-                yield Bad(path, "unpacks to too much", f"with those before it, more than {_TIMES:,} times the archive")
-            else:
-                yield Found(_Zipped(archive, info), path)
+            info.CRC = None  # type: ignore[assignment]  # it is not checked
+            most = end - start + 1  # one more than there is: reading on tells that the end is missing
+            info.compress_size, info.file_size = _inflated(stream, start, _TIMES * most) or (most, _TIMES * most)
+        after = min(start + info.compress_size, end)
+        yield info, start
+
+
+def _inflated(stream: BinaryIO, start: int, most: int) -> tuple[int, int] | None:
+    """How many bytes from `start` on are a deflated stream, and of how many; None where it has no end."""
+    stream.seek(start)
+    unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while not unpacker.eof:
+        block = unpacker.unconsumed_tail or stream.read(1 << 16)
+        if not block or size > most:
+            return None
+        try:
+            size += len(unpacker.decompress(block, 1 << 20))
+        except zlib.error:
+            return None
+    return stream.tell() - len(unpacker.unused_data) - start, size
+
+
+def _find(stream: BinaryIO, start: int) -> int | None:
+    """Where the next header of a member is."""
+    stream.seek(start)
+    held = b""
+    while block := stream.read(1 << 20):
+        held += block
+        if (at := held.find(_SIGNATURE)) >= 0:
+            return start + at
+        start += max(0, len(held) - len(_SIGNATURE) + 1)
+        held = held[-len(_SIGNATURE) + 1 :]
+    return None
 
 
 def _tarred(found: Found) -> Iterator[Found | Foreign | Bad]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
-from hornbook.corpus.read.compression import Unpacked
+from hornbook.corpus.read.compression import Unpacked, zstd_decoder
 from hornbook.corpus.read.inflate import Gap, inflate
 from hornbook.corpus.read.kinds import Found, ending
 
@@ -20,6 +21,8 @@ _BLOCK = 1 << 18
 _HEAD = 1 << 16  # bytes that a record's headers may take
 _MARK = b"WARC/"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_DICTIONARY = b"\x5d\x2a\x4d\x18"  # the dictionary of a .warc.zst stands first, in a frame that zstd skips
+_LARGEST_DICTIONARY = 1 << 27
 
 _VERSION = re.compile(rb"WARC/\d+\.\d+[ \t]*\r?\n")
 _NEXT_LINE = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n")
@@ -83,16 +86,47 @@ def _chunks(found: Found, stream: BinaryIO) -> Iterator[bytes | Gap]:
     if not compression:
         yield from iter(lambda: stream.read(_BLOCK), b"")
         return
-    whole = Unpacked(stream, compression)
+    try:
+        dictionary = _dictionary(stream)
+    except (ValueError, EOFError) as error:
+        yield Gap(f"its dictionary can't be read: {error}")
+        return
+    whole = Unpacked(stream, compression, partial(zstd_decoder, dictionary) if dictionary else None)
     yield from iter(lambda: whole.read(_BLOCK) or b"", b"")
     if whole.damage is not None:
         yield Gap(whole.damage.detail)
 
 
+def _dictionary(stream: BinaryIO) -> bytes | None:
+    """What an archive's zstd frames are packed with, if it says so; it may be packed itself.
+
+    Source: IIPC, "Zstandard compression of WARC files" 1.0. Raises ValueError or EOFError where it can't be read.
+    """
+    from backports import zstd
+
+    head = stream.read(8)
+    if not head.startswith(_DICTIONARY):
+        stream.seek(0)
+        return None
+    size = int.from_bytes(head[4:], "little")
+    if size > _LARGEST_DICTIONARY:
+        raise ValueError(f"it has {size:,} bytes, more than {_LARGEST_DICTIONARY:,}")
+    held = stream.read(size)
+    if len(held) < size:
+        raise EOFError("cut off")
+    try:
+        if held.startswith(_ZSTD):
+            held = zstd_decoder().decompress(held, _LARGEST_DICTIONARY)
+        zstd.ZstdDict(held)
+    except zstd.ZstdError as error:
+        raise ValueError(str(error)) from None
+    return held
+
+
 def _compression(beginning: bytes, named: str) -> str:
     if beginning.startswith(_GZIP):
         return ".gz"
-    if beginning.startswith(_ZSTD):
+    if beginning.startswith((_ZSTD, _DICTIONARY)):
         return ".zst"
     return "" if beginning.lstrip(_BETWEEN).startswith(_MARK) else named
 

@@ -39,6 +39,7 @@ class Cache:
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{self.path} cannot be used as the cache of answers: {error}") from None
         self._writing, self._reading = threading.Lock(), threading.Lock()
+        self.damaged = 0  # replies that `get` met and could not read
 
     def get(self, key: str) -> list[Reply]:
         """The replies to a request so far, first attempt first. A damaged one, and those after it, count as absent."""
@@ -51,8 +52,11 @@ class Cache:
                 raise self._unusable(error) from None
         replies: list[Reply] = []
         for attempt, packed in rows:
-            reply = _unpack(packed) if attempt == len(replies) else None
+            if attempt != len(replies):
+                break
+            reply = _unpack(packed)
             if reply is None:
+                self.damaged += 1
                 break
             replies.append(reply)
         return replies
@@ -71,7 +75,10 @@ class Cache:
 
     def __len__(self) -> int:
         with self._reading:
-            return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
+            try:
+                return int(self._reader.execute("SELECT count(*) FROM answers").fetchone()[0])
+            except sqlite3.Error as error:
+                raise self._unusable(error) from None
 
     def close(self) -> None:
         """Close the file; harmless when done twice."""

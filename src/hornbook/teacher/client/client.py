@@ -155,6 +155,7 @@ class Client:
                 place.job, place.shared = job, True
             else:
                 replies = self._cache.get(key)
+                self.figures.damaged = self._cache.damaged
                 place.answer = settled(replies, request, self.settings.attempts)
                 if place.answer is None:
                     place.job = self._send(Job(self._asked, request, key, replies))

@@ -14,14 +14,15 @@ class Figures:
     """`asked` = `answered` + all of `failed`. Of the answers `cached` were on disk, `shared` came with another's.
 
     `sent` counts exchanges, and `retried` those of them that had to be made again, by reason. `tokens_*` and `money`
-    are what this run took; `seconds` lie between its first request and its last response. `addresses` are those that
-    would have been asked for what was not on disk.
+    are what this run took; `seconds` lie between its first request and its last response. `damaged` answers on disk
+    could not be read and were asked for anew. `addresses` are those that would have been asked for what was not there.
     """
 
     asked: int = 0
     answered: int = 0
     cached: int = 0
     shared: int = 0
+    damaged: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     sent: int = 0
     replies: int = 0
@@ -53,6 +54,7 @@ class Figures:
             "answered": self.answered,
             "cached": self.cached,
             "shared": self.shared,
+            "damaged": self.damaged,
             "failed": dict(sorted(self.failed.items())),
             "sent": self.sent,
             "retried": dict(sorted(self.retried.items())),
@@ -70,6 +72,7 @@ class Figures:
             asked = f"{' and '.join(self.addresses)} {'were' if len(self.addresses) > 1 else 'was'} not asked"
             return ", ".join([*parts, *failed, f"all from the cache; {asked}"])
         parts += [f"{self.cached:,} from the cache", *failed]
+        parts += [f"{self.damaged:,} damaged there and asked anew"] if self.damaged else []
         parts += [f"{self.sent:,} sent", f"{self.retried.total():,} of them again"]
         parts += [f"{self.tokens_in + self.tokens_out:,} tokens", f"{self.rate:.1f} a second"]
         return ", ".join([*parts, f"cost {self.money:.4f}"] if self.money else parts)
