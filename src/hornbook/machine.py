@@ -59,6 +59,11 @@ def choose(precision: str = "auto", compile_model: bool | None = None) -> Choice
     return Choice(device, torch.bfloat16 if wanted else torch.float32, compiled, f"{device}, {', '.join(reasons)}")
 
 
+def has_gpu() -> bool:
+    """Whether there may be a GPU that PyTorch computes on, told by its driver; PyTorch need not be loaded for it."""
+    return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
+
+
 def dtype(precision: Precision) -> torch.dtype:
     """The dtype in which something is measured."""
     import torch

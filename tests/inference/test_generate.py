@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from scipy import stats
 
 from hornbook.errors import UserError
-from hornbook.inference import generate as module
 from hornbook.inference.generate import complete, generate, stream
 from hornbook.inference.sampling import Sampling, choose
+from hornbook.model import cache
 from hornbook.model.tokenizers import Tokenizer
 
 PROMPTS = [[9, 8, 7], [1], list(range(20, 50)), [5, 5], [100, 200, 300, 301, 302]]
@@ -56,13 +56,13 @@ def test_each_row_ends_at_its_own_context(make_model: Callable[..., Any]) -> Non
 
 def test_a_huge_limit_takes_no_memory(make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    original = module.KVCache
+    original = cache.KVCache
 
     def watched(config: Any, batch: int, capacity: int, *rest: Any) -> Any:
         seen.append(capacity)
         return original(config, batch, capacity, *rest)
 
-    monkeypatch.setattr(module, "KVCache", watched)
+    monkeypatch.setattr(cache, "KVCache", watched)
     generate(make_model(context=16), [[1, 2], [3]], limit=10**9, stops=set())
     assert seen == [17]
 

@@ -44,9 +44,11 @@ MIN_P = Annotated[
 ]
 DTYPE = Annotated[
     str | None,
-    typer.Option(help="Precision of weights and activations, fp32 or bf16.", show_default="as the weights are stored"),
+    typer.Option(
+        help="Precision of weights and activations, fp32 or bf16, by PyTorch.", show_default="as the weights are stored"
+    ),
 ]
-THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="PyTorch's choice")]
+THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="one a core")]
 PENALTY = Annotated[
     float | None,
     typer.Option(min=0.0001, help="Above 1: less likely what was there before.", show_default=AS_PUBLISHED),

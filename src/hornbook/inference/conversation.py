@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
 from hornbook.inference.generate import stream
@@ -10,7 +11,9 @@ from hornbook.inference.opening import scheduler_of
 from hornbook.inference.sampling import Sampling
 from hornbook.inference.scheduler import Scheduler
 from hornbook.model.tokenizers import Tokenizer
-from hornbook.model.transformer import Transformer
+
+if TYPE_CHECKING:
+    from hornbook.model.transformer import Transformer
 
 
 class Conversation:

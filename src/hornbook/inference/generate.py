@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
 from hornbook.inference.sampling import Sampling, choose, seen_in
 from hornbook.inference.scheduler import Request, Scheduler
-from hornbook.inference.torch_executor import TorchExecutor
-from hornbook.model.cache import KVCache
 from hornbook.model.tokenizers import Tokenizer
-from hornbook.model.transformer import Transformer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hornbook.model.transformer import Transformer
 
 # Prompts are read this many tokens at a time: memory grows with the part, not with the square of a long prompt.
 PREFILL = 512
@@ -50,14 +50,15 @@ def stream(
 
     A scheduler keeps what it has read: a prompt that begins as an earlier one does is read from where they differ.
     """
-    if isinstance(model, Transformer):
+    if not isinstance(model, Scheduler):
+        from hornbook.inference.torch_executor import TorchExecutor
+
         room = min(model.config.context, len(prompt) + limit)
         model = Scheduler(TorchExecutor(model, tokens=room))
     for token in model.run(Request(prompt, limit, stops, sampling or Sampling())):
         yield token.id
 
 
-@torch.inference_mode()
 def generate(
     model: Transformer,
     prompts: Sequence[Sequence[int]],
@@ -78,15 +79,18 @@ def generate(
     """
     if sampling is not None and (sampling.presence_penalty or sampling.frequency_penalty):
         raise ValueError("presence and frequency penalties are not for batches")
+    import torch
+
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
     answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         allowed = [first[row] for row in rows] if first is not None else ()
-        for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling(), allowed):
-            for position, token in ids.items():
-                if token not in stops:
-                    answers[rows[position]].append(token)
+        with torch.inference_mode():
+            for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling(), allowed):
+                for position, token in ids.items():
+                    if token not in stops:
+                        answers[rows[position]].append(token)
         advance(len(rows))
     return answers
 
@@ -100,6 +104,10 @@ def _steps(
     first: Sequence[Collection[int]] = (),
 ) -> Iterator[dict[int, int]]:
     """Each step's ids by row; a row drops out of the batch after a stop, or when its own context is full."""
+    import torch
+
+    from hornbook.model.cache import KVCache
+
     if any(not prompt for prompt in prompts):
         raise ValueError("a prompt needs at least one token")
     device = model.embed.weight.device if hasattr(model.embed, "weight") else model.norm.weight.device
@@ -145,6 +153,8 @@ def _steps(
 
 def _only(logits: Tensor, allowed: Sequence[Collection[int]]) -> Tensor:
     """logits (batch, vocabulary) with minus infinity for all but the ids that a row is allowed, where it has such."""
+    import torch
+
     logits = logits.clone()
     for row, ids in enumerate(allowed):
         if ids:

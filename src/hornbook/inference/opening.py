@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from hornbook import machine
-from hornbook.errors import UserError
+from hornbook.errors import Notice, UserError
+from hornbook.inference.native.executor import NativeExecutor, bytes_per_token
+from hornbook.inference.native.weights import NotNative, look
 from hornbook.inference.scheduler import MOST, Scheduler
 
 if TYPE_CHECKING:
@@ -26,17 +29,26 @@ def open_scheduler(
 ) -> Scheduler:
     """A scheduler over the model of a folder. Raises UserError with one line.
 
-    dtype: fp32 or bf16 for weights and activations; those of the stored weights unless given. threads: how many
-    compute, PyTorch's own choice unless given. cache: GB that keys and values may take. context: the longest sequence,
-    the model's own unless given. most: sequences at a time.
+    On a machine without a GPU the native engine computes, unless a `dtype` is asked for. Where it cannot, PyTorch does,
+    and a Notice says why.
+
+    dtype: fp32 or bf16 for weights and activations, by PyTorch; those of the stored weights unless given. threads: how
+    many compute, the executor's own choice unless given. cache: GB that keys and values may take. context: the longest
+    sequence, the model's own unless given. most: sequences at a time.
     """
+    known = get_args(machine.Precision)
+    if dtype is not None and dtype not in known:
+        raise UserError(f"there is no dtype {dtype}; take {' or '.join(known)}")
+    if dtype is None and not machine.has_gpu():
+        try:
+            return _native(folder, threads, cache, context, most)
+        except NotNative as reason:
+            warnings.warn(f"PyTorch computes, not the faster native engine: {reason}", Notice, stacklevel=2)
+
     import torch
 
     from hornbook.model.formats import checkpoint
 
-    known = get_args(machine.Precision)
-    if dtype is not None and dtype not in known:
-        raise UserError(f"there is no dtype {dtype}; take {' or '.join(known)}")
     if threads is not None:
         torch.set_num_threads(threads)
     precision = None if dtype is None else machine.dtype(cast(machine.Precision, dtype))
@@ -44,18 +56,31 @@ def open_scheduler(
     return scheduler_of(model, cache=cache, context=context, most=most)
 
 
+def _native(folder: Path, threads: int | None, cache: float, context: int | None, most: int) -> Scheduler:
+    """A scheduler over the native engine. Raises NotNative where it cannot compute the model."""
+    found = look(folder)
+    longest = min(context or found.config.context, found.config.context)
+    tokens = _room(bytes_per_token(found.config), cache, longest, most)
+    return Scheduler(NativeExecutor(found, tokens=tokens, context=longest, threads=threads), most=most)
+
+
 def scheduler_of(
     model: Transformer, *, cache: float = CACHE, context: int | None = None, most: int = MOST
 ) -> Scheduler:
-    """A scheduler over a loaded model: see `open_scheduler`."""
+    """A scheduler over a loaded model, which PyTorch computes: see `open_scheduler`."""
     from hornbook.inference.torch_executor import TorchExecutor
 
-    each = TorchExecutor.bytes_per_token(model)
     longest = min(context or model.config.context, model.config.context)
+    tokens = _room(TorchExecutor.bytes_per_token(model), cache, longest, most)
+    return Scheduler(TorchExecutor(model, tokens=tokens, context=longest), most=most)
+
+
+def _room(each: int, cache: float, longest: int, most: int) -> int:
+    """Tokens of `each` bytes that a cache of so many GB has room for, and that there may be at a time."""
     tokens = min(int(cache * 1e9) // each, most * longest)
     least = min(longest, 256)
     if tokens < least:
         raise UserError(
             f"a cache of {cache:g} GB holds {tokens} tokens of {each:,} bytes each; give it {least * each / 1e9:.2g} GB"
         )
-    return Scheduler(TorchExecutor(model, tokens=tokens, context=longest), most=most)
+    return tokens

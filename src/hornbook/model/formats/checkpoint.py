@@ -40,6 +40,7 @@ from hornbook.model.formats.quantized import (
     unpack,
     weight_of,
 )
+from hornbook.model.formats.safetensors import WEIGHTS
 from hornbook.model.formats.weights import Opened, Stored, Written
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer, blank
@@ -67,7 +68,7 @@ def load(
     with a Notice where config.json ties an output matrix that differs from the embedding.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; give a model folder with config.json and {weights.WEIGHTS}")
+        raise UserError(f"{folder} is not a folder; give a model folder with config.json and {WEIGHTS}")
     named, adapter, beside = folder, None, None
     if adapter_config.is_adapter(folder):
         adapter = adapter_config.read(folder)

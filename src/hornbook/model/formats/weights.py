@@ -21,15 +21,15 @@ import torch
 from torch import Tensor
 
 from hornbook.errors import UserError
-from hornbook.files import read_json, whole, write_json
+from hornbook.files import whole, write_json
+from hornbook.model.formats import safetensors
+from hornbook.model.formats.safetensors import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 _NAMES = r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?"  # what a model folder's weights are called
 PICKLED = "pytorch_model.bin"
 PIECE = 4 << 20  # bytes that are copied or written at once
 CACHED = 1 << 20  # bytes that stay in a processor's cache
 SHARD = 5_000_000_000  # bytes of tensors in one file
-_POINTER = b"version https://git-lfs"
 
 _DTYPES = {
     "F64": torch.float64,
@@ -77,7 +77,7 @@ def find(folder: Path) -> dict[str, Stored]:
     for name, read in ((WEIGHTS, _read_safetensors), (PICKLED, _read_pickled)):
         index = folder / f"{name}.index.json"
         if index.exists():
-            return _find_shards(index, read)
+            return safetensors.find_shards(index, read)
         if (folder / name).is_file():
             return read(folder / name)
     shards = sorted(folder.glob("model-*-of-*.safetensors"))
@@ -93,83 +93,14 @@ def of_file(path: Path) -> dict[str, Stored]:
     return _read_pickled(path) if path.suffix == ".bin" else _read_safetensors(path)
 
 
-def _find_shards(index: Path, read: Callable[[Path], dict[str, Stored]]) -> dict[str, Stored]:
-    """The tensors that an index lists, each in the file that the index says."""
-    listed = read_json(index)
-    places = listed.get("weight_map") if isinstance(listed, dict) else None
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise UserError(f"{index} has no weight_map, which tells the tensors' files")
-    shards = {}
-    for name in sorted(set(places.values())):
-        if Path(name).name != name:
-            raise UserError(f"{index} names the file {name!r}, which does not lie beside it")
-        shards[name] = read(index.parent / name)
-    tensors = {}
-    for tensor, name in places.items():
-        if tensor not in shards[name]:
-            raise UserError(f"{index.parent / name} lacks the tensor {tensor}, which {index.name} places there")
-        tensors[tensor] = shards[name][tensor]
-    for name, shard in shards.items():
-        unlisted = sorted(set(shard) - {tensor for tensor, place in places.items() if place == name})
-        if unlisted:
-            raise UserError(f"{index} does not list the tensor {unlisted[0]} of {name}")
-    return tensors
-
-
 def _read_safetensors(path: Path) -> dict[str, Stored]:
-    """The tensors of one safetensors file, by its header: 8 bytes of length, then JSON, then the tensors' bytes."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(len(_POINTER))
-            if head == _POINTER:
-                raise UserError(f"{path} is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`")
-            head = head[:8]
-            file.seek(8)
-            length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
-            if length > size - 8:
-                raise UserError(f"{path} is damaged or cut short: it ends within its header")
-            header = json.loads(file.read(length))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path} is damaged or cut short: its header is not valid JSON") from None
-    if not isinstance(header, dict):
-        raise UserError(f"{path} is damaged or cut short: its header is not valid")
-    header.pop("__metadata__", None)
-    tensors = {name: _entry(path, name, entry, 8 + length, size) for name, entry in header.items()}
-    ends = [entry["data_offsets"][1] for entry in header.values()]
-    if 8 + length + max(ends, default=0) != size:
-        raise UserError(f"{path} is damaged: it holds bytes that belong to no tensor")
-    return tensors
+    """The tensors of one safetensors file."""
+    return {name: _stored(entry) for name, entry in safetensors.read(path).items()}
 
 
-def _entry(path: Path, name: str, entry: Any, start: int, size: int) -> Stored:
-    """One tensor of a safetensors header. start: of all tensors' bytes in the file; size: of the file."""
-    try:
-        code, (begin, end) = entry["dtype"], entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        numbers = (*shape, begin, end)
-        valid = all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in numbers)
-        valid = valid and isinstance(code, str) and len(shape) <= 8 and max(numbers) < 1 << 48
-    except (TypeError, ValueError, KeyError):
-        valid = False
-    if not valid:
-        raise UserError(f"{path} is damaged or cut short: the header's entry of {name} is not valid")
-    if code not in _DTYPES:
-        raise UserError(f"{path}: the tensor {name} has the dtype {code!r}, which is not supported")
-    dtype = _DTYPES[code]
-    if end - begin != math.prod(shape) * dtype.itemsize:
-        raise UserError(f"{path} is damaged or cut short: the tensor {name} has not the bytes that its shape needs")
-    if start + end > size:
-        raise UserError(f"{path} is damaged or cut short: it ends within the tensor {name}")
-
-    def opened() -> Opened:
-        return _map(path, start + begin, shape, dtype)
-
-    return Stored(path, shape, dtype, opened)
+def _stored(entry: safetensors.Entry) -> Stored:
+    dtype = _DTYPES[entry.code]
+    return Stored(entry.file, entry.shape, dtype, lambda: _map(entry.file, entry.start, entry.shape, dtype))
 
 
 def _map(path: Path, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> Opened:

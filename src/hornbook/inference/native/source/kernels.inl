@@ -1,0 +1,460 @@
+// The kernels, written once over vectors of LANES floats. A file that includes this defines, in its own namespace:
+//
+//   LANES, PANEL, F (floats), I (int32), U (bytes), A4 and A8 (sums of products with 4- and 8-bit numbers), and
+//   zero, set, load, store, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float, power_of_two,
+//   bytes, low, high, begin4/dot4/end4, begin8/dot8/end8, zero_points.
+//
+// Every sum is made in one order: a row's products column by column, or in 16 interleaved partial sums. So all processors,
+// and all sizes of batches, give the same bits.
+
+#define SEPARATE __attribute__((noinline))
+#ifndef UNROLL
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+constexpr int PARTS = kTile / LANES;
+
+// ---- products
+
+// Scales of a group's LANES rows.
+static inline F scales_of(const Matrix& m, const uint8_t* at) {
+  const uint16_t* halves = reinterpret_cast<const uint16_t*>(at);
+  return m.scale_type == kBF16 ? brain(halves) : half(halves);
+}
+
+static inline void write(const F* sums, int tokens, int64_t row, int64_t rows, int64_t token, const Output& out) {
+  for (int t = 0; t < tokens; t++) {
+    float* y = out.y + (token + t) * out.stride + row;
+    if (row + LANES <= rows) {
+      F sum = sums[t];
+      if (out.bias) sum = add(sum, load(out.bias + row));
+      if (out.add) sum = add(load(y), sum);
+      store(y, sum);
+    } else {
+      float each[LANES];
+      store(each, sums[t]);
+      for (int lane = 0; row + lane < rows; lane++) {
+        float sum = each[lane];
+        if (out.bias) sum += out.bias[row + lane];
+        y[lane] = out.add ? y[lane] + sum : sum;
+      }
+    }
+  }
+}
+
+// A tile of 4- or 8-bit numbers times T tokens: sum over blocks of float(sum of integer products) * (scale * scale).
+template <int T, bool Eight, bool Zeros>
+static inline void quantized_tile(const Matrix& m, const uint8_t* tile, int part, const int8_t* x, const float* xs,
+                                  const int32_t* minus, F* out) {
+  constexpr int kBytes = Eight ? 512 : 256;  // of a block's 16 rows
+  const uint8_t* w = tile + part * LANES * 4;
+  const uint8_t* scale = tile + m.scales_at + part * LANES * 2;
+  const uint8_t* zeros = tile + m.zeros_at + part * LANES;
+  const int64_t groups = m.columns / m.group, blocks = m.group / kBlock;
+  F sums[T];
+UNROLL
+  for (int t = 0; t < T; t++) sums[t] = zero();
+  for (int64_t g = 0; g < groups; g++) {
+    const F ws = scales_of(m, scale + g * kTile * 2);
+    if (T == 1 && part == 0) __builtin_prefetch(scale + g * kTile * 2 + 4608);
+    I points;
+    if (Zeros) points = zero_points(zeros + g * kTile);
+    for (int64_t b = 0; b < blocks; b++) {
+      if (T == 1 && part == 0) {
+UNROLL
+        for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(w + line + 4608);
+      }
+      I products[T];
+      if (Eight) {
+        A8 a[T];
+UNROLL
+        for (int t = 0; t < T; t++) a[t] = begin8(minus[t]);
+UNROLL
+        for (int step = 0; step < 8; step++) {
+          const U n = bytes(w + step * 64);
+UNROLL
+          for (int t = 0; t < T; t++) a[t] = dot8(a[t], n, x + (step * T + t) * 4);
+        }
+UNROLL
+        for (int t = 0; t < T; t++) products[t] = end8(a[t]);
+      } else {
+        A4 a[T];
+UNROLL
+        for (int t = 0; t < T; t++) a[t] = Zeros ? begin4(minus[t], points) : begin4(minus[t]);
+UNROLL
+        for (int step = 0; step < 4; step++) {
+          const U both = bytes(w + step * 64), even = low(both), odd = high(both);
+UNROLL
+          for (int t = 0; t < T; t++) a[t] = dot4(a[t], even, x + (2 * step * T + t) * 4);
+UNROLL
+          for (int t = 0; t < T; t++) a[t] = dot4(a[t], odd, x + ((2 * step + 1) * T + t) * 4);
+        }
+UNROLL
+        for (int t = 0; t < T; t++) products[t] = Zeros ? end4(a[t], minus[t], points) : end4(a[t], minus[t]);
+      }
+UNROLL
+      for (int t = 0; t < T; t++) sums[t] = fused(to_float(products[t]), multiply(ws, set(xs[t])), sums[t]);
+      w += kBytes;
+      x += 32 * T;
+      xs += T;
+      minus += T;
+    }
+  }
+UNROLL
+  for (int t = 0; t < T; t++) out[t] = sums[t];
+}
+
+template <int T, bool Eight, bool Zeros>
+SEPARATE static void quantized(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+  const int64_t token = panel * p.width, blocks = m.columns / kBlock;
+  for (int64_t tile = begin; tile < end; tile++) {
+    for (int part = 0; part < PARTS; part++) {
+      F sums[T];
+      quantized_tile<T, Eight, Zeros>(m, m.tile(tile), part, p.integers + token * m.columns,
+                                      p.scales + token * blocks, p.minus_sums + token * blocks, sums);
+      write(sums, T, tile * kTile + part * LANES, m.rows, token, out);
+    }
+  }
+}
+
+template <Type Stored>
+static inline F stored(const uint8_t* at, int64_t index) {
+  if (Stored == kF32) return load(reinterpret_cast<const float*>(at) + index);
+  const uint16_t* halves = reinterpret_cast<const uint16_t*>(at) + index;
+  return Stored == kF16 ? half(halves) : brain(halves);
+}
+
+// R tiles of floats times T tokens; out: [tile][token].
+template <int T, int R, Type Stored>
+static inline void float_tiles(const uint8_t* tile, size_t stride, int part, int64_t columns, const float* x, F* out) {
+  F sums[R * T];
+UNROLL
+  for (int i = 0; i < R * T; i++) sums[i] = zero();
+  for (int64_t c = 0; c < columns; c++, x += T) {
+UNROLL
+    for (int r = 0; r < R; r++) {
+      const F w = stored<Stored>(tile + r * stride, c * kTile + part * LANES);
+UNROLL
+      for (int t = 0; t < T; t++) sums[r * T + t] = fused(w, set(x[t]), sums[r * T + t]);
+    }
+  }
+UNROLL
+  for (int i = 0; i < R * T; i++) out[i] = sums[i];
+}
+
+template <int T, Type Stored>
+SEPARATE static void floats(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+  constexpr int R = T == 1 ? 4 : T == 2 ? 2 : 1;  // so that one sum need not wait for another
+  const int64_t token = panel * p.width;
+  const float* x = p.floats + token * m.columns;
+  for (int64_t tile = begin; tile < end;) {
+    const int count = end - tile >= R ? R : 1;
+    for (int part = 0; part < PARTS; part++) {
+      F sums[R * T];
+      if (count == R) {
+        float_tiles<T, R, Stored>(m.tile(tile), m.stride, part, m.columns, x, sums);
+      } else {
+        float_tiles<T, 1, Stored>(m.tile(tile), m.stride, part, m.columns, x, sums);
+      }
+      for (int r = 0; r < count; r++) {
+        write(sums + r * T, T, (tile + r) * kTile + part * LANES, m.rows, token, out);
+      }
+    }
+    tile += count;
+  }
+}
+
+template <int T>
+static void panel_of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+  switch (m.type) {
+    case kF32: return floats<T, kF32>(m, begin, end, p, panel, out);
+    case kF16: return floats<T, kF16>(m, begin, end, p, panel, out);
+    case kBF16: return floats<T, kBF16>(m, begin, end, p, panel, out);
+    case kQ8: return quantized<T, true, false>(m, begin, end, p, panel, out);
+    case kQ4:
+      return m.zeros ? quantized<T, false, true>(m, begin, end, p, panel, out)
+                     : quantized<T, false, false>(m, begin, end, p, panel, out);
+  }
+}
+
+// Calls `Call::template of<T>(arguments...)` with T = tokens, which is at most PANEL.
+template <class Call, int T = PANEL, class... Given>
+static inline void with_tokens(int tokens, Given&&... given) {
+  if (tokens == T) return Call::template of<T>(given...);
+  if constexpr (T > 1) with_tokens<Call, T - 1>(tokens, given...);
+}
+
+struct OfPanel {
+  template <int T>
+  static void of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+    panel_of<T>(m, begin, end, p, panel, out);
+  }
+};
+
+static void multiply_panels(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t from, int64_t to,
+                            const Output& out) {
+  // A tile stays in the cache while all panels pass by it; with one panel there is nothing to keep.
+  const int64_t step = to - from > 1 ? 1 : end - begin;
+  for (int64_t tile = begin; tile < end; tile += step) {
+    for (int64_t panel = from; panel < to; panel++) {
+      with_tokens<OfPanel>(p.tokens_of(panel), m, tile, tile + step, p, panel, out);
+    }
+  }
+}
+
+// ---- activations
+
+static inline float largest(const F* parts) {
+  float each[kTile];
+  for (int part = 0; part < PARTS; part++) store(each + part * LANES, parts[part]);
+  float most = each[0];
+  for (int lane = 1; lane < kTile; lane++) most = each[lane] > most ? each[lane] : most;
+  return most;
+}
+
+// The sum of 16 partial sums, always in the same order.
+static inline float total(const F* parts) {
+  float each[kTile];
+  for (int part = 0; part < PARTS; part++) store(each + part * LANES, parts[part]);
+  for (int width = kTile / 2; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; lane++) each[lane] += each[lane + width];
+  }
+  return each[0];
+}
+
+// Calls `each(part, index, vector)` for all of x; what lacks to a whole 16 is zero.
+template <class Each>
+static inline void visit(const float* x, int64_t n, Each&& each) {
+  int64_t i = 0;
+  for (; i + kTile <= n; i += kTile) {
+UNROLL
+    for (int part = 0; part < PARTS; part++) each(part, i + part * LANES, load(x + i + part * LANES));
+  }
+  if (i < n) {
+    float rest[kTile] = {};
+    __builtin_memcpy(rest, x + i, (n - i) * sizeof(float));
+    for (int part = 0; part < PARTS; part++) each(part, i + part * LANES, load(rest + part * LANES));
+  }
+}
+
+// y[i] = map(x[i]) of whole vectors; the last ones by way of a buffer.
+template <class Map>
+static inline void map(const float* a, const float* b, int64_t n, float* y, Map&& function) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) store(y + i, function(load(a + i), load(b + i)));
+  if (i < n) {
+    float first[LANES] = {}, second[LANES] = {};
+    __builtin_memcpy(first, a + i, (n - i) * sizeof(float));
+    __builtin_memcpy(second, b + i, (n - i) * sizeof(float));
+    store(first, function(load(first), load(second)));
+    __builtin_memcpy(y + i, first, (n - i) * sizeof(float));
+  }
+}
+
+// 12582912 = 1.5 * 2^23: added to a small number it leaves the nearest whole one, halves to even, in the last bits.
+static const float kRound = 12582912.0f;
+
+static void quantise(const float* x, Panels& p, int64_t panel, int token) {
+  const int width = p.tokens_of(panel);
+  const int64_t blocks = p.columns / kBlock, base = panel * p.width;
+  int8_t* integers = p.integers + base * p.columns + token * 4;
+  float* scales = p.scales + base * blocks + token;
+  int32_t* minus = p.minus_sums + base * blocks + token;
+  for (int64_t b = 0; b < blocks; b++, x += kBlock) {
+    F most[PARTS];
+    for (int part = 0; part < PARTS; part++) {
+      const F first = load(x + part * LANES), second = load(x + kTile + part * LANES);
+      most[part] = maximum(maximum(first, subtract(zero(), first)), maximum(second, subtract(zero(), second)));
+    }
+    const float top = largest(most);
+    const float inverse = top > 1e-30f ? 127.0f / top : 0.0f;
+    alignas(64) int32_t rounded[kBlock];
+    for (int i = 0; i < kBlock; i += LANES) {
+      store(reinterpret_cast<float*>(rounded) + i, add(multiply(load(x + i), set(inverse)), set(kRound)));
+    }
+    int32_t sum = 0;
+    int8_t narrow[kBlock];
+    for (int i = 0; i < kBlock; i++) {
+      const int32_t n = rounded[i] - 0x4b400000;
+      sum -= n;
+      narrow[i / 8 * 8 + i % 2 * 4 + i % 8 / 2] = static_cast<int8_t>(n);
+    }
+    for (int i = 0; i < 8; i++) __builtin_memcpy(integers + (b * 8 + i) * width * 4, narrow + i * 4, 4);
+    scales[b * width] = top > 1e-30f ? top / 127.0f : 0.0f;
+    minus[b * width] = sum;
+  }
+}
+
+static void lay(const float* x, Panels& p, int64_t panel, int token) {
+  const int width = p.tokens_of(panel);
+  float* to = p.floats + panel * p.width * p.columns + token;
+  for (int64_t c = 0; c < p.columns; c++) to[c * width] = x[c];
+}
+
+static void rms_norm(const float* x, const float* weight, float epsilon, int64_t n, float* y) {
+  F squares[PARTS];
+  for (int part = 0; part < PARTS; part++) squares[part] = zero();
+  visit(x, n, [&](int part, int64_t, F v) { squares[part] = fused(v, v, squares[part]); });
+  const F factor = set(1.0f / __builtin_sqrtf(total(squares) / static_cast<float>(n) + epsilon));
+  map(x, weight, n, y, [&](F v, F w) { return multiply(multiply(v, factor), w); });
+}
+
+static void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, int64_t n, float* y) {
+  F sums[PARTS], squares[PARTS];
+  for (int part = 0; part < PARTS; part++) sums[part] = squares[part] = zero();
+  visit(x, n, [&](int part, int64_t, F v) { sums[part] = add(sums[part], v); });
+  const float mean = total(sums) / static_cast<float>(n);
+  const F centre = set(mean);
+  map(x, x, n, y, [&](F v, F) { return subtract(v, centre); });
+  visit(y, n, [&](int part, int64_t, F v) { squares[part] = fused(v, v, squares[part]); });
+  const F factor = set(1.0f / __builtin_sqrtf(total(squares) / static_cast<float>(n) + epsilon));
+  map(y, weight, n, y, [&](F v, F w) { return multiply(multiply(v, factor), w); });
+  map(y, bias, n, y, [&](F v, F b) { return add(v, b); });
+}
+
+// e^x: the nearest power of two, and Cephes' polynomial on what is left.
+static inline F exponential(F x) {
+  x = minimum(maximum(x, set(-87.0f)), set(88.0f));
+  const F shifted = fused(x, set(1.44269504088896341f), set(kRound));
+  const F n = subtract(shifted, set(kRound));
+  F r = fused(n, set(-0.693359375f), x);
+  r = fused(n, set(2.12194440e-4f), r);
+  F p = fused(set(1.9875691500e-4f), r, set(1.3981999507e-3f));
+  p = fused(p, r, set(8.3334519073e-3f));
+  p = fused(p, r, set(4.1665795894e-2f));
+  p = fused(p, r, set(1.6666665459e-1f));
+  p = fused(p, r, set(5.0000001201e-1f));
+  p = add(fused(p, multiply(r, r), r), set(1.0f));
+  return multiply(p, power_of_two(shifted));
+}
+
+static void swiglu(const float* gate, const float* up, int64_t n, float* y) {
+  map(gate, up, n, y, [](F g, F u) {
+    return multiply(divide(g, add(set(1.0f), exponential(subtract(zero(), g)))), u);
+  });
+}
+
+// The tanh form: x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3).
+static void gelu(const float* x, int64_t n, float* y) {
+  map(x, x, n, y, [](F v, F) {
+    const F u = multiply(multiply(v, set(-1.5957691216057308f)), fused(multiply(v, v), set(0.044715f), set(1.0f)));
+    return divide(v, add(set(1.0f), exponential(u)));
+  });
+}
+
+static void rotate(float* x, const float* cosine, const float* sine, int64_t half_size) {
+  for (int64_t i = 0; i < half_size; i++) {
+    const float first = x[i], second = x[i + half_size];
+    x[i] = first * cosine[i] - second * sine[i];
+    x[i + half_size] = second * cosine[i] + first * sine[i];
+  }
+}
+
+// ---- attention
+
+// sums[t][d] += sum over slots of weights[t][slot] * values[slot][d], for D vectors of dimensions.
+template <int T, int D>
+static inline void weigh(const uint16_t* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
+                         float* sums, int64_t sums_stride) {
+  F a[T * D];
+UNROLL
+  for (int i = 0; i < T * D; i++) a[i] = load(sums + i / D * sums_stride + i % D * LANES);
+  for (int64_t s = 0; s < slots; s++, values += stride) {
+UNROLL
+    for (int d = 0; d < D; d++) {
+      const F v = half(values + d * LANES);
+UNROLL
+      for (int t = 0; t < T; t++) a[t * D + d] = fused(v, set(weights[t * row + s]), a[t * D + d]);
+    }
+  }
+UNROLL
+  for (int i = 0; i < T * D; i++) store(sums + i / D * sums_stride + i % D * LANES, a[i]);
+}
+
+struct Columns {
+  // T query columns: scores, softmax, the weighted sum of values.
+  template <int T>
+  SEPARATE static void of(const Attention& a, int64_t column, float* scratch) {
+    constexpr int D = PANEL / T >= 8 ? 8 : PANEL / T >= 4 ? 4 : PANEL / T >= 2 ? 2 : 1;
+    const int64_t size = a.head_size, padded = a.value_stride;
+    float* q = scratch;                     // [dimension][T]
+    float* sums = q + T * padded;           // [T][dimension]
+    float* scores = sums + T * padded;      // [T][row]
+    int64_t from = a.first + column / a.group;
+    const int64_t to = a.first + (column + T - 1) / a.group + 1;
+    from = a.window && from + 1 > a.window ? from + 1 - a.window : 0;
+    const int64_t base = from / kPage * kPage, row = (to - base + kPage - 1) / kPage * kPage;
+    const float* queries[T];
+    for (int t = 0; t < T; t++) {
+      queries[t] = a.q + (column + t) / a.group * a.q_stride + (column + t) % a.group * size;
+      for (int64_t d = 0; d < size; d++) q[d * T + t] = queries[t][d] * a.scale;
+    }
+    for (int64_t slot = base; slot < to; slot += kPage) {
+      const uint8_t* keys = a.pages[slot / kPage] + a.keys_at;
+      constexpr int R = T <= 2 ? 2 : 1;
+      for (int tile = 0; tile < kPage / kTile && slot + tile * kTile < to; tile += R) {
+        for (int part = 0; part < PARTS; part++) {
+          F found[R * T];
+          float_tiles<T, R, kF16>(keys + tile * size * kTile * 2, size * kTile * 2, part, size, q, found);
+          for (int i = 0; i < R * T; i++) {
+            store(scores + i % T * row + slot - base + (tile + i / T) * kTile + part * LANES, found[i]);
+          }
+        }
+      }
+    }
+    float inverse[T];
+    for (int t = 0; t < T; t++) {
+      const int64_t position = a.first + (column + t) / a.group;
+      const int64_t first = a.window && position + 1 > a.window ? position + 1 - a.window : 0;
+      inverse[t] = 1.0f / soften(scores + t * row, first - base, position + 1 - base, to - base);
+    }
+    for (int64_t i = 0; i < T * padded; i++) sums[i] = 0.0f;
+    for (int64_t slot = base; slot < to; slot += kPage) {
+      const int64_t slots = to - slot < kPage ? to - slot : kPage;
+      const uint16_t* values = reinterpret_cast<const uint16_t*>(a.pages[slot / kPage] + a.values_at);
+      int64_t d = 0;
+      for (; d + D * LANES <= padded; d += D * LANES) {
+        weigh<T, D>(values + d, padded, slots, scores + slot - base, row, sums + d, padded);
+      }
+      for (; d < padded; d += LANES) {
+        weigh<T, 1>(values + d, padded, slots, scores + slot - base, row, sums + d, padded);
+      }
+    }
+    for (int t = 0; t < T; t++) {
+      float* y = a.out + (column + t) / a.group * a.out_stride + (column + t) % a.group * size;
+      for (int64_t d = 0; d < size; d++) y[d] = sums[t * padded + d] * inverse[t];
+    }
+  }
+
+  // Scores first..last become e^(score - the largest), the others up to `all` zero. Returns their sum.
+  static float soften(float* scores, int64_t first, int64_t last, int64_t all) {
+    const int64_t begin = first / kTile * kTile, end = (last + kTile - 1) / kTile * kTile;
+    for (int64_t i = 0; i < first; i++) scores[i] = -INFINITY;
+    for (int64_t i = last; i < end; i++) scores[i] = -INFINITY;
+    F most[PARTS], sums[PARTS];
+    for (int part = 0; part < PARTS; part++) {
+      most[part] = set(-INFINITY);
+      sums[part] = zero();
+    }
+    visit(scores + begin, end - begin, [&](int part, int64_t, F v) { most[part] = maximum(most[part], v); });
+    const F top = set(largest(most));
+    map(scores + begin, scores + begin, end - begin, scores + begin,
+        [&](F v, F) { return exponential(subtract(v, top)); });
+    for (int64_t i = 0; i < first; i++) scores[i] = 0.0f;
+    for (int64_t i = last; i < end || i < all; i++) scores[i] = 0.0f;
+    visit(scores + begin, end - begin, [&](int part, int64_t, F v) { sums[part] = add(sums[part], v); });
+    return total(sums);
+  }
+};
+
+static void attend(const Attention& a, float* scratch) {
+  for (int64_t column = a.begin; column < a.end;) {
+    const int64_t left = a.end - column;
+    const int count = static_cast<int>(left < PANEL ? left : PANEL);
+    with_tokens<Columns>(count, a, column, scratch);
+    column += count;
+  }
+}
+
+static const Kernels kTable = {NAME,       PANEL,  multiply_panels, quantise, lay, rms_norm, layer_norm,
+                               swiglu, gelu, rotate,     attend};
