@@ -76,8 +76,8 @@ def halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch rounds keys and values to fp16, as the engine's cache does."""
     whole = F.scaled_dot_product_attention
 
-    def rounded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: Any) -> torch.Tensor:
-        return whole(q, k.half().float(), v.half().float(), **options)
+    def rounded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        return whole(q, k.half().float(), v.half().float(), *rest, **options)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", rounded)
 
