@@ -66,6 +66,9 @@ def test_a_page_of_ones_own_from_the_command_line(data: Path, models: list[Path]
     assert "Mine" in compared and "McNemar" in compared
     (one,) = json.loads(told("compare", tmp_path / "a", tmp_path / "b", "--json"))
     assert one["rows"] == 8 and len(one["flipped"]) == one["gained"] + one["lost"]
+    told("report", tmp_path / "a")
+    assert "examination" in (tmp_path / "a.html").read_text()
+    assert json.loads(told("report", tmp_path / "a", "--json"))["benchmarks"]["mine"]["n"] == 8
     assert "asked mine" in refused("show", tmp_path / "a", "--of", "yours")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hornbook.commands.consent import consent
 from hornbook.errors import UserError, nearest
-from hornbook.machine import kept_in
+from hornbook.machine import Precision, kept_in
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.settings import apply, validated
@@ -53,20 +53,22 @@ def examine(
     if suite and suite not in suites():
         known = ", ".join([*OWN, *suites()])
         raise UserError(f"there is no suite {suite!r}{nearest(suite, suites())}; the suites are {known}")
-    table = suites()[suite] if suite else None
     names = [one.strip() for one in (tasks or "").split(",") if one.strip()]
     told = options.pop("into")
+    precision: Precision = options.pop("precision") or "fp32"
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    values["benchmarks"] = names or (table.benchmarks if table is not None else ())
+    values |= {"benchmarks": names, "suite": suite}
     for override in overrides:
         apply(values, override)
     settings = validated(ExamSettings, values, "the examination")
     into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
     folder = model_folder(model)
     progress = Progress() if as_json else ConsoleProgress(console)
-    figures = examine_model(folder, settings, progress, into, allow_unisolated=consent(without_isolation))
+    figures = examine_model(
+        folder, settings, progress, into, precision=precision, allow_unisolated=consent(without_isolation)
+    )
     if as_json:
         console.values(figures)
         return
-    console.print(scores_table(figures, table))
+    console.print(scores_table(figures))
     console.plain(f"Every prompt and answer: hornbook show {into} --of {next(iter(figures['benchmarks']))}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
+from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.settings import SAME_RESULT, Settings
@@ -30,6 +31,7 @@ class EvaluateSettings(Settings):
     new_tokens: int = Field(80, ge=1, description="longest answer")
     seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")
     precision: Precision = Field("fp32", description="what losses and answers are computed in, whatever the machine")
+    exam: ExamSettings | None = Field(None, description="published benchmarks that are asked, too")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Subject:
     settings: EvaluateSettings
     progress: Progress
     allow_unisolated: bool = False
+    into: Path | None = None  # a folder for what is too much for a file of answers; None where only scores are wanted
 
 
 @dataclass(frozen=True)

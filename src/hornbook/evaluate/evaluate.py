@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
+from hornbook.evaluate.exam.checkpoint import EXAM
 from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.refusals import REFUSALS
 from hornbook.evaluate.validation import VALIDATION
@@ -20,7 +21,7 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
 from hornbook.settings import Settings
 
-BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS)
+BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS, EXAM)
 
 
 def evaluate(
@@ -42,7 +43,7 @@ def evaluate(
     for name, folder in models.items():
         path = into / f"{name}.json"
         if not sealed(path, into / SCRATCH):
-            write_json(path, _ask(folder, asked, settings, name, progress, allow_unisolated))
+            write_json(path, _ask(folder, asked, settings, name, progress, allow_unisolated, into))
             seal(path, into / SCRATCH)
         result = read_json(path)
         table[name] = result["scores"]
@@ -79,12 +80,13 @@ def _ask(
     name: str,
     progress: Progress,
     allow_unisolated: bool,
+    into: Path | None = None,
 ) -> dict[str, Any]:
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
 
     model = checkpoint.load(folder, dtype=dtype(settings.precision))
-    subject = Subject(name, model, Tokenizer(folder), settings, progress, allow_unisolated)
+    subject = Subject(name, model, Tokenizer(folder), settings, progress, allow_unisolated, into)
     scores: dict[str, Any] = {}
     answers: dict[str, Any] = {}
     for benchmark in BENCHMARKS:

@@ -69,9 +69,6 @@ def test_what_was_answered_is_not_asked_again(own_data: Path, tmp_path: Path, mo
         go(first, own_data, tmp_path / "r", "arc_easy", "piqa")
     made = go(second, own_data, tmp_path / "r", "arc_easy", "piqa")
     assert (first.asked, second.asked) == (["1", "2"], ["3", "1", "2", "3"])
-    for one in (wanted, made):
-        for figures in one["benchmarks"].values():
-            del figures["seconds"]
     assert made == wanted
     third = Parrot()
     go(third, own_data, tmp_path / "r", "arc_easy", "piqa")

@@ -58,10 +58,17 @@ class LocalModel:
     """A model of ours, computed here."""
 
     def __init__(
-        self, model: Transformer, tokenizer: Tokenizer, identity: str, *, chat: bool = False, tokens: int = TOKENS
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        name: str,
+        identity: str,
+        *,
+        chat: bool = False,
+        tokens: int = TOKENS,
     ) -> None:
-        """identity: a digest of the model's files. chat: ask in the chat template. tokens: how many are read at once;
-        changes no score.
+        """name: what results call it. identity: a digest of the model's files. chat: ask in the chat template.
+        tokens: how many are read at once; changes no score.
 
         Raises UserError for a model without a chat template that is asked in chat.
         """
@@ -71,7 +78,7 @@ class LocalModel:
             raise UserError(f"{tokenizer.folder} has no chat template; ask it without --chat")
         self._model, self._tokenizer, self._chat = model, tokenizer, chat
         self._reader = Reader(model, tokens=tokens)
-        self._context = model.config.context
+        self._name, self._context = name, model.config.context
         self.identity = digest_value([identity, str(model.compute), chat])
 
     @classmethod
@@ -86,12 +93,12 @@ class LocalModel:
 
         dtype = machine.dtype(precision)
         model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
-        return cls(model, Tokenizer(folder), identity(folder), chat=chat, tokens=tokens)
+        return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens)
 
     def about(self) -> dict[str, Any]:
         """See `Candidate.about`."""
         return {
-            "model": str(self._tokenizer.folder),
+            "model": self._name,
             "identity": self.identity,
             "context": self._context,
             "precision": str(self._model.compute).removeprefix("torch."),

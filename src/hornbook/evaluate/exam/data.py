@@ -114,5 +114,5 @@ def _kind(fault: str) -> str:
 def told(rows: Rows) -> dict[str, Any]:
     """What a result says of its data."""
     copy = rows.found.copy
-    state = {"file": rows.found.path.name, "sha256": rows.found.sha256, "state": copy.state, "rows": len(rows.rows)}
-    return state | ({"note": copy.note} if copy.note else {})
+    file, digest = rows.found.path.name, rows.found.sha256
+    return {"file": file, "sha256": digest, "state": copy.state, "note": copy.note, "rows": len(rows.rows)}

@@ -120,6 +120,11 @@ class Suite(Settings):
     missing: tuple[str, ...] = Field((), description="what the table has and Hornbook does not ask")
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the table tells of."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.scores))
+
+    @property
     def benchmarks(self) -> tuple[str, ...]:
         """Names, each once."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.of))

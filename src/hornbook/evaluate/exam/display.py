@@ -12,17 +12,17 @@ from rich.text import Text
 from hornbook.display import FigureTable
 from hornbook.evaluate.exam.compare import Comparison
 from hornbook.evaluate.exam.data import Found, locate
-from hornbook.evaluate.exam.declaration import Benchmark, Suite, benchmarks
+from hornbook.evaluate.exam.declaration import Benchmark, Published, Suite, benchmarks, suites
 
 _TOLD = {"part": "a part", "unwrapped": "unwrapped", "altered": "altered"}
 
 
-def scores_table(figures: Mapping[str, Any], suite: Suite | None = None) -> RenderableType:
+def scores_table(figures: Mapping[str, Any]) -> RenderableType:
     """Each benchmark's score with its interval, beside a paper's row where a suite has one and the data allows it."""
-    models = list(dict.fromkeys(name for row in suite.rows for name in row.scores)) if suite is not None else []
+    suite = suites().get(figures["settings"]["suite"])
     table = _table()
     table.add_column("benchmark", no_wrap=True)
-    for header in ("score", "95%", "questions", *models):
+    for header in ("score", "95%", "questions", *(suite.models if suite is not None else ())):
         table.add_column(header, justify="right", no_wrap=True)
     for name, rows in _rows(figures, suite):
         table.add_row(name, *rows)
@@ -34,7 +34,6 @@ def _rows(figures: Mapping[str, Any], suite: Suite | None) -> list[tuple[str, li
     asked = figures["benchmarks"]
     if suite is None:
         return [(one["title"], measured(one)) for one in asked.values()]
-    models = list(dict.fromkeys(name for row in suite.rows for name in row.scores))
     made = []
     for row in suite.rows:
         there = [asked[name] for name in row.of if name in asked]
@@ -49,10 +48,14 @@ def _rows(figures: Mapping[str, Any], suite: Suite | None) -> list[tuple[str, li
                 "",
                 f"{sum(one['n'] for one in there):,}",
             ]
-        comparable = all(one["state"] != "altered" for one in there)
-        published = [f"{row.scores[name]:.1%}" if name in row.scores and comparable else "" for name in models]
-        made.append((title, [*own, *published]))
+        beside = comparable(row, asked)
+        made.append((title, [*own, *(f"{beside[name]:.1%}" if name in beside else "" for name in suite.models)]))
     return made
+
+
+def comparable(row: Published, asked: Mapping[str, Any]) -> Mapping[str, float]:
+    """The published scores of a row, none where the data at hand is an altered copy."""
+    return {} if any(asked[name]["state"] == "altered" for name in row.of if name in asked) else row.scores
 
 
 def measured(one: Mapping[str, Any]) -> list[str]:

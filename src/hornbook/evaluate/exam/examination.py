@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from hornbook.evaluate.exam.rules import RULES, Question
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.exam.summary import summary
 from hornbook.files import digest_file, digest_value, keep, kept, read_json, remove_folder, write_json, write_jsonl
+from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.runs.manifest import versions
 
@@ -30,10 +30,16 @@ _PART = 64  # questions that are kept together
 
 
 def examine_model(
-    folder: Path, settings: ExamSettings, progress: Progress, into: Path, *, allow_unisolated: bool = False
+    folder: Path,
+    settings: ExamSettings,
+    progress: Progress,
+    into: Path,
+    *,
+    precision: Precision = "fp32",
+    allow_unisolated: bool = False,
 ) -> dict[str, Any]:
     """Put benchmarks to a model folder; see `examine`."""
-    candidate = LocalModel.load(folder, precision=settings.precision, chat=settings.chat, tokens=settings.tokens)
+    candidate = LocalModel.load(folder, precision=precision, chat=settings.chat, tokens=settings.tokens)
     return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated)
 
 
@@ -49,7 +55,7 @@ def examine(
     data = files.folder_of(settings.data)
     missing: dict[str, str] = {}
     scores: dict[str, Any] = {}
-    for benchmark in (find(name, data) for name in dict.fromkeys(settings.benchmarks)):
+    for benchmark in (find(name, data) for name in settings.asked):
         found = files.locate(benchmark.files, data)
         if found is None:
             missing[benchmark.name] = files.missing(benchmark, data)
@@ -102,23 +108,18 @@ def _answered(
     if before is not None and place.is_file() and digest_file(place) == before.result["rows"]:
         return dict(before.result["figures"])
     rows: list[dict[str, Any]] = []
-    seconds = 0.0
     with progress.task(benchmark.title, len(asked)) as bar:
         for start in range(0, len(asked), _PART):
             some = asked[start : start + _PART]
             part = into / PARTS / benchmark.name / f"{start:06}.json"
             own = digest_value([*declared, [_shown(question) for question in some]])
+            if kept(part, own) is None:
+                keep(part, own, _ask(benchmark, some, candidate, allow_unisolated))
             result = kept(part, own)
-            if result is None:
-                began = time.perf_counter()
-                found = _ask(benchmark, some, candidate, allow_unisolated)
-                keep(part, own, {"rows": found, "seconds": time.perf_counter() - began})
-                result = kept(part, own)
             assert result is not None, "what was kept is there"
-            rows += result.result["rows"]
-            seconds += result.result["seconds"]
+            rows += result.result
             bar.advance(len(some))
-    figures = summary(benchmark, rows, unknown) | {"prompts": prompts, "seconds": round(seconds, 3)}
+    figures = summary(benchmark, rows, unknown) | {"prompts": prompts}
     write_jsonl(place, rows)
     examples = {_name(text): text for text in {question.shared() for question in asked} if text}
     write_json(place.with_suffix(".examples.json"), examples)

@@ -1,0 +1,31 @@
+"""The page of an examination: a model's scores on published benchmarks, without a run around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hornbook
+from hornbook.report.report import environment
+from hornbook.report.sections.exam import tables
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """The page as HTML, of what `exam.json` holds; equal values make equal bytes."""
+    name = Path(figures["candidate"]["model"]).name
+    scores = {"suite": figures["settings"]["suite"], **figures}
+    versions = ", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items()))
+    return (
+        environment()
+        .get_template("exam_page.html")
+        .render(
+            name=name,
+            view=tables([(name, scores)]),
+            candidate=figures["candidate"],
+            machine=figures["machine"],
+            versions=versions,
+            data={one["title"]: one for one in figures["benchmarks"].values()},
+            version=hornbook.__version__,
+        )
+    )

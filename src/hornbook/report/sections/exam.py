@@ -1,0 +1,92 @@
+"""The examination: published benchmarks with intervals, beside chance and, where there is one, the paper's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hornbook.evaluate.exam.declaration import Published, suites
+from hornbook.evaluate.exam.display import comparable, notes
+from hornbook.report import plots
+from hornbook.report.checkpoints import Checkpoint
+from hornbook.report.run import Run
+from hornbook.report.wording import plural, share
+
+
+def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
+    """A row for each benchmark, a column for each checkpoint that was asked, and the same as a picture."""
+    return tables([(model.title, model.scores["exam"]) for model in models if model.scores.get("exam")])
+
+
+def tables(examined: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] | None:
+    """The same for any models: by title, with `suite`, `benchmarks` and `missing` as an examination has them."""
+    if not examined:
+        return None
+    last = examined[-1][1]
+    suite = suites().get(last["suite"])
+    there = {name for _, scores in examined for name in scores["benchmarks"]}
+    names = [name for name in (suite.benchmarks if suite is not None else ()) if name in there]
+    names += sorted(there - set(names))
+    published = {row.benchmark: row for row in suite.rows} if suite is not None else {}
+    rows = [_row(name, examined, published.get(name)) for name in names]
+    return {
+        "suite": suite.title if suite is not None else "",
+        "models": [title for title, _ in examined],
+        "published": list(suite.models) if suite is not None else [],
+        "rows": rows,
+        "plot": _plot(rows, [title for title, _ in examined]) if rows else None,
+        "notes": notes({"settings": {}, **last}, suite),
+    }
+
+
+def _row(name: str, examined: Sequence[tuple[str, Mapping[str, Any]]], published: Published | None) -> dict[str, Any]:
+    found = [scores["benchmarks"].get(name) for _, scores in examined]
+    first = next(one for one in found if one is not None)
+    cells = [one["metrics"].get(one["metric"]) if one is not None else None for one in found]
+    return {
+        "title": first["title"],
+        "metric": first["metric"],
+        "state": "" if first["state"] == "whole" else first["note"],
+        "n": first["n"],
+        "chance": first.get("chance"),
+        "cells": [
+            {"value": one["value"], "low": one["interval"][0], "high": one["interval"][1]} if one is not None else None
+            for one in cells
+        ],
+        "published": dict(comparable(published, {name: first})) if published is not None else {},
+    }
+
+
+def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:
+    """Scores as dots with their intervals, chance as a tick, published scores as diamonds."""
+    with plots.style():
+        drawn, (axes,) = plots.figure(8, 1.1 + 0.34 * len(rows) + 0.12 * len(rows) * (len(titles) - 1))
+        shown = titles[-len(plots.SERIES) :]
+        for at, title in enumerate(shown):
+            colour = plots.COLOURS[plots.SERIES[at]]
+            offset = (at - (len(shown) - 1) / 2) * 0.6 / max(len(shown), 1)
+            cells = [(place, row["cells"][len(titles) - len(shown) + at]) for place, row in enumerate(rows)]
+            there = [(place + offset, cell) for place, cell in cells if cell is not None]
+            for place, cell in there:
+                axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
+            axes.plot(
+                [cell["value"] for _, cell in there], [place for place, _ in there], "o", color=colour, label=title
+            )
+        chance = [(row["chance"], place) for place, row in enumerate(rows) if row["chance"] is not None]
+        style: dict[str, Any] = {"color": plots.COLOURS["faint"], "linestyle": "none"}
+        if chance:
+            values, places = zip(*chance, strict=True)
+            axes.plot(values, places, marker="|", markersize=14, label="chance", **style)
+        papers = [(value, place) for place, row in enumerate(rows) for value in row["published"].values()]
+        if papers:
+            values, places = zip(*papers, strict=True)
+            axes.plot(values, places, marker="D", markersize=5, markerfacecolor="none", label="published", **style)
+        axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+        told = [f"{row['title']} {share(row['cells'][-1]['value'], 1)}" for row in rows if row["cells"][-1] is not None]
+        about = f"{titles[-1]} on {plural(len(told), 'benchmark')}: {', '.join(told)}."
+        return plots.svg(drawn, "exam", about)
