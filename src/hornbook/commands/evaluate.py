@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.examine import OWN, examine, list_benchmarks
+from hornbook.commands.examine import OWN, list_benchmarks, put_benchmarks
 from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
@@ -30,7 +30,7 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         str | None,
         typer.Argument(
             help="A model folder, the folder of a stage or a run (its last model), a run's name, or a name of "
-            "`hornbook model list`."
+            "`hornbook model list`; for benchmarks an address ending in /v1, too."
         ),
     ] = None,
     overrides: Annotated[
@@ -105,7 +105,7 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     changes = overrides or []
     if asks_exam:
         given = {**of_exam, "precision": precision, "into": into}
-        examine(model, suite, tasks, given, changes, as_json=as_json, without_isolation=without_isolation)
+        put_benchmarks(model, suite, tasks, given, changes, as_json=as_json, without_isolation=without_isolation)
     elif suite == "long":
         _evaluate_long(model, of_long | {"tasks": tasks, "into": into, "precision": precision}, changes, as_json)
     else:

@@ -33,7 +33,7 @@ def list_benchmarks(tasks: str | None, data: Path | None) -> None:
         console.plain(f"No folder of benchmarks is named: --data FOLDER, or the variable {VARIABLE}.")
 
 
-def examine(
+def put_benchmarks(
     model: str,
     suite: str,
     tasks: str | None,
@@ -46,7 +46,8 @@ def examine(
     """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored."""
     from hornbook.evaluate.exam.declaration import suites
     from hornbook.evaluate.exam.display import scores_table
-    from hornbook.evaluate.exam.examination import examine_model
+    from hornbook.evaluate.exam.endpoint import Endpoint
+    from hornbook.evaluate.exam.examination import examine, examine_model
     from hornbook.evaluate.exam.settings import ExamSettings
     from hornbook.progress import Progress
 
@@ -62,11 +63,15 @@ def examine(
         apply(values, override)
     settings = validated(ExamSettings, values, "the examination")
     into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
-    folder = model_folder(model)
     progress = Progress() if as_json else ConsoleProgress(console)
-    figures = examine_model(
-        folder, settings, progress, into, precision=precision, allow_unisolated=consent(without_isolation)
-    )
+    allowed = consent(without_isolation)
+    if model.startswith(("http://", "https://")):
+        if settings.chat or precision != "fp32":
+            raise UserError(f"{model} is asked as it is served; leave out --chat and --precision")
+        figures = examine(Endpoint(model), settings, progress, into, allow_unisolated=allowed)
+    else:
+        folder = model_folder(model)
+        figures = examine_model(folder, settings, progress, into, precision=precision, allow_unisolated=allowed)
     if as_json:
         console.values(figures)
         return

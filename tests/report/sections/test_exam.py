@@ -45,7 +45,7 @@ def test_checkpoints_beside_the_paper() -> None:
     assert boolq["published"] == {}
     told = "\n".join(made["notes"])
     assert "BoolQ: no passages; not compared with published scores" in told
-    assert "unknown, and not counted: 3 lacks" in told and "not asked: piqa" in told
+    assert f"unknown, and no part of the score: lacks {EVIL} (3)" in told and "not asked: piqa" in told
     assert "SFT" in made["plot"] and "diamonds" not in made["plot"]
 
 

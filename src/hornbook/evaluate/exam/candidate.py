@@ -116,7 +116,7 @@ class LocalModel:
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.texts`."""
-        room = max(self._context - new_tokens, self._context // 2)
+        room = max(self._context - new_tokens, self._context * 3 // 4)
         prompts = [self._fitting(question, room) for question in questions]
         told = written(self._model, self._tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
         for ids, dropped, unknown in prompts:

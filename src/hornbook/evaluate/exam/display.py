@@ -80,8 +80,8 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
             beside = "; not compared with published scores" if one["state"] == "altered" else ""
             found.append(f"{one['title']}: {one['note']}{beside}")
         if one["unknown"]:
-            told = ", ".join(f"{count:,} {reason}" for reason, count in one["unknown"].items())
-            found.append(f"{one['title']}: unknown, and not counted: {told}")
+            told = "; ".join(f"{reason} ({count:,})" for reason, count in one["unknown"].items())
+            found.append(f"{one['title']}: unknown, and no part of the score: {told}")
         if "fewer_examples" in one:
             fewer = one["fewer_examples"]
             found.append(

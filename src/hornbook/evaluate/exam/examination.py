@@ -61,6 +61,7 @@ def examine(
             missing[benchmark.name] = files.missing(benchmark, data)
             progress.say(escape(f"  {missing[benchmark.name]}"))
             continue
+        RULES[benchmark.score].ready()
         rows = files.read(found)
         asked, unknown = questions(benchmark, rows, data, limit=settings.limit, shots=settings.shots)
         told = _answered(benchmark, asked, unknown, candidate, progress, into, allow_unisolated)

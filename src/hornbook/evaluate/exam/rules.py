@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from hornbook.evaluate.exam import formulas
 from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
@@ -46,12 +47,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is asked, the metric that stands for the score, and what of a declaration it cannot do without."""
+    """What is asked, the metric that stands for the score, and what of a declaration it cannot do without.
+
+    ready: raises UserError where this machine lacks what scoring takes, before anything is asked.
+    """
 
     ask: Ask
     metric: str
     needs: tuple[str, ...]
     score: Callable[[Benchmark, Question, Any], Row]
+    ready: Callable[[], None] = lambda: None
 
 
 def choice(benchmark: Benchmark, question: Question, found: Sequence[Likelihood]) -> Row:
@@ -121,10 +126,8 @@ def _normal(benchmark: Benchmark, text: str) -> str:
 
 def mathematics(benchmark: Benchmark, question: Question, text: str) -> Row:
     """exact: the last formula of an answer is equal to the right one, as `math-verify` finds."""
-    from hornbook.evaluate.exam.formulas import equal
-
     return {
-        "metrics": {"exact": float(equal(text, question.targets[0]))},
+        "metrics": {"exact": float(formulas.equal(text, question.targets[0]))},
         "answer": text,
         "targets": list(question.targets),
     }
@@ -142,6 +145,6 @@ RULES: dict[str, Rule] = {
     "mass": Rule("likelihood", "mass", ("choices", "gold"), mass),
     "continuation": Rule("likelihood", "acc", ("target",), continuation),
     "exact": Rule("text", "exact", ("target",), exact),
-    "mathematics": Rule("text", "exact", ("target",), mathematics),
+    "mathematics": Rule("text", "exact", ("target",), mathematics, formulas.ready),
     "program": Rule("program", "pass@1", ("program", "tests", "entry"), program),
 }

@@ -20,7 +20,7 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     """
     known = [row for row in rows if "metrics" in row]
     reasons = unknown + Counter(row["unknown"] for row in rows if "unknown" in row)
-    dropped = [row["dropped"] for row in rows if row.get("dropped")]
+    dropped = [row["dropped"] for row in known if row.get("dropped")]
     figures: dict[str, Any] = {
         "title": benchmark.title,
         "metric": benchmark.headline,

@@ -1,0 +1,143 @@
+"""A served model as a candidate: any server with OpenAI's /completions that tells the probabilities of a prompt.
+
+What it is asked is the text that a model of ours would get; ids are the server's own. `hornbook serve`, vLLM and
+llama.cpp's server tell probabilities with `echo` and `logprobs`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from hornbook.errors import UserError
+from hornbook.evaluate.exam.candidate import Answered, cut, pairs
+from hornbook.evaluate.exam.rules import Question
+from hornbook.files import digest_value
+from hornbook.inference.likelihood import Likelihood
+from hornbook.teacher.client.settings import KEY_VARIABLE
+
+_AT_ONCE = 8  # requests under way
+_TRIES = 4
+_STOPS = 4  # that the interface takes
+
+
+class Endpoint:
+    """The model `model` behind an address that ends in /v1; the first that it offers unless told."""
+
+    def __init__(self, url: str, model: str | None = None, *, client: httpx.Client | None = None) -> None:
+        """Raises UserError where nobody answers there."""
+        key = os.environ.get(KEY_VARIABLE)
+        self._client = client or httpx.Client(timeout=600, headers={"Authorization": f"Bearer {key}"} if key else {})
+        self._url = url.rstrip("/")
+        self._model = model or self._first()
+        self.identity = digest_value([self._url, self._model])
+
+    def about(self) -> dict[str, Any]:
+        """See `Candidate.about`."""
+        told = {"model": self._model, "endpoint": self._url, "identity": self.identity}
+        return told | {"precision": "the server's own", "chat": False}
+
+    def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """See `Candidate.likelihoods`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(self._likely, questions)
+
+    def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
+        """See `Candidate.texts`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(lambda question: self._written(question, until, new_tokens), questions)
+
+    def _likely(self, question: Question) -> Answered:
+        found, tokens, unknown = [], 0, ""
+        for dropped in range(len(question.shots) + 1):
+            asked = list(pairs(question, question.shared(dropped)))
+            body = {
+                "prompt": [context + answer for context, answer in asked],
+                "max_tokens": 0,
+                "echo": True,
+                "logprobs": 1,
+            }
+            choices, unknown = self._post(body)
+            if not unknown:
+                for (context, _), choice in zip(asked, choices, strict=True):
+                    likelihood, tokens = _scored(choice.get("logprobs"), len(context))
+                    found.append(likelihood)
+                return Answered(found, dropped, tokens)
+        return Answered(None, len(question.shots), 0, unknown)
+
+    def _written(self, question: Question, until: Sequence[str], new_tokens: int) -> Answered:
+        unknown = ""
+        for dropped in range(len(question.shots) + 1):
+            prompt = question.shared(dropped) + question.prompts[0]
+            body = {"prompt": prompt, "max_tokens": new_tokens, "stop": list(until[:_STOPS]) or None}
+            choices, unknown = self._post(body)
+            if not unknown:
+                return Answered(cut(str(choices[0]["text"]), until), dropped)
+        return Answered(None, len(question.shots), 0, unknown)
+
+    def _post(self, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+        """Choices in order, or why the server refuses what it is asked."""
+        answer = self._send("POST", "/completions", {"model": self._model, "temperature": 0, **body})
+        if answer.status_code in (400, 413, 422):
+            return [], f"refused by the server: {_told(answer)}"
+        choices = self._json(answer)["choices"]
+        return sorted(choices, key=lambda choice: choice["index"]), ""
+
+    def _first(self) -> str:
+        found = self._json(self._send("GET", "/models"))
+        if not found.get("data"):
+            raise UserError(f"{self._url} offers no model")
+        return str(found["data"][0]["id"])
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """An answer; a server that is busy or gone for a moment is asked again."""
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                answer = self._client.request(method, self._url + path, json=body)
+            except httpx.HTTPError as error:
+                if not left:
+                    raise UserError(f"{self._url} does not answer: {error}") from None
+            else:
+                if not left or (answer.status_code != 429 and answer.status_code < 500):
+                    return answer
+            time.sleep(2 ** (_TRIES - left) / 8)
+        raise AssertionError("the last try returns or raises")
+
+    def _json(self, answer: httpx.Response) -> dict[str, Any]:
+        if answer.status_code != 200:
+            raise UserError(f"{answer.url} says {answer.status_code}: {_told(answer)}")
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise UserError(f"{answer.url} answers with something else than JSON; is it OpenAI's interface, with /v1?")
+        return found
+
+
+def _scored(told: Mapping[str, Any] | None, begin: int) -> tuple[Likelihood, int]:
+    """The likelihood of the tokens from a character on, and how many tokens stand before it."""
+    if not told or not told.get("token_logprobs"):
+        raise UserError(
+            "the server tells no probabilities of a prompt (`echo` with `logprobs`); only answers that are "
+            "written can be asked of it"
+        )
+    first = next((at for at, offset in enumerate(told["text_offset"]) if offset >= begin), len(told["text_offset"]))
+    scored = range(max(first, 1), len(told["tokens"]))
+    logprobs = [told["token_logprobs"][at] for at in scored]
+    greedy = all(max(told["top_logprobs"][at].values()) <= told["token_logprobs"][at] for at in scored)
+    return Likelihood(sum(logprobs), greedy), first
+
+
+def _told(answer: httpx.Response) -> str:
+    """What a server says of an error, in a line."""
+    try:
+        message = str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = answer.text
+    return (message.strip().splitlines() or ["nothing"])[0][:200]
