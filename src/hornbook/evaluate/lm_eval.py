@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import cut, written
-from hornbook.inference.likelihood import Reader, Scored, Together
+from hornbook.evaluate.exam.writing import cut, written
+from hornbook.inference.likelihood import Reader, Scored, Together, common
 from hornbook.machine import Precision, choose, dtype
 from hornbook.model import model_folder
 from hornbook.model.formats import checkpoint
@@ -66,7 +66,7 @@ class _Answers:
         """For (texts, context, continuation) the logarithm of its probability, and whether it is the likeliest."""
         together = [list(some) for _, some in groupby(requests, key=lambda one: one[1])]
         contexts = [some[0][1] for some in together]
-        shared = [_alike(one, other) // _SHARED * _SHARED for one, other in pairwise(contexts)]
+        shared = [common(one, other) // _SHARED * _SHARED for one, other in pairwise(contexts)]
         lengths = [max(pair) for pair in zip([0, *shared], [*shared, 0], strict=True)]
         questions = (
             Together([self._scored(context, answer) for _, context, answer in some], length)
@@ -104,8 +104,3 @@ def _wanted(settings: dict[str, Any], limit: int) -> tuple[tuple[str, ...], int]
         raise ValueError("answers are greedy; this task draws them (do_sample, temperature)")
     until = settings.get("until") or []
     return tuple([until] if isinstance(until, str) else until), int(settings.get("max_gen_toks", limit))
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids two sequences begin with alike."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -93,7 +93,7 @@ class Reader:
         shared = max(min(question.shared, *(one.begin - 1 for one in question.sequences)), 0)
         first = question.sequences[0].ids
         trunk = self._trunk(tuple(first[:shared]), long)
-        alike = min(self._alike(first, one) for one in question.sequences)
+        alike = min(min(common(first, one.ids), one.begin - 1) for one in question.sequences)
         if alike - shared > _CHUNK:  # a tree's mask grows with its square
             trunk, shared = self._longer(trunk, first[shared:alike], long), alike
         ids: list[int] = []
@@ -111,12 +111,6 @@ class Reader:
                 path.append(at)
             told.append((path[one.begin - 1 - shared :], list(one.ids[one.begin :])))
         return _Planned(Tree(ids, parents, trunk, long), tuple(told))
-
-    @staticmethod
-    def _alike(ids: Sequence[int], other: Scored) -> int:
-        """How many ids of the other's context are these, without its last."""
-        differs = (at for at, (one, two) in enumerate(zip(ids, other.ids, strict=False)) if one != two)
-        return min(next(differs, len(ids)), other.begin - 1)
 
     def _trunk(self, ids: tuple[int, ...], long: bool) -> Trunk:
         """What trees of several questions stand on, read if it is not there yet."""
@@ -191,3 +185,9 @@ class Reader:
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self._device)
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids two sequences begin with alike."""
+    differs = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differs, min(len(one), len(other)))

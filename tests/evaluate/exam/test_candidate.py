@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import LocalModel, cut
+from hornbook.evaluate.exam.candidate import LocalModel
 from hornbook.evaluate.exam.rules import Question
+from hornbook.evaluate.exam.writing import cut
 from hornbook.model.tokenizers import Tokenizer
 
 Make = Callable[..., tuple[Any, Path]]

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.rules import Question
+from hornbook.evaluate.exam.writing import cut, written
 from hornbook.files import digest_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hornbook.inference.likelihood import Together
+    from hornbook.inference.likelihood import Scored, Together
     from hornbook.machine import Precision
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 TOKENS = 1024  # read at once
-_CACHE = 1 << 30  # bytes of the cache that generated answers share
-_MOST = 64  # answers that are written side by side
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class LocalModel:
         return self._tokenizer.encode_prompt(text)
 
     def _texts(self, question: Question) -> Iterator[str]:
-        """All that is to be encoded for a question: contexts, and contexts with what follows, see `_pair`."""
+        """All that is to be encoded for a question: contexts, and contexts with what follows; see `pairs`."""
         shared = question.shared()
         yield shared
         for context, answer in pairs(question, shared):
@@ -152,7 +151,7 @@ class LocalModel:
 
     def _together(self, question: Question, texts: Mapping[str, list[int]]) -> tuple[Together | None, Answered]:
         """A question for the reader, with as many examples as fit."""
-        from hornbook.inference.likelihood import Scored, Together
+        from hornbook.inference.likelihood import Together, common
 
         for dropped in range(len(question.shots) + 1):
             shared = question.shared(dropped)
@@ -161,16 +160,12 @@ class LocalModel:
                 texts = self._encoded(set(self._texts(kept)))
             sequences = [self._scored(context, answer, texts) for context, answer in pairs(question, shared)]
             if max(len(one.ids) for one in sequences) <= self._context + 1:
-                begun = 0 if self._chat else len(self._tokenizer.begins)
-                trunk = [*self._tokenizer.begins, *texts[shared]] if begun or not self._chat else []
-                length = min(_common(trunk, one.ids) for one in sequences)
-                longest = max(one.begin for one in sequences)
-                return Together([Scored(one.ids, one.begin) for one in sequences], length), Answered(
-                    None, dropped, longest
-                )
+                trunk = [] if self._chat else [*self._tokenizer.begins, *texts[shared]]
+                length = min(common(trunk, one.ids) for one in sequences)
+                return Together(sequences, length), Answered(None, dropped, max(one.begin for one in sequences))
         return None, Answered(None, len(question.shots), 0, "the question is longer than the model's context")
 
-    def _scored(self, context: str, answer: str, texts: Mapping[str, list[int]]) -> Any:
+    def _scored(self, context: str, answer: str, texts: Mapping[str, list[int]]) -> Scored:
         """A context and what follows it, as ids: encoded at once, cut where the context by itself ends."""
         from hornbook.inference.likelihood import Scored
 
@@ -192,59 +187,3 @@ def pairs(question: Question, shared: str) -> Iterator[tuple[str, str]]:
         context = shared + prompt
         bare = context.rstrip()
         yield (bare, context[len(bare) :] + answer) if bare else (context, answer)
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids two sequences begin with alike."""
-    length = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
-
-
-class _Until:
-    """Watches one answer for the first of some texts."""
-
-    def __init__(self, tokenizer: Tokenizer, until: Sequence[str]) -> None:
-        self._stream, self._until = tokenizer.streamed(), until
-        self._longest = max(map(len, until), default=0)
-        self._tail = ""
-
-    def ended(self, token: int) -> bool:
-        """Whether the answer holds one of the texts with this token."""
-        self._tail += self._stream.tell(token)
-        found = any(text in self._tail for text in self._until)
-        self._tail = self._tail[-self._longest :] if self._longest else ""
-        return found
-
-
-def written(
-    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], until: Sequence[str], new_tokens: int
-) -> Iterator[str]:
-    """What the model goes on with behind each prompt, greedily, until it has written one of some texts.
-
-    Prompts that begin alike are read once as far as they do, and an answer that ends makes room for the next.
-    """
-    from hornbook.inference.scheduler import Request, Scheduler
-    from hornbook.inference.torch_executor import TorchExecutor
-
-    context = model.config.context
-    tokens = max(context, min(_CACHE // TorchExecutor.bytes_per_token(model), _MOST * context))
-    scheduler = Scheduler(TorchExecutor(model, tokens=tokens), most=_MOST)
-    answers = [
-        scheduler.submit(Request(ids, new_tokens, tokenizer.stops, ended=_Until(tokenizer, until).ended))
-        for ids in prompts
-    ]
-    for answer in answers:
-        while answer.finish is None:
-            scheduler.step()
-        if answer.error is not None:
-            raise answer.error
-        yield tokenizer.decode([token.id for token in answer.tokens])
-
-
-def cut(text: str, until: Sequence[str]) -> str:
-    """A text up to the first of some others."""
-    return text[: min((text.index(one) for one in until if one in text), default=len(text))]

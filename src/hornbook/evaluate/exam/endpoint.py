@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import Answered, cut, pairs
+from hornbook.evaluate.exam.candidate import Answered, pairs
 from hornbook.evaluate.exam.rules import Question
+from hornbook.evaluate.exam.writing import cut
 from hornbook.files import digest_value
 from hornbook.inference.likelihood import Likelihood
 from hornbook.teacher.client.settings import KEY_VARIABLE
