@@ -91,7 +91,7 @@ EXPORTED int32_t hornbook_matrix(Model* model, int64_t layer, int32_t slot, int3
   m.group = group;
   m.scale_type = static_cast<hornbook::Type>(scale_type);
   m.zeros = zeros;
-  hornbook::allocate(m);
+  hornbook::allocate(m, model->arena());
   return m.data != nullptr;
 }
 

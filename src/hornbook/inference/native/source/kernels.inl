@@ -13,6 +13,7 @@
 #endif
 
 constexpr int PARTS = kTile / LANES;
+constexpr int kAhead = 4608;  // bytes by which weights are asked for before they are used
 
 // ---- products
 
@@ -47,22 +48,20 @@ template <int T, bool Eight, bool Zeros>
 static inline void quantized_tile(const Matrix& m, const uint8_t* tile, int part, const int8_t* x, const float* xs,
                                   const int32_t* minus, F* out) {
   constexpr int kBytes = Eight ? 512 : 256;  // of a block's 16 rows
+  const size_t scales_at = m.scales_at - part * LANES * 2, zeros_at = m.scales_at + kTile * 2 - part * LANES * 3;
   const uint8_t* w = tile + part * LANES * 4;
-  const uint8_t* scale = tile + m.scales_at + part * LANES * 2;
-  const uint8_t* zeros = tile + m.zeros_at + part * LANES;
   const int64_t groups = m.columns / m.group, blocks = m.group / kBlock;
   F sums[T];
 UNROLL
   for (int t = 0; t < T; t++) sums[t] = zero();
   for (int64_t g = 0; g < groups; g++) {
-    const F ws = scales_of(m, scale + g * kTile * 2);
-    if (T == 1 && part == 0) __builtin_prefetch(scale + g * kTile * 2 + 4608);
+    const F ws = scales_of(m, w + scales_at);
     I points;
-    if (Zeros) points = zero_points(zeros + g * kTile);
+    if (Zeros) points = zero_points(w + zeros_at);
     for (int64_t b = 0; b < blocks; b++) {
       if (T == 1 && part == 0) {
 UNROLL
-        for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(w + line + 4608);
+        for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(w + line + kAhead);
       }
       I products[T];
       if (Eight) {
@@ -99,6 +98,8 @@ UNROLL
       xs += T;
       minus += T;
     }
+    if (T == 1 && part == 0) __builtin_prefetch(w + kAhead);
+    w += m.group_stride - m.scales_at;
   }
 UNROLL
   for (int t = 0; t < T; t++) out[t] = sums[t];
@@ -391,7 +392,7 @@ struct Columns {
     }
     for (int64_t slot = base; slot < to; slot += kPage) {
       const uint8_t* keys = a.pages[slot / kPage] + a.keys_at;
-      constexpr int R = T <= 2 ? 2 : 1;
+      constexpr int R = T <= 6 ? 2 : 1;
       for (int tile = 0; tile < kPage / kTile && slot + tile * kTile < to; tile += R) {
         for (int part = 0; part < PARTS; part++) {
           F found[R * T];

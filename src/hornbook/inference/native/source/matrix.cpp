@@ -51,38 +51,49 @@ uint16_t to_f16(float value) {
   return sign | static_cast<uint16_t>((wide + 0xfff + (wide >> 13 & 1) - 0x38000000) >> 13);
 }
 
-void allocate(Matrix& m) {
-  m.tiles = (m.rows + kTile - 1) / kTile;
-  if (m.quantized()) {
-    const size_t groups = m.columns / m.group;
-    m.scales_at = static_cast<size_t>(m.columns) * kTile / (m.type == kQ4 ? 2 : 1);
-    m.zeros_at = m.scales_at + groups * kTile * 2;
-    m.stride = rounded(m.zeros ? m.zeros_at + groups * kTile : m.zeros_at, 64);
-  } else {
-    m.stride = rounded(static_cast<size_t>(m.columns) * kTile * (m.type == kF32 ? 4 : 2), 64);
-  }
-  // Whole pages of zeros; large ones where the system has them, for fewer misses in its table of pages.
-  m.size = rounded(m.stride * m.tiles + 8192, 4096);
+Arena::~Arena() {
 #if defined(__linux__) || defined(__APPLE__)
-  const int anonymous = MAP_PRIVATE | MAP_ANON;
-  void* pages = mmap(nullptr, m.size, PROT_READ | PROT_WRITE, anonymous, -1, 0);
-  m.data = pages == MAP_FAILED ? nullptr : static_cast<uint8_t*>(pages);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (m.data && m.size >= (4u << 20)) madvise(m.data, m.size, MADV_HUGEPAGE);
-#endif
+  for (const Piece& piece : pieces_) munmap(piece.begin, piece.size);
 #else
-  m.data = static_cast<uint8_t*>(std::calloc(m.size, 1));
+  for (const Piece& piece : pieces_) std::free(piece.begin);
 #endif
 }
 
-void release(Matrix& m) {
-  if (!m.data) return;
+uint8_t* Arena::take(size_t bytes) {
+  constexpr size_t kPiece = 64u << 20, kHuge = 2u << 20;
+  bytes = rounded(bytes, 64);
+  if (bytes > left_) {
+    const size_t size = rounded(bytes, kHuge) > kPiece ? rounded(bytes, kHuge) : kPiece;
 #if defined(__linux__) || defined(__APPLE__)
-  munmap(m.data, m.size);
-#else
-  std::free(m.data);
+    void* pages = mmap(nullptr, size + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (pages == MAP_FAILED) return nullptr;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    madvise(pages, size + kHuge, MADV_HUGEPAGE);
 #endif
-  m.data = nullptr;
+#else
+    void* pages = std::calloc(size + kHuge, 1);
+    if (!pages) return nullptr;
+#endif
+    pieces_.push_back({pages, size + kHuge});
+    next_ = reinterpret_cast<uint8_t*>(rounded(reinterpret_cast<size_t>(pages), kHuge));
+    left_ = size;
+  }
+  uint8_t* taken = next_;
+  next_ += bytes;
+  left_ -= bytes;
+  return taken;
+}
+
+void allocate(Matrix& m, Arena& arena) {
+  m.tiles = (m.rows + kTile - 1) / kTile;
+  if (m.quantized()) {
+    m.scales_at = static_cast<size_t>(m.group) * kTile / (m.type == kQ4 ? 2 : 1);
+    m.group_stride = m.scales_at + kTile * (m.zeros ? 3 : 2);
+    m.stride = rounded(m.columns / m.group * m.group_stride, 64);
+  } else {
+    m.stride = rounded(static_cast<size_t>(m.columns) * kTile * (m.type == kF32 ? 4 : 2), 64);
+  }
+  m.data = arena.take(m.stride * m.tiles);
 }
 
 bool pack(Matrix& m, int64_t first, int64_t count, const void* values, const void* scales, const void* zeros) {
@@ -111,25 +122,27 @@ bool pack(Matrix& m, int64_t first, int64_t count, const void* values, const voi
       }
     } else {
       const uint8_t* from = static_cast<const uint8_t*>(values) + index * (m.type == kQ4 ? m.columns / 2 : m.columns);
-      uint8_t* to = tile + lane * 4;
-      if (m.type == kQ4) {
-        for (int64_t c = 0; c < m.columns / 8; c++) std::memcpy(to + c * 64, from + c * 4, 4);
-      } else {
-        for (int64_t c = 0; c < m.columns / 8; c++, from += 8, to += 128) {
-          const uint8_t even[4] = {from[0], from[2], from[4], from[6]}, odd[4] = {from[1], from[3], from[5], from[7]};
-          std::memcpy(to, even, 4);
-          std::memcpy(to + 64, odd, 4);
-        }
-      }
       const uint16_t exponent = m.scale_type == kF16 ? 0x7c00 : 0x7f80;
       const uint16_t* scale = static_cast<const uint16_t*>(scales) + index * groups;
-      for (int64_t g = 0; g < groups; g++) {
+      const uint8_t* zero = static_cast<const uint8_t*>(zeros) + index * groups;
+      for (int64_t g = 0; g < groups; g++, tile += m.group_stride) {
+        uint8_t* to = tile + lane * 4;
+        for (int64_t c = 0; c < m.group; c += 8) {
+          if (m.type == kQ4) {
+            std::memcpy(to, from, 4);
+            from += 4;
+            to += 64;
+          } else {
+            const uint8_t even[4] = {from[0], from[2], from[4], from[6]}, odd[4] = {from[1], from[3], from[5], from[7]};
+            std::memcpy(to, even, 4);
+            std::memcpy(to + 64, odd, 4);
+            from += 8;
+            to += 128;
+          }
+        }
         finite &= finite16(scale[g], exponent);
-        std::memcpy(tile + m.scales_at + (g * kTile + lane) * 2, scale + g, 2);
-      }
-      if (m.zeros) {
-        const uint8_t* zero = static_cast<const uint8_t*>(zeros) + index * groups;
-        for (int64_t g = 0; g < groups; g++) tile[m.zeros_at + g * kTile + lane] = zero[g];
+        std::memcpy(tile + m.scales_at + lane * 2, scale + g, 2);
+        if (m.zeros) tile[m.scales_at + kTile * 2 + lane] = zero[g];
       }
     }
   }
@@ -150,12 +163,12 @@ void unpack(const Matrix& m, int64_t row, float* into) {
     }
     return;
   }
-  for (int64_t g = 0; g < m.columns / m.group; g++) {
+  for (int64_t g = 0; g < m.columns / m.group; g++, tile += m.group_stride, into += m.group) {
     uint16_t bits;
-    std::memcpy(&bits, tile + m.scales_at + (g * kTile + lane) * 2, 2);
+    std::memcpy(&bits, tile + m.scales_at + lane * 2, 2);
     const float scale = m.scale_type == kF16 ? from_f16(bits) : from_bf16(bits);
-    const int zero = m.zeros ? tile[m.zeros_at + g * kTile + lane] : m.type == kQ4 ? 8 : 128;
-    for (int64_t c = g * m.group; c < (g + 1) * m.group; c += 8) {
+    const int zero = m.zeros ? tile[m.scales_at + kTile * 2 + lane] : m.type == kQ4 ? 8 : 128;
+    for (int64_t c = 0; c < m.group; c += 8) {
       for (int64_t e = 0; e < 4; e++) {
         int even, odd;
         if (m.type == kQ4) {

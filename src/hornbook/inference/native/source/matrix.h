@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace hornbook {
 
@@ -13,10 +14,10 @@ constexpr int kBlock = 32;  // neighbours among activations that share a scale
 
 // A matrix of `rows` x `columns`, cut into tiles of 16 rows (the last one is filled up with zeros).
 //
-// Floats: a tile is [column][16 rows]. Quantized: a tile is
+// Floats: a tile is [column][16 rows]. Quantized: a tile is, group by group, so that memory is read in one stream,
 //   numbers  [block of 32 columns][4][16 rows][8 columns]: 4 bytes (Q4) or two halves of 4 bytes, 64 apart (Q8),
-//   scales   [group][16 rows] of fp16 or bf16,
-//   zeros    [group][16 rows] of bytes, where the zero points are not all the middle.
+//   scales   [16 rows] of fp16 or bf16,
+//   zeros    [16 rows] of bytes, where the zero points are not all the middle.
 // Of 8 neighbouring columns those with even numbers are multiplied first, then the odd ones: the two nibbles of each byte.
 // A number is stored shifted, so that it is never negative: by 8 or 128, or by its group's zero point.
 struct Matrix {
@@ -24,9 +25,8 @@ struct Matrix {
   Type scale_type = kF16;
   bool zeros = false;
   int64_t rows = 0, columns = 0, group = kBlock, tiles = 0;
-  size_t scales_at = 0, zeros_at = 0, stride = 0;  // bytes within a tile, and from one tile to the next
+  size_t scales_at = 0, group_stride = 0, stride = 0;  // bytes within a group, of a group, and of a tile
   uint8_t* data = nullptr;
-  size_t size = 0;
 
   bool quantized() const { return type == kQ4 || type == kQ8; }
   const uint8_t* tile(int64_t index) const { return data + index * stride; }
@@ -72,8 +72,27 @@ struct Attention {
   float scale;
 };
 
-void allocate(Matrix& matrix);
-void release(Matrix& matrix);
+// Memory that is zero, taken from the system in large pieces and given back all at once. Matrices lie there one behind
+// the other, on pages as large as the system has: a processor looks ahead within a page only.
+class Arena {
+ public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  ~Arena();
+  uint8_t* take(size_t bytes);  // null where there is none
+
+ private:
+  struct Piece {
+    void* begin;
+    size_t size;
+  };
+  std::vector<Piece> pieces_;
+  uint8_t* next_ = nullptr;
+  size_t left_ = 0;
+};
+
+// Lay a matrix out, and take memory for it; data is null where there is none.
+void allocate(Matrix& matrix, Arena& arena);
 // Put rows into their tiles. values: `count` rows as they are stored; scales, zeros: (count, groups). False where a
 // number is not finite.
 bool pack(Matrix& matrix, int64_t first, int64_t count, const void* values, const void* scales, const void* zeros);

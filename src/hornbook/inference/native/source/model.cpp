@@ -36,13 +36,6 @@ Model::Model(const Shape& given, const int64_t* windows, const float* short_turn
   panels_.width = kernels->panel;
 }
 
-Model::~Model() {
-  for (auto& matrix : globals_.matrices) release(matrix);
-  for (auto& layer : layers_) {
-    for (auto& matrix : layer.matrices) release(matrix);
-  }
-}
-
 bool Model::pack_rows(Matrix& m, int64_t first, int64_t count, const void* values, const void* scales,
                       const void* zeros) {
   constexpr int64_t kRows = 64;

@@ -42,10 +42,10 @@ class Model {
  public:
   Model(const Shape& shape, const int64_t* windows, const float* short_turns, const float* long_turns,
         const float* plain_turns, int64_t blocks, const Kernels* kernels, int threads);
-  ~Model();
 
   Layer& layer(int64_t index) { return index < 0 ? globals_ : layers_[index]; }
   const Kernels* kernels() const { return kernels_; }
+  Arena& arena() { return arena_; }
   bool pack_rows(Matrix& matrix, int64_t first, int64_t count, const void* values, const void* scales,
                  const void* zeros);
   // Read all parts into their blocks; logits: (wanted, vocabulary), part by part.
@@ -74,6 +74,7 @@ class Model {
   void normed(const Layer& layer, Slot slot, const float* x, float* y) const;
   float* scratch(int thread, int64_t floats);
 
+  Arena arena_;
   Layer globals_;
   std::vector<Layer> layers_;
   const Kernels* kernels_;
