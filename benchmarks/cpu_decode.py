@@ -3,10 +3,10 @@
 python benchmarks/cpu_decode.py [--shapes SHAPE ...] [--threads 1 2] [--repeats 5] [--llama FOLDER]
     [--kept FOLDER] [--into benchmarks/cpu_decode.json] [--roofline docs/images/cpu_roofline.svg]
 
-Every matrix, the embedding and the head too, holds the same numbers for both: whole numbers of 4 bits, groups of 32 with
-an fp16 scale, as compressed-tensors packs them and as llama.cpp's Q4_0 does. Both run in one process, in turns, so that
-what else the machine does meets both alike; a ratio is the median of those of the turns. FOLDER of --llama: where a
-llama-cpp-python that was built for this processor is installed, unless it can be imported as it is.
+Every matrix, the embedding and the head too, holds the same numbers for both: whole numbers of 4 bits, groups of 32
+with an fp16 scale, as compressed-tensors packs them and as llama.cpp's Q4_0 does. Both run in one process, in turns, so
+that what else the machine does meets both alike; a ratio is the median of those of the turns. FOLDER of --llama: where
+a llama-cpp-python that was built for this processor is installed, unless it can be imported as it is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from hornbook.inference.native import library
 from hornbook.inference.native.executor import BLOCK, NativeExecutor
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for, to_huggingface
-from hornbook.model.formats.gguf.architectures import LAYERS, MODULES
 from hornbook.model.registry import find
 
 SHAPES = ("pocket", "smollm2-135m", "phi-1.5", "phi-3-mini-4k")
@@ -113,6 +112,8 @@ class Pair:
 
     def _add(self, name: str, c: ModelConfig) -> None:
         """A tensor of a published name."""
+        from hornbook.model.formats.gguf.architectures import LAYERS, MODULES  # which loads PyTorch
+
         module, _, leaf = name.rpartition(".")
         if module.startswith("model.layers."):
             _, _, layer, inner = module.split(".", 3)
@@ -293,7 +294,7 @@ def in_a_process(name: str, folder: Path, engine: str, llama: str | None) -> dic
 
 
 def bytes_of(name: str) -> tuple[int, int]:
-    """Bytes of weights that a decoded token reads, and products that it takes: all matrices but the embedding's rows."""
+    """Bytes of weights that a decoded token reads, and its products: all matrices, the embedding as a head only."""
     c = config_of(name)
     parts = [part.theirs for ways in architecture_for(c).layout(c).values() for part in ways[0]]
     parts += ["model.embed_tokens.weight"] * c.tied_embeddings

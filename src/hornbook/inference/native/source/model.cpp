@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 namespace hornbook {
@@ -26,7 +25,7 @@ void grow(std::vector<T>& buffer, int64_t size) {
 Model::Model(const Shape& given, const int64_t* windows, const float* short_turns, const float* long_turns,
              const float* plain_turns, int64_t blocks, const Kernels* kernels, int threads)
     : shape(given), layers_(given.layers), kernels_(kernels), pool_(threads) {
-  for (int64_t block = 0; block < blocks; block++) pages_.emplace_back(nullptr, std::free);
+  pages_.resize(blocks);
   for (int64_t index = 0; index < given.layers; index++) layers_[index].window = windows[index];
   const int64_t pairs = given.rotary_size / 2;
   turns_[0].assign(short_turns, short_turns + pairs);
@@ -57,10 +56,10 @@ bool Model::pack_rows(Matrix& m, int64_t first, int64_t count, const void* value
 uint8_t* Model::page(int64_t block) {
   if (!pages_[block]) {
     const int64_t bytes = shape.layers * shape.kv_heads * kPage * 2 * (shape.head_size + up_to(shape.head_size, kTile));
-    pages_[block].reset(static_cast<uint8_t*>(std::calloc(bytes, 1)));
+    pages_[block] = arena_.take(bytes);
     if (!pages_[block]) throw std::bad_alloc();
   }
-  return pages_[block].get();
+  return pages_[block];
 }
 
 void Model::read(const Part* parts, int64_t count, float* into) {

@@ -1,8 +1,6 @@
 // A decoder of the phi line: its shape, its weights, the cache, and a step.
 #pragma once
 
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "kernels.h"
@@ -79,7 +77,7 @@ class Model {
   std::vector<Layer> layers_;
   const Kernels* kernels_;
   Pool pool_;
-  std::vector<std::unique_ptr<uint8_t, decltype(&std::free)>> pages_;  // of the cache; null until they are written
+  std::vector<uint8_t*> pages_;  // of the cache; null until they are written
   std::vector<float> turns_[3];
   std::vector<float> angles_[2];  // [position][cosine, sine]
   Panels panels_;
