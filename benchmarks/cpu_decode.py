@@ -297,13 +297,10 @@ def bytes_of(name: str) -> tuple[int, int]:
     """Bytes of weights that a decoded token reads, and its products: all matrices, the embedding as a head only."""
     c = config_of(name)
     parts = [part.theirs for ways in architecture_for(c).layout(c).values() for part in ways[0]]
-    parts += ["model.embed_tokens.weight"] * c.tied_embeddings
-    read = 0
-    for part in parts:
-        module, _, leaf = part.rpartition(".")
-        if leaf == "weight" and "norm" not in module and (module != "model.embed_tokens" or part == parts[-1]):
-            rows, columns = _shape(module.rpartition(".")[2], c)
-            read += rows * columns
+    inner = [name.rpartition(".")[0] for name in parts if name.endswith(".weight") and "norm" not in name]
+    read = sum(rows * columns for rows, columns in (_shape(name.rpartition(".")[2], c) for name in inner))
+    if not c.tied_embeddings:
+        read -= c.vocabulary * c.width
     return read * 18 // 32, read
 
 
