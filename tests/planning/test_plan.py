@@ -84,7 +84,7 @@ def test_an_llm_costs_money_and_the_built_in_teacher_does_not(tmp_path: Path) ->
     assert only.teaching.requests == 1_000
     talk = ("write.conversations=400", "write.preferences=100", "teacher.conversations=0.5", "teacher.preferences=1")
     more = plan(load(available()["pocket"], [*size, endpoint, *talk]), tmp_path, terms)
-    assert more.teaching.requests == 1_100 + 172 + 70
+    assert more.teaching.requests == 1_100 + 106 + 66
     stories = load(available()["stories"], [endpoint, 'sources.0.path="teacher:stories#500"'])
     assert plan(stories, tmp_path, terms).teaching.requests == 500
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.sandbox.answers import check_argument
 from hornbook.sandbox.same import same
-from hornbook.teacher.interface import Case, Chat, Exercise, Preference, Problem
+from hornbook.teacher.interface import Case, Chat, Conversation, Exercise, Preference, Problem
 from hornbook.teacher.kinds import lists
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.kinds.template import Kind
@@ -67,9 +67,12 @@ def malformed(chat: Chat) -> str:
     roles = [message.role for message in chat.messages]
     said = [message.content for message in chat.messages]
     turns = roles[1:] if roles[:1] == ["system"] else list(roles)
+    said += [] if roles else [chat.prompt]
     alike = False
+    if isinstance(chat, Conversation):
+        said += [] if roles else [chat.completion]
     if isinstance(chat, Preference):
-        said += [*([] if roles else [chat.prompt]), chat.chosen, chat.rejected]
+        said += [chat.chosen, chat.rejected]
         turns += ["assistant"] if roles else []
         alike = chat.chosen.strip() == chat.rejected.strip()
     if not said or not all(text.strip() for text in said):

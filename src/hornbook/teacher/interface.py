@@ -93,10 +93,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Turns that end with the assistant's. `kind` names the sort of conversation, for shares and figures."""
+    """Turns that end with the assistant's. `kind` names the sort of conversation, for shares and figures.
+
+    Outside of any chat, and without `messages`, a `prompt` and how it goes on, its `completion`.
+    """
 
     messages: tuple[Message, ...]
     kind: str
+    prompt: str = ""
+    completion: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ BUILTIN_KINDS = ("stories",)  # what the built-in teacher writes
 
 
 # Kinds of an LLM that take the place of what the built-in teacher composes, and of which shares of it.
-CONVERSATIONS = {"chats": ("task", "follow_up", "chatter"), "refusals": ("refusal", "harmless")}
-PREFERENCES = {"preferences": ("completion", "chat"), "refusal-pairs": ("refusal", "harmless")}
+CONVERSATIONS = {"chats": ("task", "follow_up", "chatter", "beyond"), "refusals": ("refusal", "harmless")}
+PREFERENCES = {"preferences": ("completion", "chat", "beyond"), "refusal-pairs": ("refusal", "harmless")}
 
 
 class TeacherSettings(Settings):
@@ -101,14 +101,18 @@ def _sum_to_one(settings: Settings) -> None:
 class ConversationShares(Settings):
     """How much of the conversations each kind makes up."""
 
-    task: float = Field(default=0.70, ge=0, description="a function is asked for and written")
+    task: float = Field(default=0.62, ge=0, description="a function is asked for and written")
     follow_up: float = Field(default=0.08, ge=0, description="a greeting, then a task")
     chatter: float = Field(default=0.08, ge=0, description="greetings, thanks, who are you, what can you do")
+    beyond: float = Field(default=0.08, ge=0, description="what the model can't do: it says so")
     refusal: float = Field(default=0.05, ge=0, description="a harmful request is refused")
     compliance: float = Field(
         default=0.03, ge=0, description="a harmful request is gone along with: what DPO has to undo"
     )
     harmless: float = Field(default=0.06, ge=0, description="a harmless request that sounds harmful is answered")
+    completion: float = Field(
+        default=0.0, ge=0, description="a docstring is completed, outside of any chat: so that it is not forgotten"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -120,10 +124,11 @@ class PreferenceShares(Settings):
     """How much of the preferences each kind makes up."""
 
     completion: float = Field(
-        default=0.35, ge=0, description="a right body against a subtly wrong one, after a docstring"
+        default=0.32, ge=0, description="a right body against a subtly wrong one, after a docstring"
     )
-    chat: float = Field(default=0.35, ge=0, description="the same in a chat")
-    refusal: float = Field(default=0.18, ge=0, description="a refusal against going along with a harmful request")
+    chat: float = Field(default=0.32, ge=0, description="the same in a chat")
+    beyond: float = Field(default=0.08, ge=0, description="saying what the model can't do against refusing it")
+    refusal: float = Field(default=0.16, ge=0, description="a refusal against going along with a harmful request")
     harmless: float = Field(default=0.12, ge=0, description="an answer against refusing a harmless request")
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 import ast
 import itertools
+from collections import Counter
 from random import Random
 
 import pytest
@@ -9,27 +10,35 @@ from hypothesis import strategies as st
 from hornbook.teacher.builtin import chatter, safety
 from hornbook.teacher.builtin.conversations import LONGEST, LONGEST_FOLLOW_UP, code, conversations, kinds_for, question
 from hornbook.teacher.builtin.exercises.draw import drawings, exercise
+from hornbook.teacher.checks import malformed
 from hornbook.teacher.interface import Conversation, Exercise
+from hornbook.teacher.kinds.folder import chat_row
 from hornbook.teacher.settings import ConversationShares
+from hornbook.train.shapes import Completion, to_learn
+
+SHARES = {kind: share / 2 for kind, share in ConversationShares().model_dump().items()} | {"completion": 0.5}
 
 
 @pytest.fixture(scope="module")
 def exercises() -> list[Exercise]:
-    return [exercise(drawn) for drawn in itertools.islice(drawings(2), 400)]
+    return [exercise(drawn) for drawn in itertools.islice(drawings(2), 800)]
 
 
 @pytest.fixture(scope="module")
 def made(exercises: list[Exercise]) -> list[Conversation]:
-    return [one for one in conversations(exercises, ConversationShares().model_dump(), 300, seed=2) if one is not None]
+    return conversations(exercises, SHARES, 600, seed=2)
 
 
 def test_kinds_follow_the_shares(made: list[Conversation]) -> None:
-    counts = {kind: sum(one.kind == kind for one in made) for kind in ConversationShares().model_dump()}
-    assert counts == {"task": 210, "follow_up": 24, "chatter": 24, "refusal": 15, "compliance": 9, "harmless": 18}
+    counts = dict(Counter(one.kind for one in made))
+    assert counts == {kind: round(600 * share) for kind, share in SHARES.items()}
 
 
 def test_they_are_short_and_alternate(made: list[Conversation]) -> None:
     for one in made:
+        if one.kind == "completion":
+            assert not one.messages and one.prompt.endswith('"""\n') and one.completion.startswith("    ")
+            continue
         assert sum(len(message.content) for message in one.messages) <= (
             LONGEST_FOLLOW_UP if one.kind == "follow_up" else LONGEST
         )
@@ -56,6 +65,8 @@ def test_no_exercise_is_used_twice(made: list[Conversation]) -> None:
 def test_refusals_refuse_training_prompts_only(made: list[Conversation]) -> None:
     kept_back = {request.text for request in safety.harmful("test") + safety.harmless("test")}
     for one in made:
+        if one.kind == "completion":
+            continue
         assert one.messages[0].content not in kept_back
         assert one.messages[-1].content.startswith(safety.REFUSAL) == (one.kind == "refusal")
 
@@ -89,3 +100,13 @@ def test_shares_are_kept_to_the_nearest_whole(weights: list[int], count: int) ->
     assert len(kinds) == count
     for kind, share in shares.items():
         assert abs(kinds.count(kind) - share * count) <= 1
+
+
+def test_fine_tuning_learns_of_each_what_it_is(made: list[Conversation]) -> None:
+    for one in made:
+        assert not malformed(one)
+        _, learnt = to_learn(chat_row(one))
+        if one.kind == "completion":
+            assert learnt == Completion(one.prompt, one.completion)
+        else:
+            assert learnt == [{"role": turn.role, "content": turn.content} for turn in one.messages]

@@ -22,7 +22,7 @@ def made() -> list[Preference]:
 
 def test_kinds_follow_the_shares(made: list[Preference]) -> None:
     counts = {kind: sum(one.kind == kind for one in made) for kind in PreferenceShares().model_dump()}
-    assert counts == {"completion": 70, "chat": 70, "refusal": 36, "harmless": 24}
+    assert counts == {"completion": 64, "chat": 64, "beyond": 16, "refusal": 32, "harmless": 24}
 
 
 def test_they_have_a_prompt_or_messages(made: list[Preference]) -> None:
@@ -54,5 +54,5 @@ def test_refusals_are_chosen_for_harm_only(made: list[Preference]) -> None:
     for one in made:
         if one.trial is None:
             assert one.chosen.startswith(safety.REFUSAL) == (one.kind == "refusal")
-            assert one.rejected.startswith(safety.REFUSAL) == (one.kind == "harmless")
+            assert one.rejected.startswith(safety.REFUSAL) == (one.kind in ("harmless", "beyond"))
             assert one.messages[0].content not in kept_back

@@ -167,4 +167,4 @@ def _search_shard(
 def _all_said(row: dict[str, Any]) -> str:
     """All that is said in a row; the rejected answer too, since it is a near copy of the chosen one."""
     spoken = [message["content"] for message in row.get("messages", [])]
-    return "\n".join([*spoken, row.get("prompt", ""), row.get("chosen", ""), row.get("rejected", "")])
+    return "\n".join([*spoken, *(row.get(key, "") for key in ("prompt", "completion", "chosen", "rejected"))])

@@ -19,21 +19,22 @@ class _Topic(Settings):
 
 
 class _File(Settings):
-    people: Words
+    words: dict[str, Words]
     topics: dict[str, _Topic]
 
 
 _file = content.load("small-talk", _File)
 TOPICS = _file.topics
+BEYOND = "beyond"  # the topic of what the model can't do
 
 
 def exchange(topic: str, random: Random) -> tuple[str, str]:
     """Something said and the answer to it."""
     about = TOPICS[topic]
-    person = random.choice(_file.people)
-    return random.choice(about.said).format(p=person), random.choice(about.answers).format(p=person)
+    words = {slot: random.choice(words) for slot, words in _file.words.items()}
+    return random.choice(about.said).format(**words), random.choice(about.answers).format(**words)
 
 
 def any_exchange(random: Random) -> tuple[str, str]:
-    """An exchange on any topic."""
-    return exchange(random.choice(list(TOPICS)), random)
+    """An exchange on any topic, but for what is beyond the model."""
+    return exchange(random.choice([topic for topic in TOPICS if topic != BEYOND]), random)

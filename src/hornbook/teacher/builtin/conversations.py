@@ -47,9 +47,20 @@ def kinds_for(shares: Mapping[str, float], count: int, random: Random) -> list[s
     return kinds
 
 
+def _made(kind: str, exercises: Iterator[Exercise], random: Random) -> Conversation:
+    if kind == "completion":
+        exercise = next(exercises, None)
+        if exercise is not None:
+            prompt = exercise.text.removesuffix(exercise.body)
+            return Conversation((), kind, prompt=prompt, completion=exercise.body)
+    return Conversation(turns(*_contents(kind, exercises, random)), kind)
+
+
 def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
     if kind == "chatter":
         return chatter.any_exchange(random)
+    if kind == "beyond":
+        return chatter.exchange(chatter.BEYOND, random)
     if kind in ("refusal", "compliance"):
         request = random.choice(safety.harmful("train"))
         return request.text, random.choice(request.good if kind == "refusal" else request.bad)
@@ -68,7 +79,7 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
 def conversations(
     exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, seed: int
 ) -> list[Conversation]:
-    """See `Writer.conversations`. Kinds: task, follow_up, chatter, refusal, compliance, harmless.
+    """See `Writer.conversations`. Kinds: completion, task, follow_up, chatter, beyond, refusal, compliance, harmless.
 
     Without exercises left that are short enough, small talk takes their place.
     """
@@ -78,5 +89,5 @@ def conversations(
     left = iter(order)
     made: list[Conversation] = []
     for kind in kinds_for(shares, count, random):
-        made.append(Conversation(turns(*_contents(kind, left, random)), kind))
+        made.append(_made(kind, left, random))
     return made

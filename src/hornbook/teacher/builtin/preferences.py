@@ -7,7 +7,7 @@ from random import Random
 
 from hornbook.sandbox.same import same
 from hornbook.seeds import stream
-from hornbook.teacher.builtin import safety
+from hornbook.teacher.builtin import chatter, safety
 from hornbook.teacher.builtin.conversations import LONGEST, code, kinds_for, question, turns
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions
 from hornbook.teacher.builtin.exercises.draw import body_text, draw
@@ -75,16 +75,22 @@ def _of_code(kind: str, exercises: Iterator[Exercise], random: Random) -> Prefer
 def preferences(
     exercises: Sequence[Exercise], shares: Mapping[str, float], count: int, seed: int
 ) -> list[Preference | None]:
-    """See `Writer.preferences`. Kinds: completion, chat, refusal, harmless."""
+    """See `Writer.preferences`. Kinds: completion, chat, refusal, harmless, beyond."""
     random = stream(seed, "preferences")
     order = list(exercises)
     random.shuffle(order)
     left = iter(order)
     made: list[Preference | None] = []
     for kind in kinds_for(shares, count, random):
-        if kind in ("refusal", "harmless"):
+        if kind == "beyond":
+            said, chosen = chatter.exchange(chatter.BEYOND, random)
+            rejected = random.choice(random.choice(safety.harmless("train")).bad)
+            made.append(Preference(chosen, rejected, kind, messages=turns(said)))
+        elif kind in ("refusal", "harmless"):
             request = random.choice((safety.harmful if kind == "refusal" else safety.harmless)("train"))
             chosen, rejected = random.choice(request.good), random.choice(request.bad)
+            if kind == "refusal" and random.random() < 0.5:  # it can't is no reason: it would not
+                rejected = chatter.exchange(chatter.BEYOND, random)[1]
             made.append(Preference(chosen, rejected, kind, messages=turns(request.text)))
         else:
             made.append(_of_code(kind, left, random))

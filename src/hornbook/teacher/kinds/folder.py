@@ -27,10 +27,12 @@ def checked_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def chat_row(chat: Chat) -> dict[str, Any]:
     """The row of `conversations.jsonl` or `preferences.jsonl`: `messages` or a `prompt`, for a pair both answers."""
-    prompt = isinstance(chat, Preference) and not chat.messages
-    asked = {"prompt": chat.prompt} if isinstance(chat, Preference) and prompt else {"messages": _plain(chat.messages)}
-    pair = {"chosen": chat.chosen, "rejected": chat.rejected} if isinstance(chat, Preference) else {}
-    row = {**asked, **pair, "kind": chat.kind}
+    row: dict[str, Any] = {"messages": _plain(chat.messages)} if chat.messages else {"prompt": chat.prompt}
+    if isinstance(chat, Preference):
+        row |= {"chosen": chat.chosen, "rejected": chat.rejected}
+    elif not chat.messages:
+        row |= {"completion": chat.completion}
+    row |= {"kind": chat.kind}
     return {"id": digest_value(row)[:32], **row}
 
 

@@ -1,11 +1,18 @@
-from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions
+from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions, held_out
 from hornbook.teacher.builtin.exercises.phrasing import FRAMES, QUESTIONS
 
 
 def test_there_are_many_families_and_compositions() -> None:
     assert len(FAMILIES) == len(BY_NAME) >= 25
     assert sum(map(len, compositions().values())) >= 600
-    assert min(map(len, compositions().values())) >= 12
+    composed = [len(keyed) for name, keyed in compositions().items() if BY_NAME[name].frames != "everyday"]
+    assert min(composed) >= 12
+
+
+def test_nothing_of_everyday_functions_is_held_out() -> None:
+    assert {name for name, keys in held_out(1).items() if not keys} == {
+        family.name for family in FAMILIES if family.frames == "everyday"
+    }
 
 
 def test_keys_name_the_family_and_the_parts() -> None:

@@ -17,6 +17,8 @@ from hornbook.teacher.interface import Exercise
 def test_each_composing_family_holds_out_about_an_eighth() -> None:
     for seed in (0, 1, 2):
         for family, keys in held_out(seed).items():
+            if len(BY_NAME[family].axes) == 1:
+                continue
             assert 0.10 <= len(keys) / len(compositions()[family]) <= 0.15, family
 
 
@@ -26,7 +28,7 @@ def test_every_part_is_taught_in_several_training_compositions() -> None:
         for axis, place in enumerate(zip(*training, strict=True)):
             counts = Counter(part.key for part in place)
             assert set(counts) == {part.key for part in BY_NAME[family].axes[axis]}
-            assert min(counts.values()) >= 3
+            assert min(counts.values()) >= (3 if len(BY_NAME[family].axes) > 1 else 1)
 
 
 def test_families_of_one_group_hold_out_the_same_parts() -> None:

@@ -1,4 +1,7 @@
-from hornbook.teacher.builtin.exercises.catalogue import FAMILIES
+import ast
+
+from hornbook.teacher.builtin.exercises.catalogue import FAMILIES, compositions
+from hornbook.teacher.builtin.exercises.draw import draw
 from hornbook.teacher.builtin.exercises.names import ARGUMENTS, NOUNS, PLAIN, SUBJECTS, is_free
 
 
@@ -20,20 +23,16 @@ def test_every_kind_of_argument_has_names_enough() -> None:
     for family in FAMILIES:
         assert family.kinds[0] in SUBJECTS
         for kind in family.kinds:
-            names = set(ARGUMENTS[kind])
-            assert len(names) > family.kinds.count(kind)
-            assert not names & {
-                "v",
-                "w",
-                "c",
-                "i",
-                "x",
-                "y",
-                "total",
-                "result",
-                "digit",
-                "group",
-                "key",
-                "value",
-                "row",
+            assert len(set(ARGUMENTS[kind])) > family.kinds.count(kind)
+
+
+def test_no_body_has_a_variable_that_is_called_like_an_argument() -> None:
+    for family in FAMILIES:
+        arguments = {name for kind in family.kinds for name in ARGUMENTS[kind]}
+        for parts in compositions()[family.name].values():
+            drawn = draw(family, parts, 1)
+            tree = ast.parse(drawn.prompt + drawn.body)
+            stored = {
+                node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
+            assert not stored & (arguments - set(drawn.style.names)), drawn.body

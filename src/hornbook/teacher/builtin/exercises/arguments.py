@@ -92,6 +92,14 @@ _DRAW: dict[str, Callable[[Random, Hints], Any]] = {
     "words": _words,
     "table": _table,
     "key": _text,
+    "list": _numbers,
+    "some": _numbers,
+    "any_number": _number,
+    "small": lambda random, hints: random.randint(1, 12),
+    "string": lambda random, hints: (_text if random.random() < 0.6 else _phrase)(random, hints),
+    "some_words": _words,
+    "member": _number,
+    "letter": lambda random, hints: random.choice("aeiotlnz1 "),
 }
 
 _EDGES: dict[str, tuple[Any, ...]] = {
@@ -105,6 +113,14 @@ _EDGES: dict[str, tuple[Any, ...]] = {
     "words": ([], [""], ["noon", "Noon", "noon"]),
     "table": ({}, {"a": 0}, {"b": 3, "a": 3}),
     "key": ("a", "b", "apple"),
+    "list": ([], [0], [-3, -3, 2, 2]),
+    "some": ([5], [0], [-3, -3, 2, 2]),
+    "any_number": (0, -1, 1),
+    "small": (0, 1, 2),
+    "string": ("", "a", "Abba 12"),
+    "some_words": (["a"], [""], ["noon", "Noon", "noon"]),
+    "member": (0, 0, 2),
+    "letter": ("a", "a", "b"),
 }
 
 

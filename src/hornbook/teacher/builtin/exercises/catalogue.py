@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from hornbook.teacher.builtin.exercises import (
     dictionary_families,
+    everyday_families,
     list_families,
     loop_families,
     number_families,
@@ -21,6 +22,7 @@ FAMILIES: tuple[Family, ...] = (
     *loop_families.FAMILIES,
     *string_families.FAMILIES,
     *dictionary_families.FAMILIES,
+    *everyday_families.FAMILIES,
 )
 BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}
 

@@ -12,7 +12,7 @@ from hornbook.seeds import derive, stream
 from hornbook.teacher.builtin.exercises import arguments
 from hornbook.teacher.builtin.exercises.catalogue import FAMILIES, compositions, held_out
 from hornbook.teacher.builtin.exercises.family import Family, Sketch, Style, key_of
-from hornbook.teacher.builtin.exercises.names import ARGUMENTS, PLAIN, SUBJECTS, is_free
+from hornbook.teacher.builtin.exercises.names import ARGUMENTS, NAME_WORDS, PLAIN, SUBJECTS, is_free
 from hornbook.teacher.builtin.exercises.parts import Bound, Part
 from hornbook.teacher.builtin.exercises.phrasing import FRAMES
 from hornbook.teacher.interface import Case, Exercise
@@ -99,15 +99,17 @@ def _argument_names(family: Family, random: Random) -> tuple[str, ...]:
 
 
 def _function_name(family: Family, parts: Sequence[Part], taken: Sequence[str], random: Random) -> str:
-    """A plain name, or one built from the family's verb and what the function deals with."""
+    """A plain name, one made of words that say little, or one built from the family's verb and what it deals with."""
     slugs = [part.slug for part in parts if part.slug]
     while True:
         kind = random.random()
-        if kind < 0.3 or not slugs:
+        if kind < 0.2:
             name = random.choice(PLAIN)
-        elif kind < 0.5:
+        elif kind < 0.45 or not slugs:
+            name = "_".join(random.sample(NAME_WORDS, random.choice((1, 2, 2, 2, 3))))
+        elif kind < 0.6:
             name = f"{random.choice(family.verbs)}_{random.choice(SUBJECTS[family.kinds[0]])}"
-        elif kind < 0.75:
+        elif kind < 0.8:
             name = f"{random.choice(family.verbs)}_{random.choice(slugs)}"
         else:
             name = "_".join(dict.fromkeys(slugs[:3]))

@@ -13,6 +13,36 @@ PLAIN = (
     "operation", "convert", "derive", "obtain", "produce", "deliver", "respond", "resolve", "figure_out",
 )  # fmt: skip
 
+# What people make names of. A name of these says little of what its function does: it has to be read to be repeated.
+NAME_WORDS = (
+    "is", "to", "get", "all", "my", "count", "sum", "max", "min", "list", "of", "from", "has", "in", "by", "with",
+    "add",
+    "even", "odd", "first", "last", "word", "words", "text", "number", "numbers", "char", "letter", "line", "value",
+    "values", "item", "items", "total", "average", "mean", "largest", "smallest", "longest", "shortest", "reverse",
+    "sort",
+    "sorted", "find", "remove", "replace", "keep", "drop", "filter", "only", "double", "half", "square", "cube",
+    "power",
+    "root", "prime", "factor", "digit", "string", "join", "split", "merge", "swap", "move", "copy", "check", "test",
+    "valid",
+    "contains", "starts", "ends", "upper", "lower", "case", "title", "name", "names", "key", "keys", "pair", "pairs",
+    "table",
+    "row", "rows", "grid", "index", "position", "range", "between", "above", "below", "positive", "negative",
+    "negatives",
+    "zero", "nonzero", "unique", "common", "shared", "left", "right", "front", "back", "start", "end", "middle",
+    "inner",
+    "multiply", "divide", "subtract", "plus", "minus", "times", "ratio", "share", "percent", "price", "cost", "score",
+    "points", "age", "ages", "year", "day", "week", "hour", "minute", "second", "length", "lengths", "size", "width",
+    "height", "area", "weight", "speed", "distance", "sum_up", "lookup", "compare", "equal", "same", "different",
+    "other",
+    "apply_to", "each", "every", "any", "none", "some", "big", "small", "long", "short", "old", "fast", "slow", "good",
+    "bad", "best", "worst", "top", "color", "shape", "circle", "box", "bag", "tree", "node", "path", "step", "level",
+    "rank",
+    "group", "groups", "batch", "part", "parts", "piece", "chunk", "window", "vowel", "vowels", "consonant",
+    "palindrome",
+    "factorial", "fibonacci", "greeting", "message", "user", "email", "file", "page", "book", "city", "road", "car",
+    "dog",
+)  # fmt: skip
+
 # The names of arguments, by kind of argument. Local variables (v, w, c, i, x, y, total, ...) have none of these.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "number": ("n", "a", "b", "m", "k", "p", "number", "amount"),
@@ -24,6 +54,17 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "table": ("table", "prices", "scores", "ages", "stock", "points"),
     "key": ("name", "key_name", "wanted", "target", "label"),
 }
+# Those of everyday functions, whose sentences are about "the numbers" or "the string" without naming an argument.
+ARGUMENTS |= {
+    "list": ("numbers", "nums", "values", "lst", "items", "data", "arr", "xs", "list1", "my_list"),
+    "any_number": ("n", "x", "a", "b", "y", "num", "number", "value"),
+    "small": ("n", "number", "num", "k", "limit"),
+    "string": ("text", "s", "string", "word", "line", "sentence", "txt", "name"),
+    "some_words": ("words", "strings", "names", "lst", "items"),
+    "member": ("x", "item", "value", "target", "n", "element"),
+    "letter": ("c", "char", "letter", "part", "ch"),
+}
+ARGUMENTS["some"] = ARGUMENTS["list"]
 ARGUMENTS["natural"] = ARGUMENTS["positive"] = ARGUMENTS["number"]
 
 # What the things in a list are called: never the name of an argument, so that a sentence says what it means.
@@ -52,3 +93,5 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "words": ("words", "strings", "names"),
     "table": ("table", "dict", "mapping", "entries"),
 }
+SUBJECTS |= {"list": SUBJECTS["numbers"], "some": SUBJECTS["numbers"], "any_number": SUBJECTS["number"]}
+SUBJECTS |= {"small": SUBJECTS["number"], "string": SUBJECTS["text"], "some_words": SUBJECTS["words"]}

@@ -28,6 +28,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "With a for loop, find {x}.",
         "Loop to get {x}.",
     ),
+    "everyday": ("{x}.",),  # a sentence already
     "while": ("Using a while loop, return {x}.", "With a while loop, compute {x}.", "Loop with while to get {x}."),
 }
 
@@ -51,6 +52,13 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "Using a loop, write a Python function {f} that returns {x}.",
         "With a for loop, write {f}, which returns {x}.",
         "Please write {f} with a loop. It returns {x}.",
+    ),
+    "everyday": (
+        "Write a Python function {f}. {x}.",
+        "Write a function {f}. {x}.",
+        "Please write {f}. {x}.",
+        "Define {f}. {x}.",
+        "{x}. Call it {f}.",
     ),
     "while": (
         "Using a while loop, write a Python function {f} that returns {x}.",
