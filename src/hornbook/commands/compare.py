@@ -35,7 +35,7 @@ def compare(
         for before, after in one.flipped[:flipped]:
             console.print(f"\n[bold]── {one.title}, row {before['id']}[/bold]", highlight=False)
             console.plain(_last_lines(before["prompt"]))
-            console.plain(f"A: {_answer(before)}\nB: {_answer(after)}")
+            console.plain(f"A: {_answer(before, one.metric)}\nB: {_answer(after, one.metric)}")
 
 
 def _last_lines(prompt: str) -> str:
@@ -44,9 +44,10 @@ def _last_lines(prompt: str) -> str:
     return clip(prompt, 12, 600)
 
 
-def _answer(row: Mapping[str, Any]) -> str:
-    """What was answered, and whether it is right."""
+def _answer(row: Mapping[str, Any], metric: str) -> str:
+    """What was answered, by the metric that is compared, and whether it is right."""
     metrics = ", ".join(f"{name} {value:.3g}" for name, value in row["metrics"].items())
     if "pick" in row:
-        return f"{row['choices'][row['pick']]!r} ({metrics})"
+        picked = row["pick_norm" if metric == "acc_norm" else "pick"]
+        return f"{row['choices'][picked]!r} ({metrics})"
     return f"{row.get('answer', '')[:200]!r} ({metrics})" if "answer" in row else metrics

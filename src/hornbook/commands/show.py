@@ -89,6 +89,7 @@ def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_j
         for at, choice in enumerate(row.get("choices", [])):
             right = " right" if at in row.get("gold", []) else ""
             picked = " picked" if at == row.get("pick") else ""
+            picked += " picked by its characters" if at == row.get("pick_norm") != row.get("pick") else ""
             chance = f"{row['logprobs'][at]:8.3f}" if "logprobs" in row else ""
             console.plain(f"{chance}  {choice}{right}{picked}")
 
