@@ -92,6 +92,18 @@ def test_a_client_that_goes_away_frees_its_place_within_a_second(stream: bool, s
     assert idle(server, 1.0)
 
 
+def test_clients_that_go_away_before_the_first_word(server: Any) -> None:
+    assert idle(server, 30)
+    host, port = server.url.removeprefix("http://").split(":")
+    body = json.dumps(LONG | {"stream": True}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for number in range(20):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(head + body)
+            time.sleep(0.002 * number)
+    assert idle(server, 2.0)
+
+
 def test_too_many_and_too_slow(start: Callable[..., Any]) -> None:
     server = start("--places", "1", "--queue", "1", "--seconds", "2")
     statuses: list[int] = []

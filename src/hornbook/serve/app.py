@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from hornbook.serve.guard import Guard
 from hornbook.serve.model import COMPLETION, ServedModel, Under
@@ -154,11 +155,7 @@ class Sending:
         if not asked.stream:
             return await self._whole(request, begun, shape)
         usage = asked.stream_options is not None and asked.stream_options.include_usage
-        return StreamingResponse(
-            self._events(begun, shape, usage),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )
+        return _Stream(self._events(begun, shape, usage), lambda: self._let_go(begun))
 
     async def _whole(self, request: Request, begun: list[Under], shape: ChatShape | CompletionShape) -> Response:
         texts = [""] * len(begun)
@@ -198,9 +195,27 @@ class Sending:
             yield _event(error.body)
         finally:
             await pieces.aclose()  # type: ignore[attr-defined]
-            for under in begun:
-                if under.finish is None:
-                    self._model.worker.cancel(under.job)
+
+    def _let_go(self, begun: list[Under]) -> None:
+        """Compute nothing further of answers that have no end."""
+        for under in begun:
+            if under.finish is None:
+                self._model.worker.cancel(under.job)
+
+
+class _Stream(StreamingResponse):
+    """Events as they come. `ended` is called however it ends, also where the client goes away before the first."""
+
+    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _event(value: dict[str, Any]) -> bytes:
