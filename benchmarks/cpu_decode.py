@@ -278,8 +278,7 @@ def compare(name: str, folder: Path, threads: int, repeats: int, llama: bool) ->
 
 def alone(name: str, folder: Path, engine: str) -> dict[str, float]:
     """In a process of its own: seconds until the first token, and peak memory."""
-    context = sum(LENGTHS[name])
-    begun = time.perf_counter()
+    context, begun = sum(LENGTHS[name]), time.perf_counter()
     opened = Native(folder, 1, context, None) if engine == "ours" else LlamaCpp(folder, 1, context)
     loaded = time.perf_counter() - begun
     measure(opened, list(range(5, 37)), 4)
@@ -370,13 +369,11 @@ def main() -> None:
                 found["share_of_memory"] = found[_first(found)]["decode"]["median"] * read / bandwidth[str(threads)]
                 print(json.dumps(found, indent=1), flush=True)
                 results.append(found)
-        again = {str(threads): memory_speed(threads) for threads in given.threads}
+                if given.into:
+                    about = {"llama_cpp_python": version, "machine": machine.describe(), "note": given.note}
+                    write_json(given.into, {**about, "memory_bytes_a_second": bandwidth, "results": results})
     if given.roofline:
         draw(results, bandwidth, given.roofline)
-    if given.into:
-        about = {"llama_cpp_python": version, "machine": machine.describe(), "note": given.note}
-        memory = {"before": bandwidth, "after": again}
-        write_json(given.into, {**about, "memory_bytes_a_second": memory, "results": results})
 
 
 if __name__ == "__main__":

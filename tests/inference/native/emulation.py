@@ -103,3 +103,60 @@ def gelu(x: Floats) -> Floats:
     f = np.float32
     u = x * f(-1.5957691216057308) * fused(x * x, f(0.044715), f(1))
     return x / (f(1) + exponential(u))
+
+
+def attention(q: Floats, k: Floats, v: Floats, scale: float) -> Floats:
+    """One head: q, k, v (time, head_size), keys and values rounded to fp16 as the cache holds them."""
+    k, v = (one.astype(np.float16).astype(np.float32) for one in (k, v))
+    scores = float_product(k, q * np.float32(scale))
+    out = np.zeros_like(q)
+    for at in range(len(q)):
+        weights = exponential(scores[at, : at + 1] - scores[at, : at + 1].max())
+        summed = np.zeros(q.shape[1], np.float32)
+        for weight, value in zip(weights, v, strict=False):
+            summed = fused(value, np.full_like(value, weight), summed)
+        out[at] = summed * (np.float32(1) / total(weights))
+    return out
+
+
+def turned(x: Floats, turns: Floats) -> Floats:
+    """Heads (time, heads, head_size) turned by their positions; turns: radians of each pair a position."""
+    angles = (np.arange(len(x), dtype=np.float32)[:, None] * turns).astype(np.float64)
+    cosine, sine = (f(angles).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+    first, second = np.split(x, 2, axis=-1)
+    return np.concatenate([first * cosine - second * sine, second * cosine + first * sine], -1)
+
+
+def logits(
+    ids: list[int],
+    matrices: dict[str, tuple[NDArray[np.int32], Floats]],
+    vectors: dict[str, Floats],
+    turns: Floats,
+    *,
+    layers: int,
+    heads: int,
+    kv_heads: int,
+    epsilon: float,
+) -> Floats:
+    """A whole model of phi-3's kind, (time, vocabulary). matrices: levels without zero points, scales, by our names."""
+
+    def product(name: str, x: Floats) -> Floats:
+        return quantized_product(*matrices[name], x)
+
+    def normed(name: str, x: Floats) -> Floats:
+        return np.stack([rms_norm(row, vectors[f"{name}.weight"], epsilon) for row in x])
+
+    levels, scales = matrices["embed"]
+    x = (levels[ids] * np.repeat(scales[ids], levels.shape[1] // scales.shape[1], axis=1)).astype(np.float32)
+    size = levels.shape[1] // heads
+    for layer in range(layers):
+        part = f"blocks.{layer}."
+        qkv = product(f"{part}attention.qkv", normed(f"{part}attention_norm", x)).reshape(len(ids), -1, size)
+        q, k, v = np.split(qkv, (heads, heads + kv_heads), axis=1)
+        q, k, group = turned(q, turns), turned(k, turns), heads // kv_heads
+        each = [attention(q[:, h], k[:, h // group], v[:, h // group], size**-0.5) for h in range(heads)]
+        x = x + product(f"{part}attention.out", np.concatenate(each, -1))
+        gate, up = np.split(product(f"{part}mlp.gate_up", normed(f"{part}mlp_norm", x)), 2, axis=-1)
+        inner = np.stack([swiglu(a, b) for a, b in zip(gate, up, strict=True)])
+        x = x + product(f"{part}mlp.down", inner)
+    return product("lm_head", normed("norm", x))
