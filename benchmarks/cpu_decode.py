@@ -5,8 +5,9 @@ python benchmarks/cpu_decode.py [--shapes SHAPE ...] [--threads 1 2] [--repeats 
 
 Every matrix, the embedding and the head too, holds the same numbers for both: whole numbers of 4 bits, groups of 32
 with an fp16 scale, as compressed-tensors packs them and as llama.cpp's Q4_0 does. Both run in one process, in turns, so
-that what else the machine does meets both alike; a ratio is the median of those of the turns. FOLDER of --llama: where
-a llama-cpp-python that was built for this processor is installed, unless it can be imported as it is.
+that what else the machine does meets both alike; a ratio is the median of those of the turns. A second of one thread is
+one of the processor, so that its waiting for others does not count. FOLDER of --llama: where a llama-cpp-python that
+was built for this processor is installed, unless it can be imported as it is.
 """
 
 from __future__ import annotations
@@ -209,14 +210,19 @@ class LlamaCpp:
         return int(np.ctypeslib.as_array(logits, shape=(self._vocabulary,)).argmax())
 
 
-def measure(engine: Native | LlamaCpp, prompt: Sequence[int], tokens: int) -> Speed:
+def clock(threads: int) -> float:
+    """Seconds: of one thread those of the processor, in which its waiting for others does not count."""
+    return time.process_time() if threads == 1 else time.perf_counter()
+
+
+def measure(engine: Native | LlamaCpp, prompt: Sequence[int], tokens: int, threads: int) -> Speed:
     """Read the prompt, then decode."""
-    begun = time.perf_counter()
+    begun = clock(threads)
     token = engine.read(prompt, 0)
-    read = time.perf_counter()
+    read = clock(threads)
     for at in range(tokens):
         token = engine.read([token], len(prompt) + at)
-    return Speed(len(prompt) / (read - begun), tokens / (time.perf_counter() - read))
+    return Speed(len(prompt) / (read - begun), tokens / (clock(threads) - read))
 
 
 def memory_speed(threads: int, repeats: int = 5) -> float:
@@ -233,12 +239,12 @@ def memory_speed(threads: int, repeats: int = 5) -> float:
     found = []
     for _ in range(repeats):
         workers = [threading.Thread(target=read, args=(begin + index * each, each // 64)) for index in range(threads)]
-        begun = time.perf_counter()
+        begun = clock(threads)
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        found.append(BAND / (time.perf_counter() - begun))
+        found.append(BAND / (clock(threads) - begun))
     return statistics.median(found)
 
 
@@ -261,10 +267,10 @@ def compare(name: str, folder: Path, threads: int, repeats: int, llama: bool) ->
     ids = np.random.default_rng(1).integers(5, config.vocabulary - 5, prompt).tolist()
     found: dict[str, list[Speed]] = {engine: [] for engine in engines}
     for engine in engines.values():
-        measure(engine, ids, 2)
+        measure(engine, ids[:16], 2, threads)
     for _ in range(repeats):
         for engine, runs in found.items():
-            runs.append(measure(engines[engine], ids, tokens))
+            runs.append(measure(engines[engine], ids, tokens, threads))
     result: dict[str, Any] = {"shape": name, "threads": threads, "prompt": prompt, "decoded": tokens}
     for engine, runs in found.items():
         result[engine] = {what: spread([getattr(run, what) for run in runs]) for what in ("prefill", "decode")}
@@ -281,7 +287,7 @@ def alone(name: str, folder: Path, engine: str) -> dict[str, float]:
     context, begun = sum(LENGTHS[name]), time.perf_counter()
     opened = Native(folder, 1, context, None) if engine == "ours" else LlamaCpp(folder, 1, context)
     loaded = time.perf_counter() - begun
-    measure(opened, list(range(5, 37)), 4)
+    measure(opened, list(range(5, 37)), 4, 1)
     return {"load_seconds": loaded, "peak_bytes": machine.peak_memory()}
 
 
