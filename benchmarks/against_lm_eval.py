@@ -193,7 +193,7 @@ def _raw(found: files.Found) -> dict[str, Any]:
     from hornbook.evaluate.exam.declaration import Copy
 
     bare = Copy(file=found.copy.file)
-    return dict(files.read(files.Found(bare, found.path, found.sha256)).rows)
+    return dict(files.read(files.Found(bare, found.path)).rows)
 
 
 def parity(name: str, ours: LocalModel, theirs: Any, data: Path, limit: int, folder: Path) -> dict[str, Any]:
@@ -243,7 +243,8 @@ def exactly(theirs: Any, context: str, answer: str) -> tuple[float, int]:
 
     before, after = theirs._encode_pair(context, answer)
     model = copy.deepcopy(theirs.model).double()
-    logits = model(torch.tensor([[*before, *after][:-1]])).logits[0, len(before) - 1 :].log_softmax(-1)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*before, *after][:-1]])).logits[0, len(before) - 1 :].log_softmax(-1)
     return float(logits.gather(1, torch.tensor(after)[:, None]).sum()), len(after)
 
 

@@ -18,6 +18,7 @@ from tests.evaluate.exam.conftest import own_data  # noqa: F401 (a fixture)
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.candidate import LocalModel
 from hornbook.evaluate.lm_eval import harness_model
+from hornbook.files import write_jsonl
 
 NO_LM_EVAL = "compares with lm-eval, which is an extra: pip install 'hornbook[eval]'"
 
@@ -76,6 +77,39 @@ def test_the_adapter_answers_as_the_harness_own_backend(
     assert [text.strip() for text in ours.generate_until(requests)] == [
         text.strip() for text in theirs.generate_until(requests)
     ]
+
+
+@pytest.mark.lm_eval
+def test_whole_evaluations_are_the_same(make_checkpoint: Callable[..., tuple[Any, Path]], tmp_path: Path) -> None:
+    lm_eval = pytest.importorskip("lm_eval", reason=NO_LM_EVAL)
+    from lm_eval.models.huggingface import HFLM
+
+    rows = [
+        {"text": f"def add_{n}(values):", "choices": [" total", f" {n}", " return"], "gold": n % 3} for n in range(6)
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    shared = {
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "rows.jsonl")}},
+        "test_split": "test",
+        "doc_to_text": "{{text}}",
+    }
+    choice = {"output_type": "multiple_choice", "doc_to_choice": "{{choices}}", "doc_to_target": "{{gold}}"}
+    whole = {"output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "{{text * 9}}"}
+    tasks = [
+        {**shared, **choice, "task": "choice", "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}]},
+        {**shared, **whole, "task": "whole", "metric_list": [{"metric": "word_perplexity"}]},
+    ]
+    _, folder = make_checkpoint(2, context=100)
+    figures = [
+        lm_eval.simple_evaluate(model, tasks=tasks, bootstrap_iters=0)["results"]
+        for model in (
+            harness_model(folder),
+            HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=2, max_length=100),
+        )
+    ]
+    for task, metric in (("choice", "acc,none"), ("choice", "acc_norm,none"), ("whole", "word_perplexity,none")):
+        assert figures[0][task][metric] == pytest.approx(figures[1][task][metric], rel=1e-4)
 
 
 def test_without_lm_eval_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

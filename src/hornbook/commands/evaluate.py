@@ -55,7 +55,8 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         typer.Option("--list", help="Tell which benchmarks there are, and whose data is there.", rich_help_panel=EXAM),
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help="The folder of their files; HORNBOOK_BENCHMARKS.", rich_help_panel=EXAM)
+        Path | None,
+        typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS), or hf: for the hub.", rich_help_panel=EXAM),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each.", rich_help_panel=EXAM)] = None,
     shots: Annotated[

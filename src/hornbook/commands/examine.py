@@ -44,10 +44,12 @@ def put_benchmarks(
     without_isolation: bool,
 ) -> None:
     """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored."""
-    from hornbook.evaluate.exam.declaration import suites
+    from hornbook.evaluate.exam.data import folder_of
+    from hornbook.evaluate.exam.declaration import find, suites
     from hornbook.evaluate.exam.display import scores_table
     from hornbook.evaluate.exam.endpoint import Endpoint
     from hornbook.evaluate.exam.examination import examine, examine_model
+    from hornbook.evaluate.exam.rules import RULES
     from hornbook.evaluate.exam.settings import ExamSettings
     from hornbook.progress import Progress
 
@@ -64,7 +66,8 @@ def put_benchmarks(
     settings = validated(ExamSettings, values, "the examination")
     into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
     progress = Progress() if as_json else ConsoleProgress(console)
-    allowed = consent(without_isolation)
+    runs = any(RULES[find(name, folder_of(settings.data)).score].ask == "program" for name in settings.asked)
+    allowed = consent(without_isolation) if runs else without_isolation
     if model.startswith(("http://", "https://")):
         if settings.chat or precision != "fp32":
             raise UserError(f"{model} is asked as it is served; leave out --chat and --precision")

@@ -5,29 +5,38 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.decontaminate.files import contents
+from hornbook.corpus.decontaminate.files import Content, contents
+from hornbook.corpus.read.hub import PREFIX, dataset, stream
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.declaration import Benchmark, Copy
 from hornbook.evaluate.exam.forms import FORMS, Fields
-from hornbook.files import digest_file
+from hornbook.files import digest_file, digest_value
+from hornbook.records import Fault
 
 VARIABLE = "HORNBOOK_BENCHMARKS"
+HUB = Path(PREFIX)  # in place of a folder: datasets of the Hugging Face hub
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 _HEADERS = ("question", "Question", "prompt", "text", "sentence", "query")  # of a table, one of them
 
 
 @dataclass(frozen=True)
 class Found:
-    """A copy that is there. sha256: of the file as it lies there."""
+    """A copy that is there: a file, a folder, or a dataset of the hub."""
 
     copy: Copy
     path: Path
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it lies there, or of a folder's files; of a dataset nothing is known before it is read."""
+        if self.path.is_dir():
+            return _digest_folder(self.path)
+        return digest_file(self.path) if self.path.is_file() else ""
 
 
 @dataclass(frozen=True)
@@ -37,30 +46,37 @@ class Rows:
     found: Found
     rows: tuple[tuple[str, Fields], ...]
     faults: Counter[str]
+    sha256: str
 
 
 def folder_of(told: Path | None) -> Path | None:
-    """The data folder: the one that was named, or that HORNBOOK_BENCHMARKS names."""
+    """The data folder: the one that was named, or that HORNBOOK_BENCHMARKS names; `hf:` is the hub."""
     value = os.environ.get(VARIABLE)
     folder = told or (Path(value).expanduser() if value else None)
-    if folder is not None and not folder.is_dir():
-        raise UserError(f"{folder} is no folder; --data and {VARIABLE} name the one that holds the benchmarks' files")
+    if folder is not None and folder != HUB and not folder.is_dir():
+        raise UserError(
+            f"{folder} is no folder; --data and {VARIABLE} name the one that holds the benchmarks' files, or {HUB}"
+        )
     return folder
 
 
 def locate(copies: Sequence[Copy], data: Path | None) -> Found | None:
     """The best copy that is there. A copy's name may lead to a folder, or begin at the root."""
     for copy in copies:
+        if copy.file.startswith(PREFIX) or data == HUB:
+            if copy.file.startswith(PREFIX) and data == HUB:
+                return Found(copy, Path(copy.file))
+            continue
         named = Path(copy.file).expanduser()
         for ending in _PACKED:
             path = named.with_name(named.name + ending)
             if data is not None and not named.is_absolute():
                 path = data / path
             if path.is_file():
-                return Found(copy, path, digest_file(path))
+                return Found(copy, path)
         folder = data / named if data is not None else named
         if not named.suffix and folder.is_dir():
-            return Found(copy, folder, _digest_folder(folder))
+            return Found(copy, folder)
     return None
 
 
@@ -74,9 +90,16 @@ def _digest_folder(folder: Path) -> str:
 
 def missing(benchmark: Benchmark, data: Path | None) -> str:
     """Why a benchmark can't be asked, in a line, with what to do."""
-    wanted = " or ".join(copy.file for copy in benchmark.files)
+    if data == HUB:
+        return f"{benchmark.name}: no dataset of the hub is declared; it comes from {benchmark.source}"
+    wanted = names(benchmark.files)
     where = data if data is not None else f"a folder that --data or {VARIABLE} names"
     return f"{benchmark.name}: {wanted} is not in {where}; it comes from {benchmark.source}"
+
+
+def names(copies: Sequence[Copy]) -> str:
+    """The files that may hold something, in words."""
+    return " or ".join(copy.file for copy in copies if not copy.file.startswith(PREFIX))
 
 
 def read(found: Found) -> Rows:
@@ -84,7 +107,7 @@ def read(found: Found) -> Rows:
     rows: list[tuple[str, Fields]] = []
     faults: Counter[str] = Counter()
     several = found.path.is_dir() or ".tar" in found.path.name or found.path.suffix == ".zip"
-    for content in contents(found.path, _HEADERS):
+    for content in _of_hub(found.copy) if found.copy.file.startswith(PREFIX) else contents(found.path, _HEADERS):
         if found.copy.part and found.copy.part not in content.place:
             continue
         faults.update(_kind(fault) for fault in content.faults)
@@ -102,7 +125,22 @@ def read(found: Found) -> Rows:
     if not rows:
         why = next((f": {reason}" for reason in faults), "")
         raise UserError(f"{found.path} holds no rows of the form {found.copy.form}{why}")
-    return Rows(found, tuple(rows), faults)
+    return Rows(found, tuple(rows), faults, found.sha256 or digest_value(rows))
+
+
+def _of_hub(copy: Copy) -> Iterator[Content]:
+    """A dataset of the hub, as one file."""
+    chosen = dataset(copy.file)
+    if chosen is None:
+        raise UserError(f"{copy.file} is no dataset of the hub; write hf:NAME, hf:NAME@SPLIT or hf:NAME#CONFIG@SPLIT")
+    records: list[tuple[int, dict[str, Any]]] = []
+    faults: list[str] = []
+    for number, row in enumerate(stream(chosen, copy.file), start=1):
+        if isinstance(row, Fault):
+            faults.append(str(row))
+        else:
+            records.append((number, row))
+    yield Content(chosen.name, copy.file, tuple(records), tuple(faults))
 
 
 def _kind(fault: str) -> str:
@@ -114,5 +152,5 @@ def _kind(fault: str) -> str:
 def told(rows: Rows) -> dict[str, Any]:
     """What a result says of its data."""
     copy = rows.found.copy
-    file, digest = rows.found.path.name, rows.found.sha256
-    return {"file": file, "sha256": digest, "state": copy.state, "note": copy.note, "rows": len(rows.rows)}
+    file = copy.file if copy.file.startswith(PREFIX) else rows.found.path.name
+    return {"file": file, "sha256": rows.sha256, "state": copy.state, "note": copy.note, "rows": len(rows.rows)}

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hornbook.corpus.read.hub import PREFIX
 from hornbook.display import FigureTable
 from hornbook.evaluate.exam.compare import Comparison
 from hornbook.evaluate.exam.data import Found, locate
@@ -112,8 +113,9 @@ def catalogue(pages: Sequence[Benchmark], data: Path | None) -> RenderableType:
 def _state(found: Found | None) -> str:
     if found is None:
         return "missing"
-    state = found.copy.state
-    return f"{found.path.name}, {_TOLD[state]}" if state in _TOLD else found.path.name
+    state, at_hub = found.copy.state, found.copy.file.startswith(PREFIX)
+    name = found.copy.file if at_hub else found.path.name
+    return f"{name}, {_TOLD[state]}" if state in _TOLD else name
 
 
 def _about(page: Benchmark, found: Found | None) -> str:

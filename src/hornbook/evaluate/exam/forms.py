@@ -30,7 +30,14 @@ def task(record: Mapping[str, Any], place: str) -> Fields:
 
 
 def mmlu(record: Mapping[str, Any], place: str) -> Fields:
-    """A line of MMLU's tables; the subject is the file's."""
+    """A line of MMLU's tables, whose subject is the file's; or a row of the hub's, which names it."""
+    if "subject" in record:
+        return {
+            **record,
+            "subject": record["subject"].replace("_", " "),
+            "group": record["subject"],
+            "gold": record["answer"],
+        }
     subject = re.sub(r"_(dev|val|test)$", "", _ENDING.sub("", PurePosixPath(place).name))
     return {**record, "subject": subject.replace("_", " "), "group": subject}
 
@@ -80,6 +87,43 @@ def _numbered(text: str, kind: str, separator: str) -> list[str]:
         text, number = rest, number + 1
     last = text.removesuffix("\n\n") if text.endswith("\n\n") else text.removesuffix(" ")
     return [*found, last]
+
+
+def piqa(record: Mapping[str, Any], place: str) -> Fields:
+    """PIQA's own rows."""
+    return {"question": record["goal"], "choices": [record["sol1"], record["sol2"]], "gold": int(record["label"])}
+
+
+def siqa(record: Mapping[str, Any], place: str) -> Fields:
+    """SIQA's own rows; answers count from 1."""
+    question = f"{record['context']} {record['question']}"
+    choices = [record[f"answer{letter}"] for letter in "ABC"]
+    return {"question": question, "choices": choices, "gold": int(record["label"]) - 1}
+
+
+def commonsense(record: Mapping[str, Any], place: str) -> Fields:
+    """CommonsenseQA's own rows: a prompt with the choices by letter, and these letters."""
+    labels = list(_LETTERS[: len(record["choices"]["text"])])
+    told = "".join(f"{label}. {text}\n" for label, text in zip(labels, record["choices"]["text"], strict=True))
+    query = f"Question: {record['question'].strip()}\n{told}Answer:"
+    return {"query": query, "choices": labels, "gold": labels.index(record["answerKey"])}
+
+
+def truthful_choices(record: Mapping[str, Any], place: str) -> Fields:
+    """TruthfulQA's published choices."""
+    every = record["mc2_targets"]
+    true = [at for at, label in enumerate(every["labels"]) if label == 1]
+    return {
+        "question": record["question"],
+        "best": record["mc1_targets"]["choices"],
+        "all": every["choices"],
+        "true": true,
+    }
+
+
+def triviaqa(record: Mapping[str, Any], place: str) -> Fields:
+    """TriviaQA's own rows."""
+    return {"question": record["question"], "aliases": list(record["answer"]["aliases"])}
 
 
 def truth(record: Mapping[str, Any], place: str) -> Fields:
@@ -183,6 +227,11 @@ FORMS: dict[str, Form] = {
     "mmlu": mmlu,
     "arc": arc,
     "instruction": instruction,
+    "piqa": piqa,
+    "siqa": siqa,
+    "commonsense": commonsense,
+    "truthful_choices": truthful_choices,
+    "triviaqa": triviaqa,
     "truth": truth,
     "hellaswag": hellaswag,
     "winogrande": winogrande,

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.data import Found, Rows, locate, read
+from hornbook.evaluate.exam.data import Found, Rows, locate, names, read
 from hornbook.evaluate.exam.rules import RULES, Question
 from hornbook.sandbox.judge import Checks
 
@@ -138,9 +138,8 @@ def _examples(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, 
     if shots.files:
         found: Found | None = locate(shots.files, data)
         if found is None:
-            wanted = " or ".join(copy.file for copy in shots.files)
             raise UserError(
-                f"{benchmark.name}: its examples, {wanted}, are not in the data folder; --shots 0 asks without"
+                f"{benchmark.name}: its examples, {names(shots.files)}, are not in the data folder; --shots 0 asks without"
             )
         rows = [fields for _, fields in read(found).rows]
     if not rows:
