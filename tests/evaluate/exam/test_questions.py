@@ -152,5 +152,5 @@ def test_missing_examples_are_told(tmp_path: Path) -> None:
     benchmark = page(shots={"count": 2, "files": [{"file": "shots.jsonl"}]})
     found = locate(benchmark.files, tmp_path)
     assert found is not None
-    with pytest.raises(UserError, match=r"mine: its examples, shots.jsonl, are not in the data folder; --shots 0"):
+    with pytest.raises(UserError, match=r"mine: its examples, shots.jsonl, are not among the data; --shots 0"):
         questions(benchmark, read(found), tmp_path)

@@ -139,7 +139,7 @@ def _examples(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, 
         found: Found | None = locate(shots.files, data)
         if found is None:
             raise UserError(
-                f"{benchmark.name}: its examples, {names(shots.files)}, are not in the data folder; --shots 0 asks without"
+                f"{benchmark.name}: its examples, {names(shots.files)}, are not among the data; --shots 0 asks without"
             )
         rows = [fields for _, fields in read(found).rows]
     if not rows:
