@@ -7,7 +7,8 @@ Every matrix, the embedding and the head too, holds the same numbers for both: w
 with an fp16 scale, as compressed-tensors packs them and as llama.cpp's Q4_0 does. Both run in one process, in turns, so
 that what else the machine does meets both alike; a ratio is the median of those of the turns. A second of one thread is
 one of the processor, so that its waiting for others does not count. FOLDER of --llama: where a llama-cpp-python that
-was built for this processor is installed, unless it can be imported as it is.
+was built for this processor is installed, unless it can be imported as it is. What --into holds of other shapes and
+numbers of threads stays.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hornbook import machine
-from hornbook.files import write_json
+from hornbook.files import read_json, write_json
 from hornbook.inference.executor import Part
 from hornbook.inference.native import library
 from hornbook.inference.native.executor import BLOCK, NativeExecutor
@@ -298,18 +299,16 @@ def in_a_process(name: str, folder: Path, engine: str, llama: str | None) -> dic
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
-def bytes_of(name: str) -> tuple[int, int]:
-    """Bytes of weights that a decoded token reads, and its products: all matrices, the embedding as a head only."""
+def bytes_of(name: str) -> int:
+    """Bytes of weights that a decoded token reads: all matrices, the embedding as a head only."""
     c = config_of(name)
     parts = [part.theirs for ways in architecture_for(c).layout(c).values() for part in ways[0]]
     inner = [name.rpartition(".")[0] for name in parts if name.endswith(".weight") and "norm" not in name]
     read = sum(rows * columns for rows, columns in (_shape(name.rpartition(".")[2], c) for name in inner))
-    if not c.tied_embeddings:
-        read -= c.vocabulary * c.width
-    return read * 18 // 32, read
+    return (read - (not c.tied_embeddings) * c.vocabulary * c.width) * 18 // 32
 
 
-def draw(results: list[dict[str, Any]], bandwidth: dict[str, float], path: Path) -> None:
+def draw(results: list[dict[str, Any]], path: Path) -> None:
     """What the memory allows beside what is reached, a bar each."""
     from matplotlib import pyplot
 
@@ -321,7 +320,7 @@ def draw(results: list[dict[str, Any]], bandwidth: dict[str, float], path: Path)
             reached = [row[engine]["decode"]["median"] * row["bytes_a_token"] / 1e9 for row in rows]
             axes.barh([at + offset for at in range(len(rows))], reached, 0.36, label=engine, color=colour)
     for at, row in enumerate(rows):
-        limit = bandwidth[str(row["threads"])] / 1e9
+        limit = row["memory_bytes_a_second"] / 1e9
         axes.plot([limit, limit], [at - 0.45, at + 0.45], color="#333", label="memory reads" if at == 0 else None)
     axes.set_yticks(range(len(rows)), labels)
     axes.invert_yaxis()
@@ -361,8 +360,9 @@ def main() -> None:
         version = None
     with tempfile.TemporaryDirectory() as room:
         place: Callable[[str], Path] = lambda name: (given.kept or Path(room)) / name  # noqa: E731
-        results: list[dict[str, Any]] = []
-        bandwidth = {str(threads): memory_speed(threads) for threads in given.threads}
+        held = read_json(given.into)["results"] if given.into and given.into.exists() else []
+        results: dict[tuple[str, int], dict[str, Any]] = {(row["shape"], row["threads"]): row for row in held}
+        bandwidth = {threads: memory_speed(threads) for threads in given.threads}
         for name in given.shapes:
             if not (place(name) / "model.safetensors").exists():
                 Pair(config_of(name), place(name))
@@ -370,16 +370,15 @@ def main() -> None:
             own = {engine: in_a_process(name, place(name), engine, given.llama) for engine in engines}
             for threads in given.threads:
                 found = compare(name, place(name), threads, given.repeats, version is not None)
-                read, products = bytes_of(name)
-                found |= {"bytes_a_token": read, "products_a_token": products, "processes": own}
-                found["share_of_memory"] = found[_first(found)]["decode"]["median"] * read / bandwidth[str(threads)]
+                found |= {"repeats": given.repeats, "bytes_a_token": bytes_of(name), "processes": own}
+                found |= {"memory_bytes_a_second": bandwidth[threads], "note": given.note}
                 print(json.dumps(found, indent=1), flush=True)
-                results.append(found)
+                results[name, threads] = found
                 if given.into:
-                    about = {"llama_cpp_python": version, "machine": machine.describe(), "note": given.note}
-                    write_json(given.into, {**about, "memory_bytes_a_second": bandwidth, "results": results})
+                    about = {"llama_cpp_python": version, "machine": machine.describe()}
+                    write_json(given.into, {**about, "results": list(results.values())})
     if given.roofline:
-        draw(results, bandwidth, given.roofline)
+        draw(list(results.values()), given.roofline)
 
 
 if __name__ == "__main__":
