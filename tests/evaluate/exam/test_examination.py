@@ -10,6 +10,7 @@ from tests.evaluate.exam.conftest import Parrot
 from hornbook.errors import UserError
 from hornbook.evaluate.exam import examination
 from hornbook.evaluate.exam.compare import bootstrap, compare
+from hornbook.evaluate.exam.declaration import PAGES
 from hornbook.evaluate.exam.display import notes
 from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.settings import ExamSettings
@@ -96,6 +97,13 @@ def test_missing_data_is_told_and_the_rest_asked(own_data: Path, tmp_path: Path)
     assert "BoolQ: the passages are missing; not compared with published scores" in told
     with pytest.raises(UserError, match=r"piqa_test\.json is not in"):
         go(Parrot(), own_data, tmp_path / "q", "piqa")
+
+
+def test_pages_of_one_name_are_told_apart(own_data: Path, tmp_path: Path) -> None:
+    page = tmp_path / "piqa.toml"
+    page.write_text((PAGES / "piqa.toml").read_text())
+    with pytest.raises(UserError, match="two of the benchmarks are called piqa"):
+        go(Parrot(), own_data, tmp_path / "r", "piqa", str(page))
 
 
 def test_bad_files_are_told(own_data: Path, tmp_path: Path) -> None:

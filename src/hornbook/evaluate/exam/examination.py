@@ -56,6 +56,8 @@ def examine(
     missing: dict[str, str] = {}
     scores: dict[str, Any] = {}
     for benchmark in (find(name, data) for name in settings.asked):
+        if benchmark.name in scores or benchmark.name in missing:
+            raise UserError(f"two of the benchmarks are called {benchmark.name}; ask them one after the other")
         found = files.locate(benchmark.files, data)
         if found is None:
             missing[benchmark.name] = files.missing(benchmark, data)
@@ -136,7 +138,9 @@ def _name(examples: str) -> str:
 
 def _shown(question: Question) -> list[Any]:
     """All of a question that a model sees, and what is right."""
-    return [question.id, question.shared(), *question.prompts, *question.answers, list(question.gold), question.targets]
+    checks = [] if question.checks is None else [question.checks.entry, question.checks.text]
+    right = [list(question.gold), list(question.targets), checks]
+    return [question.id, question.shared(), *question.prompts, *question.answers, right]
 
 
 def _ask(
