@@ -27,8 +27,9 @@ from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.measure import MEASURE
 from hornbook.longrope.search import SEARCH
 from hornbook.longrope.settings import LongRopeSettings
+from hornbook.model import folder_from
 from hornbook.model.config import ModelConfig
-from hornbook.model.formats.architectures import architecture_for
+from hornbook.model.formats.architectures import architecture_for, read_config
 from hornbook.model.registry import find as find_model
 from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 from hornbook.report.report import REPORT
@@ -91,6 +92,7 @@ class Recipe(Settings):
     seed: int = Field(1, ge=0)
     sources: tuple[Source, ...] = Field(min_length=1)
     without: tuple[str, ...] = Field((), description="stages that are left out")
+    initial_model: str = Field("", description="what `[model] from` names: pretraining goes on from it")
     teacher: TeacherSettings | None = Field(None, description="an LLM that grades and writes; unset: the built-in one")
     read: ReadSettings = ReadSettings()
     filter: FilterSettings = FilterSettings()
@@ -187,7 +189,9 @@ class Recipe(Settings):
             architecture_for(self.model)
         except UserError as error:
             raise ValueError(str(error)) from None
-        if self.model.vocabulary < SMALLEST_VOCABULARY:
+        if self.tokens.length is not None and self.tokens.length > self.model.context:
+            raise ValueError(f"tokens.length is {self.tokens.length}, the model's context is {self.model.context}")
+        if self.model.vocabulary < SMALLEST_VOCABULARY and not self.initial_model:
             raise ValueError(
                 f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
                 f"{SMALLEST_VOCABULARY} ids"
@@ -239,6 +243,8 @@ def text_of(recipe: Recipe, base: Path, folder: Path) -> str:
 
     values = recipe.model_dump(mode="json", exclude_none=True)
     values["relative_to"] = Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
+    if recipe.initial_model:
+        values["model"] = {"from": values.pop("initial_model")}
     return tomli_w.dumps(values)
 
 
@@ -256,7 +262,27 @@ def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recip
     else:
         for override in overrides:
             apply(values, override)
+    _begin_with(values, path)
     return validated(Recipe, values, "recipe", f"{path.name}: ")
+
+
+def _begin_with(values: dict[str, Any], path: Path) -> None:
+    """`from = "name or folder"` in the model's table: that model's shape and weights, tokenizer, template and context.
+
+    path: of the recipe.
+    """
+    table = values.get("model")
+    if not isinstance(table, dict) or "from" not in table:
+        return
+    name = table["from"]
+    others = sorted(table.keys() - {"from"})
+    if others:
+        raise UserError(f"{path.name}: model.{others[0]} can't be set beside model.from, whose shape it is")
+    if not isinstance(name, str):
+        raise UserError(f"{path.name}: model.from is the name or the folder of a model (given: {name!r})")
+    start = Path.cwd() if path in available().values() else path.parent / str(values.get("relative_to", ""))
+    values["model"] = read_config(folder_from(name, start)).model_dump()
+    values["initial_model"] = name
 
 
 def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
-__all__ = ["build", "load", "locate", "model_folder", "open_model", "save"]
+__all__ = ["build", "folder_from", "load", "locate", "model_folder", "open_model", "save"]
 
 
 # A name on the Hugging Face hub.
@@ -131,6 +131,12 @@ def model_folder(model: str | Path) -> Path:
     if Path(model).is_dir():
         raise UserError(f"{model} holds no model; give a folder with config.json, or a run folder such as runs/pocket")
     return locate(model)
+
+
+def folder_from(model: str, base: Path) -> Path:
+    """The same of a model that a recipe names: a folder comes first, seen from `base`, where relative paths start."""
+    place = base / Path(model).expanduser()
+    return model_folder(place if place.is_dir() else model)
 
 
 def _of_a_file(path: Path) -> str:

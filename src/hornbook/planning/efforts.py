@@ -34,6 +34,6 @@ def volume(recipe: Recipe, found: Mapping[str, Size], planned: Sequence[Ingredie
         phases=phases,
         conversations=recipe.write.conversations if writes else 0,
         preferences=recipe.write.preferences if writes else 0,
-        context=recipe.model.context,
+        context=recipe.tokens.length or recipe.model.context,
         flops_per_token=recipe.model.flops_per_token,
     )

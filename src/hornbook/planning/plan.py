@@ -114,7 +114,7 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
     own = recipe.teacher.client().dearest if recipe.teacher is not None else (0.0, 0.0)
     return Plan(
         parameters=recipe.model.parameters(),
-        flops_per_token=3.0 * recipe.model.flops_per_token(recipe.model.context),
+        flops_per_token=3.0 * recipe.model.flops_per_token(recipe.tokens.length or recipe.model.context),
         terms=terms,
         sources=tuple(found.values()),
         unknown=tuple(size.name for size in found.values() if size.characters is None),

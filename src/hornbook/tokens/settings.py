@@ -15,6 +15,9 @@ SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens a
 class TokensSettings(Settings):
     """The tokenizer and the packing."""
 
+    length: int | None = Field(
+        None, ge=8, description="tokens of a row that pretraining reads; unset: as many as the model's context has"
+    )
     training_characters: int = Field(8_000_000, ge=10_000, description="text that the tokenizer is trained on")
     held_out: float = Field(0.02, gt=0, lt=0.5, description="share of each source kept for the validation loss")
     validation_tokens: int = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.documents import shards
 from hornbook.errors import UserError
-from hornbook.files import write_json
+from hornbook.files import digest_file, write_json
+from hornbook.model import folder_from
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Key, Stage, Work
@@ -31,7 +32,7 @@ _MARGIN = 1.05  # more text than the tokens seem to need, so that a second look 
 _ROWS = 4_096  # rows laid out at once
 
 
-def tokenize(
+def tokenize(  # noqa: PLR0913 (one for each wish)
     corpus: Path,
     settings: TokensSettings,
     phases: Mapping[str, Phase],
@@ -41,10 +42,13 @@ def tokenize(
     seed: int,
     into: Path,
     progress: Progress,
+    initial: Path | None = None,
 ) -> dict[str, Any]:
     """Write `tokenizer/`, `shards/` (one per ingredient of each phase) and `validation/` (one per source).
 
-    Rows are `context` tokens and one more. Raises UserError where an ingredient finds no documents.
+    Rows are `settings.length` tokens and one more, unless told as many as the `context` has. The tokenizer is that of
+    the model folder `initial`, or learnt from the mixture where there is none. Raises UserError where an ingredient
+    finds no documents.
     """
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.tokens import train_tokenizer
@@ -55,11 +59,14 @@ def tokenize(
     if not kept:
         raise UserError(f"{corpus} holds no documents to learn from")
     chosen = by_ingredient(kept, phases)
-    with progress.task("training the tokenizer"):
-        sample = texts(stored, list(tokenizer_sample(chosen, phases, settings.training_characters)))
-        train_tokenizer.save(train_tokenizer.train(sample, vocabulary), into / "tokenizer", context=context)
+    sample = texts(stored, list(tokenizer_sample(chosen, phases, settings.training_characters)))
+    if initial is not None:
+        Tokenizer(initial).save(into / "tokenizer")
+    else:
+        with progress.task("training the tokenizer"):
+            train_tokenizer.save(train_tokenizer.train(sample, vocabulary), into / "tokenizer", context=context)
     tokenizer = Tokenizer(into / "tokenizer")
-    row = context + 1
+    row = (settings.length or context) + 1
     planned = [
         _PlannedShard("shards", f"{name}-{index}", documents, int(component.share * phase.tokens) + row)
         for name, phase in phases.items()
@@ -220,6 +227,7 @@ class TokensStageSettings(Settings):
     context: Annotated[int, Key("model.context")]
     phase1: Annotated[Phase, Key("pretrain.phase1")]
     phase2: Annotated[Phase, Key("pretrain.phase2")]
+    initial_model: Annotated[str, Key("initial_model")] = ""
 
     @property
     def phases(self) -> dict[str, Phase]:
@@ -238,7 +246,18 @@ def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:
         seed=settings.seed,
         into=work.into,
         progress=work.progress,
+        initial=folder_from(settings.initial_model, work.base) if settings.initial_model else None,
     )
+
+
+def _tokenizer_of(settings: TokensStageSettings, base: Path) -> list[str] | None:
+    """What tells the files of a given tokenizer from others."""
+    if not settings.initial_model:
+        return None
+    from hornbook.model.tokenizers import FILES
+
+    folder = folder_from(settings.initial_model, base)
+    return [digest_file(folder / name) for name in FILES if (folder / name).is_file()]
 
 
 def _packed(figures: dict[str, Any]) -> int:
@@ -261,6 +280,7 @@ TOKENS = Stage(
         },
         **settings.tokens.model_dump(mode="json"),
     },
+    outside=_tokenizer_of,
     headline=lambda f: f"vocabulary of {f['vocabulary']:,}, {_packed(f) / 1e6:.2f} million tokens packed",
     estimate=lambda settings, volume: Effort(
         f"{sum(volume.phases.values()) / 1e6:.2f} M tokens", 5 + volume.encoded / 250_000

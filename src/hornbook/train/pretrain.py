@@ -10,20 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from rich.markup import escape
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
+from hornbook.model import folder_from
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import Checkpoint, Input, Key, Stage, Work
 from hornbook.seeds import derive
-from hornbook.settings import Settings
+from hornbook.settings import SAME_RESULT, Settings
 from hornbook.tokens.settings import Phase
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import ScheduleName, TrainSettings
@@ -98,11 +99,19 @@ class PretrainSettings(TrainSettings):
 
 
 def pretrain(
-    tokens: Path, config: ModelConfig, settings: PretrainSettings, *, seed: int, into: Path, progress: Progress
+    tokens: Path,
+    config: ModelConfig,
+    settings: PretrainSettings,
+    *,
+    seed: int,
+    into: Path,
+    progress: Progress,
+    initial: Path | None = None,
 ) -> dict[str, Any]:
     """Write two checkpoints, `phase1/` and `phase2/`, and the losses of every step. tokens: the tokens stage's folder.
 
-    Raises UserError where the documents of a phase do not fill one batch.
+    It begins with the weights of the model folder `initial`, whose configuration `config` is then; else with random
+    ones. Raises UserError where the documents of a phase do not fill one batch, and for weights that can't be trained.
     """
     import torch
 
@@ -122,13 +131,16 @@ def pretrain(
             f"a model of {config.parameters():,} parameters takes {needed / 1e9:,.0f} GB to train (weights, gradients "
             f"and an optimiser's means in fp32); this machine has {there / 1e9:,.0f} GB"
         )
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
+    if initial is not None:
+        model = _begun(initial)
+    else:
+        model = Transformer(config)
+        model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
         batch = settings.of(phase).batch
-        phases[name], mixtures[name] = _phase(name, phase, tokens, config, batch, tokenizer.pad, seed=seed)
+        phases[name], mixtures[name] = _phase(name, phase, tokens, batch, tokenizer.pad, seed=seed)
     objective = Sequential(list(phases.values()))
     first = phases["phase1"].steps
     milestones: dict[int, Callable[[], bool]] = {}
@@ -146,8 +158,9 @@ def pretrain(
             losses = kept.best(model, steps, lambda: _held_out(model, tokens, phase, tokenizer.pad))
             told = {str(at - steps_before[name]): round(loss, 4) for at, loss in losses.items()}
             write_json(into / name / _CANDIDATES, told)
-        checkpoint.save(model, into / name, tokenizer)
-        write_json(into / name / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
+        checkpoint.save(model, into / name, tokenizer, stored_precision=initial is not None)
+        if initial is None:
+            write_json(into / name / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
         return phase.keep != "last"
 
     steps_before = {"phase1": 0, "phase2": first}
@@ -179,6 +192,16 @@ def pretrain(
         "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
         "training_seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _begun(initial: Path) -> Transformer:
+    """The model of a folder, ready to be trained whole."""
+    from hornbook.model.formats import adapter_config
+    from hornbook.train import lora
+
+    if adapter_config.is_adapter(initial):
+        raise UserError(f"{initial} is an adapter; make a model of it and its base first: hornbook merge {initial}")
+    return lora.load(initial, None, seed=0)
 
 
 def untrained_tokens(checkpoint: Path) -> set[str]:
@@ -234,7 +257,7 @@ def _held_out(model: Transformer, tokens: Path, phase: Phase, pad: int) -> float
 
 
 def _phase(
-    name: str, phase: Phase, tokens: Path, config: ModelConfig, batch: int, pad: int, *, seed: int
+    name: str, phase: Phase, tokens: Path, batch: int, pad: int, *, seed: int
 ) -> tuple[NextToken, list[dict[str, Any]]]:
     """One phase's objective, and how often each ingredient of its mixture is read."""
     from hornbook.tokens import shards
@@ -242,15 +265,16 @@ def _phase(
 
     tables = [shards.read(tokens / "shards", f"{name}-{index}") for index in range(len(phase.mixture))]
     sizes = [len(table) for table in tables]
-    rows = max(1, phase.tokens // (batch * config.context)) * batch
+    length = tables[0].shape[1] - 1
+    rows = max(1, phase.tokens // (batch * length)) * batch
     plan = schedule(sizes, [c.share for c in phase.mixture], rows, phase.epochs, derive(seed, name))
     if len(plan.rows) < batch:
         raise UserError(
-            f"pretrain.{name}: {sum(sizes)} rows of {config.context} tokens, read {phase.maximum_epochs:g} times, "
+            f"pretrain.{name}: {sum(sizes)} rows of {length} tokens, read {phase.maximum_epochs:g} times, "
             f"do not fill one batch of {batch}; lower pretrain.batch or add documents"
         )
     counts = [int((plan.shards == index).sum()) for index in range(len(sizes))]
-    objective = NextToken(tables, plan, batch, config.context + 1, pad)
+    objective = NextToken(tables, plan, batch, length + 1, pad)
     mixture = [
         {
             "sources": list(component.sources),
@@ -360,6 +384,16 @@ class PretrainStageSettings(Settings):
     seed: int = 1
     model: ModelConfig = ModelConfig()
     pretrain: PretrainSettings
+    initial_model: Annotated[str, Key("initial_model"), SAME_RESULT] = ""
+
+
+def _weights_of(settings: PretrainStageSettings, base: Path) -> str | None:
+    """What tells the weights that it begins with from others."""
+    if not settings.initial_model:
+        return None
+    from hornbook.model.formats import checkpoint
+
+    return checkpoint.fingerprint(folder_from(settings.initial_model, base))
 
 
 def _pretrain(work: Work[PretrainStageSettings]) -> dict[str, Any]:
@@ -371,6 +405,7 @@ def _pretrain(work: Work[PretrainStageSettings]) -> dict[str, Any]:
         seed=settings.seed,
         into=work.into,
         progress=work.progress,
+        initial=folder_from(settings.initial_model, work.base) if settings.initial_model else None,
     )
 
 
@@ -386,6 +421,7 @@ PRETRAIN = Stage(
     run=_pretrain,
     inputs=(Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards."),),
     checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
+    outside=_weights_of,
     on_ranks=True,
     headline=lambda f: (
         f"{f['parameters']:,} parameters, {sum(f['tokens'].values()) / 1e6:.2f}M tokens, "

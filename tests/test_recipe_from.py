@@ -1,0 +1,119 @@
+"""`[model] from`: a recipe that goes on from a model somebody has, and keeps its tokenizer, template and context."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hornbook.errors import UserError
+from hornbook.files import read_json
+from hornbook.model import build, save
+from hornbook.model.config import ModelConfig
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.recipe import load, text_of
+
+from .test_run import RECIPE, command, recipe  # noqa: F401 (a fixture)
+
+FROM = RECIPE.replace(
+    "model = { vocabulary = 320, layers = 1, width = 32, heads = 2, mlp_width = 32, context = 192 }",
+    'model.from = "base"',
+).replace("tokens = {", "tokens = { length = 64,")
+LLAMA = ModelConfig(
+    format="llama", vocabulary=400, layers=1, width=32, heads=2, kv_heads=1, mlp_width=32, context=256, qkv_bias=False
+)
+
+
+@pytest.fixture(scope="module")
+def goes_on(recipe: Path, tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """A recipe beside the model that it goes on from, in bf16, with a template of its own."""
+    folder = tmp_path_factory.mktemp("from")
+    shutil.copytree(recipe.parent / "texts", folder / "texts")
+    save(build(LLAMA, dtype=torch.bfloat16, seed=4), folder / "base", Tokenizer(tokenizer_folder))
+    template = (folder / "base" / "chat_template.jinja").read_text()
+    (folder / "base" / "chat_template.jinja").write_text("{{- '' -}}" + template)
+    (folder / "from.toml").write_text(FROM)
+    return folder / "from.toml"
+
+
+@pytest.mark.slow
+def test_every_stage_keeps_what_the_base_has(goes_on: Path, tmp_path: Path) -> None:
+    into, base = tmp_path / "run", goes_on.parent / "base"
+    still = ["pretrain.learning_rate=1e-9", "pretrain.muon_learning_rate=1e-9"]
+    done = subprocess.run(command(goes_on, into, *still), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for place in ("05-tokens/tokenizer", "06-pretrain/phase1", "06-pretrain/phase2", "07-sft/model", "08-dpo/model"):
+        for name in ("tokenizer.json", "chat_template.jinja"):
+            assert (into / place / name).read_bytes() == (base / name).read_bytes()
+    first, last = (read_json(folder / "config.json") for folder in (base, into / "08-dpo" / "model"))
+    assert last == first and last["architectures"] == ["LlamaForCausalLM"]
+    before, after = (checkpoint.load(folder).state_dict() for folder in (base, into / "06-pretrain" / "phase1"))
+    # It began there, and such a rate moves next to nothing.
+    assert all(after[name].dtype == torch.bfloat16 for name in before)
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+    assert not (into / "06-pretrain" / "phase2" / "training" / "untrained_tokens.json").exists()
+    assert read_json(into / "05-tokens" / "shards" / "phase1-0.json")["row"] == 65
+    again = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "hornbook",
+            "run",
+            str(into / "recipe.toml"),
+            "--into",
+            str(into),
+            "--without-isolation",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Everything is done already" in again.stdout
+
+
+def test_the_recipe_has_the_bases_shape_and_says_so_again(goes_on: Path, tmp_path: Path) -> None:
+    found = load(goes_on)
+    assert found.model == checkpoint.load(goes_on.parent / "base").config and found.initial_model == "base"
+    (tmp_path / "again.toml").write_text(text_of(found, goes_on.parent, tmp_path))
+    assert 'from = "base"' in (tmp_path / "again.toml").read_text()
+    assert load(tmp_path / "again.toml").model == found.model
+
+
+def test_other_weights_and_another_tokenizer_are_other_work(goes_on: Path, tmp_path: Path) -> None:
+    shutil.copytree(goes_on.parent, tmp_path / "copy")
+
+    def keys() -> dict[str, str]:
+        made = load(tmp_path / "copy" / "from.toml").steps(tmp_path / "copy")
+        return {step.name: json.dumps([step.settings, step.outside()], sort_keys=True) for step in made}
+
+    before = keys()
+    save(build(LLAMA, dtype=torch.bfloat16, seed=9), tmp_path / "copy" / "base", Tokenizer(goes_on.parent / "base"))
+    assert {name for name, key in keys().items() if key != before[name]} == {"pretrain"}
+    place = tmp_path / "copy" / "base" / "tokenizer.json"
+    place.write_text(place.read_text() + "\n")
+    assert {name for name, key in keys().items() if key != before[name]} == {"pretrain", "tokens"}
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("model.layers=3", "model.layers can't be set beside model.from"),
+        ("model.from=nowhere", "nowhere"),
+        ("model.from=3", r"model.from is the name or the folder of a model \(given: 3\)"),
+        ("model.from=smollm2-135m", "smollm2-135m"),
+        ("tokens.length=512", "tokens.length is 512, the model's context is 256"),
+    ],
+)
+def test_what_does_not_go_together(
+    override: str, why: str, goes_on: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HORNBOOK_MODELS", raising=False)
+    with pytest.raises(UserError, match=why):
+        load(goes_on, [override])
