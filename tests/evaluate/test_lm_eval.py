@@ -16,7 +16,9 @@ import pytest
 from tests.evaluate.exam.conftest import own_data  # noqa: F401 (a fixture)
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import LocalModel
+from hornbook.evaluate.exam.candidate import LocalModel, pairs
+from hornbook.evaluate.exam.declaration import find
+from hornbook.evaluate.exam.rules import RULES
 from hornbook.evaluate.lm_eval import harness_model
 from hornbook.files import write_jsonl
 
@@ -52,6 +54,22 @@ def test_prompts_likelihoods_and_answers_are_lm_evals(
         assert row["rows"] == 3 and row["prompts_that_differ"] == 0, (name, row)
         assert row.get("largest_difference", 0) < 1e-3 and not row.get("picks_that_differ"), (name, row)
         assert not row.get("greedy_that_differ") and not row.get("answers_that_differ"), (name, row)
+
+
+@pytest.mark.lm_eval
+def test_prompts_of_real_rows_are_lm_evals(
+    against: ModuleType, real_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name in against.PAGES:
+        asked, requests, _ = against.requests_of(name, real_data("benchmarks"), 40, tmp_path)
+        written = RULES[find(name).score].ask == "text"
+        for one in asked:
+            if written:
+                assert requests.pop(0).args[0] == one.shared() + one.prompts[0], (name, one.id)
+                continue
+            for context, answer in pairs(one, one.shared()):
+                assert "".join(requests.pop(0).args) == context + answer, (name, one.id)
+        assert len(asked) == 40 and not requests
 
 
 @pytest.mark.lm_eval

@@ -27,9 +27,15 @@ _TEXTS = ("text", "messages", "prompt", "question", "answer", "solution", "chose
 
 def show(
     place: Annotated[
-        str, typer.Argument(metavar="CORPUS|RUN", help="A corpus, a stage's folder, a run, or a .jsonl file of chats.")
+        str,
+        typer.Argument(
+            metavar="CORPUS|RUN|RESULT",
+            help="A corpus, a stage's folder, a run, a .jsonl file of chats, or a result of `evaluate --tasks`.",
+        ),
     ],
-    kind: Annotated[str, typer.Option("--of", metavar="KIND", help=f"{', '.join(KINDS)}.")] = "documents",
+    kind: Annotated[
+        str, typer.Option("--of", metavar="KIND", help=f"{', '.join(KINDS)}; of a result, a benchmark.")
+    ] = "documents",
     *,
     dropped: Annotated[bool, typer.Option("--dropped", help="What was dropped, with the reason.")] = False,
     source: Annotated[str | None, typer.Option(help="Of this source only.")] = None,
@@ -38,7 +44,7 @@ def show(
     whole: Annotated[bool, typer.Option("--whole", help="Whole texts instead of their beginnings.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines.")] = False,
 ) -> None:
-    """Read some documents of a corpus, what was dropped and why, exercises, conversations, or pairs."""
+    """Read some documents of a corpus, what was dropped and why, exercises, conversations, pairs, or answers."""
     from hornbook.corpus.show import chats, documents
 
     if (Path(place) / RESULTS).is_file():
