@@ -73,6 +73,17 @@ def test_stages_left_out(left_out: list[str], quantizes: str) -> None:
         assert set(stage.inputs) <= found.keys(), stage.name
 
 
+def test_with_rows_of_ones_own_nothing_has_to_be_written() -> None:
+    mixture = "[{sources=['library'], share=1.0}]"
+    phases = [f"pretrain.{name}.mixture={mixture}" for name in ("phase1", "phase2")]
+    found = plan(
+        "pocket", "without=['write', 'evaluate', 'quantize']", "sft.data=['a.jsonl']", "dpo.data=['b.jsonl']", *phases
+    )
+    assert found["sft"].inputs == ("pretrain",) and found["dpo"].inputs == ("sft",)
+    with pytest.raises(UserError, match="without: dpo can't be done without write"):
+        plan("pocket", "without=['write', 'evaluate', 'quantize']", "sft.data=['a.jsonl']", *phases)
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [

@@ -165,10 +165,16 @@ class Recipe(Settings):
         """Its stages in order, bound to its settings. `base`: the folder that relative paths start from."""
         return steps(ORDER, self, without=self.without, base=base, allow_unisolated=allow_unisolated)
 
+    def _needs(self, stage: Stage[Any]) -> set[str]:
+        """The stages that one can't do without; with rows of one's own it does without what is written."""
+        settings = stage.of_recipe(self)
+        read = [one for one in stage.inputs if settings is not None and one.when(settings, Path())]
+        return {*stage.needs, *(name for one in read for name in one.needs)}
+
     def _left_out(self) -> None:
         """What stages and sources need of each other."""
         for name in self.without:
-            kept = [stage.name for stage in ORDER if name in stage.needs and stage.name not in self.without]
+            kept = [stage.name for stage in ORDER if name in self._needs(stage) and stage.name not in self.without]
             if kept:
                 raise ValueError(f"without: {', '.join(kept)} can't be done without {name}; leave out both")
         for source in self.sources:

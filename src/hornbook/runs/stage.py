@@ -38,6 +38,8 @@ class Input:
     stage's settings, and by the folder that relative paths start from, whether it is read at all. On the command line
     it is an argument.
 
+    needs: stages without which those in `made_by` don't make it.
+
     rows: the file or folder in such a folder that holds rows to learn from. The user's own may take its place: the
     setting `data` of the stage's table names them, and so do the words of its command.
     """
@@ -50,6 +52,7 @@ class Input:
     every: bool = False
     optional: bool = False
     rows: str = ""
+    needs: tuple[str, ...] = ()
     when: Callable[[Any, Path], bool] = lambda settings, base: True
 
 

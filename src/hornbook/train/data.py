@@ -178,7 +178,14 @@ class RowsInput:
 
     def declared(self, made_by: tuple[str, ...], what: str) -> Input:
         """The stage's input, which is read where no data of the user's take its place."""
-        return Input(self.name, made_by, what, rows=self.file, when=lambda settings, base: not self.data(settings))
+        return Input(
+            self.name,
+            made_by,
+            what,
+            rows=self.file,
+            needs=("write",) if made_by else (),
+            when=lambda settings, base: not self.data(settings),
+        )
 
     def given(self, work: Work[Any]) -> list[Given]:
         """The rows, as `gather` reads and tells them."""

@@ -122,7 +122,6 @@ SFT = Stage(
     checkpoints=(Checkpoint("sft", "model", "SFT"),),
     outside=_ROWS.fingerprint,
     reads=_ROWS.places,
-    needs=("write",),
     leave_out=True,
     on_ranks=True,
     look=_look,
