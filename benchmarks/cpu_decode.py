@@ -198,17 +198,26 @@ class LlamaCpp:
 
     def read(self, ids: Sequence[int], start: int) -> int:
         """See `Native.read`."""
+        self._decode(ids, start, every=False)
+        logits = self._library.llama_get_logits_ith(self._context, -1)
+        return int(np.ctypeslib.as_array(logits, shape=(self._vocabulary,)).argmax())
+
+    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The logits after every one of ids: (time, vocabulary)."""
+        self._decode(ids, 0, every=True)
+        logits = self._library.llama_get_logits(self._context)
+        return np.array(np.ctypeslib.as_array(logits, shape=(len(ids), self._vocabulary)))
+
+    def _decode(self, ids: Sequence[int], start: int, *, every: bool) -> None:
         if start == 0:
             self._library.llama_memory_clear(self._library.llama_get_memory(self._context), True)
         batch = self._batch
         batch.n_tokens = len(ids)
         for at, token in enumerate(ids):
             batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, start + at, 1
-            batch.seq_id[at][0], batch.logits[at] = 0, at + 1 == len(ids)
+            batch.seq_id[at][0], batch.logits[at] = 0, every or at + 1 == len(ids)
         if self._library.llama_decode(self._context, batch):
             raise RuntimeError("llama.cpp did not decode")
-        logits = self._library.llama_get_logits_ith(self._context, -1)
-        return int(np.ctypeslib.as_array(logits, shape=(self._vocabulary,)).argmax())
 
 
 def clock(threads: int) -> float:
@@ -267,17 +276,17 @@ def compare(name: str, folder: Path, threads: int, repeats: int, llama: bool) ->
         engines["llama.cpp"] = LlamaCpp(folder, threads, context)
     ids = np.random.default_rng(1).integers(5, config.vocabulary - 5, prompt).tolist()
     found: dict[str, list[Speed]] = {engine: [] for engine in engines}
-    for engine in engines.values():
-        measure(engine, ids[:16], 2, threads)
+    for warmed in engines.values():
+        measure(warmed, ids[:16], 2, threads)
     for _ in range(repeats):
-        for engine, runs in found.items():
-            runs.append(measure(engines[engine], ids, tokens, threads))
+        for one, runs in found.items():
+            runs.append(measure(engines[one], ids, tokens, threads))
     result: dict[str, Any] = {"shape": name, "threads": threads, "prompt": prompt, "decoded": tokens}
-    for engine, runs in found.items():
-        result[engine] = {what: spread([getattr(run, what) for run in runs]) for what in ("prefill", "decode")}
-        if llama and engine != "llama.cpp":
+    for which, runs in found.items():
+        result[which] = {what: spread([getattr(run, what) for run in runs]) for what in ("prefill", "decode")}
+        if llama and which != "llama.cpp":
             pairs = list(zip(runs, found["llama.cpp"], strict=True))
-            result[engine]["beside llama.cpp"] = {
+            result[which]["beside llama.cpp"] = {
                 what: spread([getattr(a, what) / getattr(b, what) for a, b in pairs]) for what in ("prefill", "decode")
             }
     return result
@@ -309,10 +318,12 @@ def bytes_of(name: str) -> int:
 
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
-    """What the memory allows beside what is reached, a bar each."""
+    """What the memory allows beside what is reached, a bar each; nothing where all shapes fit the cache."""
     from matplotlib import pyplot
 
     rows = [row for row in results if row["bytes_a_token"] > 32e6]  # smaller ones stay in the processor's cache
+    if not rows:
+        return
     figure, axes = pyplot.subplots(figsize=(7, 0.5 + 0.55 * len(rows)))
     labels = [f"{row['shape']}, {row['threads']} thread{'s' * (row['threads'] > 1)}" for row in rows]
     for offset, engine, colour in ((-0.2, _first(rows[0]), "#2f6f4f"), (0.2, "llama.cpp", "#b0772f")):
