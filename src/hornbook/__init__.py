@@ -3,6 +3,7 @@
 What Python programs need is here, and imported when it is asked for; `examples/` shows it at work.
 
 - Folders: `run_stage` with a stage (`READ`, `FILTER`, `GRADE`), `run_recipe`, `train_on_texts`; `read_rows`.
+- Whether what a recipe's arms differ in is more than chance: `run_study`.
 - Models: `open_model`, then `complete` or a `Conversation`, with a `Sampling`.
 - Where it comes from: `chain`, `packed_documents`, `trace`.
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hornbook.progress import ConsoleProgress
     from hornbook.runs.chain import chain
     from hornbook.runs.single import run_stage
+    from hornbook.study.run import run_study
     from hornbook.tokens.shards import packed_documents
 
 # Before torch is loaded, since its OpenMP reads this once. By itself it lets a thread that waits for the others spin
@@ -57,6 +59,7 @@ __all__ = [
     "read_rows",
     "run_recipe",
     "run_stage",
+    "run_study",
     "trace",
     "train_on_texts",
 ]
@@ -78,6 +81,7 @@ _MODULES = {
     "read_rows": "documents",
     "run_recipe": "library",
     "run_stage": "runs.single",
+    "run_study": "study.run",
     "trace": "corpus.trace",
     "train_on_texts": "library",
 }

@@ -24,6 +24,7 @@ from hornbook.commands import (
     run,
     serve,
     show,
+    study,
     talk,
     trace,
     verify,
@@ -112,6 +113,7 @@ def _options(
 app.command()(run.run)
 app.command()(run.recipes)
 app.command()(plan.plan)
+app.command()(study.study)
 app.command()(documents.read)
 app.command()(
     command_of(

@@ -254,6 +254,14 @@ def alone(lock: Path, otherwise: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Hold the file `lock` as `alone` does, but wait for it where another process holds it."""
+    with _opened_lock(lock) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 _LOCKED = "hornbook "
 
 

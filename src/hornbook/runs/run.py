@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import alone, sweep_beside, write_text
+from hornbook.files import alone, in_turn, sweep_beside, write_text
 from hornbook.progress import Progress
 from hornbook.runs import manifest, store
 from hornbook.runs.folders import runs_beside, stage_folder, stage_folders, stages_called
@@ -61,13 +62,15 @@ def run(  # noqa: PLR0913 (one for each wish)
     announce: Callable[[Result], None] = lambda result: None,
     keep_outdated: bool = False,
     reuse: bool = False,
+    turns: Path | None = None,
     recipe: str = "",
 ) -> list[Result]:
     """Run what is not done yet. `announce` hears of every stage as it is finished or found done.
 
     What a stage reads is compared with its manifest to the last bit before it begins; a damaged stage is made again.
     `keep_outdated`: what was made by other code counts as done all the same (see `changes.state`). `reuse`: what lies
-    equal in another run beside this one is taken from there. `recipe`: the text of a recipe that makes this run again.
+    equal in another run beside this one is taken from there. `turns`: a folder for locks, by which runs beside each
+    other wait for what one of them is making, and take it. `recipe`: the text of a recipe that makes this run again.
     Raises UserError where something that is not Hornbook's lies in the place of a stage.
     """
     chosen = up_to(steps, until)
@@ -82,7 +85,8 @@ def run(  # noqa: PLR0913 (one for each wish)
         for step in chosen:
             store.ours(folder_of(steps, step.name, root))
         _keep_recipe(root, recipe)
-        work = _Run(steps, root, set(force), progress, announce, keep_outdated, runs_beside(root) if reuse else [])
+        others = runs_beside(root) if reuse else []
+        work = _Run(steps, root, set(force), progress, announce, keep_outdated, others, turns)
         while not work.through(chosen):
             pass
     return list(work.results.values())
@@ -100,9 +104,10 @@ class _Run:
         announce: Callable[[Result], None],
         keep_outdated: bool,
         others: Sequence[Path],
+        turns: Path | None,
     ) -> None:
         self.results: dict[str, Result] = {}
-        self._steps, self._root, self._others = steps, root, others
+        self._steps, self._root, self._others, self._turns = steps, root, others, turns
         self._again, self._damaged, self._told = force, set[str](), set[str]()
         self._progress, self._announce, self._keep_outdated = progress, announce, keep_outdated
 
@@ -115,12 +120,20 @@ class _Run:
             found = None if step.name in self._again else self._found(folder, job)
             if found is None and not self._sound(step):
                 return False
-            result = Result(step, folder, found, skipped=True) if found is not None else self._make(step, folder, job)
+            if found is not None:
+                result = Result(step, folder, found, skipped=True)
+            else:
+                with self._turn(job):
+                    result = self._make(step, folder, job)
             self.results[step.name] = result
             if step.name not in self._told or not result.skipped:
                 self._announce(result)
             self._told.add(step.name)
         return True
+
+    def _turn(self, job: Job) -> AbstractContextManager[None]:
+        """Where runs take turns, the time in which no other of them does this very job."""
+        return nullcontext() if self._turns is None else in_turn(self._turns / f".{job.stage}-{job.key[:16]}{LOCK}")
 
     def _found(self, folder: Path, job: Job) -> Manifest | None:
         return store.done(folder, job) or (store.outdated(folder, job) if self._keep_outdated else None)

@@ -116,7 +116,7 @@ def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> It
     global _held  # noqa: PLW0603 (one measurement a process)
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
     stop = context.Event()
-    pool = ProcessPoolExecutor(processes, context, _enlist, (stop, max(1, machine.cores() // processes)))
+    pool = ProcessPoolExecutor(processes, context, enlist, (stop, max(1, machine.cores() // processes)))
     try:
         numbers: dict[Future[_Done], int] = {
             pool.submit(_do_elsewhere, portion, Path.cwd()): number for number, portion in enumerate(portions)
@@ -137,7 +137,7 @@ def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> It
         pool.shutdown(cancel_futures=True)
 
 
-def _enlist(stop: Event, threads: int) -> None:
+def enlist(stop: Event, threads: int) -> None:
     """Prepare a worker: Ctrl-C is the parent's to answer, and without the parent there is nothing to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)

@@ -1,0 +1,125 @@
+"""`hornbook study`: a recipe in several arms and seeds, and whether what differs is more than chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from hornbook.commands.consent import UNSAFE, consent
+from hornbook.commands.stopping import stoppable
+from hornbook.display import FigureTable
+from hornbook.progress import ConsoleProgress
+from hornbook.runs.single import ChangedCode
+from hornbook.terminal import console
+
+
+def study(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY", help="A study's name or a .toml file; without one, those there are are listed."
+        ),
+    ] = None,
+    *,
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the study goes; studies/STUDY unless told.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the runs, what they share and what they would take, do nothing.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Runs that are done at once, in processes of their own.")] = 1,
+    changed_code: Annotated[
+        ChangedCode | None,
+        typer.Option("--changed-code", help="What other code made: do it again, or keep it."),
+    ] = None,
+    changed_settings: Annotated[
+        Literal["redo"] | None,
+        typer.Option("--changed-settings", help="Do again what other settings or documents made."),
+    ] = None,
+    without_isolation: UNSAFE = False,
+) -> None:
+    """Run a recipe in several arms and seeds, and tell which arms are better, worse, or not to be told apart.
+
+    What is done is skipped; stages that are equal in several runs are done once.
+    """
+    from hornbook.study.run import PAGE, run_study
+    from hornbook.study.settings import locate_study, read_study, runs_of
+
+    if name is None:
+        _list()
+        return
+    path = locate_study(name)
+    chosen = read_study(path)
+    todo = runs_of(chosen, path.parent)
+    root = into or Path("studies") / path.stem
+    if dry_run:
+        _show_plan(chosen, todo, root)
+        return
+    unisolated = consent(without_isolation)
+    console.print(f"[bold]{escape(chosen.name)}[/bold] → {escape(str(root))}: {len(todo)} runs", highlight=False)
+    with stoppable(console):
+        result = run_study(
+            path,
+            root,
+            workers=workers,
+            progress=ConsoleProgress(console),
+            allow_unisolated=unisolated,
+            changed_code=changed_code,
+            changed_settings=changed_settings,
+        )
+    _tell(result)
+    console.plain(f"The page: {root / PAGE}")
+    if any(one["failed"] is not None for one in result["runs"]):
+        raise typer.Exit(1)
+
+
+def _list() -> None:
+    from hornbook.study.settings import available, read_study
+
+    table = FigureTable(box=None, pad_edge=False)
+    table.add_column("study", style="bold")
+    table.add_column("what it asks")
+    table.add_column("runs", justify="right")
+    for name, path in available().items():
+        found = read_study(path)
+        table.add_row(name, escape(found.description), str(len(found.arms) * len(found.seeds)))
+    console.print(table)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    """Each comparison in a sentence."""
+    from hornbook.study.measures import title_of
+
+    for one in result["comparisons"]:
+        title = f"{title_of(one['measure'])}, after {result['titles'][one['checkpoint']]}"
+        console.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
+        for arm in one["arms"]:
+            console.plain(f"  {arm['sentence']}")
+    for one in result["runs"]:
+        if one["failed"] is not None:
+            console.plain(f"{one['arm']} with seed {one['seed']} failed: {one['failed']}")
+
+
+def _show_plan(chosen: Any, todo: Any, root: Path) -> None:
+    """The runs, which stages each makes and which it takes, and how long it all takes."""
+    from hornbook.runs.effort import in_range, measure_rates
+    from hornbook.study.plan import plan
+
+    table = FigureTable(title=escape(f"{root}: what would run"), title_justify="left")
+    for column in ("run", "makes", "takes from others", "expected"):
+        table.add_column(column, justify="right" if column == "expected" else "left")
+    rates = measure_rates()
+    total: list[tuple[float, float]] = [(0.0, 0.0)]
+    for one in plan(chosen, todo, root):
+        seconds = [rates.seconds(effort) for effort in one.efforts]
+        least, most = (sum(part) for part in zip((0.0, 0.0), *seconds, strict=True))
+        total.append((least, most))
+        expected = in_range(least, most) if one.makes else "done"
+        table.add_row(one.name, ", ".join(one.makes), ", ".join(one.shared), expected)
+    console.print(table)
+    least, most = (sum(part) for part in zip(*total, strict=True))
+    told = f"{in_range(least, most)} in all, one run at a time" if most else "All is done"
+    console.plain(f"{told}. Nothing was run.")

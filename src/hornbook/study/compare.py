@@ -1,0 +1,137 @@
+"""Every arm against one, paired by seed: the figures of the difference, and what they say in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hornbook.report.wording import plural
+from hornbook.study.figures import Figure
+from hornbook.study.measures import Measure, measure_of
+from hornbook.study.settings import Study
+from hornbook.study.statistics import LEVEL, MOST, Paired, holm, paired, pairs_needed
+
+
+def compared(study: Study, found: Sequence[Figure], tokenizers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """By checkpoint and figure, in the order of the study's measures: the values of every arm by seed, and each other
+    arm's comparison with `against`. tokenizers: the hash of each run's.
+    """
+    values: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    for one in found:
+        values.setdefault((one.checkpoint, one.measure), {}).setdefault(one.arm, {})[one.seed] = one.value
+    checkpoints = study.checkpoints or _last(study, found)
+    told = []
+    for name in study.measures:
+        for (checkpoint, measure), by_arm in sorted(
+            values.items(), key=lambda item: (_place(checkpoints, item[0][0]), item[0][1])
+        ):
+            if measure.partition(".")[0] == name and checkpoint in checkpoints and study.against in by_arm:
+                told.append(
+                    {
+                        "checkpoint": checkpoint,
+                        "measure": measure,
+                        "values": {
+                            arm: {str(seed): value for seed, value in by_arm[arm].items()}
+                            for arm in study.arms
+                            if arm in by_arm
+                        },
+                        "arms": _against(study, measure_of(measure), by_arm, tokenizers),
+                    }
+                )
+    return told
+
+
+def _place(checkpoints: Sequence[str], name: str) -> int:
+    return checkpoints.index(name) if name in checkpoints else len(checkpoints)
+
+
+def _last(study: Study, found: Sequence[Figure]) -> tuple[str, ...]:
+    """The last model that the arm `against` has; one that is shrunk has no likelihoods."""
+    trained = [one.checkpoint for one in found if one.arm == study.against and one.measure in ("right", "pass_at_1")]
+    return (trained[-1],) if trained else ()
+
+
+def _against(
+    study: Study, measure: Measure, by_arm: Mapping[str, Mapping[int, float]], tokenizers: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    base = by_arm[study.against]
+    pairs: dict[str, tuple[Paired, list[int]]] = {}
+    for arm in study.arms:
+        shared = [seed for seed in study.seeds if seed in by_arm.get(arm, {}) and seed in base]
+        if arm != study.against and shared:
+            differences = [measure.scaled(by_arm[arm][seed]) - measure.scaled(base[seed]) for seed in shared]
+            pairs[arm] = paired(differences), shared
+    comparable = {
+        arm
+        for arm, (_, seeds) in pairs.items()
+        if not measure.per_token
+        or all(tokenizers.get(f"{arm}-{seed}") == tokenizers.get(f"{study.against}-{seed}") for seed in seeds)
+    }
+    tested = [arm for arm in pairs if arm in comparable and pairs[arm][0].p is not None]
+    adjusted = dict(zip(tested, holm([pairs[arm][0].p or 0.0 for arm in tested]), strict=True))
+    worth = study.worth.get(measure.name, measure.worth)
+    told = []
+    for arm, (figures, seeds) in pairs.items():
+        needed = None
+        if figures.deviation is not None:
+            needed = pairs_needed(worth, figures.deviation, LEVEL / max(1, len(tested)))
+        verdict = _verdict(measure, figures, adjusted.get(arm), arm in comparable)
+        told.append(
+            {
+                "arm": arm,
+                "seeds": seeds,
+                **asdict(figures),
+                "p_holm": adjusted.get(arm),
+                "seeds_needed": needed,
+                "worth": worth,
+                "verdict": verdict,
+                "sentence": _sentence(study, measure, arm, figures, adjusted.get(arm), verdict, needed, worth),
+            }
+        )
+    return told
+
+
+def _verdict(measure: Measure, figures: Paired, p: float | None, comparable: bool) -> str:
+    if not comparable:
+        return "other tokenizer"
+    if p is None:
+        return "one seed"
+    if p >= LEVEL:
+        return "no difference seen"
+    return "better" if (figures.mean > 0) == (measure.better == "higher") else "worse"
+
+
+def _sentence(
+    study: Study,
+    measure: Measure,
+    arm: str,
+    figures: Paired,
+    p: float | None,
+    verdict: str,
+    needed: int | None,
+    worth: float,
+) -> str:
+    """What a comparison says, for people."""
+    by = f"{measure.difference(figures.mean)} {measure.unit}"
+    if verdict == "other tokenizer":
+        return f"{arm} has another tokenizer than {study.against}: what is counted by tokens does not compare."
+    if verdict == "one seed":
+        return f"{arm} differs from {study.against} by {by} in the one seed they share, which tells nothing of chance."
+    assert figures.low is not None and figures.high is not None and p is not None
+    interval = f"95% {measure.difference(figures.low)} to {measure.difference(figures.high)}"
+    found = f"{by} ({interval}; {plural(figures.count, 'seed')}, p {_p(p)})"
+    if verdict != "no difference seen":
+        return f"{arm} is {verdict} than {study.against}: {found}."
+    size = f"{measure.difference(worth, signed=False)} {measure.unit}"
+    if needed is None:
+        more = f"more than {MOST:,} seeds would be needed to see one of {size}"
+    elif needed > figures.count:
+        more = f"{needed:,} seeds would be needed to see one of {size}"
+    else:
+        more = f"one of {size} would mostly have been seen"
+    return f"{arm} and {study.against}: no difference seen, {found}; {more}."
+
+
+def _p(p: float) -> str:
+    return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.001 else "below 0.001"

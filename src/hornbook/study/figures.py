@@ -1,0 +1,87 @@
+"""A run's figures: those among its manifests, and the likelihoods that are measured for studies; and all as parquet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook.errors import UserError
+from hornbook.evaluate.problems import load
+from hornbook.files import digest_file, whole
+from hornbook.report.figures import collect
+from hornbook.runs.run import Result
+from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
+from hornbook.study.measures import from_scores
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of one checkpoint of one run. measure: a name, with `.SOURCE` behind it where there are several."""
+
+    arm: str
+    seed: int
+    checkpoint: str
+    title: str
+    measure: str
+    value: float
+
+
+def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = False) -> dict[str, Any]:
+    """What is known of a finished run, as JSON: `checkpoints`, by name in their order, with title and figures, and
+    `tokenizer`, the hash of its file.
+    """
+    folders = {result.step.name: result.folder for result in results}
+    written = folders.get("write")
+    problems = (
+        load(written / "problems.jsonl") if written is not None and (written / "problems.jsonl").is_file() else []
+    )
+    validation = folders["tokens"] / "validation" if "tokens" in folders else None
+    asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
+    scores = collect(root)["scores"]
+    found: dict[str, Any] = {}
+    tokenizer = ""
+    for result in results:
+        for left in result.manifest.checkpoints:
+            model = result.folder / left["folder"]
+            if not (model / "config.json").is_file():
+                continue
+            likely = likelihoods(model, asked) if asked and not left["shrunk"] else {}
+            told = scores.get(left["name"], {})
+            figures = {**likely, **dict(from_scores(told))}
+            losses = told.get("validation_loss") or {}
+            if validation is not None and losses:
+                a_character = tokens_a_character(validation, model)
+                figures |= {f"bits.{name}": losses[name] * a_character[name] / math.log(2) for name in losses}
+            found[left["name"]] = {"title": left["title"], "figures": figures}
+            tokenizer = digest_file(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else tokenizer
+    if not found:
+        raise UserError(f"{root} has no model to measure: until ends before the first")
+    return {"checkpoints": found, "tokenizer": tokenizer}
+
+
+def figures_of(arm: str, seed: int, told: Mapping[str, Any]) -> Iterator[Figure]:
+    """A run's figures, of what `measured` told."""
+    for checkpoint, one in told["checkpoints"].items():
+        for measure, value in one["figures"].items():
+            yield Figure(arm, seed, checkpoint, one["title"], measure, float(value))
+
+
+def write_figures(place: Path, found: Sequence[Figure]) -> None:
+    """One row a run, checkpoint and measure."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "arm": pa.array([one.arm for one in found], pa.string()),
+            "seed": pa.array([one.seed for one in found], pa.int64()),
+            "checkpoint": pa.array([one.checkpoint for one in found], pa.string()),
+            "measure": pa.array([one.measure for one in found], pa.string()),
+            "value": pa.array([one.value for one in found], pa.float64()),
+        }
+    )
+    with whole(place) as temporary:
+        pq.write_table(table, temporary)

@@ -1,0 +1,91 @@
+"""What a study measures of every checkpoint: which way is better, in what it is told, and where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a checkpoint. worth: the smallest difference that would matter, unless the study says another.
+
+    kind: how values and differences are told; a `ratio` is compared by its logarithm. per_token: whether it depends on
+    how the tokenizer cuts, so that only models of equal tokenizers compare.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower"]
+    worth: float
+    kind: Literal["share", "nats", "bits", "ratio"] = "nats"
+    per_token: bool = False
+
+    def scaled(self, value: float) -> float:
+        """A value as differences are taken of it."""
+        return math.log(value) if self.kind == "ratio" else value
+
+    def shown(self, value: float) -> str:
+        """A value in words."""
+        return {"share": f"{100 * value:.1f}%", "ratio": f"{value:.2f}"}.get(self.kind, f"{value:.3f}")
+
+    def amount(self, difference: float) -> float:
+        """A difference in the unit that it is told in."""
+        return {"share": 100 * difference, "ratio": 100 * math.expm1(difference)}.get(self.kind, difference)
+
+    @property
+    def unit(self) -> str:
+        """In what differences are told."""
+        return {"share": "points", "ratio": "%"}.get(self.kind, self.kind)
+
+    def difference(self, difference: float, *, signed: bool = True) -> str:
+        """A difference in figures, without its unit."""
+        digits = 1 if self.kind in ("share", "ratio") else 3
+        amount = round(self.amount(difference), digits) + 0.0  # no minus before a zero
+        return f"{amount:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+# Those with little noise first.
+MEASURES = {
+    one.name: one
+    for one in (
+        Measure("right", "nats a token of right bodies", "lower", 0.01, per_token=True),
+        Measure("body", "nats a right body", "lower", 0.5),
+        Measure("margin", "nats by which a right body is likelier than a wrong one", "higher", 0.5),
+        Measure("bits", "bits a character of held-out text", "lower", 0.02, "bits"),
+        Measure("perplexity", "perplexity", "lower", 0.02, "ratio", per_token=True),
+        Measure("pass_at_1", "pass@1, completing a docstring", "higher", 0.02, "share"),
+        Measure("chat", "pass@1, asked in chat", "higher", 0.02, "share"),
+        Measure("harmful_refused", "declines harmful requests", "higher", 0.05, "share"),
+        Measure("harmless_refused", "declines harmless requests", "lower", 0.05, "share"),
+    )
+}
+
+
+def measure_of(name: str) -> Measure:
+    """The measure of a figure's name: `perplexity.library` is one of perplexity."""
+    return MEASURES[name.partition(".")[0]]
+
+
+def title_of(name: str) -> str:
+    """A figure's name in words."""
+    source = name.partition(".")[2]
+    return f"{measure_of(name).title}{f', {source}' if source else ''}"
+
+
+def from_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The figures among a checkpoint's scores (`scores` of `hornbook report --json`), those that it has."""
+    for source, loss in (scores.get("validation_loss") or {}).items():
+        if loss is not None:
+            yield f"perplexity.{source}", math.exp(loss)
+    for name, benchmark, key in (
+        ("pass_at_1", "completion", "pass_at_1"),
+        ("chat", "chat", "pass_at_1"),
+        ("harmful_refused", "refusals", "harmful_refused"),
+        ("harmless_refused", "refusals", "harmless_refused"),
+    ):
+        value = (scores.get(benchmark) or {}).get(key)
+        if value is not None:
+            yield name, float(value)

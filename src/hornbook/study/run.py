@@ -1,0 +1,228 @@
+"""A study's runs, one after the other or several at once: what is done is skipped, what is equal is made once."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.markup import escape
+
+from hornbook import machine
+from hornbook.errors import UserError
+from hornbook.files import alone, keep, kept, write_json, write_text
+from hornbook.progress import Progress
+from hornbook.report.wording import duration
+from hornbook.runs import run as runs
+from hornbook.runs.changes import discarded, outdated, state
+from hornbook.runs.code import code_digest
+from hornbook.runs.run import Result
+from hornbook.runs.single import ChangedCode
+from hornbook.runs.steps import Step
+from hornbook.study.compare import compared
+from hornbook.study.figures import Figure, figures_of, measured, write_figures
+from hornbook.study.page import page
+from hornbook.study.settings import Run, Study, locate_study, read_study, runs_of
+from hornbook.workers import runner
+from hornbook.workers.work import enlist
+
+RUNS, PAGE, FIGURES, RESULT = "runs", "study.html", "figures.parquet", "study.json"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run came out: its figures by checkpoint and measure, or the one line of why it failed."""
+
+    run: str
+    figures: tuple[Figure, ...] = ()
+    mistake: str | None = None
+    made: int = 0  # stages that were done for it: neither before nor in another run
+    seconds: float = 0.0  # they took
+    tokenizer: str = ""  # hash of its file
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a process needs to know of a run."""
+
+    run: Run
+    root: Path
+    study: Study
+    keep_outdated: bool
+    allow_unisolated: bool
+
+
+def run_study(
+    study: Study | str | Path,
+    into: Path | str,
+    *,
+    workers: int = 1,
+    base: Path | None = None,
+    progress: Progress | None = None,
+    allow_unisolated: bool = False,
+    changed_code: ChangedCode | None = None,
+    changed_settings: Literal["redo"] | None = None,
+) -> dict[str, Any]:
+    """Run a study into the folder `into` and compare its arms; what is done is skipped. Returns what `study.json` has.
+
+    study: its name, its file, or one that was made in Python, whose recipe's path is then seen from `base`.
+    workers: runs that are done at once, in processes of their own. A run that fails is told of; the others go on.
+    For the last three see `run_recipe`. Raises UserError for a mistake in the study or in the recipe of an arm, and
+    where finished or begun work would be made again that neither of the two names.
+    """
+    if isinstance(study, Study):
+        chosen, folder = study, base or Path.cwd()
+    else:
+        path = locate_study(str(study))
+        chosen, folder = read_study(path), path.parent
+    root, shown = Path(into), progress or Progress()
+    todo = runs_of(chosen, folder)
+    _ask(chosen, todo, root, changed_code, changed_settings)
+    root.mkdir(parents=True, exist_ok=True)
+    with alone(root / runs.LOCK, f"another study (process {{}}) works in {root}; wait for it or use --into"):
+        for one in todo:  # so that every run knows of all the others
+            (root / RUNS / one.name).mkdir(parents=True, exist_ok=True)
+        jobs = [_Job(one, root / RUNS / one.name, chosen, changed_code == "keep", allow_unisolated) for one in todo]
+        ended = _at_once(jobs, workers, shown) if workers > 1 else _in_order(jobs, shown)
+        return _told(chosen, todo, ended, root)
+
+
+def steps_of(study: Study, run: Run, *, allow_unisolated: bool = False) -> tuple[list[Step], Sequence[Step]]:
+    """A run's stages, and those of them that the study runs: up to `until`, where the arm has it."""
+    steps = run.recipe.steps(run.base, allow_unisolated=allow_unisolated)
+    there = any(step.name == study.until for step in steps)
+    return steps, runs.up_to(steps, study.until if there else None)
+
+
+def _ask(
+    study: Study, todo: Sequence[Run], root: Path, changed_code: ChangedCode | None, changed_settings: str | None
+) -> None:
+    """See that no work is thrown away unasked, in any of the runs."""
+    for one in todo:
+        place = root / RUNS / one.name
+        if not place.is_dir():
+            continue
+        _, steps = steps_of(study, one)
+        found = state(steps, place)
+        if changed_code is None and (told := outdated(found, steps, place)):
+            raise UserError(f"{told}: add --changed-code redo, or --changed-code keep to go on with what is there")
+        if changed_settings is None and (told := discarded(found, place)):
+            raise UserError(f"{told}: add --changed-settings redo, or name another folder with --into")
+
+
+def _in_order(jobs: Sequence[_Job], progress: Progress) -> list[Ended]:
+    ended = []
+    for number, job in enumerate(jobs, 1):
+        progress.say(f"[bold]{escape(job.run.name)}[/bold] ({number} of {len(jobs)})")
+        one = _attempt(job, progress, lambda result: _announce(result, progress))
+        ended.append(one)
+        if one.mistake is not None:
+            progress.say(escape(_line(one)))
+    return ended
+
+
+def _announce(result: Result, progress: Progress) -> None:
+    if not result.skipped:
+        told = f"  ✓ {result.step.name:<9} {result.manifest.headline}  {duration(result.manifest.seconds)}"
+        progress.say(escape(told))
+    elif result.taken is not None:
+        progress.say(escape(f"  ✓ {result.step.name:<9} as in {result.taken.parent.name}"))
+
+
+def _line(one: Ended) -> str:
+    if one.mistake is not None:
+        return f"  ✗ {one.run} failed: {one.mistake}"
+    if not one.made:
+        return f"  ✓ {one.run}: nothing was left to do"
+    return f"  ✓ {one.run}: {one.made} stages of its own in {duration(one.seconds)}"
+
+
+def _at_once(jobs: Sequence[_Job], workers: int, progress: Progress) -> list[Ended]:
+    """Several runs at a time; what two of them would make is made by one, and the other waits and takes it."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
+    stop = context.Event()
+    threads = max(1, machine.cores() // workers)
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, enlist, (stop, threads))
+    ended: dict[str, Ended] = {}
+    try:
+        waiting: list[Future[Ended]] = [pool.submit(_elsewhere, job, threads, Path.cwd()) for job in jobs]
+        with progress.task("runs", total=len(jobs)) as task:
+            for future in as_completed(waiting):
+                one = future.result()
+                ended[one.run] = one
+                progress.say(escape(_line(one)))
+                task.advance()
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker died, perhaps for lack of memory; what is done is kept: try again with fewer --workers"
+        ) from None
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [ended[job.run.name] for job in jobs]
+
+
+def _elsewhere(job: _Job, threads: int, place: Path) -> Ended:
+    runner.choose("native", threads)
+    with chdir(place):
+        return _attempt(job, Progress(), lambda result: None)
+
+
+def _attempt(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> Ended:
+    """Do a run and measure it; a mistake that a user can mend ends this run only."""
+    try:
+        return _run(job, progress, announce)
+    except UserError as error:
+        return Ended(job.run.name, mistake=str(error))
+
+
+def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> Ended:
+    steps, chosen = steps_of(job.study, job.run, allow_unisolated=job.allow_unisolated)
+    results = runs.run(
+        steps,
+        job.root,
+        until=chosen[-1].name,
+        progress=progress,
+        announce=announce,
+        keep_outdated=job.keep_outdated,
+        reuse=not machine.overruled(),
+        turns=job.root.parent,
+    )
+    made = [result for result in results if not result.skipped]
+    key = [code_digest("hornbook.study.figures"), *(result.manifest.content for result in results)]
+    # Beside the run and not in it: a run's folder holds stages only.
+    place = job.root.parent / f"{job.run.name}.json"
+    before = kept(place, "".join(key))
+    told = measured(job.root, results, allow_unisolated=job.allow_unisolated) if before is None else before.result
+    if before is None:
+        keep(place, "".join(key), told)
+    found = figures_of(job.run.arm, job.run.seed, told)
+    seconds = sum(result.manifest.seconds for result in made)
+    return Ended(job.run.name, tuple(found), None, len(made), seconds, told["tokenizer"])
+
+
+def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path) -> dict[str, Any]:
+    """Compare, and write all that comes of a study."""
+    found = [figure for one in ended for figure in one.figures]
+    titles = {one.checkpoint: one.title for one in found}
+    result: dict[str, Any] = {
+        "study": study.model_dump(mode="json"),
+        "runs": [
+            {"arm": run.arm, "seed": run.seed, "folder": f"{RUNS}/{run.name}", "failed": one.mistake}
+            for run, one in zip(todo, ended, strict=True)
+        ],
+        "titles": titles,
+        "comparisons": compared(study, found, {one.run: one.tokenizer for one in ended}),
+        "machine": machine.describe(),
+    }
+    write_figures(root / FIGURES, found)
+    write_text(root / PAGE, page(study, result))
+    write_json(root / RESULT, result)
+    return result

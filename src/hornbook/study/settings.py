@@ -1,0 +1,143 @@
+"""The study file: a recipe, what its arms change, the seeds, and what is measured; validated whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from hornbook.errors import UserError, nearest
+from hornbook.files import read_toml
+from hornbook.recipe import STAGES, Recipe, base_of, load, locate
+from hornbook.settings import Settings, validated
+from hornbook.study.measures import MEASURES
+
+BUILT_IN = Path(__file__).parents[1] / "studies"
+
+
+class Study(Settings):
+    """Everything a study depends on but the recipe itself."""
+
+    name: str = Field("", description="what the page is headed with; the file's name unless told")
+    description: str = Field("", description="the question, in a line")
+    recipe: str = Field(description="a recipe's name, or its file as seen from the study's folder")
+    settings: dict[str, Any] = Field({}, description="settings of the recipe that all arms have, by dotted key")
+    arms: dict[str, dict[str, Any]] = Field(description="by name, the settings of the recipe that an arm changes")
+    against: str = Field(description="the arm that the others are compared with")
+    seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1, description="every arm runs with each of them")
+    measures: tuple[str, ...] = Field(("right", "margin", "pass_at_1"), min_length=1, description="what is compared")
+    checkpoints: tuple[str, ...] = Field(
+        (), description="models that are compared, such as phase2; unset: the last trained"
+    )
+    problems: int | None = Field(None, ge=1, description="held-out problems, in place of the recipe's")
+    until: str = Field("evaluate", description="the last stage that is run")
+    worth: dict[str, float] = Field({}, description="by measure, the smallest difference that would matter")
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        return dict(_flat(value)) if isinstance(value, dict) else value
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _dotted_arms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: dict(_flat(arm)) if isinstance(arm, dict) else arm for name, arm in value.items()}
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        if len(self.arms) < 2:
+            raise ValueError("a study has two arms at least")
+        for name in self.arms:
+            if not re.fullmatch(r"[A-Za-z][\w.-]*", name, re.ASCII):
+                raise ValueError(f"the arm {name!r} becomes a folder's name: letters, digits, ., - and _ only")
+        if self.against not in self.arms:
+            raise ValueError(f"against names no arm: {self.against!r}{nearest(self.against, self.arms)}")
+        for told, names in (("measures", self.measures), ("worth", tuple(self.worth))):
+            for name in names:
+                if name not in MEASURES:
+                    hint = nearest(name, MEASURES) or f"; there are {', '.join(MEASURES)}"
+                    raise ValueError(f"{told}: {name!r} is not a measure{hint}")
+        if any(worth <= 0 for worth in self.worth.values()):
+            raise ValueError("worth: a difference that matters is more than 0")
+        if self.until not in STAGES:
+            raise ValueError(f"until names no stage: {self.until!r}{nearest(self.until, STAGES)}")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds: each is there once, and none is below 0")
+        for arm in (self.settings, *self.arms.values()):
+            if "seed" in arm:
+                raise ValueError("seed is not for an arm to set; the study's seeds are the same for all")
+        return self
+
+
+@dataclass(frozen=True)
+class Run:
+    """One arm with one seed: its recipe and where relative paths in it start."""
+
+    arm: str
+    seed: int
+    recipe: Recipe
+    base: Path
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.arm}-{self.seed}"
+
+
+def runs_of(study: Study, folder: Path) -> list[Run]:
+    """Every run, arm by arm; `folder`: where the file lies that the recipe's path is seen from.
+
+    Two seeds of one arm share little, so runs that are done at once rarely wait for each other.
+    Raises UserError with one line for a recipe that is not there, or a wrong setting of an arm.
+    """
+    beside = folder / study.recipe
+    _, path = locate(str(beside) if beside.suffix == ".toml" and beside.is_file() else study.recipe)
+    all_arms = dict(study.settings)
+    if study.problems is not None:
+        all_arms |= {"write.problems": study.problems, "evaluate.problems": study.problems}
+    found = []
+    for arm, changed in study.arms.items():
+        for seed in study.seeds:
+            try:
+                recipe = load(path, {**all_arms, **changed, "seed": seed, "name": arm})
+            except UserError as error:
+                raise UserError(f"arm {arm}: {error}") from None
+            found.append(Run(arm, seed, recipe, base_of(path, recipe)))
+    return found
+
+
+def available() -> dict[str, Path]:
+    """The studies that come with Hornbook, by name."""
+    return {path.stem: path for path in sorted(BUILT_IN.glob("*.toml"))}
+
+
+def locate_study(study: str) -> Path:
+    """The file of a study given by name or by path. Raises UserError when there is none."""
+    if study in available():
+        return available()[study]
+    path = Path(study)
+    if path.is_file():
+        return path
+    raise UserError(
+        f"there is no study {study!r}{nearest(study, available())}; `hornbook study` lists them, or give a .toml file"
+    )
+
+
+def read_study(path: Path) -> Study:
+    """Read and validate a study file. Raises UserError with one line that names the wrong key and the nearest one."""
+    return validated(Study, {"name": path.stem, **read_toml(path)}, "study", f"{path.name}: ")
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Tables within tables as dotted keys."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

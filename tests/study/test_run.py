@@ -1,0 +1,137 @@
+"""A whole study in seconds: shared stages, resumption, several at once, an arm that fails, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import hornbook
+from hornbook.errors import UserError
+from hornbook.study.plan import plan
+from hornbook.study.run import run_study
+from hornbook.study.settings import read_study, runs_of
+
+pytestmark = pytest.mark.slow
+PERPLEXITIES = {"perplexity.texts"}
+SCORES = {"pass_at_1", "chat", "harmful_refused", "harmless_refused"}
+
+
+def command(study: Path, into: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "hornbook", "study", str(study), "--into", str(into), "--without-isolation", *more]
+
+
+def made(into: Path) -> dict[str, tuple[int, float]]:
+    """Every file of the stages, with its inode and time."""
+    files = [path for path in into.glob("runs/*/[0-9]*/**/*") if path.is_file()]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime) for path in files}
+
+
+def shorter(study: Path) -> str:
+    """Without what only scores need; returns what the file holds then."""
+    study.write_text('until = "pretrain"\n' + study.read_text())
+    return study.read_text()
+
+
+def whole(into: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((into / "study.json").read_text())
+    return told
+
+
+def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
+    assert hornbook.run_study is run_study
+    study = read_study(study_file)
+    planned = {one.name: one for one in plan(study, runs_of(study, tmp_path), tmp_path / "out")}
+    assert planned["slow-1"].shared == ["read", "write", "clean", "tokens"]
+    assert planned["slow-1"].makes == ["pretrain", "evaluate"]
+    assert "read" in planned["plain-2"].shared
+
+    result = run_study(study_file, tmp_path / "out", allow_unisolated=True)
+    runs = tmp_path / "out" / "runs"
+    for seed in (1, 2):
+        for number, stage in ((1, "read"), (2, "write"), (3, "clean"), (4, "tokens")):
+            ours, theirs = (runs / f"{arm}-{seed}" / f"{number:02d}-{stage}" for arm in ("plain", "slow"))
+            for path in ours.rglob("*"):
+                if path.is_file() and path.name != "manifest.json":
+                    assert path.samefile(theirs / path.relative_to(ours)), path
+
+    rows = pq.read_table(tmp_path / "out" / "figures.parquet").to_pylist()
+    assert {row["measure"] for row in rows} == {"right", "body", "margin", "bits.texts", *SCORES, *PERPLEXITIES}
+    assert len(rows) == len({tuple(row.values())[:4] for row in rows})
+
+    told = {(one["checkpoint"], one["measure"]): one for one in result["comparisons"]}
+    assert {measure for _, measure in told} == {"right", "margin", "pass_at_1", "bits.texts", *PERPLEXITIES}
+    assert {checkpoint for checkpoint, _ in told} == {"phase2"}
+    right = told["phase2", "right"]
+    [slow] = right["arms"]
+    values = {
+        (row["arm"], row["seed"]): row["value"]
+        for row in rows
+        if row["measure"] == "right" and row["checkpoint"] == "phase2"
+    }
+    mean = sum(values["slow", seed] - values["plain", seed] for seed in (1, 2)) / 2
+    assert slow["mean"] == pytest.approx(mean)
+    assert mean > 0.5  # it has hardly learned
+    assert result == whole(tmp_path / "out")
+    page = (tmp_path / "out" / "study.html").read_text()
+    assert slow["sentence"] in page
+    assert page.count("<svg") == 2 * len(result["comparisons"])
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+
+    before = made(tmp_path / "out")
+    run_study(study_file, tmp_path / "out", allow_unisolated=True)
+    assert made(tmp_path / "out") == before
+    assert not any(one.makes for one in plan(study, runs_of(study, tmp_path), tmp_path / "out"))
+
+    with pytest.raises(UserError, match="holds work of other settings"):
+        run_study(study.model_copy(update={"settings": {"pretrain.batch": 2}}), tmp_path / "out", base=tmp_path)
+
+
+def test_killed_and_interrupted_it_goes_on(study_file: Path, tmp_path: Path) -> None:
+    shorter(study_file)
+    into = tmp_path / "out"
+    for end, reached in ((signal.SIGKILL, "plain-1/02-write"), (signal.SIGINT, "plain-2/04-tokens")):
+        process = subprocess.Popen(command(study_file, into), stdout=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while not (into / "runs" / reached).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(end)
+        out, _ = process.communicate()
+        assert process.returncode == (-9 if end == signal.SIGKILL else 130), out
+        assert (into / "runs" / reached).exists()
+    before = made(into)
+    done = subprocess.run(command(study_file, into), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert before.items() <= made(into).items()  # nothing that was whole was made again
+    assert "after phase 2" in done.stdout
+    assert all(run["failed"] is None for run in whole(into)["runs"])
+
+
+def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Path, tmp_path: Path) -> None:
+    study_file.write_text(
+        shorter(study_file)
+        + '[arms.empty]\npretrain.phase2.mixture = [{ sources = ["texts"], minimum_score = 1.0, share = 1.0, '
+        'languages = ["tlh"] }]\nfilter.language.identify = true\n'
+    )
+    into = tmp_path / "out"
+    done = subprocess.run(command(study_file, into, "--workers", "2"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = whole(into)
+    assert [run["arm"] for run in told["runs"] if run["failed"] is not None] == ["empty", "empty"]
+    assert "empty with seed 1 failed: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert {arm["arm"] for one in told["comparisons"] for arm in one["arms"]} == {"slow"}
+    for seed in (1, 2):
+        [ours, theirs] = [next((into / "runs" / f"{arm}-{seed}").glob("*-write")) for arm in ("plain", "slow")]
+        assert (ours / "problems.jsonl").samefile(theirs / "problems.jsonl")
+    assert (into / "runs/plain-1/01-read/manifest.json").read_bytes() == (
+        into / "runs/plain-2/01-read/manifest.json"
+    ).read_bytes()

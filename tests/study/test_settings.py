@@ -1,0 +1,74 @@
+"""Study files: what is wrong in them is told in one line, those that come with Hornbook are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hornbook.errors import UserError
+from hornbook.study.settings import Study, available, locate_study, read_study, runs_of
+
+HEAD = 'recipe = "pocket"\nagainst = "a"\n[arms.a]\n[arms.b]\n'
+
+
+def read(folder: Path, text: str) -> Study:
+    (folder / "x.toml").write_text(text)
+    return read_study(folder / "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"seds = [1]\n{HEAD}", "x.toml: seds is not a setting (did you mean 'seeds'?)"),
+        (HEAD.replace('"a"', '"c"'), "against names no arm: 'c'"),
+        (f'measures = ["pas_at_1"]\n{HEAD}', "'pas_at_1' is not a measure (did you mean 'pass_at_1'?)"),
+        (f'until = "evalute"\n{HEAD}', "until names no stage: 'evalute' (did you mean 'evaluate'?)"),
+        (f"seeds = [1, 1]\n{HEAD}", "each is there once"),
+        (HEAD.replace("[arms.b]\n", ""), "two arms at least"),
+        (HEAD + "seed = 3\n", "seed is not for an arm to set"),
+        (HEAD.replace("arms.b", 'arms."../b"'), "becomes a folder's name"),
+        (f"worth = {{ right = 0 }}\n{HEAD}", "more than 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UserError) as error:
+        read(tmp_path, text)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_setting_of_an_arm_names_the_arm_and_the_nearest(tmp_path: Path) -> None:
+    study = read(tmp_path, HEAD + "pretrain.phase2.tokns = 5\n")
+    with pytest.raises(UserError, match=r"arm b: .*pretrain\.phase2\.tokns is not a setting \(did you mean 'tokens'"):
+        runs_of(study, tmp_path)
+
+
+def test_arms_differ_in_what_they_set_only(tmp_path: Path) -> None:
+    text = HEAD + 'dpo.beta = 0.3\n"pretrain.phase2.tokens" = 1e6\n'
+    study = read(tmp_path, f"seeds = [4, 7]\nproblems = 50\nsettings.sft.batch = 8\n{text}")
+    found = {run.name: run.recipe for run in runs_of(study, tmp_path)}
+    assert list(found) == ["a-4", "a-7", "b-4", "b-7"]
+    assert found["b-7"].seed == 7
+    assert (found["a-4"].dpo.beta, found["b-4"].dpo.beta) == (0.1, 0.3)
+    assert found["b-4"].pretrain.phase2.tokens == 1_000_000
+    assert {recipe.sft.batch for recipe in found.values()} == {8}
+    assert {recipe.write.problems for recipe in found.values()} == {50}
+
+
+def test_those_that_come_with_hornbook() -> None:
+    assert {"phases", "filter", "sft-mix", "dpo"} <= available().keys()
+    for path in available().values():
+        study = read_study(path)
+        assert study.description
+        runs = runs_of(study, path.parent)
+        assert len(runs) == len(study.arms) * len(study.seeds)
+
+        assert len(study.seeds) >= 3
+        tokens = {run.recipe.pretrain.phase1.tokens + run.recipe.pretrain.phase2.tokens for run in runs}
+        assert len(tokens) == 1
+
+
+def test_a_study_that_is_not_there_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'phases'"):
+        locate_study("phase")
