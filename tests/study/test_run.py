@@ -79,7 +79,7 @@ def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
     }
     mean = sum(values["slow", seed] - values["plain", seed] for seed in (1, 2)) / 2
     assert slow["mean"] == pytest.approx(mean)
-    assert mean > 0.5  # it has hardly learned
+    assert mean > 0.1  # it has hardly learned
     assert result == whole(tmp_path / "out")
     page = (tmp_path / "out" / "study.html").read_text()
     assert slow["sentence"] in page

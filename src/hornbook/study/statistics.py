@@ -30,7 +30,7 @@ class Paired:
 
 def paired(differences: Sequence[float]) -> Paired:
     """Figures of paired differences (Student 1908; the exact test is Fisher's of 1935)."""
-    from scipy import stats
+    from scipy import stats  # type: ignore[import-untyped]
 
     count = len(differences)
     mean = math.fsum(differences) / count
@@ -69,7 +69,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def power_of(effect: float, deviation: float, count: int, level: float = LEVEL) -> float:
     """How likely a two-sided paired t test on `count` pairs sees a mean difference of `effect` (noncentral t)."""
-    from scipy import stats
+    from scipy import stats  # type: ignore[import-untyped]
 
     away = effect / deviation * math.sqrt(count)
     edge = stats.t.ppf(1 - level / 2, count - 1)
