@@ -69,7 +69,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def power_of(effect: float, deviation: float, count: int, level: float = LEVEL) -> float:
     """How likely a two-sided paired t test on `count` pairs sees a mean difference of `effect` (noncentral t)."""
-    from scipy import stats  # type: ignore[import-untyped]
+    from scipy import stats
 
     away = effect / deviation * math.sqrt(count)
     edge = stats.t.ppf(1 - level / 2, count - 1)
