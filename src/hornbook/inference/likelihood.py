@@ -38,7 +38,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Together:
-    """Sequences that are scored together; the first `shared` ids are the same in all, and in other questions."""
+    """Sequences that are scored together; the first `shared` ids are the same in all, and in other questions.
+
+    Under LongRoPE all are read in the regime of the longest.
+    """
 
     sequences: Sequence[Scored]
     shared: int = 0
