@@ -110,8 +110,8 @@ def test_what_a_user_should_know_is_one_line_beside_the_answer(make_checkpoint, 
         warnings.simplefilter("always")
         assert call("generate", str(folder), "x", "--max-tokens", "1") == 0
     told = capsys.readouterr()
-    assert told.err.startswith("note: ")
-    assert told.err.count("\n") == 1
+    notes = [line for line in told.err.splitlines() if "native engine" not in line]  # which may not have been built
+    assert len(notes) == 1 and notes[0].startswith("note: ") and "lm_head" in notes[0]
     assert "note" not in told.out
 
 
