@@ -83,7 +83,7 @@ class Pair:
         self._chance, self._types = np.random.default_rng(0), gguf.GGMLQuantizationType
         self._ours: dict[str, NDArray[np.generic]] = {}
         self._theirs = gguf.GGUFWriter(folder / "model.gguf", "phi2" if config.norm == "layer" else "llama")
-        self._keys(config)
+        describe(self._theirs, config)
         form = architecture_for(config)
         for ways in form.layout(config).values():
             for part in ways[0]:
@@ -97,20 +97,6 @@ class Pair:
         from safetensors.numpy import save_file
 
         save_file(self._ours, folder / "model.safetensors")
-
-    def _keys(self, c: ModelConfig) -> None:
-        keys = self._theirs
-        keys.add_block_count(c.layers)
-        keys.add_context_length(c.context)
-        keys.add_embedding_length(c.width)
-        keys.add_feed_forward_length(c.mlp_width)
-        keys.add_head_count(c.heads)
-        keys.add_head_count_kv(c.key_value_heads)
-        keys.add_rope_dimension_count(c.rotary_size)
-        keys.add_rope_freq_base(c.rope_theta)
-        keys.add_vocab_size(c.vocabulary)
-        keys.add_tokenizer_model("no_vocab")
-        (keys.add_layer_norm_eps if c.norm == "layer" else keys.add_layer_norm_rms_eps)(c.norm_epsilon)
 
     def _add(self, name: str, c: ModelConfig) -> None:
         """A tensor of a published name."""
@@ -131,10 +117,33 @@ class Pair:
         packed = self._chance.integers(0, 256, (rows, columns // 2), dtype=np.uint8)
         scale = np.full((rows, columns // 32), 0.03 / np.sqrt(columns), np.float16)
         self._ours[f"{name}_packed"], self._ours[f"{name}_scale"] = packed.view(np.int32), scale
-        levels = np.stack([packed & 15, packed >> 4], -1).reshape(rows, columns // 32, 32)
-        halves = levels[..., :16] | levels[..., 16:] << 4
-        blocks = np.concatenate([scale.view(np.uint8).reshape(rows, -1, 2), halves], -1).reshape(rows, -1)
-        self._theirs.add_tensor(theirs, blocks, raw_dtype=self._types.Q4_0)
+        self._theirs.add_tensor(theirs, q4_0(packed, scale), raw_dtype=self._types.Q4_0)
+
+
+def describe(file: Any, c: ModelConfig) -> None:
+    """Give a gguf.GGUFWriter a shape's keys, without a tokenizer."""
+    file.add_block_count(c.layers)
+    file.add_context_length(c.context)
+    file.add_embedding_length(c.width)
+    file.add_feed_forward_length(c.mlp_width)
+    file.add_head_count(c.heads)
+    file.add_head_count_kv(c.key_value_heads)
+    file.add_rope_dimension_count(c.rotary_size)
+    file.add_rope_freq_base(c.rope_theta)
+    file.add_vocab_size(c.vocabulary)
+    file.add_tokenizer_model("no_vocab")
+    (file.add_layer_norm_eps if c.norm == "layer" else file.add_layer_norm_rms_eps)(c.norm_epsilon)
+
+
+def q4_0(packed: NDArray[np.uint8], scale: NDArray[np.float16]) -> NDArray[np.uint8]:
+    """Rows of Q4_0: of each 32 numbers a scale, then the first 16 as low nibbles and the last as high ones.
+
+    packed: (rows, columns / 2), neighbours in a byte; scale: (rows, columns / 32).
+    """
+    rows = len(packed)
+    levels = np.stack([packed & 15, packed >> 4], -1).reshape(rows, -1, 32)
+    halves = levels[..., :16] | levels[..., 16:] << 4
+    return np.concatenate([scale.view(np.uint8).reshape(rows, -1, 2), halves], -1).reshape(rows, -1)
 
 
 def _shape(module: str, c: ModelConfig) -> tuple[int, int]:
