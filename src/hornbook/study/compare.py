@@ -47,9 +47,13 @@ def _place(checkpoints: Sequence[str], name: str) -> int:
 
 
 def _last(study: Study, found: Sequence[Figure]) -> tuple[str, ...]:
-    """The last model that the arm `against` has; one that is shrunk has no likelihoods."""
-    trained = [one.checkpoint for one in found if one.arm == study.against and one.measure in ("right", "pass_at_1")]
-    return (trained[-1],) if trained else ()
+    """The last of the models for which most of the measures are there: of one that is shrunk fewer are."""
+    there: dict[str, set[str]] = {}
+    for one in found:
+        if one.arm == study.against and one.measure.partition(".")[0] in study.measures:
+            there.setdefault(one.checkpoint, set()).add(one.measure)
+    most = max(map(len, there.values()), default=0)
+    return tuple(name for name, measures in there.items() if len(measures) == most)[-1:]
 
 
 def _against(
@@ -77,6 +81,7 @@ def _against(
         if figures.deviation is not None:
             needed = pairs_needed(worth, figures.deviation, LEVEL / max(1, len(tested)))
         verdict = _verdict(measure, figures, adjusted.get(arm), arm in comparable)
+        more = _needed(measure, figures.count, needed, worth)
         told.append(
             {
                 "arm": arm,
@@ -86,7 +91,9 @@ def _against(
                 "seeds_needed": needed,
                 "worth": worth,
                 "verdict": verdict,
-                "sentence": _sentence(study, measure, arm, figures, adjusted.get(arm), verdict, needed, worth),
+                "sentence": _sentence(
+                    study.against, measure, arm, figures, adjusted.get(arm), verdict, more, len(tested)
+                ),
             }
         )
     return told
@@ -103,34 +110,40 @@ def _verdict(measure: Measure, figures: Paired, p: float | None, comparable: boo
 
 
 def _sentence(
-    study: Study,
+    against: str,
     measure: Measure,
     arm: str,
     figures: Paired,
     p: float | None,
     verdict: str,
-    needed: int | None,
-    worth: float,
+    more: str,
+    arms: int,
 ) -> str:
     """What a comparison says, for people."""
     by = f"{measure.difference(figures.mean)} {measure.unit}"
     if verdict == "other tokenizer":
-        return f"{arm} has another tokenizer than {study.against}: what is counted by tokens does not compare."
+        return f"{arm} has another tokenizer than {against}: what is counted by tokens does not compare."
     if verdict == "one seed":
-        return f"{arm} differs from {study.against} by {by} in the one seed they share, which tells nothing of chance."
+        return f"{arm} differs from {against} by {by} in the one seed they share, which tells nothing of chance."
     assert figures.low is not None and figures.high is not None and p is not None
+    if figures.mean == 0 and not figures.deviation:
+        return f"{arm} and {against}: no difference seen, they are equal in all {plural(figures.count, 'seed')}."
     interval = f"95% {measure.difference(figures.low)} to {measure.difference(figures.high)}"
-    found = f"{by} ({interval}; {plural(figures.count, 'seed')}, p {_p(p)})"
+    corrected = f" corrected for {arms} arms" if arms > 1 else ""
+    found = f"{by} ({interval}; {plural(figures.count, 'seed')}, p {_p(p)}{corrected})"
     if verdict != "no difference seen":
-        return f"{arm} is {verdict} than {study.against}: {found}."
+        return f"{arm} is {verdict} than {against}: {found}."
+    return f"{arm} and {against}: no difference seen, {found}; {more}."
+
+
+def _needed(measure: Measure, count: int, needed: int | None, worth: float) -> str:
+    """What it takes to see a difference that would matter."""
     size = f"{measure.difference(worth, signed=False)} {measure.unit}"
     if needed is None:
-        more = f"more than {MOST:,} seeds would be needed to see one of {size}"
-    elif needed > figures.count:
-        more = f"{needed:,} seeds would be needed to see one of {size}"
-    else:
-        more = f"one of {size} would mostly have been seen"
-    return f"{arm} and {study.against}: no difference seen, {found}; {more}."
+        return f"more than {MOST:,} seeds would be needed to see one of {size}"
+    if needed > count:
+        return f"{needed:,} seeds would be needed to see one of {size}"
+    return f"one of {size} would mostly have been seen"
 
 
 def _p(p: float) -> str:

@@ -29,7 +29,9 @@ class Measure:
 
     def shown(self, value: float) -> str:
         """A value in words."""
-        return {"share": f"{100 * value:.1f}%", "ratio": f"{value:.2f}"}.get(self.kind, f"{value:.3f}")
+        return {"share": f"{100 * value:.1f}%", "ratio": f"{value:.2f}"}.get(
+            self.kind, f"{value:.3f}".replace("-", "−")
+        )
 
     def amount(self, difference: float) -> float:
         """A difference in the unit that it is told in."""
@@ -44,7 +46,7 @@ class Measure:
         """A difference in figures, without its unit."""
         digits = 1 if self.kind in ("share", "ratio") else 3
         amount = round(self.amount(difference), digits) + 0.0  # no minus before a zero
-        return f"{amount:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+        return f"{amount:+.{digits}f}".replace("-", "−") if signed else f"{amount:g}"
 
 
 # Those with little noise first.

@@ -1,0 +1,88 @@
+"""What a comparison says, from figures made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hornbook.study.compare import compared
+from hornbook.study.figures import Figure
+from hornbook.study.page import page
+from hornbook.study.settings import Study
+
+EVIL = "<script>alert(1)</script>"
+SAME = {f"{arm}-{seed}": "t" for arm in ("base", "one", "two") for seed in (1, 2, 3, 4)}
+
+
+def study(**changed: Any) -> Study:
+    arms: dict[str, Any] = {"base": {}, "one": {"dpo.beta": EVIL}, "two": {}}
+    return Study(recipe="pocket", arms=arms, against="base", seeds=(1, 2, 3, 4), **changed)
+
+
+def figures(measure: str, **arms: list[float]) -> list[Figure]:
+    return [
+        Figure(arm, seed, "phase2", "phase 2", measure, value)
+        for arm, values in arms.items()
+        for seed, value in enumerate(values, 1)
+    ]
+
+
+def verdicts(made: Study, found: list[Figure], tokenizers: dict[str, str] = SAME) -> dict[str, tuple[str, str]]:
+    [one] = compared(made, found, tokenizers)
+    return {arm["arm"]: (arm["verdict"], arm["sentence"]) for arm in one["arms"]}
+
+
+def test_better_and_none_seen() -> None:
+    found = figures("pass_at_1", base=[0.5, 0.6, 0.7, 0.8], one=[0.6, 0.71, 0.79, 0.9], two=[0.55, 0.5, 0.75, 0.72])
+    told = verdicts(study(measures=["pass_at_1"]), found)
+    assert told["one"][0] == "better"
+    assert told["one"][1].startswith("one is better than base: +10.0 points (95% +8.7 to +11.3; 4 seeds, p ")
+    assert told["two"][0] == "no difference seen"
+    assert "seeds would be needed to see one of 2 points." in told["two"][1]
+
+
+@pytest.mark.parametrize(("measure", "by"), [("right", "−1.750 nats"), ("perplexity.library", "−50.0 %")])
+def test_lower_is_better_of_nats_and_ratios(measure: str, by: str) -> None:
+    name = measure.partition(".")[0]
+    found = figures(measure, base=[2.0, 3.0, 4.0, 5.0], one=[1.0, 1.49, 2.01, 2.5], two=[4.0, 6.1, 7.9, 10.0])
+    told = verdicts(study(measures=[name]), found)
+    assert (told["one"][0], told["two"][0]) == ("better", "worse")
+    assert f": {by} (" in told["one"][1]
+
+
+def test_several_arms_are_corrected_for() -> None:
+    """By itself the arm's p is 0.035; as the smaller of two it is 0.071."""
+    base, one = [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 1.0]
+    alone = verdicts(study(measures=["margin"]), figures("margin", base=base, one=one))
+    assert alone["one"][0] == "better"
+    both = verdicts(study(measures=["margin"]), figures("margin", base=base, one=one, two=[9.0, -9.0, 8.0, -8.0]))
+    assert both["one"][0] == "no difference seen"
+    assert "corrected for 2 arms" in both["one"][1]
+
+
+def test_tokens_of_other_tokenizers_do_not_compare() -> None:
+    found = figures("right", base=[2.0, 3.0, 4.0, 5.0], one=[1.0, 2.0, 3.0, 4.1], two=[1.0, 2.0, 3.0, 4.1])
+    told = verdicts(study(measures=["right"]), found, {**SAME, "two-3": "u"})
+    assert (told["one"][0], told["two"][0]) == ("better", "other tokenizer")
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "in the one seed they share"), (3, "equal in all 3 seeds")])
+def test_what_cannot_be_told(seeds: int, said: str) -> None:
+    found = figures("chat", base=[0.5] * seeds, one=[0.5] * seeds)
+    assert said in verdicts(study(measures=["chat"]), found)["one"][1]
+
+
+def test_the_page_escapes_what_arms_say_and_tells_of_failures() -> None:
+    made = study(measures=["margin"])
+    found = figures("margin", base=[1.0, 2.0, 3.0, 4.0], one=[2.0, 3.0, 4.0, 5.2])
+    result = {
+        "runs": [{"arm": "two", "seed": 2, "folder": "", "failed": EVIL}],
+        "titles": {"phase2": "phase 2"},
+        "comparisons": compared(made, found, SAME),
+        "machine": {"processor": "a machine", "cores": 2},
+    }
+    text = page(made, result)
+    assert EVIL not in text
+    assert text.count("&lt;script&gt;") == 2
+    assert text == page(made, result)
