@@ -113,6 +113,18 @@ def test_a_dry_run_shows_what_is_learnt() -> None:
     assert not Path("never").exists()
 
 
+def test_a_dry_run_of_preferences_shows_both_answers() -> None:
+    shown = told("dpo", "tuned", "rows", *QUICK, "--dry-run", "--into", "never")
+    assert [line.split()[1:3] for line in shown.splitlines() if line.startswith("── ")] == [
+        [str(number), name] for number in (1, 2, 3) for name in ("chosen", "rejected")
+    ]
+    assert shown.count("<|assistant|>\ntea<|end|>") == 3  # all that is rejected
+    assert "12 pairs, each answer with its prompt" in shown
+    assert "6 steps of 2 pairs" in shown
+    assert "Nothing was trained." in shown
+    assert not Path("never").exists()
+
+
 def test_other_contents_of_a_file_are_other_rows() -> None:
     Path("more.jsonl").write_text('{"prompt": "the sum", "completion": " of tea"}\n' * 3)
     assert "3 rows as prompts with completions" in told("sft", "pretrained", "more.jsonl", *QUICK, "--into", "more")

@@ -115,8 +115,9 @@ def _rows(one: Input, words: Sequence[str]) -> dict[str, Path]:
 
 def show(seen: Look) -> None:
     """Print examples, what is learnt of them in green and underlined, and what the work would be."""
-    for number, example in enumerate(seen.examples, start=1):
-        console.print(f"[bold]── {number:d}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
+    names = seen.names or range(1, len(seen.examples) + 1)
+    for name, example in zip(names, seen.examples, strict=True):
+        console.print(f"[bold]── {name}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
         shown = Text()
         for text, learnt in example:
             shown.append(printable(text, lines=True), "green underline" if learnt else "dim")

@@ -91,12 +91,14 @@ class Work(Generic[S]):
 class Look:
     """What a stage would read, for a person to look at before anything is trained.
 
-    examples: each in stretches of text, with whether they are learnt. told: lines of facts.
+    examples: each in stretches of text, with whether they are learnt. told: lines of facts. names: of the examples,
+    which are numbered unless given.
     """
 
     examples: Sequence[Sequence[tuple[str, bool]]]
     told: Sequence[str]
     effort: Effort
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

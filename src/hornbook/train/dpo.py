@@ -13,10 +13,10 @@ from pydantic import Field, field_validator
 
 from hornbook.files import seal, sealed, write_bytes
 from hornbook.progress import Progress
-from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.effort import Computation, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.ranks import rank
-from hornbook.runs.stage import Checkpoint, Input, Stage, Work
+from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import lora
@@ -25,6 +25,7 @@ from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
 from hornbook.train.shapes import to_prefer
+from hornbook.train.tuning import SHOWN, memory, stretches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,21 +83,59 @@ def dpo(
     for pairs that no step reads. A step reads fewer pairs than `settings.batch` where there are fewer. Raises UserError
     where nothing can be learnt from the pairs of a source.
     """
-    import numpy as np
-
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
-    from hornbook.train.rows import nothing_fits, tell_refused
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
-    length = min(model.config.context, settings.max_length or model.config.context)
+    encoded, objective = _read(tokenizer, model.config.context, sources, settings, seed, progress)
+    log = train(
+        model,
+        objective,
+        settings,
+        into=into,
+        label="learning preferences",
+        progress=progress,
+        seed=seed,
+        before=lambda trained, shares: _compute_reference(trained, objective, shares, into, progress),
+    )
+    checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
+    tenth = max(1, len(log) // 10)
+    return {
+        "pairs": len(objective.pairs),
+        "sources": {source.name: {**source.shapes} for source in sources},
+        "left_out": dict(sum((source.left_out for source in sources), Counter())),
+        "too_long": sum(one.too_long for one in encoded),
+        "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
+        "batch": objective.batch_pairs,
+        "steps": objective.steps,
+        "tokens": objective.tokens,
+        "loss": mean(log[-tenth:]),
+        "accuracy_first": mean(log[:tenth], "accuracy"),
+        "accuracy_last": mean(log[-tenth:], "accuracy"),
+    }
+
+
+def _read(
+    tokenizer: Tokenizer,
+    context: int,
+    sources: Sequence[Given],
+    settings: DpoSettings,
+    seed: int,
+    progress: Progress,
+) -> tuple[list[Encoded], Preferences]:
+    """The pairs of each source, encoded, and what is learnt of them; see `dpo`."""
+    import numpy as np
+
+    from hornbook.train.rows import nothing_fits, tell_refused
+
+    length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
         tell_refused(one, "pairs", progress)
         if source.rows and not one.fitting:
-            raise nothing_fits(one, "pairs", "dpo", length, model.config.context)
+            raise nothing_fits(one, "pairs", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
     order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
     batch = min(settings.batch, len(order))
@@ -112,31 +151,36 @@ def dpo(
         length=length,
         pad=tokenizer.pad,
     )
-    log = train(
-        model,
-        objective,
-        settings,
-        into=into,
-        label="learning preferences",
-        progress=progress,
-        seed=seed,
-        before=lambda trained, shares: _compute_reference(trained, objective, shares, into, progress),
+    return encoded, objective
+
+
+def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: int, progress: Progress) -> Look:
+    """What `dpo` would read of the pairs: both answers of the first, counts, and the work that it would be."""
+    from hornbook.model.formats import checkpoint
+    from hornbook.model.tokenizers import Tokenizer
+
+    tokenizer, config = Tokenizer(base), checkpoint.load(base).config
+    encoded, objective = _read(tokenizer, config.context, sources, settings, seed, progress)
+    pairs = objective.pairs
+    lengths = [len(example.ids) for pair in pairs for example in pair]
+    learnt = sum(sum(example.mask) for pair in pairs for example in pair)
+    told = [
+        f"{len(pairs):,} pairs, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
+        f"{sum(lengths):,} in all, of which {learnt:,} are compared",
+        f"{sum(one.too_long for one in encoded):,} pairs left out as longer than {objective.length:,} tokens",
+        f"{objective.steps:,} steps of {objective.batch_pairs:,} pairs, after the reference has read them once",
+        memory(config, settings, adapters=settings.lora is not None),
+    ]
+    flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))
+    effort = Effort(
+        f"{objective.tokens:,} tokens", 0.0, (Computation("dpo", objective.tokens, flops),), settings.compiles
     )
-    checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
-    tenth = max(1, len(log) // 10)
-    return {
-        "pairs": len(pairs),
-        "sources": {source.name: {**source.shapes} for source in sources},
-        "left_out": dict(sum((source.left_out for source in sources), Counter())),
-        "too_long": sum(one.too_long for one in encoded),
-        "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
-        "batch": batch,
-        "steps": objective.steps,
-        "tokens": objective.tokens,
-        "loss": mean(log[-tenth:]),
-        "accuracy_first": mean(log[:tenth], "accuracy"),
-        "accuracy_last": mean(log[-tenth:], "accuracy"),
+    shown = {
+        f"{number} {name}": stretches(tokenizer, example)
+        for number, pair in enumerate(pairs[:SHOWN], start=1)
+        for name, example in zip(("chosen", "rejected"), pair, strict=True)
     }
+    return Look(list(shown.values()), told, effort, tuple(shown))
 
 
 def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, row: int) -> Encoded:
@@ -269,6 +313,11 @@ class DpoStageSettings(Settings):
 _ROWS = RowsInput("preferences", PREFERENCES, to_prefer, lambda settings: settings.dpo.data)
 
 
+def _look(work: Work[DpoStageSettings]) -> Look:
+    chosen = work.settings
+    return look(work.inputs["model"], _ROWS.given(work), chosen.dpo, seed=chosen.seed, progress=work.progress)
+
+
 def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
     return dpo(
         work.inputs["model"],
@@ -301,6 +350,7 @@ DPO = Stage(
     needs=("sft",),
     leave_out=True,
     on_ranks=True,
+    look=_look,
     headline=lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
     estimate=_dpo_effort,
     flags=(lora.FLAG,),

@@ -71,6 +71,7 @@ def train(  # noqa: PLR0913 (one for each wish)
     if before_this.damage:
         progress.say(escape(f"  {before_this.damage}: {label} begins again from its first step"))
     done, log, made = before_this.step, before_this.log, before_this.made
+    stored = done
     gc.collect()
     gc.freeze()
     try:
@@ -80,6 +81,8 @@ def train(  # noqa: PLR0913 (one for each wish)
             for step in range(done, objective.steps):
                 try:
                     entry = _step(model, objective, stretches, optimizers, share(step), step)
+                except FloatingPointError as error:
+                    raise UserError(f"{error}; {_last_good(into, stored, step, made)}") from None
                 except KeyboardInterrupt:
                     # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
                     raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
@@ -94,6 +97,7 @@ def train(  # noqa: PLR0913 (one for each wish)
                 if parallel.agreed(pace.due):
                     with pace.storing():
                         state.save(scratch, model, optimizers, step + 1, log, made)
+                    stored = step + 1
     finally:
         gc.unfreeze()
     parallel.gather(model, whole)
@@ -124,6 +128,23 @@ def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> T
     return model
 
 
+def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) -> str:
+    """Where the last checkpoint, and the last state, lie from before training diverged.
+
+    stored, diverged: steps done in the state, and before the loss that is no number. A state that no step went on from
+    is not known to be good: its own last step may have spoilt it.
+    """
+    checkpoints = [into / name for name in made if Path(name).name == "config.json"]
+    found = [f"the last checkpoint before it is {max(checkpoints, key=_written).parent}"] if checkpoints else []
+    if 0 < stored < diverged:
+        found.append(f"the last good state, after step {stored}, lies in {into / SCRATCH}")
+    return "; ".join(found) or "no checkpoint was stored before it"
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
 def _reach(milestone: Callable[[], bool | None], model: Transformer, whole: Transformer) -> None:
     """Rank 0 does what is to be done now, with the whole model; what that changes in it reaches all ranks."""
     parallel.gather(model, whole)
@@ -139,7 +160,7 @@ def _step(
     share: Share,
     step: int,
 ) -> dict[str, float]:
-    """One update; returns its log entry."""
+    """One update; returns its log entry. Raises FloatingPointError, before it, for a loss that is no number."""
     leg = next(leg for leg in legs if leg.has(step))
     if leg.fresh and step == leg.first:
         for optimizer in optimizers:
@@ -157,7 +178,7 @@ def _step(
             figures[name] += weight * figure
     told = parallel.total(figures)
     if not math.isfinite(told["loss"]):
-        raise UserError(
+        raise FloatingPointError(
             f"the loss of step {step + 1} is {told['loss']}: training has diverged; lower the learning rate"
         )
     torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip)

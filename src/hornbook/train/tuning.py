@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from hornbook.model.config import ModelConfig
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.rows import Encoded, Example, Rows
@@ -143,7 +144,7 @@ def _read(
     return _Reading(encoded, rows, order, length, batch)
 
 
-_SHOWN = 3  # examples
+SHOWN = 3  # examples
 
 
 def look(
@@ -167,23 +168,28 @@ def look(
     learnt, tokens = (int(table.sum()) for table in (reading.rows.mask, reading.rows.document_ids > 0))
     cut, lost = (sum(getattr(one, name) for one in reading.encoded) for name in ("cut", "too_long"))
     padding = 1 - tokens / reading.rows.ids.size
-    held = 4 if settings.lora is not None else 12 if settings.optimizer == "muon" else 16
-    what = "the weights" if settings.lora is not None else "weights, gradients and the optimiser's means"
     told = [
         f"{len(examples):,} examples of {min(len(one.ids) for one in examples):,} to "
         f"{max(len(one.ids) for one in examples):,} tokens, {tokens:,} in all, of which {learnt:,} are learnt",
         f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
         f"{len(reading.rows.ids):,} rows of {reading.length:,} tokens, {padding:.0%} padding; "
         f"{objective.steps:,} steps of {reading.batch:,} rows",
-        f"memory: {held * config.parameters() / 1e9:.1f} GB for {what}; what a step computes comes on top",
+        memory(config, settings, adapters=settings.lora is not None),
     ]
     read = objective.steps * objective.tokens_per_step
     flops = 3 * read * config.flops_per_token(reading.length)
     effort = Effort(f"{read:,} tokens", 0.0, (Computation(stage, read, flops),), settings.compiles)
-    return Look([_stretches(tokenizer, one) for one in examples[:_SHOWN]], told, effort)
+    return Look([stretches(tokenizer, one) for one in examples[:SHOWN]], told, effort)
 
 
-def _stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:
+def memory(config: ModelConfig, settings: TrainSettings, *, adapters: bool) -> str:
+    """A line on what a training holds from its first step to its last."""
+    held = 4 if adapters else 12 if settings.optimizer == "muon" else 16
+    what = "the weights" if adapters else "weights, gradients and the optimiser's means"
+    return f"memory: {held * config.parameters() / 1e9:.1f} GB for {what}; what a step computes comes on top"
+
+
+def stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:
     """An example's text where it is learnt and where it is not, with its control tokens."""
     groups = itertools.groupby(zip(example.ids, example.mask, strict=True), key=lambda pair: pair[1])
     return [(tokenizer.spell([token for token, _ in group]), learnt) for learnt, group in groups]
