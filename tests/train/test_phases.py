@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.tokens import shards
+from hornbook.train import state
 from hornbook.train.optimizers import scheduled
 from hornbook.train.parallel import prepare_blocks
 from hornbook.train.pretrain import PretrainSettings, pretrain
@@ -139,3 +141,24 @@ def test_what_is_computed_again_changes_no_gradient(dropped: float, make_model: 
         assert all(torch.equal(one, other) for one, other in zip(gradients[mode], gradients["none"], strict=True))
     assert work["selective"] == work["none"], "products are kept"
     assert work["full"] > 1.2 * work["none"]
+
+
+def test_a_divergence_names_what_was_good_before_it(
+    held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state is known to be good when a step went on from it: one that is stored right before the fall is not told."""
+    steep = {"schedule": "constant", "warmup": 0.0, "learning_rate": 1e18}
+    into = tmp_path / "steep"
+    before = f"lower the learning rate; the last checkpoint before it is {into / 'phase1'}"
+    with pytest.raises(UserError, match=f"the loss of step 8 is nan: .*{re.escape(before)}$"):
+        run(held_out, into, steep, optimizer="adamw")
+    due = iter([False, False, True])
+    monkeypatch.setattr(state.Pace, "due", property(lambda pace: next(due, False)))
+    into = tmp_path / "seldom"
+    good = f"the last good state, after step 3, lies in {into / 'scratch'}"
+    with pytest.raises(UserError, match=re.escape(good) + "$"):
+        run(held_out, into, steep, optimizer="adamw")
+    due = iter([])
+    everywhere = {"learning_rate": 1e18, "warmup": 0.0, "optimizer": "adamw"}
+    with pytest.raises(UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$"):
+        run(held_out, tmp_path / "first", {}, **everywhere)
