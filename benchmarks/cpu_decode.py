@@ -345,13 +345,14 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
     axes.set_yticks(range(len(rows)), labels)
     axes.invert_yaxis()
     axes.set_xlabel("GB/s of weights while decoding")
-    axes.legend(loc="best", fontsize=8)
+    axes.legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
 
 def _first(row: dict[str, Any]) -> str:
-    return next(name for name in row if name in {kernels.name for kernels in library.all_kernels()})
+    """The best kernels that were measured."""
+    return next(kernels.name for kernels in library.all_kernels() if kernels.name in row)
 
 
 def main() -> None:
