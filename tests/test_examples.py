@@ -15,6 +15,8 @@ import pytest
 
 import hornbook
 
+from .study.conftest import study_file  # noqa: F401 (a fixture)
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 FAST = {"pretrain.compile": False, "pretrain.batch": 4}
@@ -37,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_example_is_tested_here() -> None:
-    assert EXAMPLES == ["ask", "compare", "filter_and_grade", "train_on_texts", "where_from"]
+    assert EXAMPLES == ["ask", "compare", "filter_and_grade", "study", "train_on_texts", "where_from"]
 
 
 def test_a_folder_is_filtered_and_graded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +105,12 @@ def test_a_setting_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("model.layers")]
     assert [line.partition(":")[0] for line in told] == ["model.layers = 1", "model.layers = 2"]
     assert all("after phase1" in line and "after phase2" in line for line in told)
+
+
+def test_a_study_says_what_it_found(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    example("study").main(study_file, tmp_path / "out", allow_unisolated=True)
+    told = capsys.readouterr().out
+    assert "phase2, bits.texts: " in told and (tmp_path / "out" / "study.html").is_file()
 
 
 def test_the_package_offers_what_the_examples_need_and_only_that() -> None:

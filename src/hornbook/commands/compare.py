@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.terminal import console
+from hornbook.terminal import console, in_markup
 
 
 def compare(
@@ -33,7 +33,8 @@ def compare(
     )
     for one in found:
         for before, after in one.flipped[:flipped]:
-            console.print(f"\n[bold]── {one.title}, row {before['id']}[/bold]", highlight=False)
+            told = f"{one.title}, row {before['id']}"
+            console.print(f"\n[bold]── {in_markup(told)}[/bold]", highlight=False)
             console.plain(_last_lines(before["prompt"]))
             console.plain(f"A: {_answer(before, one.metric)}\nB: {_answer(after, one.metric)}")
 

@@ -19,7 +19,7 @@ from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.effort import in_range, measure_rates
 from hornbook.runs.stage import Flag, Input, Look, Stage, Work
-from hornbook.terminal import console, printable
+from hornbook.terminal import console, in_markup, printable
 
 Parameter = inspect.Parameter
 
@@ -117,7 +117,9 @@ def show(seen: Look) -> None:
     """Print examples, what is learnt of them in green and underlined, and what the work would be."""
     names = seen.names or range(1, len(seen.examples) + 1)
     for name, example in zip(names, seen.examples, strict=True):
-        console.print(f"[bold]── {name}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False)
+        console.print(
+            f"[bold]── {in_markup(str(name))}[/bold]  [green underline]learnt[/]  [dim]read[/]", highlight=False
+        )
         shown = Text()
         for text, learnt in example:
             shown.append(printable(text, lines=True), "green underline" if learnt else "dim")

@@ -118,7 +118,7 @@ def _ask(
 def _in_order(jobs: Sequence[_Job], progress: Progress) -> list[Ended]:
     ended = []
     for number, job in enumerate(jobs, 1):
-        progress.say(f"[bold]{escape(job.run.name)}[/bold] ({number} of {len(jobs)})")
+        progress.say(f"[bold]{escape(job.run.name)}[/bold] ({number:d} of {len(jobs)})")
         one = _attempt(job, progress, lambda result: _announce(result, progress))
         ended.append(one)
         if one.mistake is not None:

@@ -102,7 +102,7 @@ class ConversationShares(Settings):
     """How much of the conversations each kind makes up."""
 
     task: float = Field(default=0.62, ge=0, description="a function is asked for and written")
-    follow_up: float = Field(default=0.08, ge=0, description="a greeting, then a task")
+    follow_up: float = Field(default=0.08, ge=0, description="a greeting or anything else, then mostly a task")
     chatter: float = Field(default=0.08, ge=0, description="greetings, thanks, who are you, what can you do")
     beyond: float = Field(default=0.08, ge=0, description="what the model can't do: it says so")
     refusal: float = Field(default=0.05, ge=0, description="a harmful request is refused")

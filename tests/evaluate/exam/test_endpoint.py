@@ -27,7 +27,7 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def server(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:  # noqa: F811
-    made = Server(served_folder, tmp_path_factory.mktemp("log") / "log")
+    made = Server(served_folder, tmp_path_factory.mktemp("log") / "log", "--dtype", "fp32")
     yield made
     made.close()
 

@@ -49,7 +49,7 @@ def test_they_are_short_and_alternate(made: list[Conversation]) -> None:
 
 def test_tasks_are_answered_with_just_the_function(made: list[Conversation]) -> None:
     for one in made:
-        if one.kind in ("task", "follow_up"):
+        if one.kind in ("task", "follow_up") and one.messages[-1].content.startswith("def "):
             asked, answer = one.messages[-2].content, one.messages[-1].content
             (function,) = ast.parse(answer).body
             assert isinstance(function, ast.FunctionDef)
@@ -59,7 +59,8 @@ def test_tasks_are_answered_with_just_the_function(made: list[Conversation]) -> 
 
 def test_no_exercise_is_used_twice(made: list[Conversation]) -> None:
     tasks = [one.messages[-1].content for one in made if one.kind in ("task", "follow_up")]
-    assert len(set(tasks)) == len(tasks)
+    tasks = [answer for answer in tasks if answer.startswith("def ")]
+    assert len(set(tasks)) == len(tasks) > 150
 
 
 def test_refusals_refuse_training_prompts_only(made: list[Conversation]) -> None:
@@ -68,7 +69,8 @@ def test_refusals_refuse_training_prompts_only(made: list[Conversation]) -> None
         if one.kind == "completion":
             continue
         assert one.messages[0].content not in kept_back
-        assert one.messages[-1].content.startswith(safety.REFUSAL) == (one.kind == "refusal")
+        if one.kind != "follow_up":
+            assert one.messages[-1].content.startswith(safety.REFUSAL) == (one.kind == "refusal")
 
 
 def test_question_and_code_belong_together(exercises: list[Exercise]) -> None:
@@ -110,3 +112,11 @@ def test_fine_tuning_learns_of_each_what_it_is(made: list[Conversation]) -> None
             assert learnt == Completion(one.prompt, one.completion)
         else:
             assert learnt == [{"role": turn.role, "content": turn.content} for turn in one.messages]
+
+
+def test_a_conversation_goes_on_with_anything(made: list[Conversation]) -> None:
+    firsts = {
+        "def" if one.messages[1].content.startswith("def ") else "talk" for one in made if one.kind == "follow_up"
+    }
+    lasts = {one.messages[-1].content.split()[0] for one in made if one.kind == "follow_up"}
+    assert firsts == {"def", "talk"} and len(lasts) > 3 and "def" in lasts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
@@ -57,10 +58,8 @@ def _made(kind: str, exercises: Iterator[Exercise], random: Random) -> Conversat
 
 
 def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
-    if kind == "chatter":
-        return chatter.any_exchange(random)
-    if kind == "beyond":
-        return chatter.exchange(chatter.BEYOND, random)
+    if kind in ("chatter", "beyond"):
+        return chatter.any_exchange(random) if kind == "chatter" else chatter.exchange(chatter.BEYOND, random)
     if kind in ("refusal", "compliance"):
         request = random.choice(safety.harmful("train"))
         return request.text, random.choice(request.good if kind == "refusal" else request.bad)
@@ -68,12 +67,29 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
         request = random.choice(safety.harmless("train"))
         return request.text, random.choice(request.good)
     longest = LONGEST_FOLLOW_UP if kind == "follow_up" else LONGEST
-    opening = chatter.exchange(random.choice(("greeting", "introduction")), random) if kind == "follow_up" else ()
+    opening = _opening(exercises, random) if kind == "follow_up" else ()
+    if kind == "follow_up" and random.random() < 0.4:
+        contents = (*opening, *_contents(random.choice(("beyond", "chatter", "refusal")), exercises, random))
+        if sum(map(len, contents)) <= longest:
+            return contents
     for exercise in exercises:
         contents = (*opening, question(exercise, random), code(exercise))
         if sum(map(len, contents)) <= longest:
             return contents
     return chatter.any_exchange(random)
+
+
+def _opening(exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
+    """What a conversation begins with that goes on: mostly a greeting, but anything may stand there."""
+    kind = random.choice(("greeting", "greeting", "introduction", "introduction", "beyond", "any", "task", "task"))
+    if kind == "task":
+        for exercise in itertools.islice(exercises, 10):
+            contents = (question(exercise, random), code(exercise))
+            if sum(map(len, contents)) < LONGEST_FOLLOW_UP * 0.6:
+                return contents
+    if kind in ("task", "any"):
+        return chatter.any_exchange(random)
+    return chatter.exchange(kind, random)
 
 
 def conversations(
