@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +27,7 @@ from hornbook.study.figures import Figure, figures_of, measured, write_figures
 from hornbook.study.page import page
 from hornbook.study.settings import Run, Study, locate_study, read_study, runs_of
 from hornbook.workers import runner
-from hornbook.workers.work import enlist
+from hornbook.workers.work import in_processes
 
 RUNS, PAGE, FIGURES, RESULT = "runs", "study.html", "figures.parquet", "study.json"
 
@@ -144,29 +142,18 @@ def _line(one: Ended) -> str:
 
 def _at_once(jobs: Sequence[_Job], workers: int, progress: Progress) -> list[Ended]:
     """Several runs at a time; what two of them would make is made by one, and the other waits and takes it."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
-    stop = context.Event()
     threads = max(1, machine.cores() // workers)
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, enlist, (stop, threads))
-    ended: dict[str, Ended] = {}
-    try:
-        waiting: list[Future[Ended]] = [pool.submit(_elsewhere, job, threads, Path.cwd()) for job in jobs]
-        with progress.task("runs", total=len(jobs)) as task:
-            for future in as_completed(waiting):
-                one = future.result()
-                ended[one.run] = one
-                progress.say(escape(_line(one)))
-                task.advance()
-    except BrokenProcessPool:
-        raise UserError(
-            "a worker died, perhaps for lack of memory; what is done is kept: try again with fewer --workers"
-        ) from None
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return [ended[job.run.name] for job in jobs]
+    calls = [partial(_elsewhere, job, threads, Path.cwd()) for job in jobs]
+    found: dict[int, Ended] = {}
+    with (
+        progress.task("runs", total=len(jobs)) as task,
+        closing(in_processes(calls, min(workers, len(jobs)), threads)) as ended,
+    ):
+        for number, one in ended:
+            found[number] = one
+            progress.say(escape(_line(one)))
+            task.advance()
+    return [found[number] for number in range(len(jobs))]
 
 
 def _elsewhere(job: _Job, threads: int, place: Path) -> Ended:

@@ -11,20 +11,23 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.progress import Progress, Task
 from hornbook.workers import runner
 from hornbook.workers.portion import Portion, begin, finish, finished
+
+T = TypeVar("T")
 
 _WORTH = 16_000_000  # bytes on disk: for less, processes take longer to start than the work does
 _WATCH = 0.2  # seconds between looks at whether the parent still wants the work
@@ -114,18 +117,30 @@ def workers_memory() -> int:
 
 def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> Iterator[tuple[int, Any]]:
     global _held  # noqa: PLW0603 (one measurement a process)
+    threads = max(1, machine.cores() // processes)
+    calls = [partial(_do_elsewhere, portion, Path.cwd()) for portion in portions]
+    with closing(in_processes(calls, processes, threads)) as ended:
+        for number, done in ended:
+            _held = max(_held, processes * done.memory)
+            yield number, _figures(done)
+            task.advance(portions[number].units)
+
+
+def in_processes(
+    calls: Sequence[Callable[[], T]], processes: int, threads: int
+) -> Generator[tuple[int, T], None, None]:
+    """Make calls in so many processes of their own, each with so many threads; gives the number and the result of each
+    as it ends. Close it where you leave it early: the processes end then.
+
+    Raises what a call raises, and UserError where a process died.
+    """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of libraries' threads
     stop = context.Event()
-    pool = ProcessPoolExecutor(processes, context, enlist, (stop, max(1, machine.cores() // processes)))
+    pool = ProcessPoolExecutor(processes, context, _enlist, (stop, threads))
     try:
-        numbers: dict[Future[_Done], int] = {
-            pool.submit(_do_elsewhere, portion, Path.cwd()): number for number, portion in enumerate(portions)
-        }
+        numbers: dict[Future[T], int] = {pool.submit(call): number for number, call in enumerate(calls)}
         for future in as_completed(numbers):
-            done = future.result()
-            _held = max(_held, processes * done.memory)
-            yield numbers[future], _figures(done)
-            task.advance(portions[numbers[future]].units)
+            yield numbers[future], future.result()
     except BrokenProcessPool:
         raise UserError(
             "a worker died, perhaps for lack of memory; what is done is kept: try again with fewer --workers"
@@ -137,7 +152,7 @@ def _in_processes(portions: Sequence[Portion], processes: int, task: Task) -> It
         pool.shutdown(cancel_futures=True)
 
 
-def enlist(stop: Event, threads: int) -> None:
+def _enlist(stop: Event, threads: int) -> None:
     """Prepare a worker: Ctrl-C is the parent's to answer, and without the parent there is nothing to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
