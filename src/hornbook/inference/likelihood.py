@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hornbook.model.paged import padded
-from hornbook.model.rope import switches
 from hornbook.model.transformer import Transformer
 from hornbook.model.tree import Tree, TreeLayer, TreeStep, Trunk
 
@@ -70,8 +69,7 @@ class Reader:
         """tokens: how many a step reads, as far as single questions are not longer."""
         self._model, self._tokens = model, tokens
         self._device = model.norm.weight.device
-        longrope = model.config.longrope
-        self._switch = longrope.original if longrope is not None and switches(longrope, model.config.context) else None
+        self._switch = model.config.switch
         self._trunks: OrderedDict[tuple[bool, tuple[int, ...]], Trunk] = OrderedDict()
 
     @torch.inference_mode()

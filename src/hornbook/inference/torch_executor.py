@@ -11,7 +11,6 @@ from torch import Tensor
 
 from hornbook.inference.executor import Logits, Part
 from hornbook.model.paged import SEGMENT, PagedLayer, Reading, Step, padded
-from hornbook.model.rope import switches
 from hornbook.model.transformer import Transformer
 
 BLOCK = 16
@@ -30,8 +29,7 @@ class TorchExecutor:
         self._model, self._device = model, model.norm.weight.device
         self.vocabulary, self.block = config.vocabulary, BLOCK
         self.context = min(config.context, context or config.context)
-        longrope = config.longrope
-        self.switch = longrope.original if longrope is not None and switches(longrope, config.context) else None
+        self.switch = config.switch
         self.blocks = -(-tokens // BLOCK)
         # A sequence is read in whole segments, so behind the last block there is what nobody sees.
         self._span = min(SEGMENT, -(-config.context // BLOCK) * BLOCK)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.masks import AttentionMask, step_mask
-from hornbook.model.rope import Angles, rotary_angles, switches
+from hornbook.model.rope import Angles, rotary_angles
 
 # A window's slots are shifted once in so many steps rather than at each.
 SLACK = 256
@@ -87,7 +87,7 @@ class KVCache:
         self.begun = torch.zeros(batch, dtype=torch.bool, device=device)
         self.long = torch.zeros(batch, dtype=torch.bool, device=device)
         self._padded = self._any_long = False
-        self._switches = switches(config.longrope, config.context) and capacity > self._original
+        self._switches = config.switch is not None and capacity > config.switch
         # What was read, to be read again where a sequence crosses its original context.
         self.ids = torch.zeros(batch, capacity if self._switches else 0, dtype=torch.long, device=device)
         self._tables: list[Angles] = []

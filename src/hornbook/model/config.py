@@ -185,6 +185,14 @@ class ModelConfig(Settings):
         return int(self.head_size * self.rotary_share)
 
     @property
+    def switch(self) -> int | None:
+        """The longest sequence that is read under LongRoPE's short factors; None where no length changes the angles."""
+        if self.longrope is None:
+            return None
+        short, long = self.longrope.scales(self.context)
+        return self.longrope.original if self.longrope.short != self.longrope.long or short != long else None
+
+    @property
     def score_scale(self) -> float:
         """What q·k is multiplied by."""
         return self.attention_scale or self.head_size**-0.5

@@ -7,17 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from hornbook.model.config import LongRope, ModelConfig
+from hornbook.model.config import ModelConfig
 
 Angles = tuple[Tensor, Tensor]  # cosine and sine, (batch or 1, 1, time, rotary_size / 2) each, fp32
-
-
-def switches(longrope: LongRope | None, context: int) -> bool:
-    """Whether a sequence's angles change once it is longer than the original context."""
-    if longrope is None:
-        return False
-    short, long = longrope.scales(context)
-    return longrope.short != longrope.long or short != long
 
 
 def frequencies(config: ModelConfig, device: torch.device | None = None) -> Tensor:

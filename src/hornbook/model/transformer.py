@@ -17,7 +17,7 @@ from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.masks import AttentionMask, attend_blocks, sequence_mask
 from hornbook.model.paged import PagedLayer
-from hornbook.model.rope import Angles, rotary_angles, rotate, switches, wide
+from hornbook.model.rope import Angles, rotary_angles, rotate, wide
 from hornbook.model.tree import TreeLayer
 
 if TYPE_CHECKING:
@@ -332,9 +332,7 @@ class Transformer(nn.Module):
             positions, lengths = (same.tril().sum(-1) - 1).clamp(min=0), same.sum(-1)
         elif attention_mask is not None:
             positions, lengths = (attention_mask.long().cumsum(1) - 1).clamp(min=0), attention_mask.sum(1, keepdim=True)
-        long = None
-        if c.longrope is not None and switches(c.longrope, c.context):
-            long = lengths > c.longrope.original
+        long = lengths > c.switch if c.switch is not None else None
         angles = rotary_angles(positions, c, long) if c.positions == "rotary" else None
         drops = self.training and any(one.dropout for one in self.modules() if isinstance(one, Attention))
         masks = {kind: sequence_mask(c, kind, positions, attention_mask, document_ids, whole=drops) for kind in c.kinds}

@@ -55,11 +55,11 @@ class NativeExecutor:
         c = self.config = found.config
         self.vocabulary, self.block = c.vocabulary, BLOCK
         self.context = min(c.context, context or c.context)
-        self.switch = _switch(c)
+        self.switch = c.switch
         self.blocks = -(-(tokens or self.context) // BLOCK)
-        self.kernels = libraries.choose_kernels(kernels).name
-        self.threads = threads or _threads()
-        self._library, self._model = library, _create(library, c, self.blocks, self.kernels, self.threads)
+        chosen = libraries.choose_kernels(kernels)
+        self.kernels, self.threads = chosen.name, threads or _threads()
+        self._library, self._model = library, _create(library, c, self.blocks, chosen.number, self.threads)
         self._free = weakref.finalize(self, library.hornbook_model_free, self._model)
         fill(library, self._model, found)
 
@@ -93,7 +93,7 @@ def _threads() -> int:
     return min(int(told), cores()) if told.isdigit() and int(told) else cores()
 
 
-def _create(library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: str, threads: int) -> int:
+def _create(library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: int, threads: int) -> int:
     """A model of the library, without weights."""
     scales = c.longrope.scales(c.context) if c.longrope is not None else (1.0, 1.0)
     shape = libraries.Shape(
@@ -119,20 +119,11 @@ def _create(library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: str, thr
     )
     windows = np.array([c.sliding_window or 0 if c.kind(i) == "window" else 0 for i in range(c.layers)], np.int64)
     angles = [np.ascontiguousarray(one) for one in turns(c)]
-    number = libraries.choose_kernels(kernels).number
     return int(
         library.hornbook_model(
-            ctypes.byref(shape), windows.ctypes.data, *(one.ctypes.data for one in angles), blocks, number, threads
+            ctypes.byref(shape), windows.ctypes.data, *(one.ctypes.data for one in angles), blocks, kernels, threads
         )
     )
-
-
-def _switch(c: ModelConfig) -> int | None:
-    """The longest sequence under the short factors, as `rope.switches` has it; None where there is one regime."""
-    if c.longrope is None:
-        return None
-    short, long = c.longrope.scales(c.context)
-    return c.longrope.original if c.longrope.short != c.longrope.long or short != long else None
 
 
 def turns(c: ModelConfig) -> tuple[NDArray[np.float32], ...]:
