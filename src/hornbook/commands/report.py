@@ -10,11 +10,10 @@ from rich.markup import escape
 
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
+from hornbook.evaluate.exam import RESULTS
 from hornbook.files import write_text
 from hornbook.runs.folders import stage_folders
 from hornbook.terminal import console
-
-RESULTS = "exam.json"  # of an examination's folder
 
 
 def report_page(root: Path) -> Path | None:

@@ -11,12 +11,12 @@ import typer
 
 from hornbook.commands.places import run_folder
 from hornbook.errors import UserError
+from hornbook.evaluate.exam import RESULTS, ROWS
 from hornbook.runs.folders import stage_folders
 from hornbook.terminal import Terminal
 
 console = Terminal()
 
-RESULTS = "exam.json"  # of an examination's folder
 
 KINDS = ("documents", "conversations", "preferences", "problems", "safety")
 _CHARACTERS = 1_200
@@ -75,7 +75,6 @@ def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_j
     """Rows of an examination: each prompt, its choices or answer, and what it scored."""
     from hornbook.corpus.show import chats
     from hornbook.evaluate.exam.compare import results
-    from hornbook.evaluate.exam.examination import ROWS
 
     asked = list(results(folder)["benchmarks"])
     name = asked[0] if name == "documents" else name

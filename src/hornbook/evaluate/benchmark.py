@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
+from hornbook.errors import UserError
 from hornbook.evaluate.exam.settings import ExamSettings
+from hornbook.files import read_json
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.settings import SAME_RESULT, Settings
@@ -104,6 +106,17 @@ def wilson_interval(passed: float, total: int) -> tuple[float, float]:
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * ((max(share * (1 - share), 0.0) / total + z * z / (4 * total * total)) ** 0.5)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def keep_others(place: Path, ours: Callable[[dict[str, Any]], bool]) -> None:
+    """Raise UserError where a file of something else lies where results go; `ours` tells by its JSON object."""
+    if place.exists():
+        try:
+            found = read_json(place)
+        except UserError:
+            found = None
+        if not isinstance(found, dict) or not ours(found):
+            raise UserError(f"{place} is there already and holds something else; name another folder with --into")
 
 
 def sign_test(gained: int, lost: int) -> float:

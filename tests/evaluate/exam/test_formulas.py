@@ -6,7 +6,7 @@ import pytest
 from tests.evaluate.exam.conftest import Parrot
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam import formulas
+from hornbook.evaluate.exam import rules
 from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.progress import Progress
@@ -27,13 +27,13 @@ from hornbook.progress import Progress
 )
 def test_formulas_are_compared_as_formulas(answer: str, right: str, same: bool) -> None:
     pytest.importorskip("math_verify", reason="math-verify is of the extra eval: pip install 'hornbook[eval]'")
-    assert formulas.equal(answer, right) is same
+    assert rules.equal_formulas(answer, right) is same
 
 
 def test_what_is_lacking_is_told_before_anything_is_asked(
     own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formulas, "find_spec", lambda name: None)
+    monkeypatch.setattr(rules, "find_spec", lambda name: None)
     parrot = Parrot()
     with pytest.raises(UserError, match=r"pip install 'hornbook\[eval\]'"):
         examine(parrot, ExamSettings(benchmarks=("math",), data=own_data), Progress(), tmp_path / "r")

@@ -9,7 +9,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import sign_test
-from hornbook.evaluate.exam.examination import RESULTS, ROWS
+from hornbook.evaluate.exam import RESULTS, ROWS
 from hornbook.files import read_json, read_jsonl
 from hornbook.seeds import derive
 

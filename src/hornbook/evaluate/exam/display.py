@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hornbook.corpus.read.hub import PREFIX
 from hornbook.display import FigureTable
-from hornbook.evaluate.exam.compare import Comparison
 from hornbook.evaluate.exam.data import Found, locate
 from hornbook.evaluate.exam.declaration import Benchmark, Published, Suite, benchmarks, suites
+
+if TYPE_CHECKING:
+    from hornbook.evaluate.exam.compare import Comparison
 
 _TOLD = {"part": "a part", "unwrapped": "unwrapped", "altered": "altered"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from rich.markup import escape
 
 from hornbook import machine
 from hornbook.errors import UserError
+from hornbook.evaluate.benchmark import keep_others
+from hornbook.evaluate.exam import RESULTS, ROWS
 from hornbook.evaluate.exam import data as files
 from hornbook.evaluate.exam.candidate import Candidate, LocalModel
 from hornbook.evaluate.exam.declaration import Benchmark, find
@@ -19,13 +21,17 @@ from hornbook.evaluate.exam.questions import questions
 from hornbook.evaluate.exam.rules import RULES, Question
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.exam.summary import summary
-from hornbook.files import digest_file, digest_value, keep, kept, read_json, remove_folder, write_json, write_jsonl
+from hornbook.files import digest_file, digest_value, keep, kept, remove_folder, write_json, write_jsonl
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.runs.manifest import versions
+from hornbook.sandbox.judge import judge
+from hornbook.sandbox.program import Limits
+from hornbook.sandbox.sandbox import Sandbox
 
-RESULTS, ROWS, PARTS = "exam.json", "rows", "parts"
+PARTS = "parts"  # of a result that is being made
 _FORMAT = 1  # of rows; another one makes the parts on disk void
+_SECONDS = 3.0  # of a program: HumanEval's own limit
 _PART = 64  # questions that are kept together
 
 
@@ -51,7 +57,7 @@ def examine(
     A benchmark whose data is not there is told of under `missing`, and the others are asked all the same. What an
     interrupted examination answered is not asked again.
     """
-    _ours(into)
+    keep_others(into / RESULTS, lambda found: "exam" in found)
     data = files.folder_of(settings.data)
     missing: dict[str, str] = {}
     scores: dict[str, Any] = {}
@@ -154,10 +160,8 @@ def _ask(
         answered = list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
     texts = [one.found for one in answered]
     if rule.ask == "program":
-        from hornbook.evaluate.exam.programs import judged
-
         known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
-        wrong = judged(
+        wrong = _judged(
             [question for question, _ in known], [one.found for _, one in known], allow_unisolated=allow_unisolated
         )
         answered = [one if one.unknown else replace(one, found=next(wrong)) for one in answered]
@@ -180,13 +184,9 @@ def _ask(
     return rows
 
 
-def _ours(into: Path) -> None:
-    """Raise UserError where results of something else lie in the place of ours."""
-    place = into / RESULTS
-    if place.exists():
-        try:
-            found = read_json(place)
-        except UserError:
-            found = None
-        if not isinstance(found, dict) or "exam" not in found:
-            raise UserError(f"{place} is there already and holds something else; name another folder with --into")
+def _judged(questions: Sequence[Question], answers: Sequence[str], *, allow_unisolated: bool = False) -> Iterator[str]:
+    """For each answer what is wrong with the program that it makes, in one line; empty where the tests pass."""
+    with Sandbox(Limits(seconds=_SECONDS), allow_unisolated=allow_unisolated) as sandbox:
+        for question, answer in zip(questions, answers, strict=True):
+            assert question.checks is not None, "a program's question has checks"
+            yield judge(sandbox, question.checks, question.program(answer))

@@ -6,9 +6,10 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from hornbook.evaluate.exam import formulas
+from hornbook.errors import UserError
 from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
@@ -124,17 +125,30 @@ def _normal(benchmark: Benchmark, text: str) -> str:
     return text.lower()
 
 
+def _formulas_ready() -> None:
+    """Raise UserError where math-verify is not installed."""
+    if find_spec("math_verify") is None:
+        raise UserError("MATH compares formulas with math-verify; install it: pip install 'hornbook[eval]'")
+
+
+def equal_formulas(answer: str, right: str) -> bool:
+    """Whether the last formula of an answer is equal to `right`, which is LaTeX between dollar signs."""
+    from math_verify import parse, verify
+
+    return bool(verify(parse(right), parse(answer)))
+
+
 def mathematics(benchmark: Benchmark, question: Question, text: str) -> Row:
     """exact: the last formula of an answer is equal to the right one, as `math-verify` finds."""
     return {
-        "metrics": {"exact": float(formulas.equal(text, question.targets[0]))},
+        "metrics": {"exact": float(equal_formulas(text, question.targets[0]))},
         "answer": text,
         "targets": list(question.targets),
     }
 
 
 def program(benchmark: Benchmark, question: Question, text: str) -> Row:
-    """pass@1, of an answer that was run: see `programs.py`. `text` is what was wrong, empty where nothing was."""
+    """pass@1, of an answer that was run. `text` is what was wrong, empty where nothing was."""
     kind = text.partition(":")[0].removeprefix("the tests fail").strip()
     ended = "right" if not text else "timeout" if kind == "timeout" or "timeout: " in text else "wrong"
     return {"metrics": {"pass@1": float(not text)}, "wrong": text, "ended": ended}
@@ -145,6 +159,6 @@ RULES: dict[str, Rule] = {
     "mass": Rule("likelihood", "mass", ("choices", "gold"), mass),
     "continuation": Rule("likelihood", "acc", ("target",), continuation),
     "exact": Rule("text", "exact", ("target",), exact),
-    "mathematics": Rule("text", "exact", ("target",), mathematics, formulas.ready),
+    "mathematics": Rule("text", "exact", ("target",), mathematics, _formulas_ready),
     "program": Rule("program", "pass@1", ("program", "tests", "entry"), program),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook import machine
 from hornbook.errors import UserError
+from hornbook.evaluate.benchmark import keep_others
 from hornbook.evaluate.long import question_answering
 from hornbook.evaluate.long.display import svg
 from hornbook.evaluate.long.grid import Answerer, Point, answered, grid, lacks, questions, summary
@@ -16,7 +17,7 @@ from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.synthetic import noise, prose
 from hornbook.evaluate.long.tasks import TASKS, Materials
-from hornbook.files import digest_file, digest_value, keep, kept, read_json, write_json, write_text
+from hornbook.files import digest_file, digest_value, keep, kept, write_json, write_text
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run_suite(
     about: what else the figures shall say of it.
     """
     lengths = settings.lengths_for(context)
-    _ours(into)
+    keep_others(into / RESULTS, lambda found: found.get("suite") == "long")
     materials = gather(settings, prompter)
     made_from = _key(settings, materials, identity)
     plan = grid(settings, lengths)
@@ -158,18 +159,6 @@ def _key(settings: LongSettings, materials: Materials, identity: str) -> str:
             "questions": digest_file(settings.questions) if settings.questions else None,
         }
     )
-
-
-def _ours(into: Path) -> None:
-    """Raise UserError where results of something else lie in the place of ours."""
-    place = into / RESULTS
-    if place.exists():
-        try:
-            found = read_json(place)
-        except UserError:
-            found = None
-        if not isinstance(found, dict) or found.get("suite") != "long":
-            raise UserError(f"{place} is there already and holds something else; name another folder with --into")
 
 
 def _not_asked(settings: LongSettings) -> list[dict[str, Any]]:
