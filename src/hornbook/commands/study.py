@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -14,6 +15,9 @@ from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
 from hornbook.runs.single import ChangedCode
 from hornbook.terminal import console
+
+if TYPE_CHECKING:
+    from hornbook.study.settings import Run, Study
 
 
 def study(
@@ -103,7 +107,7 @@ def _tell(result: dict[str, Any]) -> None:
             console.plain(f"{one['arm']} with seed {one['seed']} failed: {one['failed']}")
 
 
-def _show_plan(chosen: Any, todo: Any, root: Path) -> None:
+def _show_plan(chosen: Study, todo: Sequence[Run], root: Path) -> None:
     """The runs, which stages each makes and which it takes, and how long it all takes."""
     from hornbook.runs.effort import in_range, measure_rates
     from hornbook.study.plan import plan

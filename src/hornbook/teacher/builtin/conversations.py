@@ -66,12 +66,13 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
     if kind == "harmless":
         request = random.choice(safety.harmless("train"))
         return request.text, random.choice(request.good)
-    longest = LONGEST_FOLLOW_UP if kind == "follow_up" else LONGEST
-    opening = _opening(exercises, random) if kind == "follow_up" else ()
-    if kind == "follow_up" and random.random() < 0.4:
-        contents = (*opening, *_contents(random.choice(("beyond", "chatter", "refusal")), exercises, random))
-        if sum(map(len, contents)) <= longest:
-            return contents
+    longest, opening = LONGEST, tuple[str, ...]()
+    if kind == "follow_up":
+        longest, opening = LONGEST_FOLLOW_UP, _opening(exercises, random)
+        if random.random() < 0.4:
+            contents = (*opening, *_contents(random.choice(("beyond", "chatter", "refusal")), exercises, random))
+            if sum(map(len, contents)) <= longest:
+                return contents
     for exercise in exercises:
         contents = (*opening, question(exercise, random), code(exercise))
         if sum(map(len, contents)) <= longest:
