@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,6 @@ SHAPES: dict[str, dict[str, Any]] = {
     "longrope": {"longrope": LongRope(original=100, short=(1.0,) * 8, long=(1.5, 2, 2, 3, 4, 5, 6, 8))},
 }
 CONTEXT = 300
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def some_questions(seed: int = 3, count: int = 9) -> list[Together]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.inference.steps import random_steps
 
 from hornbook.inference.executor import Part
 from hornbook.inference.torch_executor import BLOCK, TorchExecutor
@@ -23,14 +24,6 @@ SHAPES: dict[str, dict[str, Any]] = {
     "experts": {"experts": Experts(count=4)},
 }
 CONTEXT = 700
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def alone(executor: TorchExecutor, ids: list[int], long: bool = False) -> np.ndarray:
@@ -58,21 +51,9 @@ def test_bits_do_not_depend_on_the_step(shape: dict[str, Any], make_model: Calla
     texts = [[chance.randrange(400) for _ in range(length)] for length in (600, 37, 513, 3)]
     wanted = [alone(TorchExecutor(model, tokens=CONTEXT), ids) for ids in texts]
     executor = TorchExecutor(model, tokens=2000)
-    free = list(range(executor.blocks))
-    chance.shuffle(free)
-    blocks = [[free.pop() for _ in range(-(-len(ids) // BLOCK))] for ids in texts]
-    read = [0] * len(texts)
-    while any(done < len(ids) for done, ids in zip(read, texts, strict=True)):
-        going = [index for index, ids in enumerate(texts) if read[index] < len(ids) and chance.random() < 0.8]
-        sizes = [min(chance.choice((1, 9, 100, 301)), len(texts[index]) - read[index]) for index in going]
-        parts = [
-            Part(texts[index][read[index] :][:size], read[index], blocks[index], wanted="every")
-            for index, size in zip(going, sizes, strict=True)
-        ]
-        for index, part, logits in zip(going, parts, executor.step(parts) if parts else [], strict=True):
-            expected = wanted[index][part.start : part.start + len(part.ids)]
-            assert np.array_equal(logits, expected), (index, part.start, len(part.ids), np.abs(logits - expected).max())
-            read[index] += len(part.ids)
+    for index, part, logits in random_steps(executor, texts, [False] * len(texts), chance):
+        expected = wanted[index][part.start : part.start + len(part.ids)]
+        assert np.array_equal(logits, expected), (index, part.start, len(part.ids), np.abs(logits - expected).max())
 
 
 def test_each_sequence_has_its_own_regime(make_model: Callable[..., Any]) -> None:

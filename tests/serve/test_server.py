@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import ClientDisconnect
+
+from hornbook.serve.app import _Stream
 
 LONG = {"model": "tiny", "prompt": "def", "max_tokens": 1900}
 SHORT = {"model": "tiny", "prompt": "def", "max_tokens": 3}
@@ -102,6 +107,29 @@ def test_clients_that_go_away_before_the_first_word(server: Any) -> None:
             client.sendall(head + body)
             time.sleep(0.002 * number)
     assert idle(server, 2.0)
+
+
+def test_a_stream_that_never_began_is_let_go_too() -> None:
+    ended: list[bool] = []
+    begun: list[bool] = []
+
+    async def events() -> AsyncIterator[bytes]:
+        begun.append(True)
+        yield b"data: x"
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def nobody(message: Any) -> None:
+        raise OSError("the client went away")
+
+    async def serve() -> None:
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+        with suppress(ClientDisconnect):
+            await _Stream(events(), lambda: ended.append(True))(scope, gone, nobody)
+
+    asyncio.run(serve())
+    assert (begun, ended) == ([], [True])
 
 
 def test_too_many_and_too_slow(start: Callable[..., Any]) -> None:

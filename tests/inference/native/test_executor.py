@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.inference.steps import random_steps
 
 from hornbook.errors import UserError
 from hornbook.inference.executor import Part
@@ -115,20 +116,8 @@ def test_bits_do_not_depend_on_the_step(folder: tuple[Any, Path]) -> None:
     long = [longest is not None and len(ids) > longest for ids in texts]
     wanted = [alone(NativeExecutor(path, threads=1), ids, flag) for ids, flag in zip(texts, long, strict=True)]
     executor = NativeExecutor(path, tokens=900, threads=2)
-    free = list(range(executor.blocks))
-    chance.shuffle(free)
-    blocks = [[free.pop() for _ in range(-(-len(ids) // BLOCK))] for ids in texts]
-    read = [0] * len(texts)
-    while any(done < len(ids) for done, ids in zip(read, texts, strict=True)):
-        going = [index for index, ids in enumerate(texts) if read[index] < len(ids) and chance.random() < 0.8]
-        sizes = [min(chance.choice((1, 9, 100, 301)), len(texts[index]) - read[index]) for index in going]
-        parts = [
-            Part(texts[index][read[index] :][:size], read[index], blocks[index], long[index], "every")
-            for index, size in zip(going, sizes, strict=True)
-        ]
-        for index, part, logits in zip(going, parts, executor.step(parts) if parts else [], strict=True):
-            np.testing.assert_array_equal(logits, wanted[index][part.start : part.start + len(part.ids)])
-            read[index] += len(part.ids)
+    for index, part, logits in random_steps(executor, texts, long, chance):
+        np.testing.assert_array_equal(logits, wanted[index][part.start : part.start + len(part.ids)])
 
 
 def test_every_processor_gives_the_same_bits(folder: tuple[Any, Path]) -> None:
