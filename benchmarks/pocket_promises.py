@@ -18,7 +18,10 @@ from typing import Any
 from hornbook import Conversation, open_model
 from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut
 from hornbook.evaluate.evaluate import evaluate_one
+from hornbook.files import write_json
+from hornbook.machine import describe
 from hornbook.progress import Progress
+from hornbook.runs.manifest import versions
 
 Plain = tuple[str, str, Callable[..., Any], Sequence[tuple[Any, ...]]]
 
@@ -209,7 +212,7 @@ def main() -> None:
                 f"{one['honest']} of {len(BEYOND)} honest; not completed: {', '.join(missed)}"
             )
     if asked.into:
-        asked.into.write_text(json.dumps(found, indent=1) + "\n")
+        write_json(asked.into, {"models": found, "machine": describe(), "versions": versions()})
 
 
 if __name__ == "__main__":

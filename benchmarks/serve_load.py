@@ -265,7 +265,7 @@ def main() -> None:
         found = asyncio.run(load(address, process, asked.clients, asked.minutes))
     with server(asked.model) as (address, _):
         found["tokens a second"] = asyncio.run(throughput(address))
-    found |= {"model": Path(asked.model).name, "machine": describe(), "versions": versions()}
+    found |= {"model": asked.model, "machine": describe(), "versions": versions()}
     print(json.dumps(found, indent=1))
     if asked.into:
         write_json(asked.into, found)
