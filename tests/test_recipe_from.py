@@ -85,6 +85,18 @@ def test_the_recipe_has_the_bases_shape_and_says_so_again(goes_on: Path, tmp_pat
     assert load(tmp_path / "again.toml").model == found.model
 
 
+def test_the_bases_shape_takes_the_place_of_a_recipes(goes_on: Path, tmp_path: Path) -> None:
+    config, base = checkpoint.load(goes_on.parent / "base").config, str(goes_on.parent / "base")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    assert load(tmp_path / "tiny.toml", [f"model.from={base}"]).model == config
+    assert load(tmp_path / "tiny.toml", {"model.from": base}).model == config
+    (tmp_path / "mine.toml").write_text(f'base = "tiny.toml"\nmodel.from = "{base}"\n')
+    assert load(tmp_path / "mine.toml").model == config
+    with pytest.raises(UserError, match=r"model\.layers can't be set beside model\.from"):
+        load(tmp_path / "mine.toml", ["model.layers=2"])
+
+
 def test_other_weights_and_another_tokenizer_are_other_work(goes_on: Path, tmp_path: Path) -> None:
     shutil.copytree(goes_on.parent, tmp_path / "copy")
 

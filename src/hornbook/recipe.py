@@ -262,6 +262,8 @@ def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recip
     Raises UserError with one line that names the wrong key, where it is, and the nearest right one.
     """
     values = {"name": path.stem, **_values(path, ())}
+    if "model.from" in (override.partition("=")[0] for override in overrides):
+        values.pop("model", None)  # its own shape, in place of the recipe's
     if isinstance(overrides, Mapping):
         for key, value in overrides.items():
             assign(values, key, value)
@@ -307,8 +309,13 @@ def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _upon(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """`values` over `base`: tables key by key, all else (lists too) in place of what was there."""
+    """`values` over `base`: tables key by key, all else (lists too) in place of what was there. A model to go on from
+    has its own shape, in place of the base's.
+    """
     merged = dict(base)
+    model = values.get("model")
+    if isinstance(model, dict) and "from" in model:
+        merged.pop("model", None)
     for key, value in values.items():
         before = merged.get(key)
         merged[key] = _upon(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
