@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import re
 import signal
 import subprocess
@@ -135,3 +137,21 @@ def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Pat
     assert (into / "runs/plain-1/01-read/manifest.json").read_bytes() == (
         into / "runs/plain-2/01-read/manifest.json"
     ).read_bytes()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+def test_on_a_cluster_they_are_the_same(study_file: Path, tmp_path: Path) -> None:
+    shorter(study_file)
+    told = []
+    for into, more in ((tmp_path / "here", ("--runner", "native")), (tmp_path / "there", ("--runner", "ray"))):
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # sums of two threads differ from those of one
+        done = subprocess.run(
+            command(study_file, into, *more), capture_output=True, text=True, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        told.append(whole(into))
+    assert told[0]["comparisons"] == told[1]["comparisons"]
+    rows = [
+        sorted(pq.read_table(tmp_path / place / "figures.parquet").to_pylist(), key=str) for place in ("here", "there")
+    ]
+    assert rows[0] == rows[1]

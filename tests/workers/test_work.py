@@ -167,3 +167,14 @@ def test_without_their_parent_workers_end(tmp_path: Path, kind: signal.Signals) 
         assert told.strip().endswith("KeyboardInterrupt")
     assert json.loads((tmp_path / "part-0/finished.json").read_text())["key"] == "work on 1"
     assert not (tmp_path / "part-2/finished.json").exists()
+
+
+def test_a_call_gets_its_part_of_the_largest_machine_of_a_cluster() -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 8.0}},
+        {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0}},
+        {"Alive": False, "Resources": {"CPU": 96.0}},
+    ]
+    assert workers._part(nodes, 4) == {"num_cpus": 4, "num_gpus": 1}
+    assert workers._part(nodes[:1], 3) == {"num_cpus": 2, "num_gpus": 0}
+    assert workers._part([], 4) == {"num_cpus": 1, "num_gpus": 0}, "machines come when they are asked for"

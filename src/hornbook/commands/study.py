@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
+from hornbook.commands.folders import RUNNER, choose_runner
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
@@ -34,7 +35,10 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs, what they share and what they would take, do nothing.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Runs that are done at once, in processes of their own.")] = 1,
+    runner: RUNNER = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs that a machine does at once, in processes of their own.")
+    ] = 1,
     changed_code: Annotated[
         ChangedCode | None,
         typer.Option("--changed-code", help="What other code made: do it again, or keep it."),
@@ -62,6 +66,7 @@ def study(
     if dry_run:
         _show_plan(chosen, todo, root)
         return
+    choose_runner(runner, None)
     unisolated = consent(without_isolation)
     console.print(f"[bold]{escape(chosen.name)}[/bold] → {escape(str(root))}: {len(todo)} runs", highlight=False)
     with stoppable(console):

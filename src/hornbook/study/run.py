@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import chdir, closing
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from hornbook.study.figures import Figure, figures_of, measured, write_figures
 from hornbook.study.page import page
 from hornbook.study.settings import Run, Study, locate_study, read_study, runs_of
 from hornbook.workers import runner
-from hornbook.workers.work import in_processes
+from hornbook.workers.work import in_processes, on_cluster
 
 RUNS, PAGE, FIGURES, RESULT = "runs", "study.html", "figures.parquet", "study.json"
 
@@ -69,7 +70,8 @@ def run_study(
     """Run a study into the folder `into` and compare its arms; what is done is skipped. Returns what `study.json` has.
 
     study: its name, its file, or one that was made in Python, whose recipe's path is then seen from `base`.
-    workers: runs that are done at once, in processes of their own. A run that fails is told of; the others go on.
+    workers: runs that are done at once, in processes of their own; on a cluster, where `runner.choose` chose one, on
+    each of its machines. A run that fails is told of; the others go on.
     For the last three see `run_recipe`. Raises UserError for a mistake in the study or in the recipe of an arm, and
     where finished or begun work would be made again that neither of the two names.
     """
@@ -86,7 +88,8 @@ def run_study(
         for one in todo:  # so that every run knows of all the others
             (root / RUNS / one.name).mkdir(parents=True, exist_ok=True)
         jobs = [_Job(one, root / RUNS / one.name, chosen, changed_code == "keep", allow_unisolated) for one in todo]
-        ended = _at_once(jobs, workers, shown) if workers > 1 else _in_order(jobs, shown)
+        alone_here = workers == 1 and runner.chosen() == "native"
+        ended = _in_order(jobs, shown) if alone_here else _at_once(jobs, workers, shown)
         return _told(chosen, todo, ended, root)
 
 
@@ -142,13 +145,13 @@ def _line(one: Ended) -> str:
 
 def _at_once(jobs: Sequence[_Job], workers: int, progress: Progress) -> list[Ended]:
     """Several runs at a time; what two of them would make is made by one, and the other waits and takes it."""
-    threads = max(1, machine.cores() // workers)
-    calls = [partial(_elsewhere, job, threads, Path.cwd()) for job in jobs]
+    calls = [partial(_elsewhere, job, Path.cwd()) for job in jobs]
+    if runner.chosen() == "ray":
+        ending = on_cluster(calls, workers)
+    else:
+        ending = in_processes(calls, min(workers, len(jobs)), max(1, machine.cores() // workers))
     found: dict[int, Ended] = {}
-    with (
-        progress.task("runs", total=len(jobs)) as task,
-        closing(in_processes(calls, min(workers, len(jobs)), threads)) as ended,
-    ):
+    with progress.task("runs", total=len(jobs)) as task, closing(ending) as ended:
         for number, one in ended:
             found[number] = one
             progress.say(escape(_line(one)))
@@ -156,8 +159,8 @@ def _at_once(jobs: Sequence[_Job], workers: int, progress: Progress) -> list[End
     return [found[number] for number in range(len(jobs))]
 
 
-def _elsewhere(job: _Job, threads: int, place: Path) -> Ended:
-    runner.choose("native", threads)
+def _elsewhere(job: _Job, place: Path) -> Ended:
+    runner.choose("native", int(os.environ.get("OMP_NUM_THREADS", "1")))  # what this process was given
     with chdir(place):
         return _attempt(job, Progress(), lambda result: None)
 

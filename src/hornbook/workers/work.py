@@ -169,23 +169,44 @@ def _watch(stop: Event) -> None:
 
 def _on_ray(portions: Sequence[Portion], task: Task) -> Iterator[tuple[int, Any]]:
     """Each portion as a task for one processor. The machines of the cluster share a disk, where paths are the same."""
-    if not portions:
+    for number, done in on_cluster([partial(_do_elsewhere, portion, Path.cwd()) for portion in portions]):
+        yield number, _figures(done)
+        task.advance(portions[number].units)
+
+
+def on_cluster(calls: Sequence[Callable[[], T]], share: int | None = None) -> Generator[tuple[int, T], None, None]:
+    """Make calls as tasks on a Ray cluster; gives the number and the result of each as it ends.
+
+    share: how many a machine makes at once, each with its part of the processors, and a GPU where machines have any;
+    unless told, a call takes one processor.
+    Raises what a call raises, and UserError where a worker died.
+    """
+    if not calls:
         return
     ray = runner.cluster()
-    remote = ray.remote(_do_elsewhere).options(num_cpus=1)
-    numbers = {remote.remote(portion, Path.cwd()): number for number, portion in enumerate(portions)}
+    remote = ray.remote(_make).options(**({"num_cpus": 1} if share is None else _part(ray.nodes(), share)))
+    numbers = {remote.remote(call): number for number, call in enumerate(calls)}
     waiting = list(numbers)
     while waiting:
         ready, waiting = ray.wait(waiting)
         for one in ready:
-            yield numbers[one], _figures(_got(ray, one))
-            task.advance(portions[numbers[one]].units)
+            yield numbers[one], _got(ray, one)
 
 
-def _got(ray: Any, reference: Any) -> _Done:
+def _part(nodes: Sequence[dict[str, Any]], share: int) -> dict[str, int]:
+    """What one of so many calls takes of the largest machine of a cluster."""
+    found = [node["Resources"] for node in nodes if node["Alive"]]
+    cpus = max((int(one.get("CPU", 0)) for one in found), default=0)
+    return {"num_cpus": max(1, cpus // share), "num_gpus": int(any(one.get("GPU", 0) >= 1 for one in found))}
+
+
+def _make(call: Callable[[], T]) -> T:
+    return call()
+
+
+def _got(ray: Any, reference: Any) -> Any:
     errors = importlib.import_module("ray.exceptions")
     try:
-        done: _Done = ray.get(reference)
+        return ray.get(reference)
     except errors.WorkerCrashedError:
         raise UserError("a worker of the cluster died; what is done is kept: run the same command again") from None
-    return done
