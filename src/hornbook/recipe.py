@@ -156,9 +156,13 @@ class Recipe(Settings):
                         f"pretrain.{phase_name}.mixture asks for languages, which nothing identifies; "
                         "set filter.language.identify to true"
                     )
-        for source in self.longrope.sources if self.longrope is not None else ():
-            if source not in known:
-                raise ValueError(f"longrope.sources names the unknown source {source!r}{nearest(source, known)}")
+        lists = {"filter.heuristics.sources": self.filter.heuristics.sources}
+        if self.longrope is not None:
+            lists["longrope.sources"] = self.longrope.sources
+        for key, listed in lists.items():
+            for source in listed:
+                if source not in known:
+                    raise ValueError(f"{key} names the unknown source {source!r}{nearest(source, known)}")
         return self
 
     def steps(self, base: Path, *, allow_unisolated: bool = False) -> list[Step]:
@@ -195,9 +199,11 @@ class Recipe(Settings):
             architecture_for(self.model)
         except UserError as error:
             raise ValueError(str(error)) from None
+        if self.tokens.tokenizer and self.initial_model:
+            raise ValueError("tokens.tokenizer can't be set beside model.from, whose tokenizer it is")
         if self.tokens.length is not None and self.tokens.length > self.model.context:
             raise ValueError(f"tokens.length is {self.tokens.length}, the model's context is {self.model.context}")
-        if self.model.vocabulary < SMALLEST_VOCABULARY and not self.initial_model:
+        if self.model.vocabulary < SMALLEST_VOCABULARY and not self.initial_model and not self.tokens.tokenizer:
             raise ValueError(
                 f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
                 f"{SMALLEST_VOCABULARY} ids"
@@ -262,8 +268,11 @@ def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recip
     Raises UserError with one line that names the wrong key, where it is, and the nearest right one.
     """
     values = {"name": path.stem, **_values(path, ())}
-    if "model.from" in (override.partition("=")[0] for override in overrides):
+    keys = {override.partition("=")[0] for override in overrides}
+    if "model.from" in keys:
         values.pop("model", None)  # its own shape, in place of the recipe's
+    if "model.like" in keys and isinstance(values.get("model"), dict):
+        values["model"].pop("from", None)
     if isinstance(overrides, Mapping):
         for key, value in overrides.items():
             assign(values, key, value)
@@ -310,12 +319,14 @@ def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 def _upon(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """`values` over `base`: tables key by key, all else (lists too) in place of what was there. A model to go on from
-    has its own shape, in place of the base's.
+    has its own shape, in place of the base's; a shape like another's is no model to go on from.
     """
     merged = dict(base)
-    model = values.get("model")
+    model, below = values.get("model"), base.get("model")
     if isinstance(model, dict) and "from" in model:
         merged.pop("model", None)
+    elif isinstance(model, dict) and "like" in model and isinstance(below, dict):
+        merged["model"] = {key: value for key, value in below.items() if key != "from"}
     for key, value in values.items():
         before = merged.get(key)
         merged[key] = _upon(before, value) if isinstance(before, dict) and isinstance(value, dict) else value

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
@@ -49,6 +50,13 @@ def run(  # noqa: PLR0913 (one for each option)
     into: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where the run goes; runs/RECIPE unless told.")
     ] = None,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke",
+            help="Try it in under a minute: every stage and setting, sizes cut, into runs/smoke/RECIPE. Needs no network.",
+        ),
+    ] = False,
     runner: RUNNER = None,
     workers: WORKERS = None,
     changed_code: Annotated[
@@ -77,12 +85,19 @@ def run(  # noqa: PLR0913 (one for each option)
     settings = load(path, overrides or [])
     reuse = reuse and not machine.overruled()
     choose_runner(runner, workers)
-    root = into or (path.parent if runs.is_kept(path) else Path("runs") / name)
+    kept, usual = runs.is_kept(path) and not smoke, Path("runs/smoke" if smoke else "runs") / name
+    root = into or (path.parent if kept else usual)
     base = base_of(path, settings)
-    steps = settings.steps(base)
-    if dry_run:
-        _show_plan(steps, settings, base, root, until, reuse=reuse)
-        return
+    with TemporaryDirectory() as aside:  # a dry run leaves nothing behind
+        if smoke:
+            from hornbook.planning.smoke import smoke as cut_for_smoke
+
+            settings, told = cut_for_smoke(settings, base, Path(aside) if dry_run else root / "stand-ins")
+            console.print(escape(told), highlight=False, soft_wrap=True)
+        steps = settings.steps(base)
+        if dry_run:
+            _show_plan(steps, settings, base, root, until, reuse=reuse)
+            return
     chosen = runs.up_to(steps, until)
     again = [name for one in force or [] for name in [runs.up_to(steps, one)[-1].name]]
     found = state(chosen, root, reuse=reuse)

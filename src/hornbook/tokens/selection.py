@@ -6,7 +6,7 @@ Memory holds what is known of each document, never its text.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hornbook.documents import Shard, is_held_out
@@ -46,15 +46,17 @@ def entries(corpus: Sequence[Shard]) -> Iterator[Entry]:
                 number += 1
 
 
-def split(corpus: Sequence[Shard], share: float, seed: int) -> tuple[dict[str, list[Entry]], dict[str, list[Entry]]]:
+def split(
+    corpus: Sequence[Shard], share: float, seed: int, read: Collection[str]
+) -> tuple[dict[str, list[Entry]], dict[str, list[Entry]]]:
     """Training and held-out documents by source, each in a seeded order that does not depend on the order on disk.
 
-    share: of the documents, held out.
+    share: of the documents, held out. read: the sources that some phase reads; all others are held out whole.
     """
     kept: dict[str, list[Entry]] = {}
     held_out: dict[str, list[Entry]] = {}
     for document in entries(corpus):
-        held = is_held_out(document.id, share, seed)
+        held = document.source not in read or is_held_out(document.id, share, seed)
         (held_out if held else kept).setdefault(document.source, []).append(document)
     for group in (kept, held_out):
         for source in list(group):
@@ -63,8 +65,10 @@ def split(corpus: Sequence[Shard], share: float, seed: int) -> tuple[dict[str, l
     return dict(sorted(kept.items())), dict(sorted(held_out.items()))
 
 
-def by_ingredient(kept: Mapping[str, Sequence[Entry]], phases: Mapping[str, Phase]) -> dict[str, list[list[Entry]]]:
-    """The documents of each ingredient of each phase.
+def by_ingredient(
+    kept: Mapping[str, Sequence[Entry]], phases: Mapping[str, Phase], sources: Iterable[str]
+) -> dict[str, list[list[Entry]]]:
+    """The documents of each ingredient of each phase. sources: all that there are, those held out whole too.
 
     Raises UserError for a source that nothing comes from, and for an ingredient that no document belongs to.
     """
@@ -72,8 +76,9 @@ def by_ingredient(kept: Mapping[str, Sequence[Entry]], phases: Mapping[str, Phas
     for where, component in numbered:
         for source in component.sources:
             if source not in kept:
-                hint = nearest(source, kept)
-                raise UserError(f"{where}: no document comes from {source!r}{hint}; there are {', '.join(kept)}")
+                there = sorted(sources)
+                hint = nearest(source, there)
+                raise UserError(f"{where}: no document comes from {source!r}{hint}; there are {', '.join(there)}")
     chosen = {name: [_matching(kept, component) for component in phase.mixture] for name, phase in phases.items()}
     for (where, component), documents in zip(numbered, (one for many in chosen.values() for one in many), strict=True):
         if not documents:

@@ -18,6 +18,9 @@ class TokensSettings(Settings):
     length: int | None = Field(
         None, ge=8, description="tokens of a row that pretraining reads; unset: as many as the model's context has"
     )
+    tokenizer: str | None = Field(
+        None, description="a model's name or folder, whose tokenizer is taken; unset: learnt from the mixture"
+    )
     training_characters: int = Field(8_000_000, ge=10_000, description="text that the tokenizer is trained on")
     held_out: float = Field(0.02, gt=0, lt=0.5, description="share of each source kept for the validation loss")
     validation_tokens: int = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")

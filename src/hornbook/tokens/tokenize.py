@@ -55,10 +55,11 @@ def tokenize(  # noqa: PLR0913 (one for each wish)
     from hornbook.tokens.encode import EncodedDocuments
 
     stored = shards(corpus)
-    kept, held_out = split(stored, settings.held_out, seed)
-    if not kept:
+    read = {source for phase in phases.values() for component in phase.mixture for source in component.sources}
+    kept, held_out = split(stored, settings.held_out, seed, read)
+    if not kept and not held_out:
         raise UserError(f"{corpus} holds no documents to learn from")
-    chosen = by_ingredient(kept, phases)
+    chosen = by_ingredient(kept, phases, {*kept, *held_out})
     sample = texts(stored, list(tokenizer_sample(chosen, phases, settings.training_characters)))
     if initial is not None:
         Tokenizer(initial).save(into / "tokenizer")
@@ -66,6 +67,8 @@ def tokenize(  # noqa: PLR0913 (one for each wish)
         with progress.task("training the tokenizer"):
             train_tokenizer.save(train_tokenizer.train(sample, vocabulary), into / "tokenizer", context=context)
     tokenizer = Tokenizer(into / "tokenizer")
+    if tokenizer.size > vocabulary:
+        raise UserError(f"{initial}: its tokenizer has {tokenizer.size:,} ids, the model a vocabulary of {vocabulary:,}")
     row = (settings.length or context) + 1
     planned = [
         _PlannedShard("shards", f"{name}-{index}", documents, int(component.share * phase.tokens) + row)
@@ -246,18 +249,27 @@ def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:
         seed=settings.seed,
         into=work.into,
         progress=work.progress,
-        initial=folder_from(settings.initial_model, work.base) if settings.initial_model else None,
+        initial=_given(settings, work.base),
     )
+
+
+def _given(settings: TokensStageSettings, base: Path) -> Path | None:
+    """The folder of a tokenizer that is there already, a model's or its own; None where one is learnt."""
+    from hornbook.model.tokenizers import FILES
+
+    named = settings.tokens.tokenizer or settings.initial_model
+    if not named:
+        return None
+    place = base / Path(named).expanduser()
+    return place if any((place / name).is_file() for name in FILES) else folder_from(named, base)
 
 
 def _tokenizer_of(settings: TokensStageSettings, base: Path) -> list[str] | None:
     """What tells the files of a given tokenizer from others."""
-    if not settings.initial_model:
-        return None
     from hornbook.model.tokenizers import FILES
 
-    folder = folder_from(settings.initial_model, base)
-    return [digest_file(folder / name) for name in FILES if (folder / name).is_file()]
+    folder = _given(settings, base)
+    return None if folder is None else [digest_file(folder / name) for name in FILES if (folder / name).is_file()]
 
 
 def _packed(figures: dict[str, Any]) -> int:
@@ -278,7 +290,7 @@ TOKENS = Stage(
             name: phase.model_dump(mode="json", include=set(Phase.model_fields))  # not how it is trained
             for name, phase in settings.phases.items()
         },
-        **settings.tokens.model_dump(mode="json"),
+        **settings.tokens.model_dump(mode="json", exclude={"tokenizer"}),  # whose files count, not its name
     },
     outside=_tokenizer_of,
     headline=lambda f: f"vocabulary of {f['vocabulary']:,}, {_packed(f) / 1e6:.2f} million tokens packed",

@@ -130,8 +130,10 @@ def _judged(
     left = [number for number, reason in enumerate(reasons) if reason is None]
     texts = {number: rows[number]["text"] for number in left}
     if settings.heuristics.rules:
+        meant = settings.heuristics.sources
+        left = [number for number in left if not meant or rows[number]["source"] in meant]
         known = [rows[number].get("language") for number in left]
-        for number, verdict in zip(left, heuristics.judge(list(texts.values()), known), strict=True):
+        for number, verdict in zip(left, heuristics.judge([texts[number] for number in left], known), strict=True):
             reasons[number], texts[number] = verdict.broken, verdict.text
             if verdict.broken is None:
                 counts["lines"].update(verdict.lines)

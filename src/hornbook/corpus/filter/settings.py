@@ -50,6 +50,9 @@ class HeuristicSettings(Settings):
 
     rules: tuple[str, ...] = Field((), description='rules, or whole sets: "gopher", "c4", "fineweb"')
     without: tuple[str, ...] = Field((), description="rules of those sets that are left out")
+    sources: tuple[str, ...] = Field(
+        (), description="the sources whose documents must pass: rules for web pages drop most source code; unset: all"
+    )
     limits: dict[str, float] = Field({}, description="other limits than the published ones, by rule")
     bad_words: tuple[str, ...] = Field((), description="what c4.bad_words looks for; it comes with none of its own")
 
