@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from hornbook.cli import app
 from hornbook.errors import UserError
 from hornbook.recipe import available, load
+from hornbook.runs.folders import final_model, stage_folders
 from hornbook.train.optimizers import scheduled
 
 LINE = {
@@ -40,6 +41,31 @@ def test_a_dry_run_needs_no_network_and_builds_nothing(
     done = CliRunner().invoke(app, ["run", name, "--dry-run"], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
     assert "Nothing was run" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_network")
+def test_every_one_runs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read to report, with what they tell of rates, schedules and batches; what they share is made once."""
+    monkeypatch.chdir(tmp_path)
+    for name in sorted(LINE):
+        done = CliRunner().invoke(app, ["run", name, "--smoke", "--without-isolation"])
+        assert done.exit_code == 0, done.output
+        assert f"runs/smoke/{name}/" in done.output and "Cut for a trial: " in done.output
+        run = Path("runs/smoke") / name
+        assert load(run / "recipe.toml").name == f"{name} (smoke)"
+        assert final_model(run) is not None
+        assert [step.name for step in load(available()[name]).steps(Path())] == list(stage_folders(run))
+    assert not Path("runs/phi-1").exists()
+    again = CliRunner().invoke(app, ["run", "phi-1", "--smoke"])
+    assert "Everything is done already" in again.output
+
+
+def test_trying_one_needs_only_what_lies_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["run", "phi-3-small", "--smoke", "--dry-run"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,6 +125,19 @@ def test_a_model_like_another_one(tmp_path: Path) -> None:
         load(tmp_path / "one.toml", ["model.like=phi-9"])
     with pytest.raises(UserError, match=r"model\.heads: |model: width 2048 is not a multiple of heads 7"):
         load(tmp_path / "one.toml", ["model.heads=7"])
+
+
+def test_rules_for_web_pages_leave_code_alone() -> None:
+    for name in ("phi-3-mini", "phi-3-small"):
+        recipe = load(available()[name])
+        assert "web" in recipe.filter.heuristics.sources
+        assert not {"code", "problems", "mathematics", "textbooks"} & set(recipe.filter.heuristics.sources)
+    with pytest.raises(UserError, match=r"filter\.heuristics\.sources names the unknown source 'wed'.*'web'"):
+        load(available()["phi-3-mini"], ['filter.heuristics.sources=["wed"]'])
+
+
+def test_a_tokenizer_that_is_learnt_here_uses_every_id() -> None:
+    assert load(available()["phi-3-small"]).model.dummy_tokens == ()
 
 
 def test_languages_need_somebody_who_identifies_them() -> None:

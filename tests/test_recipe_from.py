@@ -95,6 +95,12 @@ def test_the_bases_shape_takes_the_place_of_a_recipes(goes_on: Path, tmp_path: P
     assert load(tmp_path / "mine.toml").model == config
     with pytest.raises(UserError, match=r"model\.layers can't be set beside model\.from"):
         load(tmp_path / "mine.toml", ["model.layers=2"])
+    (tmp_path / "control.toml").write_text(
+        f'base = "mine.toml"\nmodel.like = "phi-1-small"\ntokens.tokenizer = "{base}"\n'
+    )
+    control = load(tmp_path / "control.toml")
+    assert (control.initial_model, control.model.width, control.tokens.tokenizer) == ("", 1024, base)
+    assert load(tmp_path / "mine.toml", ["model.like=phi-1-small"]).initial_model == ""
 
 
 def test_other_weights_and_another_tokenizer_are_other_work(goes_on: Path, tmp_path: Path) -> None:
@@ -119,6 +125,7 @@ def test_other_weights_and_another_tokenizer_are_other_work(goes_on: Path, tmp_p
         ("model.from=nowhere", "nowhere"),
         ("model.from=3", r"model.from is the name or the folder of a model \(given: 3\)"),
         ("model.from=smollm2-135m", "smollm2-135m"),
+        ("tokens.tokenizer=base", "tokens.tokenizer can't be set beside model.from"),
         ("tokens.length=512", "tokens.length is 512, the model's context is 256"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from hornbook.errors import UserError
 from hornbook.model.tokenizers import PAD, Tokenizer
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
+from hornbook.runs.stage import Work
 from hornbook.tokens import encode as encoding
 from hornbook.tokens import shards
 from hornbook.tokens.settings import Phase, TokensSettings
-from hornbook.tokens.tokenize import tokenize
+from hornbook.tokens.tokenize import TOKENS, TokensStageSettings, tokenize
 
 SETTINGS = TokensSettings(training_characters=20_000, held_out=0.2, validation_tokens=1_000)
 
@@ -182,6 +184,40 @@ def test_errors_name_the_ingredient(mixture: list[dict[str, Any]], told: str | N
         return
     with pytest.raises(UserError, match=told):
         run(where, tmp_path / "out", phases(mixture=mixture))
+
+
+def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
+    rows = [row | {"source": "web"} if number % 4 == 0 else row for number, row in enumerate(documents())]
+    figures = run(corpus(tmp_path / "corpus", rows), tmp_path / "out")
+    held = json.loads((tmp_path / "out" / "validation" / "web.documents.json").read_text())
+    assert figures["validation"]["web"]["tokens"] >= SETTINGS.validation_tokens
+    assert set(held) <= {row["id"] for row in rows if row["source"] == "web"}
+    read = {
+        one for path in (tmp_path / "out" / "shards").glob("*.documents.json") for one in json.loads(path.read_text())
+    }
+    assert read and not read & {row["id"] for row in rows if row["source"] == "web"}
+    with pytest.raises(UserError, match=r"no document comes from 'wet' \(did you mean 'web'\?\)"):
+        run(tmp_path / "corpus", tmp_path / "never", phases(mixture=[{"sources": ["wet"], "share": 1.0}]))
+
+
+def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_folder: Path) -> None:
+    settings = {"seed": 1, "vocabulary": 400, "context": 32, "phase1": phases()["phase1"], "phase2": phases()["phase2"]}
+    given = TokensStageSettings(tokens=SETTINGS.model_copy(update={"tokenizer": "mine"}), **settings)
+    shutil.copytree(tokenizer_folder, tmp_path / "mine")
+    where = corpus(tmp_path / "corpus", documents())
+    (tmp_path / "out").mkdir()
+    figures = TOKENS.run(Work(given, {"corpus": where}, tmp_path / "out", Progress(), base=tmp_path))
+    assert figures["vocabulary"] == Tokenizer(tokenizer_folder).size == 380
+    for name in ("tokenizer.json", "chat_template.jinja"):
+        assert (tmp_path / "out" / "tokenizer" / name).read_bytes() == (tokenizer_folder / name).read_bytes()
+    # Its files count, and not its name; without one nothing is added to what tells a result.
+    elsewhere = TokensStageSettings(tokens=SETTINGS.model_copy(update={"tokenizer": str(tokenizer_folder)}), **settings)
+    assert TOKENS.told(given, tmp_path) == TOKENS.told(elsewhere, tmp_path)
+    assert TOKENS.outside(given, tmp_path) == TOKENS.outside(elsewhere, tmp_path)
+    assert TOKENS.outside(TokensStageSettings(tokens=SETTINGS, **settings), tmp_path) is None
+    small = given.model_copy(update={"vocabulary": 300})
+    with pytest.raises(UserError, match="its tokenizer has 380 ids, the model a vocabulary of 300"):
+        TOKENS.run(Work(small, {"corpus": where}, tmp_path / "never", Progress(), base=tmp_path))
 
 
 def test_a_score_that_nothing_reaches(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ MOST: Mapping[str, int] = {
 }  # fmt: skip
 CHARACTERS = 200_000  # of a source that lies here, and files of one that doesn't: so many documents at least
 DOCUMENTS = 24
-CONTEXT, LAYERS, HEADS, HEAD_SIZE, VOCABULARY = 256, 2, 4, 32, 512  # of the model, at most
+CONTEXT, LAYERS, HEADS, HEAD_SIZE, WIDTH, VOCABULARY = 256, 2, 4, 32, 128, 512  # of the model, at most
 COLUMNS = 32  # widths are multiples of it: quantization's smallest groups
 
 
@@ -96,12 +96,15 @@ def small_model(config: ModelConfig, *, keeps_tokenizer: bool = False) -> ModelC
     """
     shared = config.heads // config.key_value_heads
     heads = min(config.heads, max(shared, HEADS // shared * shared))
-    size = min(config.head_size, HEAD_SIZE)
+    size = min(config.head_size, HEAD_SIZE, max(16, WIDTH // heads))
     size = size if not int(size * config.rotary_share) % 2 and size * config.rotary_share >= 2 else config.head_size
+    while heads * size % COLUMNS and heads < config.heads:
+        heads += shared
     width = _columns(min(config.width, heads * size))
     context = min(config.context, CONTEXT)
     ratio = context / config.context
     pairs = int(size * config.rotary_share) // 2
+    scale = config.attention_scale  # 1 means none; any other goes by the head's size, as in muP
 
     def part(tokens: int) -> int:
         return max(1, round(tokens * ratio))
@@ -116,7 +119,7 @@ def small_model(config: ModelConfig, *, keeps_tokenizer: bool = False) -> ModelC
         "context": context,
         "vocabulary": config.vocabulary if keeps_tokenizer else min(config.vocabulary, VOCABULARY),
         "sliding_window": None if config.sliding_window is None else part(config.sliding_window),
-        "attention_scale": None if config.attention_scale is None else config.attention_scale * config.head_size / size,
+        "attention_scale": scale if scale in (None, 1.0) else scale * config.head_size / size,
         "dummy_tokens": config.dummy_tokens if keeps_tokenizer else (),
     }
     if config.blocksparse is not None:

@@ -68,7 +68,9 @@ def tokenize(  # noqa: PLR0913 (one for each wish)
             train_tokenizer.save(train_tokenizer.train(sample, vocabulary), into / "tokenizer", context=context)
     tokenizer = Tokenizer(into / "tokenizer")
     if tokenizer.size > vocabulary:
-        raise UserError(f"{initial}: its tokenizer has {tokenizer.size:,} ids, the model a vocabulary of {vocabulary:,}")
+        raise UserError(
+            f"{initial}: its tokenizer has {tokenizer.size:,} ids, the model a vocabulary of {vocabulary:,}"
+        )
     row = (settings.length or context) + 1
     planned = [
         _PlannedShard("shards", f"{name}-{index}", documents, int(component.share * phase.tokens) + row)

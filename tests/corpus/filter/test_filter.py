@@ -64,6 +64,15 @@ def test_everything_at_once(corpus: Path, tmp_path: Path, rows_of: Rows) -> None
         assert one["page"] == 3
 
 
+def test_rules_may_be_put_to_some_sources_alone(tmp_path: Path, make_corpus: Make, rows_of: Rows) -> None:
+    texts = {"web": "too few words", "code": "x = 1", "prose": "short"}
+    rows = [{"id": document_id(text), "text": text, "source": name, "path": name} for name, text in texts.items()]
+    folder = make_corpus(tmp_path / "raw", rows, files=1)
+    figures = run(folder, tmp_path / "out", heuristics={"rules": ["gopher.few_words"], "sources": ["web", "prose"]})
+    assert [row["source"] for row in rows_of(tmp_path / "out/documents")] == ["code"]
+    assert figures["removed"] == {"gopher.few_words": 2}
+
+
 def test_languages_are_held_to_their_shares(corpus: Path, tmp_path: Path, rows_of: Rows) -> None:
     pytest.importorskip("py3langid")
     figures = run(corpus, tmp_path / "out", language={"shares": {"en": 1.0, "code": 1.0, "*": 0.1}})
