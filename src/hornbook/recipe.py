@@ -144,7 +144,21 @@ class Recipe(Settings):
                 raise ValueError(f"the source name {name!r} becomes a file's name: use letters, digits, - and _ only")
         self._left_out()
         self._sizes()
-        known = {*names, *written}
+        self._named({*names, *written})
+        return self
+
+    def steps(self, base: Path, *, allow_unisolated: bool = False) -> list[Step]:
+        """Its stages in order, bound to its settings. `base`: the folder that relative paths start from."""
+        return steps(ORDER, self, without=self.without, base=base, allow_unisolated=allow_unisolated)
+
+    def _needs(self, stage: Stage[Any]) -> set[str]:
+        """The stages that one can't do without; with rows of one's own it does without what is written."""
+        settings = stage.of_recipe(self)
+        read = [one for one in stage.inputs if settings is not None and one.when(settings, Path())]
+        return {*stage.needs, *(name for one in read for name in one.needs)}
+
+    def _named(self, known: set[str]) -> None:
+        """Sources that settings name must be among those that there are."""
         for phase_name, phase in (("phase1", self.pretrain.phase1), ("phase2", self.pretrain.phase2)):
             for component in phase.mixture:
                 for source in component.sources:
@@ -163,17 +177,6 @@ class Recipe(Settings):
             for source in listed:
                 if source not in known:
                     raise ValueError(f"{key} names the unknown source {source!r}{nearest(source, known)}")
-        return self
-
-    def steps(self, base: Path, *, allow_unisolated: bool = False) -> list[Step]:
-        """Its stages in order, bound to its settings. `base`: the folder that relative paths start from."""
-        return steps(ORDER, self, without=self.without, base=base, allow_unisolated=allow_unisolated)
-
-    def _needs(self, stage: Stage[Any]) -> set[str]:
-        """The stages that one can't do without; with rows of one's own it does without what is written."""
-        settings = stage.of_recipe(self)
-        read = [one for one in stage.inputs if settings is not None and one.when(settings, Path())]
-        return {*stage.needs, *(name for one in read for name in one.needs)}
 
     def _left_out(self) -> None:
         """What stages and sources need of each other."""

@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913 (one for each option)
         bool,
         typer.Option(
             "--smoke",
-            help="Try it in under a minute: every stage and setting, sizes cut, into runs/smoke/RECIPE. Needs no network.",
+            help="Try it in under a minute: every stage and setting, sizes cut, no network; into runs/smoke/RECIPE.",
         ),
     ] = False,
     runner: RUNNER = None,
