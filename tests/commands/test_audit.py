@@ -217,3 +217,54 @@ def test_a_judge_of_a_model_needs_its_corpus(
     _, model = make_checkpoint(1)
     with pytest.raises(UserError, match="name it with --corpus"):
         call(app, "audit", model, "--against", benchmarks, "--teacher", "http://localhost:1/v1#m")
+
+
+@pytest.fixture
+def quiz(tmp_path: Path) -> Path:
+    """A data folder with a benchmark of our own: two questions, one of which the corpus holds."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    page = ['title = "Quiz"', 'about = "a"', 'source = "s"', 'score = "choice"', 'prompt = "{{ question }}"']
+    page += ['choices = "choices"', 'gold = "gold"', 'files = [{ file = "quiz.jsonl" }]']
+    (folder / "quiz.toml").write_text("\n".join(page))
+    other = (
+        "What does the oldest of the three clockmakers of the mountain village keep below the floor of his workshop?"
+    )
+    rows = [{"question": question, "choices": ["red", "blue"], "gold": 1} for question in (QUESTION, other)]
+    (folder / "quiz.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+def test_scores_of_the_examination(
+    app: typer.Typer, run: Path, quiz: Path, tmp_path: Path, make_checkpoint: Callable[..., tuple[Any, Path]]
+) -> None:
+    _, model = make_checkpoint(1, context=512)
+    words = ["--tasks", "quiz", "--data", quiz, "--corpus", run]
+    told = call(app, "audit", model, *words, "--into", tmp_path / "out")
+    assert "1 of 2 items are in 1 documents." in told
+    assert "n-gram" in told
+    found = json.loads((tmp_path / "out/audit.json").read_text())
+    (row,) = found["exam"]["benchmarks"]
+    assert (row["score"]["of"], row["split"][0]["similar"]["of"], row["split"][0]["other"]["of"]) == (2, 1, 1)
+    (tmp_path / "out/audit.json").unlink()
+    (tmp_path / "out/audit.html").unlink()
+    call(app, "audit", model, *words, "--into", tmp_path / "out")  # an audit that was interrupted goes on
+    assert json.loads((tmp_path / "out/audit.json").read_text()) == found
+    call(app, "audit", tmp_path / "out/exam", "--data", quiz, "--corpus", run, "--into", tmp_path / "again")
+    assert json.loads((tmp_path / "again/audit.json").read_text())["exam"]["benchmarks"] == [row]
+
+
+def test_how_the_examination_is_not_audited(
+    app: typer.Typer, run: Path, benchmarks: Path, quiz: Path, make_checkpoint: Callable[..., tuple[Any, Path]]
+) -> None:
+    _, model = make_checkpoint(1)
+    with pytest.raises(UserError, match="name benchmarks: --against DIR for files, or --tasks"):
+        call(app, "audit", run)
+    with pytest.raises(UserError, match="give one of them"):
+        call(app, "audit", model, "--against", benchmarks, "--tasks", "quiz", "--data", quiz)
+    with pytest.raises(UserError, match="no model to put benchmarks to"):
+        call(app, "audit", run, "--tasks", "quiz", "--data", quiz)
+    with pytest.raises(UserError, match="--limit belongs to --tasks"):
+        call(app, "audit", run, "--against", benchmarks, "--limit", 3)
+    with pytest.raises(UserError, match="there is no benchmark 'quizz'"):
+        call(app, "audit", model, "--tasks", "quizz", "--data", quiz)

@@ -69,12 +69,12 @@ def learned_from(model: Path) -> Path | None:
 def audit_corpus(
     corpus: Path, benchmarks: Benchmarks, progress: Progress, limits: Limits | None = None
 ) -> dict[str, Any]:
-    """Look for every item in every document.
+    """Look for every item in every document. Raises UserError for a corpus without text.
 
     Returns how many documents were looked at and, for each benchmark, how many of its items are there (and by which
-    rule; `found`: their ids), in how many documents, how many were too short to look for, and the hits, those of the
-    highest share first. `left_out`: for each file of the benchmarks of which something can't be used, why; `incomplete`
-    names those of a benchmark.
+    rule; `found`: their ids), in how many documents, how many were too short to look for (`short_ids`), and the hits,
+    those of the highest share first. `left_out`: for each file of the benchmarks of which something can't be used, why;
+    `incomplete` names those of a benchmark.
     """
     say_left_out(benchmarks.left_out, progress)
     with progress.task("prepare benchmarks", total=sum(len(one.items) for one in benchmarks)) as task:
@@ -102,7 +102,11 @@ def audit_corpus(
                     )
             documents += len(rows)
             task.advance(len(rows))
-    short = Counter(item.benchmark for item in finder.too_short)
+    if not characters:
+        raise UserError(f"{corpus} holds no text, so nothing can be in it or not in it")
+    short: dict[str, list[str]] = defaultdict(list)
+    for item in finder.too_short:
+        short[item.benchmark].append(item.id)
     return {
         "documents": documents,
         "characters": characters,
@@ -111,7 +115,7 @@ def audit_corpus(
     }
 
 
-def _row(benchmark: Benchmark, hits: list[Found], short: int) -> dict[str, Any]:
+def _row(benchmark: Benchmark, hits: list[Found], short: list[str]) -> dict[str, Any]:
     ordered = sorted(hits, key=lambda hit: (-hit.share, hit.item, hit.document))
     best = {hit.item: hit for hit in reversed(ordered)}
     return {
@@ -119,7 +123,8 @@ def _row(benchmark: Benchmark, hits: list[Found], short: int) -> dict[str, Any]:
         "kind": benchmark.kind,
         "items": len(benchmark.items),
         "incomplete": list(benchmark.incomplete),
-        "short": short,
+        "short": len(short),
+        "short_ids": short,
         "leaked": len(best),
         "documents": len({hit.document for hit in hits}),
         "found": sorted(best),

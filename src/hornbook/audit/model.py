@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.audit.answers import answered, has_tests
+from hornbook.audit.differences import apart, score
 from hornbook.audit.likelihood import compare, log_likelihoods, min_k, perturbed
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
 from hornbook.corpus.decontaminate.finder import Finder, Limits
 from hornbook.documents import read_batches
-from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.seeds import stream
@@ -69,7 +69,7 @@ def audit_model(
             {
                 "name": one.name,
                 "items": len(one.items),
-                "score": _score(list(known.values())),
+                "score": score(list(known.values())),
                 "unjudged": unjudged,
                 "split": split(known, near) if known and near is not None else None,
                 "perturbed": compare(seen, turned, seed=seed),
@@ -99,19 +99,22 @@ def similarity(corpus: Path, benchmarks: Sequence[Benchmark], progress: Progress
 
 
 def split(right: Mapping[Key, bool], near: Mapping[Key, float]) -> list[dict[str, Any]]:
-    """For each threshold the score of the items at least so similar to the corpus, and of the others."""
+    """For each threshold the score of the items at least so similar to the corpus, of the others, and how far apart
+    these are.
+    """
     rows = []
     for threshold in THRESHOLDS:
         similar = [passed for key, passed in right.items() if near[key] >= threshold]
         rest = [passed for key, passed in right.items() if near[key] < threshold]
-        rows.append({"threshold": threshold, "similar": _score(similar), "other": _score(rest)})
+        rows.append(
+            {
+                "threshold": threshold,
+                "similar": score(similar),
+                "other": score(rest),
+                "difference": apart(similar, rest),
+            }
+        )
     return rows
-
-
-def _score(passed: Sequence[bool]) -> dict[str, Any]:
-    low, high = wilson_interval(sum(passed), len(passed))
-    share = round(sum(passed) / len(passed), 4) if passed else None
-    return {"of": len(passed), "share": share, "low": round(low, 4), "high": round(high, 4)}
 
 
 def _drawn(items: Sequence[Item], most: int, seed: int) -> list[Item]:

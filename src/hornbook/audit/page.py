@@ -14,7 +14,13 @@ _WORD = re.compile(r"\w+")
 _RUN = re.compile(r"\w+|\W+")
 
 
-def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str, Any] | None) -> str:
+def page(
+    what: str,
+    against: str,
+    corpus: dict[str, Any] | None,
+    model: dict[str, Any] | None,
+    exam: dict[str, Any] | None = None,
+) -> str:
     """The page as HTML. `what` was audited `against`; equal figures make equal bytes."""
     rows = corpus["benchmarks"] if corpus is not None else []
     rephrased = corpus.get("rephrased") if corpus is not None else None
@@ -30,6 +36,7 @@ def page(what: str, against: str, corpus: dict[str, Any] | None, model: dict[str
             against=against,
             corpus=corpus,
             model=model,
+            exam=exam,
             rephrased=_rephrased(rephrased) if rephrased else None,
             leaked=[_shown(row) for row in leaked],
             clean=[row for row in rest if not row["incomplete"]],

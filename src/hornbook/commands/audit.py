@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs.folders import is_model
 from hornbook.runs.single import writable
+from hornbook.settings import validated
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.terminal import console
 
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from hornbook.audit.model import Asking
     from hornbook.audit.rephrasings.candidates import Embedder
     from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
+    from hornbook.audit.resemblance import Asked
     from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
+    from hornbook.evaluate.exam.settings import ExamSettings
 
 JUDGING = "Items told in other words"
+EXAM = "With benchmarks of the examination"
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,27 @@ class _Judging:
 
 def audit(  # noqa: PLR0913 (one for each option)
     what: Annotated[
-        str, typer.Argument(metavar="CORPUS_OR_MODEL", help="A corpus folder, a run folder, or a model folder.")
-    ],
-    against: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Benchmarks: a folder of .jsonl, .json, .csv or .tsv files, or .gz of them."),
+        str,
+        typer.Argument(
+            metavar="CORPUS|MODEL|RESULT",
+            help="A corpus folder, a run folder, a model folder, or a result of `hornbook evaluate --tasks`.",
+        ),
     ],
     *,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Benchmarks: a folder of .jsonl, .json, .csv or .tsv files, or .gz of them."),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="Benchmarks as `hornbook evaluate` asks them, such as mmlu,gsm8k.", rich_help_panel=EXAM),
+    ] = None,
+    suite: Annotated[str, typer.Option(help="A paper's table of them, such as phi-3.", rich_help_panel=EXAM)] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS).", rich_help_panel=EXAM)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many rows of each.", rich_help_panel=EXAM)] = None,
+    shots: Annotated[int | None, typer.Option(min=0, help="Examples before each row.", rich_help_panel=EXAM)] = None,
     corpus: Annotated[
         Path | None, typer.Option(help="What the model learned from; found by its run's manifests unless told.")
     ] = None,
@@ -97,22 +116,23 @@ def audit(  # noqa: PLR0913 (one for each option)
     """Look for benchmarks in a corpus; ask a model about the part it may have seen and the rest. Writes a page."""
     from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
     from hornbook.audit.model import Asking
-    from hornbook.corpus.decontaminate.benchmarks import load_benchmarks, say_left_out
+    from hornbook.corpus.decontaminate.benchmarks import Benchmarks, load_benchmarks, say_left_out
 
     if not dry_run:
         _free(into)
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
     vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
-    if judge is None and (teacher or vectors is not None or dry_run):
+    exam = _exam(what, against, {"tasks": tasks, "suite": suite, "data": data, "limit": limit, "shots": shots})
+    if judge is None and (teacher or dry_run or (vectors is not None and exam is None)):
         option = "--embeddings" if vectors is not None else "--dry-run" if dry_run else "a judge"
         raise UserError(f"{option} needs --teacher URL#MODEL: there is no built-in judge")
     judging = _Judging(judge, vectors, nearest, dry_run) if judge is not None else None
-    benchmarks = load_benchmarks(against)
+    benchmarks = Benchmarks(one.items for one in exam.asked) if exam is not None else load_benchmarks(_named(against))
     progress = ConsoleProgress(console)
-    asked_model = _model(what)
-    if asked_model is not None:
-        place = corpus_of(corpus) if corpus is not None else learned_from(asked_model)
+    asked_model = exam.model if exam is not None else _model(what)
+    if asked_model is not None or (exam is not None and exam.result is not None):
+        place = corpus_of(corpus) if corpus is not None else learned_from(asked_model) if asked_model else None
     elif corpus is not None or unseen is not None:
         raise UserError(f"--corpus and --unseen go with a model, and {what} is none")
     else:
@@ -126,11 +146,88 @@ def audit(  # noqa: PLR0913 (one for each option)
         found["rephrased"] = _judge(place, benchmarks, found, judging, progress)
         if judging.dry_run:
             return
-    asked = None
-    if asked_model is not None:
+    asked, examined = None, None
+    if exam is not None:
+        examined = _examined(exam, place, found, vectors, into, precision, without_isolation, progress)
+    elif asked_model is not None:
         asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation, precision=precision)
         asked = _ask(asked_model, benchmarks, place, unseen, asking, progress)
-    _write(into, what, against, found, asked)
+    _write(into, what, str(against or "the examination's benchmarks"), found, asked, examined)
+
+
+def _named(against: Path | None) -> Path:
+    if against is None:
+        raise UserError("name benchmarks: --against DIR for files, or --tasks NAMES for those of the examination")
+    return against
+
+
+@dataclass(frozen=True)
+class _Exam:
+    """What of the examination is asked. model: who is asked, None for a `result` of a model that is not here."""
+
+    settings: ExamSettings
+    asked: list[Asked]
+    missing: dict[str, str]
+    model: Path | None
+    result: Path | None
+
+
+def _exam(what: str, against: Path | None, options: dict[str, Any]) -> _Exam | None:
+    """The benchmarks that `--tasks`, `--suite` or a result name, with their rows; None where `--against` does."""
+    from hornbook.audit.resemblance import asked_rows, rows_of
+    from hornbook.evaluate.exam import RESULTS
+    from hornbook.evaluate.exam.compare import results
+    from hornbook.evaluate.exam.settings import ExamSettings
+
+    given = {name: value for name, value in options.items() if value not in (None, "")}
+    result = Path(what) if (Path(what) / RESULTS).is_file() else None
+    named = tuple(one.strip() for one in given.pop("tasks", "").split(",") if one.strip())
+    if result is None and not named and "suite" not in given:
+        if given:
+            raise UserError(f"--{next(iter(given))} belongs to --tasks NAMES or --suite NAME")
+        return None
+    if against is not None:
+        raise UserError("--against asks for items of files and --tasks for the examination's; give one of them")
+    if result is None:
+        settings = validated(ExamSettings, {**given, "benchmarks": named}, "the examination")
+        folder = _model(what)
+        if folder is None:
+            raise UserError(f"{what} is no model to put benchmarks to; --against DIR looks for them in a corpus")
+        return _Exam(settings, *asked_rows(settings), folder, None)
+    if given.keys() & {"limit", "shots", "suite"}:
+        raise UserError(f"{what} is a result: its questions are asked; leave out --limit, --shots and --suite")
+    told = results(result)
+    before = {name: value for name, value in told["settings"].items() if name != "benchmarks"}
+    names = named or tuple(told["settings"]["benchmarks"]) or tuple(told["benchmarks"])
+    settings = validated(ExamSettings, {**before, **given, "benchmarks": names}, f"{result}/{RESULTS}")
+    model = Path(str(told["candidate"].get("model", "")))
+    return _Exam(settings, rows_of(result, settings), {}, model if is_model(model) else None, result)
+
+
+def _examined(
+    exam: _Exam,
+    corpus: Path | None,
+    found: dict[str, Any] | None,
+    vectors: ClientSettings | None,
+    into: Path,
+    precision: Precision,
+    allow_unisolated: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The examination, made unless it is there, and what its scores are worth."""
+    from hornbook.audit import exam as honesty
+    from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
+    from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
+    from hornbook.evaluate.exam.examination import examine_model
+
+    result = exam.result or into / honesty.EXAM
+    if exam.result is None:
+        assert exam.model is not None, "who makes no result has one"
+        examine_model(
+            exam.model, exam.settings, progress, result, precision=precision, allow_unisolated=allow_unisolated
+        )
+    with EndpointEmbedder(vectors) if vectors is not None else nullcontext(TfidfEmbedder()) as embedder:
+        return honesty.audit_result(result, exam.asked, corpus, found, embedder, progress)
 
 
 def _judge(
@@ -206,7 +303,9 @@ def _show_vectors(embedder: EndpointEmbedder, corpus: Path, items: list[Item]) -
 
 def _free(into: Path) -> None:
     """Refuse a folder that holds something else than an audit, before the work begins."""
-    if into.is_dir() and any(into.iterdir()) and not _is_audit(into / "audit.json"):
+    begun = {"exam"}  # of an audit that was interrupted: what was asked so far
+    there = {one.name for one in into.iterdir()} if into.is_dir() else set()
+    if there - begun and not _is_audit(into / "audit.json"):
         raise UserError(f"{into} holds something else than an audit; name another folder with --into")
     writable(into)
 
@@ -216,20 +315,32 @@ def _is_audit(file: Path) -> bool:
         found = read_json(file)
     except UserError:
         return False
-    return isinstance(found, dict) and found.keys() == {"corpus", "model"}
+    return isinstance(found, dict) and {"corpus", "model"} <= found.keys() <= {"corpus", "model", "exam"}
 
 
-def _write(into: Path, what: str, against: Path, found: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
+def _write(
+    into: Path,
+    what: str,
+    against: str,
+    found: dict[str, Any] | None,
+    asked: dict[str, Any] | None,
+    examined: dict[str, Any] | None,
+) -> None:
     from hornbook.audit.page import page
 
-    write_json(into / "audit.json", {"corpus": found, "model": asked})
-    write_text(into / "audit.html", page(what, str(against), found, asked))
+    told = {"corpus": found, "model": asked} | ({"exam": examined} if examined is not None else {})
+    write_json(into / "audit.json", told)
+    write_text(into / "audit.html", page(what, against, found, asked, examined))
     if found is not None:
         leaked = sum(row["leaked"] for row in found["benchmarks"])
         count = sum(row["items"] for row in found["benchmarks"])
         console.print(f"{leaked:,} of {count:,} items are in {found['documents']:,} documents.", highlight=False)
         if "rephrased" in found:
             _tell(found["rephrased"])
+    if examined is not None:
+        from hornbook.audit.exam import exam_table
+
+        console.print(exam_table(examined))
     console.plain(f"The page: {into / 'audit.html'}")
 
 

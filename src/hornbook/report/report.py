@@ -114,6 +114,7 @@ def environment(templates: Path = _FOLDER / "sections") -> Environment:
         wording.count,
         wording.plural,
         wording.share,
+        wording.signed,
         wording.decimal,
         wording.size,
         wording.duration,

@@ -26,6 +26,11 @@ def share(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f}%"
 
 
+def signed(value: float) -> str:
+    """0.125 -> +12.5%, with its sign."""
+    return f"{100 * value:+.1f}%".replace("-", "−")
+
+
 def decimal(value: float | None, digits: int = 2) -> str:
     """A number with a fixed number of decimals; a dash for what was not measured."""
     return "–" if value is None else f"{value:,.{digits}f}"

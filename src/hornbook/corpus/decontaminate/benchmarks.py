@@ -28,7 +28,7 @@ _QUESTIONS = (
     *("prompt", "question", "Question", "problem", "query", "ctx", "context", "instruction", "input", "goal"),
     *("sentence", "text", "Problem"),
 )
-_CHOICES = ("choices", "options", "endings", "context_options", "Choices")
+_CHOICES = ("choices", "options", "endings", "context_options", "contexts", "Choices")
 _ANSWERS = (
     *("canonical_solution", "solution", "code", "chain_of_thought", "answer", "Best Answer", "output", "target"),
     *("continuation", "label"),
@@ -109,6 +109,13 @@ def load_benchmarks(folder: Path) -> Benchmarks:
         why = next((f": {place} {reason}" for place, reason in left_out.items()), "")
         raise UserError(f"{folder} holds no benchmarks that can be used{why}; give {KINDS} files, or .gz of them")
     return Benchmarks(found, left_out)
+
+
+def of_rows(name: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Benchmark:
+    """A benchmark of records that others call by an id; those without a question are left out."""
+    made = ((id_, _item(name, 0, dict(row))) for id_, row in rows)
+    items = [replace(item, id=id_) for id_, item in made if item is not None]
+    return Benchmark(name, _kind(items), tuple(items))
 
 
 def _told_apart(files: Mapping[str, Sequence[Item]]) -> list[Item]:

@@ -75,7 +75,7 @@ class LocalModel:
 
         if chat and tokenizer.template is None:
             raise UserError(f"{tokenizer.folder} has no chat template; ask it without --chat")
-        self._model, self._tokenizer, self._chat = model, tokenizer, chat
+        self.model, self.tokenizer, self._chat = model, tokenizer, chat
         self._reader = Reader(model, tokens=tokens)
         self._name, self._context = name, model.config.context
         self.identity = digest_value([identity, str(model.compute), chat])
@@ -100,8 +100,8 @@ class LocalModel:
             "model": self._name,
             "identity": self.identity,
             "context": self._context,
-            "precision": str(self._model.compute).removeprefix("torch."),
-            "device": self._model.norm.weight.device.type,
+            "precision": str(self.model.compute).removeprefix("torch."),
+            "device": self.model.norm.weight.device.type,
             "chat": self._chat,
         }
 
@@ -117,7 +117,7 @@ class LocalModel:
         """See `Candidate.texts`."""
         room = max(self._context - new_tokens, self._context * 3 // 4)
         prompts = [self._fitting(question, room) for question in questions]
-        told = written(self._model, self._tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
+        told = written(self.model, self.tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
         for ids, dropped, unknown in prompts:
             if ids is None:
                 yield Answered(None, dropped, 0, unknown)
@@ -134,8 +134,8 @@ class LocalModel:
 
     def _prompt(self, text: str) -> list[int]:
         if self._chat:
-            return self._tokenizer.chat([{"role": "user", "content": text}])
-        return self._tokenizer.encode_prompt(text)
+            return self.tokenizer.chat([{"role": "user", "content": text}])
+        return self.tokenizer.encode_prompt(text)
 
     def _texts(self, question: Question) -> Iterator[str]:
         """All that is to be encoded for a question: contexts, and contexts with what follows; see `pairs`."""
@@ -147,7 +147,7 @@ class LocalModel:
 
     def _encoded(self, texts: set[str]) -> dict[str, list[int]]:
         ordered = sorted(texts)
-        return dict(zip(ordered, self._tokenizer.encode_many(ordered), strict=True))
+        return dict(zip(ordered, self.tokenizer.encode_many(ordered), strict=True))
 
     def _together(self, question: Question, texts: Mapping[str, list[int]]) -> tuple[Together | None, Answered]:
         """A question for the reader, with as many examples as fit."""
@@ -160,7 +160,7 @@ class LocalModel:
                 texts = self._encoded(set(self._texts(kept)))
             sequences = [self._scored(context, answer, texts) for context, answer in pairs(question, shared)]
             if max(len(one.ids) for one in sequences) <= self._context + 1:
-                trunk = [] if self._chat else [*self._tokenizer.begins, *texts[shared]]
+                trunk = [] if self._chat else [*self.tokenizer.begins, *texts[shared]]
                 length = min(common(trunk, one.ids) for one in sequences)
                 return Together(sequences, length), Answered(None, dropped, max(one.begin for one in sequences))
         return None, Answered(None, len(question.shots), 0, "the question is longer than the model's context")
@@ -171,12 +171,12 @@ class LocalModel:
 
         if self._chat:
             asked = self._prompt(context)
-            return Scored([*asked, *self._tokenizer.encode(answer.lstrip())], len(asked))
-        begins = list(self._tokenizer.begins)
+            return Scored([*asked, *self.tokenizer.encode(answer.lstrip())], len(asked))
+        begins = list(self.tokenizer.begins)
         before = [*begins, *texts[context]]
         whole = [*begins, *texts[context + answer]]
         if not before:
-            before, whole = [self._tokenizer.end_of_text], [self._tokenizer.end_of_text, *whole]
+            before, whole = [self.tokenizer.end_of_text], [self.tokenizer.end_of_text, *whole]
         return Scored(whole, min(len(before), len(whole) - 1))
 
 

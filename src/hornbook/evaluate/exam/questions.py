@@ -39,7 +39,7 @@ def questions(
     examples = _examples(benchmark, data, benchmark.shots.count if shots is None else shots)
     unknown = Counter(rows.faults)
     made: list[Question] = []
-    for id_, fields in _taken(benchmark, rows, limit):
+    for id_, fields in taken(benchmark, rows, limit):
         try:
             made.append(_question(benchmark, id_, fields, examples))
         except TemplateError as error:
@@ -49,8 +49,8 @@ def questions(
     return made, unknown
 
 
-def _taken(benchmark: Benchmark, rows: Rows, limit: int | None) -> list[tuple[str, dict[str, Any]]]:
-    """The first rows of each group, as evenly as may be, in the file's order."""
+def taken(benchmark: Benchmark, rows: Rows, limit: int | None) -> list[tuple[str, dict[str, Any]]]:
+    """At most `limit` rows: the first of each group, as evenly as may be, in the file's order."""
     if limit is None or limit >= len(rows.rows):
         return list(rows.rows)
     groups: dict[Any, list[int]] = defaultdict(list)
