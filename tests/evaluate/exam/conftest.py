@@ -156,6 +156,8 @@ def _write(folder: Path) -> None:
             ]
         ),
         "bbh/snarks.json": json.dumps({"examples": [{"input": q, "target": "(A)"} for q, _, _ in QUESTIONS * 2]}),
+        "cot-prompts/snarks.txt": "WARNING: never train on this.\n-----\nTell what is meant.\n\n"
+        + "\n\n".join(f"Q: {q}\nA: Let's think step by step.\nSo the answer is (A)." for q, _, _ in QUESTIONS),
         "mgsm/mgsm_en.tsv": "".join(f"{q}\t{r}\n" for q, _, r in QUESTIONS),
     }
     for name, data in files.items():

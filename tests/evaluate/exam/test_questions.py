@@ -12,6 +12,9 @@ from hornbook.evaluate.exam.data import locate, read
 from hornbook.evaluate.exam.declaration import Benchmark, benchmarks, find
 from hornbook.evaluate.exam.questions import questions
 from hornbook.evaluate.exam.rules import Question
+from hornbook.sandbox.judge import Checks, judge
+from hornbook.sandbox.program import Limits
+from hornbook.sandbox.sandbox import Sandbox
 
 MMLU = (
     "The following are multiple choice questions (with answers) about baking.\n\n"
@@ -51,6 +54,15 @@ FIRST: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Q: Which of these is warm?\nA:",
         ("(A)",),
     ),
+    "bbh_cot": (
+        "Tell what is meant.\n\n"
+        + "".join(
+            f"Q: {q}\nA: Let's think step by step.\nSo the answer is (A).\n\n"
+            for q in ("Which of these is warm?", "What do bees make?", "Where do fish live?")
+        ),
+        "Q: Which of these is warm?\nA: Let's think step by step.\n",
+        ("(A)",),
+    ),
     "agieval": (
         "",
         "A passage.Q: Which of these is warm? Answer Choices: (A)snow (B)a candle (C)the moon (D)ice\n"
@@ -74,7 +86,7 @@ def made(name: str, data: Path, **options: Any) -> list[Question]:
 @pytest.mark.parametrize("name", sorted(benchmarks()))
 def test_three_rows_of_our_own(name: str, own_data: Path) -> None:
     asked = made(name, own_data)
-    assert len(asked) == (6 if name.startswith("mmlu") else 3)
+    assert len(asked) == (6 if name.startswith(("mmlu", "bbh_cot")) else 3)
     assert len({question.id for question in asked}) == len(asked)
     for question in asked:
         assert question.gold or question.targets or question.checks or name == "lambada"
@@ -101,6 +113,33 @@ def test_programs_come_with_tests(own_data: Path) -> None:
     assert basic.checks is not None and basic.checks.entry == "g11"
     assert [shot.partition("Write ")[2][:2] for shot in basic.shots] == ["g2", "g3", "g4"]
     assert basic.shots[0].endswith("[BEGIN]\ndef g2(a):\n    return a + 1\n[DONE]\n\n")
+
+
+def test_a_word_problem_is_a_function_that_is_run(own_data: Path) -> None:
+    asked = made("gsm8k_python", own_data)[0]
+    assert asked.checks is not None
+    with Sandbox(Limits(seconds=5), allow_unisolated=True) as sandbox:
+        for shot in asked.shots:  # the examples are programs themselves
+            judged = judge(sandbox, Checks("", "solution", "assert solution() > 0"), shot)
+            assert judged == ""
+        for body, right in (
+            ("    return 1 + 1\n", True),
+            ("    return 2.0", True),
+            ("    two = 2\n    return two", True),
+            ("    return 3", False),
+            ('    return "2"', False),
+            ("    return True + True + 0j", False),
+            ("    pass", False),
+        ):
+            assert (judge(sandbox, asked.checks, asked.program("\n" + body)) == "") == right, body
+
+
+def test_examples_that_are_texts(own_data: Path) -> None:
+    assert len(made("bbh_cot", own_data, shots=1)[0].shots) == 2, "a description, and one"
+    assert made("bbh_cot", own_data, shots=0)[0].shared() == ""
+    (own_data / "cot-prompts" / "snarks.txt").unlink()
+    with pytest.raises(UserError, match=r"bbh_cot: its examples, cot-prompts/\*\.txt, are not among the data"):
+        made("bbh_cot", own_data)
 
 
 def test_a_limit_takes_of_every_group(own_data: Path) -> None:

@@ -39,11 +39,14 @@ class Copy(Settings):
 
 
 class Shots(Settings):
-    """Examples in front of each question: of files, or spelled here."""
+    """Examples in front of each question: of files, spelled here, or texts of which each has those of one task."""
 
     count: int = Field(ge=0)
     files: tuple[Copy, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
+    texts: str = Field(
+        "", description="a folder of texts as they stand in front, NAME.txt, apart by blank lines, the first describes"
+    )
     same: str = Field("", description="a field that an example has in common with the question, such as the subject")
     prompt: str = Field("", description="how an example asks; as the question does unless told")
     target: str = Field("", description="how an example answers; with its right choice unless told")

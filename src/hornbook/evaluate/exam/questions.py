@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
@@ -13,8 +14,6 @@ from hornbook.evaluate.exam.rules import RULES, Question
 from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jinja2 import Environment
 
     from hornbook.evaluate.exam.declaration import Benchmark
@@ -135,6 +134,8 @@ def _examples(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, 
         return {}
     shots = benchmark.shots
     rows = list(shots.rows)
+    if shots.texts:
+        return _texts(benchmark, data, count)
     if shots.files:
         found: Found | None = locate(shots.files, data)
         if found is None:
@@ -150,6 +151,21 @@ def _examples(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, 
         if len(by[key]) < count:
             by[key].append(_example(benchmark, fields))
     return by
+
+
+def _texts(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, list[str]]:
+    """The description of each task and its first examples, from texts whose head is told apart by a line of dashes."""
+    found = {}
+    for path in sorted((data or Path()).glob(f"{benchmark.shots.texts}/*.txt")):
+        head, _, rest = path.read_text("utf-8", errors="replace").partition("\n-----\n")
+        parts = [part.strip() for part in (rest or head).split("\n\n") if part.strip()]
+        found[path.stem] = [part + benchmark.between for part in parts[: count + 1]]
+    if not found:
+        raise UserError(
+            f"{benchmark.name}: its examples, {benchmark.shots.texts}/*.txt, are not among the data; "
+            "--shots 0 asks without"
+        )
+    return found
 
 
 def _example(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
