@@ -1,24 +1,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from tests.audit.rephrasings.told_again import QUESTIONS
 from tests.evaluate.exam.conftest import Parrot, own_data  # noqa: F401 (a fixture)
 
 from hornbook.audit.corpus import audit_corpus
-from hornbook.audit.exam import audit_result
+from hornbook.audit.exam import EXAM, TWINS_EXAM, Trained, audit_candidate, audit_result, exam_table, notes
+from hornbook.audit.model import Asking
 from hornbook.audit.page import page
 from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
 from hornbook.audit.resemblance import COSINES, asked_rows, rows_of, values
 from hornbook.corpus.decontaminate.benchmarks import Benchmarks
 from hornbook.errors import UserError
+from hornbook.evaluate.exam.candidate import LocalModel
+from hornbook.evaluate.exam.compare import rows as result_rows
 from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.settings import ExamSettings
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 
 PAGE = """
@@ -54,7 +60,7 @@ def corpus(folder: Path, texts: list[str]) -> Path:
 def audited(result: Path, settings: ExamSettings, place: Path) -> dict[str, Any]:
     asked = rows_of(result, settings)
     found = audit_corpus(place, Benchmarks(one.items for one in asked), Progress())
-    return audit_result(result, asked, place, found, TfidfEmbedder(), Progress())
+    return audit_result(result, asked, Trained(place, found, TfidfEmbedder()), Progress())
 
 
 def test_rows_like_the_corpus_and_the_others(quiz: ExamSettings, tmp_path: Path) -> None:
@@ -75,6 +81,46 @@ def test_rows_like_the_corpus_and_the_others(quiz: ExamSettings, tmp_path: Path)
     assert lines[0.8]["left_out"] == 0
     shown = page("m", "quiz", None, None, found)
     assert "Quiz &lt;b&gt;" in shown and "+90.0%" in shown
+
+
+def test_twins_are_asked_beside(
+    make_checkpoint: Callable[..., tuple[Any, Path]],
+    quiz: ExamSettings,
+    tmp_path: Path,
+) -> None:
+    """A model that answers A whatever is asked drops where its twin's answer is another, and both are shown."""
+    assert quiz.data is not None
+    page_file = quiz.data / "quiz.toml"
+    page_file.write_text(PAGE + 'twin = "options"\n')
+    asked, _ = asked_rows(quiz)
+    model, folder = make_checkpoint(1, context=256)
+    candidate = LocalModel(model, Tokenizer(folder), "m", "m")
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / "quiz.jsonl").write_text((quiz.data / "quiz.jsonl").read_text().replace("the", "a"))
+    trained, asking = Trained(None, None, TfidfEmbedder()), Asking(seed=2)
+    found = audit_candidate(candidate, quiz, asked, trained, tmp_path / "out", Progress(), unseen=fresh, asking=asking)
+    (row,) = found["benchmarks"]
+    twin = row["twin"]
+    assert row["split"] is None and twin["rows"] == 16
+    before, after = (
+        list(result_rows(tmp_path / "out" / one, name)) for one, name in ((EXAM, "quiz"), (TWINS_EXAM, "quiz-twin"))
+    )
+    rights = [(a["metrics"]["acc"], b["metrics"]["acc"]) for a, b in zip(before, after, strict=True)]
+    assert all(a["gold"] != b["gold"] for a, b in zip(before, after, strict=True))
+    assert twin["drop"]["lost"] == sum(a > b for a, b in rights)
+    assert twin["original"]["share"] == round(sum(a for a, _ in rights) / 16, 4)
+    assert {one["texts"] for side in ("twin", "unseen") for one in row["memory"][side].values()} == {16}
+    shown = page("m", "quiz", None, None, found)
+    assert "choices in another order" in shown and "Min-K%++, beside unseen rows" in shown
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(exam_table(found))
+    told = captured.get()
+    assert "its twin" in told and "Min-K%, likelier than unseen rows" in told
+    assert "Quiz <b> has no twin" in "".join(notes(row | {"twin": None}))
+    with pytest.raises(UserError, match="holds rows of none of these"):
+        audit_candidate(candidate, quiz, asked, trained, tmp_path, Progress(), unseen=tmp_path, asking=asking)
 
 
 def test_what_can_not_be_looked_for_is_on_no_side(quiz: ExamSettings, tmp_path: Path) -> None:
@@ -101,7 +147,7 @@ def test_a_result_needs_its_rows_and_its_own_data(quiz: ExamSettings, tmp_path: 
     assert quiz.data is not None
     result = tmp_path / "result"
     examine(Parrot(), quiz, Progress(), result)
-    assert len(values(result, rows_of(result, quiz)[0])) == 16
+    assert len(values(result, rows_of(result, quiz)[0].page)) == 16
     with pytest.raises(UserError, match="has no arc_easy; it asked quiz"):
         rows_of(result, quiz.model_copy(update={"benchmarks": ("arc_easy",)}))
     with (quiz.data / "quiz.jsonl").open("a") as file:

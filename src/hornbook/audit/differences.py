@@ -42,7 +42,7 @@ def apart(first: Sequence[float], second: Sequence[float]) -> dict[str, Any] | N
     else:
         p = mannwhitneyu(first, second, alternative="greater").pvalue
     low, high = a - b - sqrt((a - a_low) ** 2 + (b_high - b) ** 2), a - b + sqrt((a_high - a) ** 2 + (b - b_low) ** 2)
-    return {"difference": round(a - b, 4), "low": round(low, 4), "high": round(high, 4), "p": _rounded(p)}
+    return {"difference": round(a - b, 4), "low": round(low, 4), "high": round(high, 4), "p": rounded(p)}
 
 
 def paired(first: Sequence[float], second: Sequence[float], *, seed: int) -> dict[str, Any] | None:
@@ -62,11 +62,12 @@ def paired(first: Sequence[float], second: Sequence[float], *, seed: int) -> dic
         "difference": round(sum(differences) / len(differences), 4),
         "low": round(low, 4),
         "high": round(high, 4),
-        "p": _rounded(p),
+        "p": rounded(p),
         "lost": lost,
         "gained": gained,
     }
 
 
-def _rounded(p: float) -> float:
+def rounded(p: float) -> float:
+    """Three digits that count."""
     return float(f"{p:.3g}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import hornbook
+from hornbook.audit.exam import notes
 from hornbook.report.report import environment
 from hornbook.report.wording import marked, shortened
 
@@ -36,7 +37,7 @@ def page(
             against=against,
             corpus=corpus,
             model=model,
-            exam=exam,
+            exam={**exam, "benchmarks": [{**row, "notes": notes(row)} for row in exam["benchmarks"]]} if exam else None,
             rephrased=_rephrased(rephrased) if rephrased else None,
             leaked=[_shown(row) for row in leaked],
             clean=[row for row in rest if not row["incomplete"]],

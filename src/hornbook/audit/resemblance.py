@@ -111,14 +111,10 @@ def likeness(
     }
 
 
-def values(result: Path, asked: Asked) -> dict[str, float]:
+def values(result: Path, page: Benchmark) -> dict[str, float]:
     """What each row scored by the benchmark's own metric; rows whose answer is unknown are not there."""
-    metric = asked.page.headline
-    return {
-        row["id"]: row["metrics"][metric]
-        for row in result_rows(result, asked.page.name)
-        if metric in row.get("metrics", ())
-    }
+    rows = result_rows(result, page.name)
+    return {row["id"]: row["metrics"][page.headline] for row in rows if page.headline in row.get("metrics", ())}
 
 
 def split(scored: Mapping[str, float], asked: Asked, near: Likeness) -> list[dict[str, Any]]:

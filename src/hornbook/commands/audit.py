@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hornbook.evaluate.exam.settings import ExamSettings
 
 JUDGING = "Items told in other words"
-EXAM = "With benchmarks of the examination"
+WITH_EXAM = "With benchmarks of the examination"
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,18 @@ def audit(  # noqa: PLR0913 (one for each option)
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(help="Benchmarks as `hornbook evaluate` asks them, such as mmlu,gsm8k.", rich_help_panel=EXAM),
+        typer.Option(
+            help="Benchmarks as `hornbook evaluate` asks them, such as mmlu,gsm8k.", rich_help_panel=WITH_EXAM
+        ),
     ] = None,
-    suite: Annotated[str, typer.Option(help="A paper's table of them, such as phi-3.", rich_help_panel=EXAM)] = "",
+    suite: Annotated[str, typer.Option(help="A paper's table of them, such as phi-3.", rich_help_panel=WITH_EXAM)] = "",
     data: Annotated[
-        Path | None, typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS).", rich_help_panel=EXAM)
+        Path | None, typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS).", rich_help_panel=WITH_EXAM)
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many rows of each.", rich_help_panel=EXAM)] = None,
-    shots: Annotated[int | None, typer.Option(min=0, help="Examples before each row.", rich_help_panel=EXAM)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many rows of each.", rich_help_panel=WITH_EXAM)] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=0, help="Examples before each row.", rich_help_panel=WITH_EXAM)
+    ] = None,
     corpus: Annotated[
         Path | None, typer.Option(help="What the model learned from; found by its run's manifests unless told.")
     ] = None,
@@ -123,7 +127,7 @@ def audit(  # noqa: PLR0913 (one for each option)
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
     vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
-    exam = _exam(what, against, {"tasks": tasks, "suite": suite, "data": data, "limit": limit, "shots": shots})
+    exam = _exam(what, against, unseen, {"tasks": tasks, "suite": suite, "data": data, "limit": limit, "shots": shots})
     if judge is None and (teacher or dry_run or (vectors is not None and exam is None)):
         option = "--embeddings" if vectors is not None else "--dry-run" if dry_run else "a judge"
         raise UserError(f"{option} needs --teacher URL#MODEL: there is no built-in judge")
@@ -147,10 +151,11 @@ def audit(  # noqa: PLR0913 (one for each option)
         if judging.dry_run:
             return
     asked, examined = None, None
+    asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation, precision=precision)
     if exam is not None:
-        examined = _examined(exam, place, found, vectors, into, precision, without_isolation, progress)
+        trained = place, found, vectors
+        examined = _examined(exam, trained, unseen, into, asking, progress)
     elif asked_model is not None:
-        asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation, precision=precision)
         asked = _ask(asked_model, benchmarks, place, unseen, asking, progress)
     _write(into, what, str(against or "the examination's benchmarks"), found, asked, examined)
 
@@ -172,7 +177,7 @@ class _Exam:
     result: Path | None
 
 
-def _exam(what: str, against: Path | None, options: dict[str, Any]) -> _Exam | None:
+def _exam(what: str, against: Path | None, unseen: Path | None, options: dict[str, Any]) -> _Exam | None:
     """The benchmarks that `--tasks`, `--suite` or a result name, with their rows; None where `--against` does."""
     from hornbook.audit.resemblance import asked_rows, rows_of
     from hornbook.evaluate.exam import RESULTS
@@ -196,6 +201,8 @@ def _exam(what: str, against: Path | None, options: dict[str, Any]) -> _Exam | N
         return _Exam(settings, *asked_rows(settings), folder, None)
     if given.keys() & {"limit", "shots", "suite"}:
         raise UserError(f"{what} is a result: its questions are asked; leave out --limit, --shots and --suite")
+    if unseen is not None:
+        raise UserError(f"{what} is a result, and --unseen is for asking its model: name that, with --tasks")
     told = results(result)
     before = {name: value for name, value in told["settings"].items() if name != "benchmarks"}
     names = named or tuple(told["settings"]["benchmarks"]) or tuple(told["benchmarks"])
@@ -206,28 +213,36 @@ def _exam(what: str, against: Path | None, options: dict[str, Any]) -> _Exam | N
 
 def _examined(
     exam: _Exam,
-    corpus: Path | None,
-    found: dict[str, Any] | None,
-    vectors: ClientSettings | None,
+    trained: tuple[Path | None, dict[str, Any] | None, ClientSettings | None],
+    unseen: Path | None,
     into: Path,
-    precision: Precision,
-    allow_unisolated: bool,
+    asking: Asking,
     progress: Progress,
 ) -> dict[str, Any]:
-    """The examination, made unless it is there, and what its scores are worth."""
-    from hornbook.audit import exam as honesty
+    """What scores are worth: of a result that is there, or of an examination that is made."""
+    from hornbook.audit.exam import Trained, audit_candidate, audit_result
     from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
     from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
-    from hornbook.evaluate.exam.examination import examine_model
+    from hornbook.evaluate.exam.candidate import LocalModel
 
-    result = exam.result or into / honesty.EXAM
-    if exam.result is None:
-        assert exam.model is not None, "who makes no result has one"
-        examine_model(
-            exam.model, exam.settings, progress, result, precision=precision, allow_unisolated=allow_unisolated
-        )
+    corpus, found, vectors = trained
     with EndpointEmbedder(vectors) if vectors is not None else nullcontext(TfidfEmbedder()) as embedder:
-        return honesty.audit_result(result, exam.asked, corpus, found, embedder, progress)
+        learned = Trained(corpus, found, embedder)
+        if exam.result is not None:
+            return audit_result(exam.result, exam.asked, learned, progress)
+        assert exam.model is not None, "what is no result is a model"
+        settings = exam.settings
+        candidate = LocalModel.load(exam.model, precision=asking.precision, chat=settings.chat, tokens=settings.tokens)
+        return audit_candidate(
+            candidate,
+            settings,
+            exam.asked,
+            learned,
+            into,
+            progress,
+            unseen=unseen,
+            asking=asking,
+        )
 
 
 def _judge(
@@ -303,7 +318,9 @@ def _show_vectors(embedder: EndpointEmbedder, corpus: Path, items: list[Item]) -
 
 def _free(into: Path) -> None:
     """Refuse a folder that holds something else than an audit, before the work begins."""
-    begun = {"exam"}  # of an audit that was interrupted: what was asked so far
+    from hornbook.audit.exam import EXAM, TWINS, TWINS_EXAM
+
+    begun = {EXAM, TWINS, TWINS_EXAM}  # of an audit that was interrupted: what was asked so far
     there = {one.name for one in into.iterdir()} if into.is_dir() else set()
     if there - begun and not _is_audit(into / "audit.json"):
         raise UserError(f"{into} holds something else than an audit; name another folder with --into")

@@ -17,6 +17,7 @@ from hornbook.settings import Settings, validated
 
 PAGES = Path(__file__).parents[1] / "benchmarks"
 SUITES = Path(__file__).parents[1] / "suites"
+TwinKind = Literal["numbers", "options", "program"]
 State = Literal["whole", "part", "unwrapped", "altered"]
 
 
@@ -82,6 +83,7 @@ class Benchmark(Settings):
     tests: str = Field("", description="Python that fails when the program is wrong")
     entry: str = Field("", description="the function that the tests call")
     code: str = Field("", description="what the tests may use beside")
+    twin: TwinKind | None = Field(None, description="what `hornbook audit` changes to make a twin of it")
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -109,7 +109,7 @@ def _answered(
     allow_unisolated: bool,
 ) -> dict[str, Any]:
     """One benchmark's figures, from what `into` holds as far as that is there."""
-    declared = [_FORMAT, candidate.identity, benchmark.model_dump(mode="json")]
+    declared = [_FORMAT, candidate.identity, benchmark.model_dump(mode="json", exclude={"twin"})]
     prompts = digest_value([_shown(question) for question in asked])
     key = digest_value([*declared, prompts, dict(unknown)])
     place, done = into / ROWS / f"{benchmark.name}.jsonl", into / PARTS / f"{benchmark.name}.json"
@@ -161,7 +161,7 @@ def _ask(
     texts = [one.found for one in answered]
     if rule.ask == "program":
         known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
-        wrong = _judged(
+        wrong = judged(
             [question for question, _ in known], [one.found for _, one in known], allow_unisolated=allow_unisolated
         )
         answered = [one if one.unknown else replace(one, found=next(wrong)) for one in answered]
@@ -184,7 +184,7 @@ def _ask(
     return rows
 
 
-def _judged(questions: Sequence[Question], answers: Sequence[str], *, allow_unisolated: bool = False) -> Iterator[str]:
+def judged(questions: Sequence[Question], answers: Sequence[str], *, allow_unisolated: bool = False) -> Iterator[str]:
     """For each answer what is wrong with the program that it makes, in one line; empty where the tests pass."""
     with Sandbox(Limits(seconds=_SECONDS), allow_unisolated=allow_unisolated) as sandbox:
         for question, answer in zip(questions, answers, strict=True):

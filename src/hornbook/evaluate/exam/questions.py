@@ -40,7 +40,7 @@ def questions(
     made: list[Question] = []
     for id_, fields in taken(benchmark, rows, limit):
         try:
-            made.append(_question(benchmark, id_, fields, examples))
+            made.append(question(benchmark, id_, fields, examples))
         except TemplateError as error:
             unknown[f"can't be made a prompt: {error.message}"] += 1
         except UnaskableError as error:
@@ -59,7 +59,12 @@ def taken(benchmark: Benchmark, rows: Rows, limit: int | None) -> list[tuple[str
     return [rows.rows[place] for place in sorted(place for _, _, place in turn[:limit])]
 
 
-def _question(benchmark: Benchmark, id_: str, fields: Mapping[str, Any], examples: Mapping[str, list[str]]) -> Question:
+def question(
+    benchmark: Benchmark, id_: str, fields: Mapping[str, Any], examples: Mapping[str, list[str]] | None = None
+) -> Question:
+    """A row as it is asked, behind `examples` by what they share with it. Raises UnaskableError, or Jinja's
+    TemplateError.
+    """
     rule = RULES[benchmark.score]
     choices = _choices(benchmark, fields)
     prompt = _rendered(benchmark.prompt, fields)
@@ -87,7 +92,7 @@ def _question(benchmark: Benchmark, id_: str, fields: Mapping[str, Any], example
         id_,
         prompts,
         _rendered(benchmark.description, fields),
-        tuple(examples.get(str(fields.get(benchmark.shots.same, "")), ())),
+        tuple((examples or {}).get(str(fields.get(benchmark.shots.same, "")), ())),
         answers,
         choices,
         gold,
@@ -110,13 +115,13 @@ def _choices(benchmark: Benchmark, fields: Mapping[str, Any]) -> tuple[str, ...]
 def _gold(benchmark: Benchmark, fields: Mapping[str, Any], choices: Sequence[str]) -> tuple[int, ...]:
     """Numbers of the right choices."""
     value = fields[benchmark.gold] if benchmark.gold in fields else _rendered(benchmark.gold, fields)
-    found = tuple(_number(one, choices) for one in (value if isinstance(value, list) else [value]))
+    found = tuple(number_of(one, choices) for one in (value if isinstance(value, list) else [value]))
     if not found or any(one is None or not 0 <= one < len(choices) for one in found):
         raise UnaskableError("its right answer is none of its choices")
     return tuple(one for one in found if one is not None)
 
 
-def _number(value: Any, choices: Sequence[str]) -> int | None:
+def number_of(value: Any, choices: Sequence[str]) -> int | None:
     """A choice by its number, its text or its letter."""
     if isinstance(value, int):
         return int(value)
@@ -166,6 +171,21 @@ def _texts(benchmark: Benchmark, data: Path | None, count: int) -> dict[str, lis
             "--shots 0 asks without"
         )
     return found
+
+
+def solved(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
+    """A row with its right answer, as a text that holds it would: a program, or the prompt and what follows it.
+
+    Raises UnaskableError for a row without a right answer.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        if benchmark.code:
+            return _rendered(benchmark.code, fields)
+        return _example(benchmark, fields).removesuffix(benchmark.between)
+    except TemplateError as error:
+        raise UnaskableError(f"can't be made a text: {error.message}") from error
 
 
 def _example(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
