@@ -250,6 +250,9 @@ def test_scores_of_the_examination(
     (tmp_path / "out/audit.html").unlink()
     call(app, "audit", model, *words, "--into", tmp_path / "out")  # an audit that was interrupted goes on
     assert json.loads((tmp_path / "out/audit.json").read_text()) == found
+    result = json.loads((tmp_path / "out/exam/exam.json").read_text())
+    result["settings"]["benchmarks"].append("arc_easy")  # was named, and its data was not there
+    (tmp_path / "out/exam/exam.json").write_text(json.dumps(result))
     call(app, "audit", tmp_path / "out/exam", "--data", quiz, "--corpus", run, "--into", tmp_path / "again")
     assert json.loads((tmp_path / "again/audit.json").read_text())["exam"]["benchmarks"] == [row]
 

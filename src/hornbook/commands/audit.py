@@ -135,8 +135,9 @@ def audit(  # noqa: PLR0913 (one for each option)
     benchmarks = Benchmarks(one.items for one in exam.asked) if exam is not None else load_benchmarks(_named(against))
     progress = ConsoleProgress(console)
     asked_model = exam.model if exam is not None else _model(what)
-    if asked_model is not None or (exam is not None and exam.result is not None):
-        place = corpus_of(corpus) if corpus is not None else learned_from(asked_model) if asked_model else None
+    learner = asked_model or (exam.result if exam is not None else None)
+    if learner is not None:
+        place = corpus_of(corpus) if corpus is not None else learned_from(learner)
     elif corpus is not None or unseen is not None:
         raise UserError(f"--corpus and --unseen go with a model, and {what} is none")
     else:
@@ -205,7 +206,8 @@ def _exam(what: str, against: Path | None, unseen: Path | None, options: dict[st
         raise UserError(f"{what} is a result, and --unseen is for asking its model: name that, with --tasks")
     told = results(result)
     before = {name: value for name, value in told["settings"].items() if name != "benchmarks"}
-    names = named or tuple(told["settings"]["benchmarks"]) or tuple(told["benchmarks"])
+    asked = (one for one in told["settings"]["benchmarks"] if Path(one).stem in told["benchmarks"])
+    names = named or tuple(asked) or tuple(told["benchmarks"])
     settings = validated(ExamSettings, {**before, **given, "benchmarks": names}, f"{result}/{RESULTS}")
     model = Path(str(told["candidate"].get("model", "")))
     return _Exam(settings, rows_of(result, settings), {}, model if is_model(model) else None, result)

@@ -42,6 +42,17 @@ def test_lettered_lines() -> None:
     assert one["choices"] == ["A", "B", "C"]
 
 
+def test_labelled_choices_one_behind_another() -> None:
+    choices = ["(A)red", "(B)dark blue", "(C)green"]
+    row = {"query": f"Q: Which? Answer Choices: {' '.join(choices)}\nA: Among A through C, the answer is"}
+    one = twin(find("agieval"), row | {"choices": choices, "gold": [1]}, random.Random(3))
+    assert [text[:3] for text in one["choices"]] == ["(A)", "(B)", "(C)"]
+    assert one["choices"][one["gold"]].endswith("dark blue") and one["gold"] != 1
+    assert one["query"] == row["query"].replace(" ".join(choices), " ".join(one["choices"]))
+    with pytest.raises(UntwinnableError, match="one behind another"):
+        twin(find("agieval"), {"query": "Which?", "choices": choices, "gold": 0}, random.Random(3))
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
