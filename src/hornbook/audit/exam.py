@@ -54,8 +54,8 @@ def audit_candidate(
 ) -> dict[str, Any]:
     """Put benchmarks and their twins to a model, into folders of `into`, and tell what the scores are worth.
 
-    Figures are those of `audit_result`, each benchmark's also with its `twin` and its `memory`. unseen: a data folder
-    whose rows of the same benchmarks the model can't have seen.
+    Figures are those of `audit_result`, each benchmark's also with its `twin`, empty where it has none, and its
+    `memory`. unseen: a data folder whose rows of the same benchmarks the model can't have seen.
     """
     seed, allow_unisolated = asking.seed, asking.allow_unisolated
     fresh = {one.page.name: _unseen(one, unseen) for one in asked} if unseen is not None else {}
@@ -79,7 +79,7 @@ def audit_candidate(
         examine(candidate, others, progress, into / TWINS_EXAM, allow_unisolated=allow_unisolated)
     for one, row in zip(asked, told["benchmarks"], strict=True):
         found = twins.get(one.page.name)
-        row["twin"] = _twin(one, found, into, seed) if found is not None else None
+        row["twin"] = _twin(one, found, into, seed) if found is not None else {}
         row["memory"] = memory(
             candidate.model,
             candidate.tokenizer,
@@ -147,9 +147,9 @@ def _benchmark(result: Path, asked: Asked, figures: Mapping[str, Any], near: Map
 def notes(row: Mapping[str, Any]) -> list[str]:
     """What else there is to know of a benchmark's part of an audit, a line each."""
     found = []
-    if row["twin"] is None:
+    if row["twin"] == {}:
         found.append(f"{row['title']} has no twin that shows what was learned by heart")
-    elif row["twin"]["left_out"]:
+    elif row["twin"] and row["twin"]["left_out"]:
         told = "; ".join(f"{reason} ({count:,})" for reason, count in row["twin"]["left_out"].items())
         found.append(f"{row['title']}: without a twin: {told}")
     if row["memory"] and row["memory"]["unmatched"]:
@@ -171,8 +171,8 @@ def exam_table(exam: Mapping[str, Any]) -> RenderableType:
         for line in (one for one in row["split"] or () if one["degree"] is None or one["similar"]["of"]):
             by = line["by"] if line["degree"] is None else f"{line['by']} ≥ {line['degree']}"
             table.add_row("", by, *_part(line["similar"]), *_part(line["other"]), *_apart(line["difference"]))
-        if row["twin"] is not None and row["twin"]["drop"] is not None:
-            told = row["twin"]
+        told = row["twin"] or {}
+        if told.get("drop"):
             table.add_row("", "its twin", *_part(told["original"]), *_part(told["twin"]), *_apart(told["drop"]))
         for name, (beside, one) in _memories(row):
             shares = (f"{one['auc']:.1%}", f"{one['low']:.1%} to {one['high']:.1%}", f"{one['p']:.3g}")

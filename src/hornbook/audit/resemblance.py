@@ -50,11 +50,8 @@ class Likeness:
     cosine: Mapping[str, float]
 
 
-def asked_rows(settings: ExamSettings) -> tuple[list[Asked], dict[str, str]]:
-    """The benchmarks that settings name, with their rows, and for each whose data is not there why.
-
-    Raises UserError where the data of none is there.
-    """
+def asked_rows(settings: ExamSettings) -> list[Asked]:
+    """The benchmarks that settings name and whose data is there, with their rows. Raises UserError where none is."""
     data = files.folder_of(settings.data)
     missing: dict[str, str] = {}
     asked = []
@@ -66,7 +63,7 @@ def asked_rows(settings: ExamSettings) -> tuple[list[Asked], dict[str, str]]:
             asked.append(_asked(page, dict(taken(page, files.read(found), settings.limit))))
     if not asked:
         raise UserError("; ".join(missing.values()) or "no benchmark is named; `hornbook evaluate --list` tells of all")
-    return asked, missing
+    return asked
 
 
 def rows_of(result: Path, settings: ExamSettings) -> list[Asked]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from hornbook.commands.audit_scores import exam_of, model_of
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json, write_text
 from hornbook.machine import Precision, dtype
-from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.runs.folders import is_model
 from hornbook.runs.single import writable
-from hornbook.settings import validated
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.terminal import console
 
@@ -28,9 +25,7 @@ if TYPE_CHECKING:
     from hornbook.audit.model import Asking
     from hornbook.audit.rephrasings.candidates import Embedder
     from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
-    from hornbook.audit.resemblance import Asked
     from hornbook.corpus.decontaminate.benchmarks import Benchmark, Item
-    from hornbook.evaluate.exam.settings import ExamSettings
 
 JUDGING = "Items told in other words"
 WITH_EXAM = "With benchmarks of the examination"
@@ -127,14 +122,16 @@ def audit(  # noqa: PLR0913 (one for each option)
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     judge = client_settings(teacher, model, cache, budget) if teacher and BUILTIN not in teacher else None
     vectors = client_settings([embeddings], "", cache, budget) if embeddings else None
-    exam = _exam(what, against, unseen, {"tasks": tasks, "suite": suite, "data": data, "limit": limit, "shots": shots})
+    exam = exam_of(
+        what, against, unseen, {"tasks": tasks, "suite": suite, "data": data, "limit": limit, "shots": shots}
+    )
     if judge is None and (teacher or dry_run or (vectors is not None and exam is None)):
         option = "--embeddings" if vectors is not None else "--dry-run" if dry_run else "a judge"
         raise UserError(f"{option} needs --teacher URL#MODEL: there is no built-in judge")
     judging = _Judging(judge, vectors, nearest, dry_run) if judge is not None else None
     benchmarks = Benchmarks(one.items for one in exam.asked) if exam is not None else load_benchmarks(_named(against))
     progress = ConsoleProgress(console)
-    asked_model = exam.model if exam is not None else _model(what)
+    asked_model = exam.model if exam is not None else model_of(what)
     learner = asked_model or (exam.result if exam is not None else None)
     if learner is not None:
         place = corpus_of(corpus) if corpus is not None else learned_from(learner)
@@ -154,8 +151,7 @@ def audit(  # noqa: PLR0913 (one for each option)
     asked, examined = None, None
     asking = Asking(seed=seed, most=items, allow_unisolated=without_isolation, precision=precision)
     if exam is not None:
-        trained = place, found, vectors
-        examined = _examined(exam, trained, unseen, into, asking, progress)
+        examined = exam.audited((place, found, vectors), unseen, into, asking, progress)
     elif asked_model is not None:
         asked = _ask(asked_model, benchmarks, place, unseen, asking, progress)
     _write(into, what, str(against or "the examination's benchmarks"), found, asked, examined)
@@ -165,86 +161,6 @@ def _named(against: Path | None) -> Path:
     if against is None:
         raise UserError("name benchmarks: --against DIR for files, or --tasks NAMES for those of the examination")
     return against
-
-
-@dataclass(frozen=True)
-class _Exam:
-    """What of the examination is asked. model: who is asked, None for a `result` of a model that is not here."""
-
-    settings: ExamSettings
-    asked: list[Asked]
-    missing: dict[str, str]
-    model: Path | None
-    result: Path | None
-
-
-def _exam(what: str, against: Path | None, unseen: Path | None, options: dict[str, Any]) -> _Exam | None:
-    """The benchmarks that `--tasks`, `--suite` or a result name, with their rows; None where `--against` does."""
-    from hornbook.audit.resemblance import asked_rows, rows_of
-    from hornbook.evaluate.exam import RESULTS
-    from hornbook.evaluate.exam.compare import results
-    from hornbook.evaluate.exam.settings import ExamSettings
-
-    given = {name: value for name, value in options.items() if value not in (None, "")}
-    result = Path(what) if (Path(what) / RESULTS).is_file() else None
-    named = tuple(one.strip() for one in given.pop("tasks", "").split(",") if one.strip())
-    if result is None and not named and "suite" not in given:
-        if given:
-            raise UserError(f"--{next(iter(given))} belongs to --tasks NAMES or --suite NAME")
-        return None
-    if against is not None:
-        raise UserError("--against asks for items of files and --tasks for the examination's; give one of them")
-    if result is None:
-        settings = validated(ExamSettings, {**given, "benchmarks": named}, "the examination")
-        folder = _model(what)
-        if folder is None:
-            raise UserError(f"{what} is no model to put benchmarks to; --against DIR looks for them in a corpus")
-        return _Exam(settings, *asked_rows(settings), folder, None)
-    if given.keys() & {"limit", "shots", "suite"}:
-        raise UserError(f"{what} is a result: its questions are asked; leave out --limit, --shots and --suite")
-    if unseen is not None:
-        raise UserError(f"{what} is a result, and --unseen is for asking its model: name that, with --tasks")
-    told = results(result)
-    before = {name: value for name, value in told["settings"].items() if name != "benchmarks"}
-    asked = (one for one in told["settings"]["benchmarks"] if Path(one).stem in told["benchmarks"])
-    names = named or tuple(asked) or tuple(told["benchmarks"])
-    settings = validated(ExamSettings, {**before, **given, "benchmarks": names}, f"{result}/{RESULTS}")
-    model = Path(str(told["candidate"].get("model", "")))
-    return _Exam(settings, rows_of(result, settings), {}, model if is_model(model) else None, result)
-
-
-def _examined(
-    exam: _Exam,
-    trained: tuple[Path | None, dict[str, Any] | None, ClientSettings | None],
-    unseen: Path | None,
-    into: Path,
-    asking: Asking,
-    progress: Progress,
-) -> dict[str, Any]:
-    """What scores are worth: of a result that is there, or of an examination that is made."""
-    from hornbook.audit.exam import Trained, audit_candidate, audit_result
-    from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
-    from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
-    from hornbook.evaluate.exam.candidate import LocalModel
-
-    corpus, found, vectors = trained
-    with EndpointEmbedder(vectors) if vectors is not None else nullcontext(TfidfEmbedder()) as embedder:
-        learned = Trained(corpus, found, embedder)
-        if exam.result is not None:
-            return audit_result(exam.result, exam.asked, learned, progress)
-        assert exam.model is not None, "what is no result is a model"
-        settings = exam.settings
-        candidate = LocalModel.load(exam.model, precision=asking.precision, chat=settings.chat, tokens=settings.tokens)
-        return audit_candidate(
-            candidate,
-            settings,
-            exam.asked,
-            learned,
-            into,
-            progress,
-            unseen=unseen,
-            asking=asking,
-        )
 
 
 def _judge(
@@ -374,14 +290,6 @@ def _tell(rephrased: dict[str, Any]) -> None:
         lines.append(f"The judging ended early: {rephrased['ended']}")
     for line in lines:
         console.print(escape(line), highlight=False, soft_wrap=True)
-
-
-def _model(what: str) -> Path | None:
-    """The model that a user means, or None for a corpus or a run."""
-    folder = Path(what)
-    if folder.is_dir() and not any(map(is_model, (folder, folder / "model"))):
-        return None
-    return model_folder(what)
 
 
 def _ask(
