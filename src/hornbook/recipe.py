@@ -109,6 +109,7 @@ class Recipe(Settings):
     samples: SamplesSettings | None = None
     longrope: LongRopeSettings | None = None
     published: Published | None = None
+    control: str = Field("", description="the folder of another run, which the report card holds this one against")
 
     @field_validator("without")
     @classmethod
@@ -230,6 +231,11 @@ class Recipe(Settings):
 def available() -> dict[str, Path]:
     """The recipes that come with Hornbook, by name."""
     return {path.stem: path for path in sorted(BUILT_IN.glob("*.toml"), key=lambda path: path.stem)}
+
+
+def described(path: Path) -> str:
+    """A recipe's own line about itself; what it goes on from need not be on this machine."""
+    return str(_values(path, ()).get("description", ""))
 
 
 def locate(recipe: str) -> tuple[str, Path]:

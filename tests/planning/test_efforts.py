@@ -23,6 +23,7 @@ def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(available()))
+@pytest.mark.usefixtures("with_smollm2")
 def test_no_stage_of_any_recipe_is_forgotten(name: str, tmp_path: Path) -> None:
     recipe = load(available()[name])
     assert {step.name for step in recipe.steps(tmp_path)} == set(efforts(recipe, tmp_path))

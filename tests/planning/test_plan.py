@@ -90,6 +90,7 @@ def test_an_llm_costs_money_and_the_built_in_teacher_does_not(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", sorted(available()))
+@pytest.mark.usefixtures("with_smollm2")
 def test_every_recipe_can_be_planned_and_shown(name: str) -> None:
     made = planned(name)
     assert json.loads(json.dumps(made.as_values()))["parameters"] == made.parameters

@@ -63,7 +63,7 @@ def written(folders: dict[str, Path], into: Path) -> str:
 
 def test_a_whole_run_fills_every_section(whole_page):
     page = Page(whole_page)
-    of_other_recipes = {"samples", "texts", "longrope", "exam"}
+    of_other_recipes = {"samples", "texts", "longrope", "exam", "control", "questions"}
     assert page.sections == [section.name for section in SECTIONS if section.name not in of_other_recipes]
     assert "75.0%" in page.words
     assert "pocket <b>" in page.words

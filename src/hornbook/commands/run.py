@@ -21,7 +21,7 @@ from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress
-from hornbook.recipe import Recipe, available, base_of, load, locate, text_of
+from hornbook.recipe import Recipe, available, base_of, described, load, locate, text_of
 from hornbook.runs import run as runs
 from hornbook.runs.changes import State, discarded, in_words, outdated, state
 from hornbook.runs.folders import final_model
@@ -246,5 +246,5 @@ def recipes() -> None:
     table.add_column("recipe", style="bold")
     table.add_column("what it makes")
     for name, path in available().items():
-        table.add_row(name, load(path).description)
+        table.add_row(name, described(path))
     console.print(table)

@@ -25,6 +25,13 @@ Items = TypeVar("Items")
 Scores = dict[str, Any]  # JSON
 
 
+class Question(Settings):
+    """What is asked in chat. A reply that has one of `answers` in it is right; without any it is only shown."""
+
+    question: str = Field(min_length=1)
+    answers: tuple[str, ...] = ()
+
+
 class EvaluateSettings(Settings):
     """Limits of the evaluation; decoding is always greedy, one try a problem."""
 
@@ -34,6 +41,13 @@ class EvaluateSettings(Settings):
     seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")
     precision: Precision = Field("fp32", description="what losses and answers are computed in, whatever the machine")
     exam: ExamSettings | None = Field(None, description="published benchmarks that are asked, too")
+    questions: tuple[Question, ...] = Field((), description="asked in chat; the report shows the replies side by side")
+    own_questions: Path | None = Field(None, description="a JSONL file of more: `question`, `answer` or `answers`")
+
+    def seen_from(self, base: Path) -> EvaluateSettings:
+        """The same with the questions' path as it is from here; `base` is where a recipe's relative paths start."""
+        own = self.own_questions
+        return self if own is None else self.model_copy(update={"own_questions": base / own.expanduser()})
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from rich.markup import escape
 
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.exam.checkpoint import EXAM
 from hornbook.evaluate.problems import CHAT, COMPLETION
+from hornbook.evaluate.questions import QUESTIONS
 from hornbook.evaluate.refusals import REFUSALS
 from hornbook.evaluate.validation import VALIDATION
-from hornbook.files import read_json, seal, sealed, write_json
+from hornbook.files import digest_file, read_json, seal, sealed, write_json
 from hornbook.machine import dtype
+from hornbook.model import folder_from
 from hornbook.progress import Progress
-from hornbook.runs.effort import Effort
+from hornbook.runs.effort import REFERENCE_FLOPS, TRAINING_EFFICIENCY, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
-from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
-from hornbook.settings import Settings
+from hornbook.runs.stage import EVERY_STAGE, Input, Key, Stage, Work
+from hornbook.settings import SAME_RESULT, Settings
 
-BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS, EXAM)
+BENCHMARKS: tuple[Benchmark[Any], ...] = (VALIDATION, COMPLETION, CHAT, REFUSALS, QUESTIONS, EXAM)
 
 
 def evaluate(
@@ -106,16 +108,22 @@ def in_words(scores: Mapping[str, Any]) -> str:
     return ", ".join(part for part in told if part)
 
 
-CASES = 60.0  # problems a second that are answered and run
+CASES = 60.0  # problems a second that are answered and run, by a model as small as the pocket recipe's
+PROMPT = 50  # tokens of a problem, on average
 PROBLEMS = Input("written", ("write",), "A folder with problems.jsonl and safety.jsonl in it.")
 TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.")
 MODELS = Input("models", EVERY_STAGE, "Models to measure.", checkpoint=True, every=True)
 
 
+BEFORE = "before"  # the name of the model that a recipe goes on from
+UNTRAINED = "no training"  # what people call it, beside the checkpoints after a step
+
+
 class EvaluateStageSettings(Settings):
-    """What the evaluate stage depends on."""
+    """What the evaluate stage depends on. The model that a recipe goes on from is asked first."""
 
     evaluate: EvaluateSettings = EvaluateSettings()
+    initial_model: Annotated[str, Key("initial_model"), SAME_RESULT] = ""
 
 
 def put_to(models: Mapping[str, Path], settings: EvaluateSettings, work: Work[Any]) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def put_to(models: Mapping[str, Path], settings: EvaluateSettings, work: Work[An
     return evaluate(
         models,
         HeldOut.of(work.inputs["written"], work.inputs["tokens"]),
-        settings,
+        settings.seen_from(work.base),
         into=work.into,
         progress=work.progress,
         allow_unisolated=work.allow_unisolated,
@@ -136,8 +144,36 @@ def passed(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {scores['pass_at_1']:.1%}" for name, scores in models.items())
 
 
+def questions_of(settings: EvaluateSettings, base: Path) -> str | None:
+    """A hash of the user's own questions; None where there are none."""
+    path = settings.seen_from(base).own_questions
+    return digest_file(path) if path is not None and path.is_file() else None
+
+
+def answering(settings: EvaluateSettings, volume: Volume, models: int, what: str) -> Effort:
+    """The work of putting the problems to so many models, twice each; answers are half as long as they may be."""
+    answers = models * 2 * settings.problems
+    flops = answers * (PROMPT + settings.new_tokens / 2) * volume.flops_per_token(PROMPT)
+    seconds = answers / CASES + flops / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
+    return Effort(f"{models} x {what}", seconds)
+
+
 def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:
-    return put_to(work.several["models"], work.settings.evaluate, work)
+    models, named = work.several["models"], work.settings.initial_model
+    if not named:
+        return put_to(models, work.settings.evaluate, work)
+    figures = put_to({BEFORE: folder_from(named, work.base), **models}, work.settings.evaluate, work)
+    return {**figures, "titles": {BEFORE: UNTRAINED}}
+
+
+def _outside(settings: EvaluateStageSettings, base: Path) -> list[str | None] | None:
+    """The weights of a model that is asked beside the run's own, and the user's questions."""
+    from hornbook.model.formats import checkpoint
+
+    named = settings.initial_model
+    weights = checkpoint.fingerprint(folder_from(named, base)) if named else None
+    found = [weights, questions_of(settings.evaluate, base)]
+    return found if any(found) else None
 
 
 EVALUATE = Stage(
@@ -146,11 +182,12 @@ EVALUATE = Stage(
     settings=EvaluateStageSettings,
     run=_evaluate,
     inputs=(PROBLEMS, TOKENS, MODELS),
+    outside=_outside,
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,
     headline=lambda f: f"pass@1: {passed(f)}",
-    estimate=lambda settings, volume: Effort(
-        f"4 x {settings.evaluate.problems} problems", 4 * 2 * settings.evaluate.problems / CASES
+    estimate=lambda settings, volume: answering(
+        settings.evaluate, volume, 5 if settings.initial_model else 4, f"{settings.evaluate.problems} problems"
     ),
 )

@@ -15,11 +15,11 @@ from pydantic import Field
 
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
-from hornbook.evaluate.evaluate import CASES, PROBLEMS, TOKENS, passed, put_to
+from hornbook.evaluate.evaluate import PROBLEMS, TOKENS, answering, passed, put_to, questions_of
 from hornbook.files import seal, sealed
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
-from hornbook.runs.effort import Effort
+from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
@@ -249,6 +249,12 @@ def _headline(figures: dict[str, Any]) -> str:
     return f"{sizes}, pass@1: {passed(figures)}" if "models" in figures else sizes
 
 
+def _effort(settings: QuantizeStageSettings, volume: Volume) -> Effort:
+    """The rounding (docs/quantize.md), and the model put to the problems."""
+    asked = answering(settings.evaluate, volume, 1, "")
+    return replace(asked, size="1 x", core_seconds=10 + asked.core_seconds)
+
+
 QUANTIZE = Stage(
     name="quantize",
     summary="fewer bits a weight",
@@ -262,10 +268,11 @@ QUANTIZE = Stage(
     ),
     checkpoints=tuple(Checkpoint(one.name, "model", one.title, shrunk=True) for one in QUANTIZATIONS),
     leaves=lambda settings, checkpoint: checkpoint.name == settings.quantize.form.name,
+    outside=lambda settings, base: questions_of(settings.evaluate, base),
     needs=("write",),
     leave_out=True,
     runs_generated_code=True,
     runs_code_of=lambda inputs: "written" in inputs,
     headline=_headline,
-    estimate=lambda settings, volume: Effort("1 x", 10 + 2 * settings.evaluate.problems / CASES),
+    estimate=_effort,
 )

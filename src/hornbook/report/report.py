@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.files import write_text
 from hornbook.report import overview, wording
@@ -16,6 +16,7 @@ from hornbook.report.sections import (
     answers,
     chain,
     cleaning,
+    control,
     costs,
     exam,
     exercises,
@@ -23,6 +24,7 @@ from hornbook.report.sections import (
     grades,
     longrope,
     losses,
+    questions,
     refusals,
     reproduce,
     samples,
@@ -31,9 +33,11 @@ from hornbook.report.sections import (
     texts,
     tokens,
 )
+from hornbook.runs import manifest
 from hornbook.runs.effort import Effort
+from hornbook.runs.folders import stage_folders
 from hornbook.runs.stage import EVERY_STAGE, Input, Stage, Work
-from hornbook.settings import Settings
+from hornbook.settings import SAME_RESULT, Settings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,6 +57,8 @@ class Section:
 
 SECTIONS = (
     Section("scores", "What each step did", scores.view),
+    Section("control", "What the model brought with it", control.view),
+    Section("questions", "Questions, before and after", questions.view),
     Section("answers", "The same problems, step by step", answers.view),
     Section("families", "Strong and weak families", families.view),
     Section("exam", "The examination", exam.view),
@@ -72,12 +78,16 @@ SECTIONS = (
 )
 
 
-def report(name: str, description: str, inputs: Mapping[str, Path], *, into: Path) -> dict[str, Any]:
-    """Write `into/report.html` from the stage folders `inputs` (by stage name).
+def report(
+    name: str, description: str, inputs: Mapping[str, Path], *, into: Path, control: Path | None = None
+) -> dict[str, Any]:
+    """Write `into/report.html` from the stage folders `inputs` (by stage name). control: another run's folder, whose
+    scores are shown beside.
 
     Equal inputs make equal bytes; sections for which a run has nothing are left out. Returns the page's size.
     """
-    page = render(name, description, Run.of(inputs))
+    beside = Run.at(control) if control is not None else None
+    page = render(name, description, replace(Run.of(inputs), control=beside))
     write_text(into / PAGE, page)
     return {"bytes": len(page.encode())}
 
@@ -135,10 +145,30 @@ class ReportStageSettings(Settings):
 
     name: str = ""
     description: str = ""
+    control: Annotated[str, SAME_RESULT] = ""
+
+
+def _control(settings: ReportStageSettings, base: Path) -> Path | None:
+    """The folder of the run that this one is held against, where it has been evaluated."""
+    folder = base / Path(settings.control).expanduser() if settings.control else None
+    return folder if folder is not None and "evaluate" in stage_folders(folder) else None
+
+
+def _scores_of(settings: ReportStageSettings, base: Path) -> list[str] | None:
+    folder = _control(settings, base)
+    found = [manifest.read(place) for place in stage_folders(folder).values()] if folder is not None else []
+    return [one.content for one in found if one is not None] or None
 
 
 def _report(work: Work[ReportStageSettings]) -> dict[str, Any]:
-    return report(work.settings.name, work.settings.description, work.several["stages"], into=work.into)
+    settings = work.settings
+    return report(
+        settings.name,
+        settings.description,
+        work.several["stages"],
+        into=work.into,
+        control=_control(settings, work.base),
+    )
 
 
 REPORT = Stage(
@@ -147,6 +177,7 @@ REPORT = Stage(
     settings=ReportStageSettings,
     run=_report,
     inputs=(Input("stages", EVERY_STAGE, "Stages' folders.", every=True),),
+    outside=_scores_of,
     headline=lambda f: f"one page, {f['bytes'] / 1e3:.0f} kB",
     estimate=lambda settings, volume: Effort("1 page", 5),
 )

@@ -20,6 +20,7 @@ class Run:
 
     folders: Mapping[str, Path]
     manifests: Mapping[str, Manifest]
+    control: Run | None = None  # another run, which this one is held against
 
     @classmethod
     def of(cls, inputs: Mapping[str, Path]) -> Run:
@@ -38,8 +39,8 @@ class Run:
 
     @property
     def titles(self) -> dict[str, str]:
-        """What people call the checkpoints that the stages left, by name, in the recipe's order."""
-        return {
+        """What people call the checkpoints, by name, in the recipe's order: the one it went on from, those it left."""
+        return dict(self.figures("evaluate").get("titles") or {}) | {
             checkpoint["name"]: checkpoint["title"]
             for found in self.manifests.values()
             for checkpoint in found.checkpoints

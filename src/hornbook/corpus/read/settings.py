@@ -18,8 +18,8 @@ class Source(Settings):
 
     `path` is a file, a folder, an address (`s3://`, `gs://`, `https://`, with wildcards or without), a dataset of the
     Hugging Face hub (`hf:NAME`, `hf:NAME#CONFIG@SPLIT`), `-` (standard input), `python:source` (the running
-    interpreter's own standard library) or `python:documentation` (its built-in help topics). Relative paths are
-    relative to the recipe's folder.
+    interpreter's own standard library), `python:documentation` (its built-in help topics) or `hornbook:everyday`
+    (English to measure with). Relative paths are relative to the recipe's folder.
     """
 
     name: str = Field(min_length=1, description="what the documents' `source` column says")

@@ -31,6 +31,7 @@ from hornbook.records import Record, json_lines
 
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
+EVERYDAY = "hornbook:everyday"  # English of many kinds, written for nothing but to measure with
 
 # How files begin.
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\0", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
@@ -167,8 +168,10 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
     """Where a source starts, and which relative paths below it are left out."""
     if source.path == STANDARD_LIBRARY:
         return Path(sysconfig.get_paths()["stdlib"]), _outside_library
-    if source.path.startswith("python:"):
-        known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION])
+    if source.path == EVERYDAY:
+        return Path(__file__).parent / "texts" / "everyday.txt", lambda _: False
+    if source.path.startswith(("python:", "hornbook:")):
+        known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION, EVERYDAY])
         raise UserError(f"source {source.name!r}: there is no {source.path}{known}")
     root = base / Path(source.path).expanduser()
     try:

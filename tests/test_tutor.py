@@ -1,0 +1,60 @@
+"""The recipe tutor, short: a tiny Llama goes on with a folder of documents to the report, and is asked before and after."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hornbook.files import read_json
+from hornbook.model import build, save
+from hornbook.model.config import ModelConfig
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.runs.folders import stage_folders
+
+LLAMA = ModelConfig(
+    format="llama", vocabulary=400, layers=1, width=32, heads=2, kv_heads=1, mlp_width=32, context=512, qkv_bias=False
+)
+SHORT = {
+    "grade.sample": 40, "write.exercises": 150, "write.problems": 6, "write.conversations": 40, "write.preferences": 30,
+    "tokens.validation_tokens": 1_000, "pretrain.phase1.tokens": 6_000, "pretrain.phase2.tokens": 6_000,
+    "pretrain.compile": "false", "sft.compile": "false", "dpo.compile": "false", "evaluate.new_tokens": 12,
+    "quantize.calibration_rows": 8, "quantize.measured_rows": 8,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, tokenizer_folder: Path) -> None:
+    save(build(LLAMA, dtype=torch.bfloat16, seed=4), tmp_path / "base", Tokenizer(tokenizer_folder))
+    (tmp_path / "texts").mkdir()
+    for number in range(60):
+        (tmp_path / "texts" / f"{number}.txt").write_text(f"The garden {number} has a gate. " * (20 + number))
+    (tmp_path / "own.jsonl").write_text(json.dumps({"question": "What has a gate?", "answer": "the garden"}))
+    words = ["model.from=base", "sources.0.path=texts", "evaluate.own_questions=own.jsonl"]
+    words += [f"{key}={value}" for key, value in SHORT.items()]
+    command = [sys.executable, "-m", "hornbook", "run", "tutor", *words, "--without-isolation"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stages = stage_folders(tmp_path / "runs" / "tutor")
+    assert list(stages) == ["read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize", "report"]  # fmt: skip
+    assert "no training" in done.stdout
+    scores = read_json(stages["evaluate"] / "manifest.json")["figures"]["models"]
+    assert set(scores) == {"before", "phase1", "phase2", "sft", "dpo"}
+    for one in scores.values():
+        assert (one["questions"]["general"]["of"], one["questions"]["own"]["of"]) == (9, 1)
+        assert "general" in one["validation_loss"]
+    # Nothing of what measures forgetting was read.
+    packed = read_json(stages["tokens"] / "manifest.json")["figures"]
+    assert {source for phase in packed["phases"].values() for part in phase for source in part["sources"]} == {
+        "documents",
+        "exercises",
+        "tasks",
+    }
+    page = (stages["report"] / "report.html").read_text()
+    assert "after no training and after DPO" in page and "What is the capital of France?" in page
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Everything is done already" in again.stdout
