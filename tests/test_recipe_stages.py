@@ -90,7 +90,7 @@ def test_with_rows_of_ones_own_nothing_has_to_be_written() -> None:
         ("without=['write']", "without: sft, dpo, evaluate, quantize can't be done without write"),
         ("without=['sft']", "dpo can't be done without sft"),
         ("without=['tokens']", "without: tokens can't be left out"),
-        ("sources.0.path=teacher:textbooks#5", "the built-in teacher writes stories; for textbooks name an LLM"),
+        ("sources.0.path=teacher:textbooks#5", "the built-in teacher writes stories, facts; for textbooks name an LLM"),
         ("sources.0.path=teacher:stories#x", "is no order for a teacher"),
         ("teacher.endpoints=['http://localhost:9/v1']", "names no model"),
         ("teacher.endpoint=5", "teacher.endpoint is not a setting (did you mean 'endpoints'?)"),

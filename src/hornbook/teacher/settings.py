@@ -16,7 +16,7 @@ from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, set
 
 PREFIX = "teacher:"  # a source of a recipe that the teacher writes
 USUAL_COUNT = 10_000
-BUILTIN_KINDS = ("stories",)  # what the built-in teacher writes
+BUILTIN_KINDS = ("stories", "facts")  # what the built-in teacher writes
 
 
 # Kinds of an LLM that take the place of what the built-in teacher composes, and of which shares of it.

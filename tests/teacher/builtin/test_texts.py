@@ -29,8 +29,16 @@ def test_a_corpus_of_stories(tmp_path: Path) -> None:
     assert 30 < figures["coverage"]["verb"]["used"] <= figures["coverage"]["verb"]["of"]
 
 
+def test_a_corpus_of_facts(tmp_path: Path) -> None:
+    figures = write_kind(Order(load("facts"), 60, compare=20), None, into=tmp_path, progress=Progress())
+    rows = pq.read_table(tmp_path / "documents").to_pylist()
+    assert figures["documents"] == len({row["text"] for row in rows}) == 60
+    assert figures["coverage"]["day"]["used"] == 60
+    assert figures["diversity"]["drawn"]["near_duplicates"] == 0
+
+
 def test_only_what_it_can(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the built-in teacher writes stories; for textbooks name an LLM"):
+    with pytest.raises(UserError, match="the built-in teacher writes stories, facts; for textbooks name an LLM"):
         write_kind(Order(load("textbooks"), 1), None, into=tmp_path, progress=Progress())
 
 

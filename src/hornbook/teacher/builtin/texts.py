@@ -1,12 +1,12 @@
-"""What the built-in teacher writes as sources of text: stories."""
+"""What the built-in teacher writes as sources of text: stories, and facts."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
-from hornbook.teacher.builtin import stories, story_cast
+from hornbook.teacher.builtin import facts, stories, story_cast
 from hornbook.teacher.builtin.stories import Story
 from hornbook.teacher.builtin.story_plots import PLOTS
 from hornbook.teacher.kinds.draws import Drawn
@@ -79,7 +79,36 @@ class Stories:
         return Written(Drawn(number, values), {}, story.text, self._order.kind.name)
 
 
-SOURCES = {"stories": Stories}  # by kind; `settings.BUILTIN_KINDS` names the same
+class Facts:
+    """A `Source` of days' football results; no day comes twice."""
+
+    name = "builtin"
+    hint = ""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        told = enumerate(facts.days(order.count, seed=order.seed))
+        self._rows = Composed(Written(Drawn(number, {}), {}, text, order.kind.name) for number, text in told)
+
+    def more(self, count: int) -> Generator[Written | Failed, None, None]:
+        """See `Source.more`."""
+        yield from self._rows.more(count)
+
+    def complaints(self, rows: Sequence[Written], sandbox: Sandbox | None) -> Iterable[str]:
+        """See `Source.complaints`."""
+        return nothing_wrong(rows, sandbox)
+
+    def coverage(self, drawn: Sequence[Drawn]) -> dict[str, dict[str, int]]:
+        """How many of the days these rows have used."""
+        return {"day": {"used": len({one.number for one in drawn}), "of": facts.DAYS}}
+
+    def fixed(self) -> list[str]:
+        """Texts of one day: what would come of asking for it again and again."""
+        order = self._order
+        return facts.replayed(min(order.compare, order.count), seed=order.seed)
+
+
+SOURCES: dict[str, Callable[[Order], KindSource]] = {"stories": Stories, "facts": Facts}  # by kind; `settings.BUILTIN_KINDS` names the same
 
 
 def texts_of(order: Order) -> KindSource:
