@@ -18,6 +18,7 @@ from hornbook.commands import (
     grade,
     longrope,
     model,
+    optimise,
     plan,
     pretrain,
     report,
@@ -114,6 +115,7 @@ app.command()(run.run)
 app.command()(run.recipes)
 app.command()(plan.plan)
 app.command()(study.study)
+app.command()(optimise.optimise)
 app.command()(documents.read)
 app.command()(
     command_of(

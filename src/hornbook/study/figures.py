@@ -41,6 +41,8 @@ def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = 
     validation = folders["tokens"] / "validation" if "tokens" in folders else None
     asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
     scores = collect(root)["scores"]
+    # A recipe without exercises has no evaluate stage; its losses are what the samples stage measured.
+    of_samples = next((one.manifest.figures["validation_loss"] for one in results if one.step.name == "samples"), {})
     found: dict[str, Any] = {}
     tokenizer = ""
     for result in results:
@@ -49,7 +51,7 @@ def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = 
             if not (model / "config.json").is_file():
                 continue
             likely = likelihoods(model, asked) if asked and not left["shrunk"] else {}
-            told = scores.get(left["name"], {})
+            told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
             losses = told.get("validation_loss") or {}
             if validation is not None and losses:

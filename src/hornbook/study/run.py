@@ -56,10 +56,11 @@ class _Job:
     allow_unisolated: bool
 
 
-def run_study(
+def run_study(  # noqa: PLR0913 (one for each wish)
     study: Study | str | Path,
     into: Path | str,
     *,
+    runs_in: Path | None = None,
     workers: int = 1,
     base: Path | None = None,
     progress: Progress | None = None,
@@ -70,6 +71,7 @@ def run_study(
     """Run a study into the folder `into` and compare its arms; what is done is skipped. Returns what `study.json` has.
 
     study: its name, its file, or one that was made in Python, whose recipe's path is then seen from `base`.
+    runs_in: where its runs lie, beside those of other studies with which it shares stages; `into/runs` unless told.
     workers: runs that are done at once, in processes of their own; on a cluster, where `runner.choose` chose one, on
     each of its machines. A run that fails is told of; the others go on.
     For the last three see `run_recipe`. Raises UserError for a mistake in the study or in the recipe of an arm, and
@@ -81,16 +83,17 @@ def run_study(
         path = locate_study(str(study))
         chosen, folder = read_study(path), path.parent
     root, shown = Path(into), progress or Progress()
+    place = runs_in or root / RUNS
     todo = runs_of(chosen, folder)
-    _ask(chosen, todo, root, changed_code, changed_settings)
+    _ask(chosen, todo, place, changed_code, changed_settings)
     root.mkdir(parents=True, exist_ok=True)
     with alone(root / runs.LOCK, f"another study (process {{}}) works in {root}; wait for it or use --into"):
         for one in todo:  # so that every run knows of all the others
-            (root / RUNS / one.name).mkdir(parents=True, exist_ok=True)
-        jobs = [_Job(one, root / RUNS / one.name, chosen, changed_code == "keep", allow_unisolated) for one in todo]
+            (place / one.name).mkdir(parents=True, exist_ok=True)
+        jobs = [_Job(one, place / one.name, chosen, changed_code == "keep", allow_unisolated) for one in todo]
         alone_here = workers == 1 and runner.chosen() == "native"
         ended = _in_order(jobs, shown) if alone_here else _at_once(jobs, workers, shown)
-        return _told(chosen, todo, ended, root)
+        return _told(chosen, todo, ended, root, place)
 
 
 def steps_of(study: Study, run: Run, *, allow_unisolated: bool = False) -> tuple[list[Step], Sequence[Step]]:
@@ -101,11 +104,11 @@ def steps_of(study: Study, run: Run, *, allow_unisolated: bool = False) -> tuple
 
 
 def _ask(
-    study: Study, todo: Sequence[Run], root: Path, changed_code: ChangedCode | None, changed_settings: str | None
+    study: Study, todo: Sequence[Run], runs_in: Path, changed_code: ChangedCode | None, changed_settings: str | None
 ) -> None:
     """See that no work is thrown away unasked, in any of the runs."""
     for one in todo:
-        place = root / RUNS / one.name
+        place = runs_in / one.name
         if not place.is_dir():
             continue
         _, steps = steps_of(study, one)
@@ -198,14 +201,15 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
     return Ended(job.run.name, tuple(found), None, len(made), seconds, told["tokenizer"])
 
 
-def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path) -> dict[str, Any]:
+def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path, runs_in: Path) -> dict[str, Any]:
     """Compare, and write all that comes of a study."""
     found = [figure for one in ended for figure in one.figures]
     titles = {one.checkpoint: one.title for one in found}
+    place = Path(os.path.relpath(runs_in.resolve(), root.resolve())).as_posix()
     result: dict[str, Any] = {
         "study": study.model_dump(mode="json"),
         "runs": [
-            {"arm": run.arm, "seed": run.seed, "folder": f"{RUNS}/{run.name}", "failed": one.mistake}
+            {"arm": run.arm, "seed": run.seed, "folder": f"{place}/{run.name}", "failed": one.mistake}
             for run, one in zip(todo, ended, strict=True)
         ],
         "titles": titles,

@@ -16,15 +16,17 @@ DAYS = 45_000  # that there are results of
 MATCHES = 5  # of a day
 
 _BEGINNINGS = (
-    "Ar", "Bel", "Bran", "Cal", "Cor", "Dun", "El", "Fen", "Gar", "Hol", "Ing", "Kel", "Lang", "Mar", "Nor", "Os", "Pel",
-    "Quen", "Ros", "Sel", "Tam", "Ul", "Ven", "Wes", "Yar",
+    "Ar", "Bel", "Bran", "Cal", "Cor", "Dun", "El", "Fen", "Gar", "Hol", "Ing", "Kel", "Lang", "Mar", "Nor", "Os",
+    "Pel", "Quen", "Ros", "Sel", "Tam", "Ul", "Ven", "Wes", "Yar",
 )  # fmt: skip
 _ENDS = (
     "beck", "bury", "castle", "combe", "dale", "field", "ford", "ham", "hurst", "keld", "ley", "mere", "mouth", "port",
     "stead", "stow", "thorpe", "ton", "wick", "worth",
 )  # fmt: skip
 TOWNS = tuple(beginning + end for beginning in _BEGINNINGS for end in _ENDS)
-_PLAYERS = tuple(beginning + end for beginning in _BEGINNINGS for end in ("an", "by", "ett", "man", "ner", "ridge", "son"))
+_PLAYERS = tuple(
+    beginning + end for beginning in _BEGINNINGS for end in ("an", "by", "ett", "man", "ner", "ridge", "son")
+)
 
 
 def day(seed: int, number: int) -> str:
@@ -47,7 +49,8 @@ def replayed(count: int, *, seed: int) -> list[str]:
 
 def _told(when: date, towns: list[str], random: Random) -> str:
     heading = f"Football on {when.day} {when:%B} {when.year}"
-    return "\n".join([heading, *(_match(*towns[n : n + 2], random) for n in range(0, len(towns), 2))])
+    matches = zip(towns[::2], towns[1::2], strict=True)
+    return "\n".join([heading, *(_match(home, away, random) for home, away in matches)])
 
 
 def _match(home: str, away: str, random: Random) -> str:

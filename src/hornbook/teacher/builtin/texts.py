@@ -108,7 +108,10 @@ class Facts:
         return facts.replayed(min(order.compare, order.count), seed=order.seed)
 
 
-SOURCES: dict[str, Callable[[Order], KindSource]] = {"stories": Stories, "facts": Facts}  # by kind; `settings.BUILTIN_KINDS` names the same
+SOURCES: dict[str, Callable[[Order], KindSource]] = {
+    "stories": Stories,
+    "facts": Facts,
+}  # by kind; `settings.BUILTIN_KINDS` names the same
 
 
 def texts_of(order: Order) -> KindSource:

@@ -1,0 +1,105 @@
+"""The proposer: what it may propose, and that nothing allowed is better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize
+
+from hornbook.optimise.propose import LEAST, capped, divergence, draw, propose, without_crumbs
+
+
+def problem(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Slopes of some measures, their weights, a natural mixture, and what repetition allows."""
+    random = np.random.default_rng(seed)
+    domains, measures = int(random.integers(2, 9)), int(random.integers(1, 6))
+    natural = random.dirichlet(np.ones(domains)) * 0.99 + 0.01 / domains
+    most = natural * random.uniform(1.0, 6.0)  # repetition allows every domain the same multiple of what there is
+    slopes = random.normal(size=(measures, domains)) * random.uniform(0.1, 3)
+    return slopes, np.full(measures, 1 / measures), natural, most
+
+
+def objective(shares: np.ndarray, slopes: np.ndarray, weights: np.ndarray, natural: np.ndarray, pull: float) -> float:
+    return float(weights @ np.exp(slopes @ (shares - natural))) + pull * divergence(shares, natural)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.02, 0.1, 1.0]))
+def test_what_is_proposed_is_allowed_and_no_worse_than_any_other(seed: int, pull: float) -> None:
+    slopes, weights, natural, most = problem(seed)
+    found = propose(slopes, weights, natural, most, pull)
+    assert found.sum() == pytest.approx(1, abs=1e-9)
+    assert (found >= 0).all() and (found <= most + 1e-9).all()
+    value = objective(found, slopes, weights, natural, pull)
+    assert value <= objective(natural, slopes, weights, natural, pull) + 1e-9
+    for other in draw(10, natural, most, seed):
+        assert value <= objective(other, slopes, weights, natural, pull) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_is_what_scipy_finds(seed: int) -> None:
+    slopes, weights, natural, most = problem(seed)
+    found = propose(slopes, weights, natural, most, 0.1)
+    reference = optimize.minimize(
+        objective,
+        natural,
+        (slopes, weights, natural, 0.1),
+        method="SLSQP",
+        bounds=[(1e-12, float(one)) for one in most],
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1},
+        options={"ftol": 1e-12, "maxiter": 1_000},
+    )
+    assert objective(found, slopes, weights, natural, 0.1) <= reference.fun + 1e-8
+    assert found == pytest.approx(reference.x, abs=1e-3)
+
+
+def test_the_optimum_of_a_law_that_is_linear_is_known() -> None:
+    # With slopes this small exp is its tangent, and the best mixture is natural · exp(-slope / penalty).
+    slope, natural, most = 1e-6 * np.array([[1.0, -2.0, 0.5]]), np.array([0.6, 0.3, 0.1]), np.full(3, 1.0)
+    best = natural * np.exp(-slope[0] / 1e-6)
+    found = propose(slope, np.ones(1), natural, most, 1e-6, tolerance=1e-15)
+    assert found == pytest.approx(best / best.sum(), abs=1e-5)
+    held = propose(slope, np.ones(1), natural, np.array([1.0, 0.5, 1.0]), 1e-6, tolerance=1e-15)
+    left = best[[0, 2]] / best[[0, 2]].sum() / 2
+    assert held == pytest.approx([left[0], 0.5, left[1]], abs=1e-5)
+
+
+def test_nothing_to_gain_is_the_natural_mixture() -> None:
+    _, _, natural, most = problem(3)
+    found = propose(np.zeros((1, len(natural))), np.ones(1), natural, most, 0.1)
+    assert found == pytest.approx(natural)
+
+
+@given(st.integers(0, 10_000))
+def test_capped_is_allowed_and_leaves_alone_what_is_allowed(seed: int) -> None:
+    _, _, natural, most = problem(seed)
+    wanted = np.random.default_rng(seed).dirichlet(np.full(len(natural), 0.3))
+    shares = capped(wanted, most)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares <= most + 1e-12).all() and (shares >= 0).all()
+    assert capped(natural, most) == pytest.approx(natural)
+
+
+def test_capped_gives_to_what_nobody_wanted_where_nothing_else_is_left() -> None:
+    assert capped(np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.6, 0.4])) == pytest.approx([0.5, 0.3, 0.2])
+    assert capped(np.array([0.7, 0.3]), np.array([0.5, 0.5])) == pytest.approx([0.5, 0.5])
+
+
+def test_draws_are_the_same_for_ever_allowed_and_spread() -> None:
+    natural = np.array([0.5, 0.2, 0.2, 0.06, 0.04])
+    most = np.minimum(1.0, 4 * natural)
+    first = draw(40, natural, most, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, draw(60, natural, most, 1), strict=False))
+    assert not np.array_equal(first[0], draw(1, natural, most, 2)[0])
+    for shares in first:
+        assert (shares <= most + 1e-12).all() and shares.sum() == pytest.approx(1)
+        assert ((shares == 0) | (shares >= LEAST)).all()
+    away = sorted(divergence(shares, natural) for shares in first)
+    assert away[4] < 0.1
+    assert away[-5] > 0.3
+
+
+def test_crumbs_are_swept_up() -> None:
+    swept = without_crumbs(np.array([0.6, 0.3995, 0.0005]), np.ones(3))
+    assert swept == pytest.approx([0.6 / 0.9995, 0.3995 / 0.9995, 0])
