@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from hornbook.cli import app
 from hornbook.errors import UserError
 from hornbook.optimise.domains import Domain
+from hornbook.optimise.page import sentences
 from hornbook.optimise.run import (
     MIXTURES,
     NATURAL,
@@ -77,6 +78,7 @@ def test_killed_it_goes_on_and_what_it_finds_is_a_recipe(tiny: Path, tmp_path: P
     for shares in (result["mixtures"][name] for name in (NATURAL, PROPOSED, RANDOM)):
         for share, domain in zip(shares, result["domains"], strict=True):
             assert share * TOKENS <= REPETITIONS * domain["tokens"] * (1 + 1e-9)
+    assert result["divergence"][PROPOSED] <= 0.1 + 1e-3  # shares are rounded, and crumbs swept up
     assert result["weights"] == {"bits.numbers": 0.5, "bits.texts": 0.5}
     drawn = [name for name in result["proxies"]["35k"] if name not in (NATURAL, OWN)]
     assert result["mixtures"][RANDOM] == result["mixtures"][min(drawn, key=result["proxies"]["35k"].get)]
@@ -138,6 +140,23 @@ def test_scores_are_multiples_of_the_natural_mixtures_and_bars_pair_them_by_seed
     assert (bar["count"], bar["wins"]) == (3, 2)
     with pytest.raises(UserError, match="no run of proposed at the target's size can be held against one of random"):
         _bar(scores, RANDOM)
+
+
+def test_what_was_found_is_told_with_its_interval() -> None:
+    scores = {
+        seed: {PROPOSED: 0.9, NATURAL: 1.0, OWN: 0.8 + 0.01 * seed, RANDOM: 0.85 + 0.02 * seed} for seed in range(1, 6)
+    }
+    bars = {name: _bar(scores, name) for name in (NATURAL, OWN, RANDOM)}
+    told = sentences({"bars": bars, "agreement": {"35k and the target": {"same": 8, "pairs": 10, "share": 0.8}}})
+    assert told == [
+        (True, "The proposed mixture is better than the natural mixture, loss −10.00% (95% −10.00% to −10.00%; 5 seeds, lower in 5)."),
+        (False, "The proposed mixture is worse than the recipe's own, loss +7.00% (95% +5.04% to +8.96%; 5 seeds, lower in 0)."),
+        (None, "The proposed mixture and the best of the mixtures drawn at random: no difference seen, "
+         "loss −1.00% (95% −4.93% to +2.93%; 5 seeds, lower in 3)."),
+        (None, "35k and the target agree in 8 of 10 pairs of mixtures (80%)."),
+    ]  # fmt: skip
+    alone = sentences({"bars": {NATURAL: _bar({1: scores[1]}, NATURAL)}, "agreement": {}})
+    assert "−10.00% in the one seed, which tells nothing of chance" in alone[0][1]
 
 
 def test_measures_count_alike_and_one_that_is_missing_is_told() -> None:

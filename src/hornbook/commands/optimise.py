@@ -34,6 +34,9 @@ def optimise(  # noqa: PLR0913 (one for each option)
     proxies: Annotated[int, typer.Option(min=4, help="Mixtures that are drawn, and read at every smaller size.")] = 24,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each mixture at the largest size.")] = 5,
     ranked: Annotated[int, typer.Option(min=0, help="Drawn mixtures that the largest size reads, too.")] = 6,
+    divergence: Annotated[
+        float, typer.Option(min=0, help="Nats that the proposed mixture may be from the natural one (KL).")
+    ] = 0.1,
     measures: Annotated[str, typer.Option(help="What is made small: body, bits, or their mean.")] = "",
     into: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where all goes; optimise/RECIPE unless told.")
@@ -75,6 +78,7 @@ def optimise(  # noqa: PLR0913 (one for each option)
         proxies=proxies,
         seeds=seeds,
         ranked=ranked,
+        farthest=divergence,
         measures=[name.strip() for name in measures.split(",") if name.strip()],
     )
     if dry_run:

@@ -48,14 +48,15 @@ def sentences(result: Mapping[str, Any]) -> list[tuple[bool | None, str]]:
     """What was found, each with whether it is well: the proposed mixture against the others, then the rankings."""
     told: list[tuple[bool | None, str]] = []
     for name, bar in result["bars"].items():
-        by = f"{_percent(bar['mean'])} ({plural(bar['count'], 'seed')}, lower in {bar['wins']})"
-        well: bool | None = None
-        if bar["low"] is not None:
-            by = (
-                f"{_percent(bar['mean'])} (95% {_percent(bar['low'])} to {_percent(bar['high'])}; "
-                f"{plural(bar['count'], 'seed')}, lower in {bar['wins']})"
-            )
-            well = True if bar["high"] < 0 else False if bar["low"] > 0 else None
+        if bar["low"] is None:
+            by = f"loss {_percent(bar['mean'])} in the one seed, which tells nothing of chance"
+            told.append((None, f"The proposed mixture and {_IN_WORDS[name]}: {by}."))
+            continue
+        by = (
+            f"{_percent(bar['mean'])} (95% {_percent(bar['low'])} to {_percent(bar['high'])}; "
+            f"{plural(bar['count'], 'seed')}, lower in {bar['wins']})"
+        )
+        well = True if bar["high"] < 0 else False if bar["low"] > 0 else None
         verdict = {True: "is better than", False: "is worse than", None: "and"}[well]
         ending = "" if well is not None else ": no difference seen"
         told.append((well, f"The proposed mixture {verdict} {_IN_WORDS[name]}{ending}, loss {by}."))

@@ -1,8 +1,7 @@
 """Which mixtures are tried, and which is proposed: the one of least predicted loss that stays near the natural one.
 
 The objective is convex: predicted losses are exponentials of what is linear in the shares, the Kullback-Leibler
-divergence is convex, and what repetition allows is a box. So there is one best mixture, and it is known when it is
-found.
+divergence is convex, and what repetition allows is a box. So there is one best mixture.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ NARROW, WIDE = (
     8.0,
     0.5,
 )  # Dirichlet's concentration for each domain of the mixtures nearest the natural one, and furthest
-_STEPS = 20_000
+_NOTHING = 1e-9  # instead of no share at all, so that its logarithm is there
 
 
 def divergence(shares: Vector, natural: Vector) -> float:
@@ -60,37 +59,41 @@ def draw(count: int, natural: Vector, most: Vector, seed: int) -> list[Vector]:
     return drawn
 
 
-def propose(
-    slopes: Vector, weights: Vector, natural: Vector, most: Vector, penalty: float, *, tolerance: float = 1e-9
-) -> Vector:
-    """The shares of least weights · exp(slopes @ (shares - natural)) + penalty · divergence, none above its `most`.
-
-    slopes: (measures, domains). By mirror descent: every step is a mixture that is allowed, and it ends when no
-    allowed mixture can be better by more than the tolerance.
+def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, farthest: float) -> Vector:
+    """The shares of least weights · exp(slopes @ (shares - natural)), none above its `most`, whose divergence from the
+    natural mixture is `farthest` at most. slopes: (measures, domains).
     """
-    shares, rate = capped(natural, most), 1.0
-    for _ in range(_STEPS):
-        losses = weights * np.exp(slopes @ (shares - natural))
-        slope = losses @ slopes
-        whole = slope + penalty * (np.log(shares / natural) + 1)
-        if whole @ shares - _least(whole, most) < tolerance:
-            break
-        while True:
-            towards = (np.log(shares) + rate * (penalty * np.log(natural) - slope)) / (1 + rate * penalty)
-            step = np.maximum(capped(np.exp(towards - towards.max()), most), 1e-300)
-            bound = losses.sum() + slope @ (step - shares) + divergence(step, shares) / rate
-            if weights @ np.exp(slopes @ (step - natural)) <= bound + 1e-15:
-                break
-            rate /= 2
-        shares, rate = step, 1.5 * rate
-    return shares
+    from scipy import optimize  # type: ignore[import-untyped]
 
+    def loss(shares: Vector) -> float:
+        return float(weights @ np.exp(slopes @ (shares - natural)))
 
-def _least(slope: Vector, most: Vector) -> float:
-    """The least that slope @ shares can be: all goes where it is lowest, as far as it may."""
-    left, found = 1.0, 0.0
-    for index in np.argsort(slope, kind="stable"):
-        given = min(left, float(most[index]))
-        found += given * float(slope[index])
-        left -= given
-    return found
+    start = capped(natural, most)
+    found = optimize.minimize(
+        loss,
+        start,
+        jac=lambda shares: (weights * np.exp(slopes @ (shares - natural))) @ slopes,
+        method="SLSQP",
+        bounds=[(min(_NOTHING, float(one)), float(one)) for one in most],
+        constraints=(
+            {"type": "eq", "fun": lambda shares: shares.sum() - 1, "jac": np.ones_like},
+            # Its gradient without a constant, which no direction along the simplex feels.
+            {
+                "type": "ineq",
+                "fun": lambda shares: farthest - divergence(shares, natural),
+                "jac": lambda shares: -np.log(shares / natural),
+            },
+        ),
+        options={"ftol": 1e-12, "maxiter": 1_000},
+    )
+    # What is allowed is convex, and the start is in it: on the way back there, what rounding has left comes in.
+    best = capped(np.clip(found.x, 0.0, None), most) if np.isfinite(found.x).all() else start
+    kept, over = 1.0, 0.0
+    if divergence(best, natural) > farthest:
+        kept, over = 0.0, 1.0
+        while over - kept > 1e-9:
+            middle = (kept + over) / 2
+            near = divergence(start + middle * (best - start), natural) <= farthest
+            kept, over = (middle, over) if near else (kept, middle)
+    best = start + kept * (best - start)
+    return best if loss(best) <= loss(start) else start

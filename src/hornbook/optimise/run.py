@@ -37,7 +37,7 @@ from hornbook.tokens.selection import Entry, split
 
 PAGE, RESULT, RECIPE, MIXTURES = "optimise.html", "optimise.json", "recipe.toml", "mixtures.parquet"
 REPETITIONS = 4.0  # of a document at most: as often it is worth nearly what fresh text is (arXiv:2305.16264)
-PENALTY = 0.1  # of a nat of divergence from the natural mixture, in shares of a loss; Olmix's
+FARTHEST = 0.1  # nats of divergence from the natural mixture
 NATURAL, OWN, PROPOSED, RANDOM = "natural", "recipe", "proposed", "random"
 MEASURES = ("body", "bits")  # of the study's those that are losses and compare between tokenizers
 CHECKPOINT = "phase2"
@@ -50,7 +50,7 @@ Losses = dict[str, dict[int, dict[str, float]]]  # by mixture, seed and figure
 class Plan:
     """What is to be found out: a recipe at some sizes, the last of which is the target's, that reads `tokens`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one for each wish)
         self,
         recipe: str,
         sizes: Sequence[int],
@@ -60,15 +60,17 @@ class Plan:
         proxies: int = 24,
         seeds: int = 5,
         ranked: int = 6,
+        farthest: float = FARTHEST,
         measures: Sequence[str] = (),
     ) -> None:
         """proxies: mixtures drawn, each read at every smaller size. seeds: of the runs at the target's size. ranked:
-        drawn mixtures that are read there, too. measures: what is made small, their mean.
+        drawn mixtures that are read there, too. farthest: nats that the proposed mixture's divergence from the natural
+        one may be. measures: what is made small, their mean.
 
         Raises UserError for what cannot be: fewer than two sizes, measures that the recipe does not have.
         """
         _, self.path = locate(recipe)
-        self.settings, self.tokens = dict(settings or {}), tokens
+        self.settings, self.tokens, self.farthest = dict(settings or {}), tokens, farthest
         self.recipe = load(self.path, self.settings)
         self.base = base_of(self.path, self.recipe)
         self.seeds = tuple(range(self.recipe.seed, self.recipe.seed + seeds))
@@ -203,7 +205,7 @@ def optimise(
     laws, told = _laws(plan, proxies, mixtures, corpus, weights)
     slopes = np.array([law.slope for law in laws.values()])
     heavy = np.array(list(weights.values()))
-    found = propose(slopes, heavy, corpus.natural, corpus.most, PENALTY)
+    found = propose(slopes, heavy, corpus.natural, corpus.most, plan.farthest)
     mixtures[PROPOSED] = without_crumbs(found, corpus.most)
     largest = scores[plan.sizes[-2]]
     luckiest = min((name for name in largest if name not in (NATURAL, OWN)), key=lambda name: largest[name])
