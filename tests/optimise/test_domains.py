@@ -68,6 +68,12 @@ def test_a_mixture_is_one_that_recipes_take() -> None:
                 assert component.takes(document.source, document.score, None) == domain.takes(document)
 
 
+def test_every_source_stays_so_that_the_same_is_held_out_of_it() -> None:
+    found = domains(TWO, KEPT, lambda source: 2.0)
+    phase = Phase.model_validate({"tokens": 1, "mixture": mixture(found, np.array([0, 0, 0, 1.0]))})
+    assert [(one.sources, one.share) for one in phase.mixture] == [(("library",), 1e-6), (("exercises",), 1 - 1e-6)]
+
+
 def test_bands_of_next_to_nothing_are_joined_and_ungraded_documents_keep_a_source_whole() -> None:
     few = {"library": documents("library", [2.5] * 999 + [4.0]), "exercises": KEPT["exercises"]}
     assert [one.name for one in domains(TWO, few, lambda source: 2.0)] == ["library", "exercises"]

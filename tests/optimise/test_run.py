@@ -16,26 +16,10 @@ from typer.testing import CliRunner
 
 from hornbook.cli import app
 from hornbook.errors import UserError
-from hornbook.optimise.domains import Domain
 from hornbook.optimise.page import sentences
-from hornbook.optimise.run import (
-    MIXTURES,
-    NATURAL,
-    OWN,
-    PAGE,
-    PROPOSED,
-    RANDOM,
-    RECIPE,
-    REPETITIONS,
-    Losses,
-    Plan,
-    _bar,
-    _losses,
-    _scores,
-    _weights,
-    expected,
-    optimise,
-)  # fmt: skip
+from hornbook.optimise.plan import REPETITIONS, Plan, expected
+from hornbook.optimise.run import MIXTURES, PAGE, RECIPE, optimise
+from hornbook.optimise.scores import NATURAL, OWN, PROPOSED, RANDOM, Losses, bar, losses_of, scores_of, weights_of
 from hornbook.recipe import load
 from hornbook.study.settings import runs_of
 
@@ -83,7 +67,7 @@ def test_killed_it_goes_on_and_what_it_finds_is_a_recipe(tiny: Path, tmp_path: P
     drawn = [name for name in result["proxies"]["35k"] if name not in (NATURAL, OWN)]
     assert result["mixtures"][RANDOM] == result["mixtures"][min(drawn, key=result["proxies"]["35k"].get)]
     assert result["target"]["1"][NATURAL] == pytest.approx(1)
-    assert {name: bar["count"] for name, bar in result["bars"].items()} == {NATURAL: 1, OWN: 1, RANDOM: 1}
+    assert {name: one["count"] for name, one in result["bars"].items()} == {NATURAL: 1, OWN: 1, RANDOM: 1}
     assert result["bars"][OWN]["mean"] == result["target"]["1"][PROPOSED] - result["target"]["1"][OWN]
 
     rows = pq.read_table(into / MIXTURES).to_pylist()
@@ -133,20 +117,20 @@ def losses(**values: list[float]) -> Losses:
 
 
 def test_scores_are_multiples_of_the_natural_mixtures_and_bars_pair_them_by_seed() -> None:
-    scores = _scores(losses(natural=[10, 20, 30], proposed=[9, 19, 27], recipe=[8, 22, 36]), {"body": 1.0})
+    scores = scores_of(losses(natural=[10, 20, 30], proposed=[9, 19, 27], recipe=[8, 22, 36]), {"body": 1.0})
     assert scores[1] == {"natural": 1.0, "proposed": 0.9, "recipe": 0.8}
-    bar = _bar(scores, OWN)
-    assert bar["mean"] == pytest.approx(((0.9 - 0.8) + (0.95 - 1.1) + (0.9 - 1.2)) / 3)
-    assert (bar["count"], bar["wins"]) == (3, 2)
+    found = bar(scores, OWN)
+    assert found["mean"] == pytest.approx(((0.9 - 0.8) + (0.95 - 1.1) + (0.9 - 1.2)) / 3)
+    assert (found["count"], found["wins"]) == (3, 2)
     with pytest.raises(UserError, match="no run of proposed at the target's size can be held against one of random"):
-        _bar(scores, RANDOM)
+        bar(scores, RANDOM)
 
 
 def test_what_was_found_is_told_with_its_interval() -> None:
     scores = {
         seed: {PROPOSED: 0.9, NATURAL: 1.0, OWN: 0.8 + 0.01 * seed, RANDOM: 0.85 + 0.02 * seed} for seed in range(1, 6)
     }
-    bars = {name: _bar(scores, name) for name in (NATURAL, OWN, RANDOM)}
+    bars = {name: bar(scores, name) for name in (NATURAL, OWN, RANDOM)}
     told = sentences({"bars": bars, "agreement": {"35k and the target": {"same": 8, "pairs": 10, "share": 0.8}}})
     assert told == [
         (True, "The proposed mixture is better than the natural mixture, loss −10.00% (95% −10.00% to −10.00%; 5 seeds, lower in 5)."),
@@ -155,26 +139,25 @@ def test_what_was_found_is_told_with_its_interval() -> None:
          "loss −1.00% (95% −4.93% to +2.93%; 5 seeds, lower in 3)."),
         (None, "35k and the target agree in 8 of 10 pairs of mixtures (80%)."),
     ]  # fmt: skip
-    alone = sentences({"bars": {NATURAL: _bar({1: scores[1]}, NATURAL)}, "agreement": {}})
+    alone = sentences({"bars": {NATURAL: bar({1: scores[1]}, NATURAL)}, "agreement": {}})
     assert "−10.00% in the one seed, which tells nothing of chance" in alone[0][1]
 
 
 def test_measures_count_alike_and_one_that_is_missing_is_told() -> None:
     figures = {"body": 2.0, "bits.a": 1.0, "bits.b": 1.0}
     found: Losses = {NATURAL: {1: figures}}
-    assert _weights(found, ["body", "bits"]) == {"body": 0.5, "bits.a": 0.25, "bits.b": 0.25}
+    assert weights_of(found, ["body", "bits"]) == {"body": 0.5, "bits.a": 0.25, "bits.b": 0.25}
     with pytest.raises(UserError, match="body was not measured: no held-out problem fits"):
-        _weights({NATURAL: {1: {"bits.a": 1.0}}}, ["body", "bits"])
+        weights_of({NATURAL: {1: {"bits.a": 1.0}}}, ["body", "bits"])
 
 
 def test_a_run_that_fails_ends_it_only_where_others_are_held_against_it() -> None:
     names = {"natural-1k": NATURAL, "m01-1k": "m01"}
     compared = [{"measure": "bits.a", "values": {"natural-1k": {"1": 2.0}}}]
     failed = {"arm": "m01-1k", "seed": 1, "failed": "too few rows"}
-    parts = [Domain("a", None, None, (), 1.0)]
-    assert _losses({"comparisons": compared, "runs": [failed]}, names, parts) == {NATURAL: {1: {"bits.a": 2.0}}}
+    assert losses_of({"comparisons": compared, "runs": [failed]}, names) == {NATURAL: {1: {"bits.a": 2.0}}}
     with pytest.raises(UserError, match="natural-1k with seed 1 failed: too few rows"):
-        _losses({"comparisons": compared, "runs": [failed | {"arm": "natural-1k"}]}, names, parts)
+        losses_of({"comparisons": compared, "runs": [failed | {"arm": "natural-1k"}]}, names)
 
 
 @pytest.mark.parametrize(

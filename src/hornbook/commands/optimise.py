@@ -17,7 +17,7 @@ from hornbook.settings import apply
 from hornbook.terminal import console
 
 if TYPE_CHECKING:
-    from hornbook.optimise.run import Plan
+    from hornbook.optimise.plan import Plan
 
 
 def optimise(  # noqa: PLR0913 (one for each option)
@@ -59,7 +59,8 @@ def optimise(  # noqa: PLR0913 (one for each option)
     What is done is skipped; what was interrupted goes on where it was.
     """
     from hornbook.optimise.page import sentences
-    from hornbook.optimise.run import PAGE, RECIPE, Plan
+    from hornbook.optimise.plan import Plan
+    from hornbook.optimise.run import PAGE, RECIPE
     from hornbook.optimise.run import optimise as find
     from hornbook.optimise.shapes import amount
 
@@ -105,7 +106,7 @@ def optimise(  # noqa: PLR0913 (one for each option)
 
 def _show(plan: Plan) -> None:
     """The models of each size, how many runs there are of each, and how long that takes."""
-    from hornbook.optimise.run import expected
+    from hornbook.optimise.plan import expected
     from hornbook.runs.effort import in_range, measure_rates
 
     table = FigureTable(title=escape(f"{plan.path.stem}: what would run"), title_justify="left")

@@ -17,6 +17,7 @@ from hornbook.recipe import Recipe
 from hornbook.tokens.selection import Entry
 from hornbook.tokens.settings import Component, Phase
 
+_NONE = 1e-6  # of a mixture
 LEAST = 0.005  # of all tokens; a band of scores with less is joined to the one below
 
 
@@ -124,8 +125,16 @@ def _cuts(documents: Sequence[tuple[float, float]], edges: Sequence[float], leas
 
 
 def mixture(parts: Sequence[Domain], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """A mixture as a recipe has it. The shares that are none are left out; the rest add up to 1 after rounding."""
+    """A mixture as a recipe has it: shares that are none are left out, the rest add up to 1 after rounding.
+
+    A source of which nothing is wanted stays with a share too small for a row: one that is not read at all would be
+    held out whole, and its losses would be of other text than those of other mixtures.
+    """
     rounded = [round(float(share), 6) for share in shares]
+    for source in {part.source for part in parts}:
+        own = [number for number, part in enumerate(parts) if part.source == source]
+        if not any(rounded[number] for number in own):
+            rounded[max(own, key=lambda number: parts[number].tokens)] = _NONE
     largest = int(np.argmax(shares))
     rounded[largest] = round(1 - math.fsum(share for n, share in enumerate(rounded) if n != largest), 6)
     return [part.ingredient(share) for part, share in zip(parts, rounded, strict=True) if share > 0]

@@ -42,7 +42,9 @@ def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = 
     asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
     scores = collect(root)["scores"]
     # A recipe without exercises has no evaluate stage; its losses are what the samples stage measured.
-    of_samples = next((one.manifest.figures["validation_loss"] for one in results if one.step.name == "samples"), {})
+    of_samples: dict[str, Any] = next(
+        (one.manifest.figures["validation_loss"] for one in results if one.step.name == "samples"), {}
+    )
     found: dict[str, Any] = {}
     tokenizer = ""
     for result in results:
