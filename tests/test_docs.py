@@ -72,6 +72,7 @@ def test_commands_have_the_options_that_pages_name(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", USERS, ids=ids)
+@pytest.mark.usefixtures("with_smollm2")
 def test_recipes_take_the_settings_that_pages_name(page: Path) -> None:
     for words in commands(page):
         if words[0] in ("run", "plan") and not words[1].endswith(".toml") and words[1] not in ("RECIPE", "NAME"):
