@@ -26,7 +26,7 @@ def test_what_is_proposed_is_near_enough_allowed_and_no_worse_than_what_else_is(
     found = propose(slopes, weights, natural, most, farthest)
     assert found.sum() == pytest.approx(1, abs=1e-9)
     assert (found >= 0).all() and (found <= most + 1e-9).all()
-    assert divergence(found, natural) <= farthest
+    assert divergence(found, natural) <= farthest + 1e-12
     value = weights @ np.exp(slopes @ (found - natural))
     for other in draw(20, natural, most, seed):
         towards = natural + (other - natural) * min(1.0, 0.5 * farthest / max(divergence(other, natural), 1e-12))

@@ -88,7 +88,7 @@ def _mixtures(result: Mapping[str, Any]) -> str:
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("% of the tokens")
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(_IN_WORDS), borderaxespad=0)
         described = "; ".join(
             f"{name}: " + ", ".join(f"{domain} {share(one)}" for domain, one in zip(names, shares, strict=True))
             for name, shares in result["mixtures"].items()

@@ -106,7 +106,10 @@ def optimise(
     found = propose(slopes, heavy, corpus.natural, corpus.most, plan.farthest)
     mixtures[PROPOSED] = without_crumbs(found, corpus.most)
     largest = scores[plan.sizes[-2]]
-    luckiest = min((name for name in largest if name not in (NATURAL, OWN)), key=lambda name: largest[name])
+    drawn_there = [name for name in largest if name not in (NATURAL, OWN)]
+    if not drawn_there:
+        raise UserError(f"all runs of drawn mixtures failed; {into} has the studies with the reasons")
+    luckiest = min(drawn_there, key=lambda name: largest[name])
     mixtures[RANDOM] = mixtures[luckiest]
 
     verified = tried(plan.target, [PROPOSED, NATURAL, OWN, RANDOM], plan.seeds, "target", PROPOSED)
