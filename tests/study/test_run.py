@@ -23,7 +23,7 @@ from hornbook.study.run import run_study
 from hornbook.study.settings import read_study, runs_of
 
 pytestmark = pytest.mark.slow
-PERPLEXITIES = {"perplexity.texts"}
+SOURCES = {f"{measure}.{source}" for measure in ("bits", "perplexity") for source in ("texts", "tasks")}
 SCORES = {"pass_at_1", "chat", "harmful_refused", "harmless_refused"}
 
 
@@ -66,11 +66,11 @@ def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
                     assert path.samefile(theirs / path.relative_to(ours)), path
 
     rows = pq.read_table(tmp_path / "out" / "figures.parquet").to_pylist()
-    assert {row["measure"] for row in rows} == {"right", "body", "margin", "bits.texts", *SCORES, *PERPLEXITIES}
+    assert {row["measure"] for row in rows} == {"right", "body", "margin", *SCORES, *SOURCES}
     assert len(rows) == len({tuple(row.values())[:4] for row in rows})
 
     told = {(one["checkpoint"], one["measure"]): one for one in result["comparisons"]}
-    assert {measure for _, measure in told} == {"right", "margin", "pass_at_1", "bits.texts", *PERPLEXITIES}
+    assert {measure for _, measure in told} == {"right", "margin", "pass_at_1", *SOURCES}
     assert {checkpoint for checkpoint, _ in told} == {"phase2"}
     right = told["phase2", "right"]
     [slow] = right["arms"]

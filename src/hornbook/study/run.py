@@ -185,7 +185,7 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
         progress=progress,
         announce=announce,
         keep_outdated=job.keep_outdated,
-        reuse=not machine.overruled(),
+        reuse=True,
         turns=job.root.parent,
     )
     made = [result for result in results if not result.skipped]
