@@ -49,8 +49,20 @@ def test_a_law_is_found_again() -> None:
     law = fit(*synthetic({1e5: slope, 1e6: slope}), NATURAL, 1e7)
     for shares in np.random.default_rng(4).dirichlet(5 * NATURAL, 20):
         assert law.ratio(shares, NATURAL) == pytest.approx(np.exp(slope @ (shares - NATURAL)), rel=1e-3)
+    assert law.form == "shares"
     assert law.error < 1e-3
     assert law.spread > 0.05
+
+
+def test_where_losses_are_powers_of_shares_logarithms_are_taken_and_follow_to_small_ones() -> None:
+    mixtures = np.random.default_rng(3).dirichlet(10 * NATURAL, 24)
+    power = np.array([-0.1, -0.4, 0.0, -0.2])
+    losses = np.exp(1 + np.log(mixtures + 0.01) @ power)
+    law = fit(mixtures, [1e5] * 24, losses.tolist(), NATURAL, 1e6)
+    assert law.form == "logarithms"
+    shares = np.array([0.9, 0.002, 0.095, 0.003])
+    expected = np.exp((np.log(shares + 0.01) - np.log(NATURAL + 0.01)) @ power)
+    assert law.ratio(shares, NATURAL) == pytest.approx(expected, rel=0.02)
 
 
 def test_a_slope_that_drifts_with_the_size_is_followed_to_the_targets() -> None:

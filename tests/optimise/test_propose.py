@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hornbook.optimise.law import features
 from hornbook.optimise.propose import LEAST, capped, divergence, draw, propose, without_crumbs
 
 
@@ -16,8 +17,13 @@ def problem(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     domains, measures = int(random.integers(2, 9)), int(random.integers(1, 6))
     natural = random.dirichlet(np.ones(domains)) * 0.99 + 0.01 / domains
     most = natural * random.uniform(1.0, 6.0)  # repetition allows every domain the same multiple of what there is
-    slopes = random.normal(size=(measures, domains)) * random.uniform(0.1, 3)
+    slopes = random.normal(size=(measures, 2 * domains)) * random.uniform(0.1, 3)
+    slopes[:, domains:] *= random.integers(0, 2, (measures, 1))  # some laws have no logarithms
     return slopes, np.full(measures, 1 / measures), natural, most
+
+
+def loss(shares: np.ndarray, slopes: np.ndarray, weights: np.ndarray, natural: np.ndarray) -> float:
+    return float(weights @ np.exp(slopes @ (features(shares) - features(natural))))
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.001, 0.1, 0.5]))
@@ -27,18 +33,18 @@ def test_what_is_proposed_is_near_enough_allowed_and_no_worse_than_what_else_is(
     assert found.sum() == pytest.approx(1, abs=1e-9)
     assert (found >= 0).all() and (found <= most + 1e-9).all()
     assert divergence(found, natural) <= farthest + 1e-12
-    value = weights @ np.exp(slopes @ (found - natural))
+    value = loss(found, slopes, weights, natural)
     for other in draw(20, natural, most, seed):
         towards = natural + (other - natural) * min(1.0, 0.5 * farthest / max(divergence(other, natural), 1e-12))
         assert divergence(towards, natural) <= farthest  # it is convex
-        assert value <= weights @ np.exp(slopes @ (towards - natural)) + 1e-6
+        assert value <= loss(towards, slopes, weights, natural) + 1e-6
 
 
 @pytest.mark.parametrize("most", [[1.0, 1.0, 1.0], [1.0, 0.5, 1.0]])
 def test_the_optimum_of_a_law_that_is_linear_is_known(most: list[float]) -> None:
     # With slopes this small exp is its tangent, and the best at a distance is natural · exp(-slope / some penalty).
-    slope, natural, limits = 1e-4 * np.array([[1.0, -2.0, 0.5]]), np.array([0.6, 0.3, 0.1]), np.array(most)
-    best = capped(natural * np.exp(-slope[0] / 2e-4), limits)
+    slope, natural, limits = 1e-4 * np.array([[1.0, -2.0, 0.5, 0, 0, 0]]), np.array([0.6, 0.3, 0.1]), np.array(most)
+    best = capped(natural * np.exp(-slope[0, :3] / 2e-4), limits)
     found = propose(1e3 * slope, np.ones(1), natural, limits, divergence(best, natural))
     assert found == pytest.approx(best, abs=3e-3)
     exact = propose(slope * 100, np.array([100.0]), natural, limits, divergence(best, natural))
@@ -48,18 +54,18 @@ def test_the_optimum_of_a_law_that_is_linear_is_known(most: list[float]) -> None
 @pytest.mark.parametrize("seed", range(8))
 def test_of_two_domains_it_is_the_best_of_all_there_are(seed: int) -> None:
     random = np.random.default_rng(seed)
-    natural, slopes = random.dirichlet([2, 2]), random.normal(size=(3, 2)) * 2
+    natural, slopes = random.dirichlet([2, 2]), random.normal(size=(3, 4))
     weights, most, farthest = np.full(3, 1 / 3), np.minimum(1.0, 2 * natural + 0.3), 0.1
     grid = np.linspace(0, 1, 20_001)[:, None] * [1, -1] + [0, 1]
     allowed = grid[(grid <= most).all(1)]
     allowed = allowed[[divergence(shares, natural) <= farthest for shares in allowed]]
-    best = allowed[np.argmin(np.exp((allowed - natural) @ slopes.T) @ weights)]
+    best = allowed[np.argmin(np.exp((features(allowed) - features(natural)) @ slopes.T) @ weights)]
     assert propose(slopes, weights, natural, most, farthest) == pytest.approx(best, abs=2e-4)
 
 
 def test_nothing_to_gain_is_the_natural_mixture() -> None:
     _, _, natural, most = problem(3)
-    found = propose(np.zeros((1, len(natural))), np.ones(1), natural, most, 0.1)
+    found = propose(np.zeros((1, 2 * len(natural))), np.ones(1), natural, most, 0.1)
     assert found == pytest.approx(natural)
 
 

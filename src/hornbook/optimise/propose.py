@@ -1,7 +1,7 @@
 """Which mixtures are tried, and which is proposed: the one of least predicted loss that stays near the natural one.
 
-The objective is convex: predicted losses are exponentials of what is linear in the shares, the Kullback-Leibler
-divergence is convex, and what repetition allows is a box. So there is one best mixture.
+What is allowed is convex: a Kullback-Leibler divergence and what repetition allows limit it. So are losses that are
+exponentials in the shares. Those in their logarithms need not be, hence several starts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hornbook.optimise.law import SOFTENED, features
 from hornbook.seeds import derive
 
 Vector = NDArray[np.float64]
@@ -60,19 +61,47 @@ def draw(count: int, natural: Vector, most: Vector, seed: int) -> list[Vector]:
 
 
 def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, farthest: float) -> Vector:
-    """The shares of least weights · exp(slopes @ (shares - natural)), none above its `most`, whose divergence from the
-    natural mixture is `farthest` at most. slopes: (measures, domains).
+    """The shares of least weights · exp(slopes @ (features(shares) - features(natural))), none above its `most`, whose
+    divergence from the natural mixture is `farthest` at most. slopes: (measures, 2 domains), those of the laws.
     """
+    middle = capped(natural, most)
+    starts = [
+        middle,
+        *(_within(middle, capped(np.eye(len(natural))[n], most), farthest / 2) for n in range(len(natural))),
+    ]
+    found = [_descend(slopes, weights, natural, most, farthest, start) for start in starts]
+    return min([middle, *found], key=lambda shares: _loss(slopes, weights, natural, shares))
+
+
+def _within(natural: Vector, shares: Vector, farthest: float) -> Vector:
+    """The point on the way from the natural mixture to another that is as far as it may be."""
+    if divergence(shares, natural) <= farthest:
+        return shares
+    kept, over = 0.0, 1.0
+    while over - kept > 1e-9:
+        middle = (kept + over) / 2
+        near = divergence(natural + middle * (shares - natural), natural) <= farthest
+        kept, over = (middle, over) if near else (kept, middle)
+    return natural + kept * (shares - natural)
+
+
+def _loss(slopes: Vector, weights: Vector, natural: Vector, shares: Vector) -> float:
+    return float(weights @ np.exp(slopes @ (features(shares) - features(natural))))
+
+
+def _descend(slopes: Vector, weights: Vector, natural: Vector, most: Vector, farthest: float, start: Vector) -> Vector:
     from scipy import optimize  # type: ignore[import-untyped]
 
-    def loss(shares: Vector) -> float:
-        return float(weights @ np.exp(slopes @ (shares - natural)))
+    along, beside = slopes[:, : len(natural)], slopes[:, len(natural) :]
 
-    start = capped(natural, most)
+    def gradient(shares: Vector) -> Vector:
+        losses = weights * np.exp(slopes @ (features(shares) - features(natural)))
+        return losses @ along + losses @ beside / (shares + SOFTENED)
+
     found = optimize.minimize(
-        loss,
+        lambda shares: _loss(slopes, weights, natural, shares),
         start,
-        jac=lambda shares: (weights * np.exp(slopes @ (shares - natural))) @ slopes,
+        jac=gradient,
         method="SLSQP",
         bounds=[(min(_NOTHING, float(one)), float(one)) for one in most],
         constraints=(
@@ -81,19 +110,11 @@ def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, fart
             {
                 "type": "ineq",
                 "fun": lambda shares: farthest - divergence(shares, natural),
-                "jac": lambda shares: -np.log(shares / natural),
+                "jac": lambda shares: -np.log(np.maximum(shares, _NOTHING) / natural),
             },
         ),
         options={"ftol": 1e-12, "maxiter": 1_000},
     )
-    # What is allowed is convex, and the start is in it: on the way back there, what rounding has left comes in.
+    # What rounding has left comes in again on the way to the natural mixture.
     best = capped(np.clip(found.x, 0.0, None), most) if np.isfinite(found.x).all() else start
-    kept, over = 1.0, 0.0
-    if divergence(best, natural) > farthest:
-        kept, over = 0.0, 1.0
-        while over - kept > 1e-9:
-            middle = (kept + over) / 2
-            near = divergence(start + middle * (best - start), natural) <= farthest
-            kept, over = (middle, over) if near else (kept, middle)
-    best = start + kept * (best - start)
-    return best if loss(best) <= loss(start) else start
+    return _within(capped(natural, most), best, farthest)

@@ -139,7 +139,8 @@ def optimise(
         ),
         "laws": {
             figure: {
-                "slope": dict(zip((part.name for part in corpus.parts), law.slope.tolist(), strict=True)),
+                "slope": law.slope.tolist(),
+                "form": law.form,
                 "ridge": law.penalty,
                 "drifts": law.drifts,
                 "error": law.error,
