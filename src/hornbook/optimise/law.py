@@ -22,7 +22,7 @@ PENALTIES = tuple(float(penalty) for penalty in np.logspace(-6, 1, 15))
 
 @dataclass(frozen=True)
 class Law:
-    """slope: (2 domains,), of the logarithm of a loss at the target's size, along the shares and along their logarithms:
+    """slope: (2 domains,), of the logarithm of a loss at the target's size, along the shares and their logarithms:
     one of the two is 0. held_out: (runs,) what was predicted of each run's logarithm by a fit that never saw its
     mixture. error, spread: root mean squares, of what that missed, and of what is missed by the mean of the size.
     """
