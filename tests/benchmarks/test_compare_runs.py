@@ -13,7 +13,7 @@ from tests.benchmarks.scripts import ROOT, script
 from tests.test_docs import is_setting
 
 from hornbook.errors import UserError
-from hornbook.files import write_json, write_text
+from hornbook.files import write_jsonl, write_text
 from hornbook.runs.manifest import Manifest
 
 compare_runs = script("compare_runs")
@@ -108,7 +108,8 @@ def test_names_are_brought_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_loss_curves_are_figures(tmp_path: Path) -> None:
     a, b = runs(tmp_path)
     for folder, loss in ((a, 0.5), (b, 0.75)):
-        write_json(folder / "02-pretrain" / "training" / "losses.json", {"loss": [4.0, loss], "step": [1, 2]})
+        rows = [{"step": 1, "loss": 4.0, "seconds": loss}, {"step": 2, "loss": loss, "seconds": 2.0}]
+        write_jsonl(folder / "02-pretrain" / "training" / "figures.jsonl", rows)
     assert compare_runs.compare(a, b).differences == ["stages.pretrain.curves.loss[1]: 0.5 -> 0.75"]
 
 

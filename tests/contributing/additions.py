@@ -108,6 +108,7 @@ def test_an_objective(make_checkpoint: Make, tmp_path: Path) -> None:
     from hornbook.files import write_jsonl
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.dpo import encode_pairs
+    from hornbook.train.figures import columns
     from hornbook.train.objective import split
 
     model, folder = make_checkpoint(seed=1)
@@ -121,7 +122,7 @@ def test_an_objective(make_checkpoint: Make, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows" / "preferences.jsonl", PREFERENCES)
     settings = {"batch": 4, "epochs": 4, "learning_rate": 3e-3, "compile": False}
     made = run_stage(SIMPO, tmp_path / "made", settings, model=folder, preferences=tmp_path / "rows")
-    losses = json.loads((made.folder / "training" / "losses.json").read_text())["loss"]
+    losses = columns(made.folder)["loss"]
     assert losses[-1] < losses[0]
     assert made.manifest.checkpoints[0]["title"] == "SimPO"
     told = command("simpo", folder, tmp_path / "rows", "batch=6", "compile=false", "--into", tmp_path / "by-command")

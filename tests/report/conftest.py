@@ -188,10 +188,9 @@ def write_corpus(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 def write_files(root: Path) -> None:
     """Every file besides the manifests."""
-    curve = {"step": [1, 2, 3, 4, 5, 6], "loss": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "rate": [1.0] * 6}
-    write_json(root / "06-pretrain" / "training" / "losses.json", curve)
-    write_json(root / "07-sft" / "training" / "losses.json", curve)
-    write_json(root / "08-dpo" / "training" / "losses.json", curve | {"accuracy": [0.5] * 6})
+    steps = [{"step": step, "loss": 7.0 - step, "rate": 1.0, "seconds": 0.1 * step} for step in range(1, 7)]
+    for stage, more in (("06-pretrain", {}), ("07-sft", {}), ("08-dpo", {"accuracy": 0.5})):
+        write_jsonl(root / stage / "training" / "figures.jsonl", [step | more for step in steps])
     for name, passed in PASSED.items():
         stage = "10-quantize" if name == "4bit" else "09-evaluate"
         write_json(root / stage / f"{name}.json", answers(passed, name != "phase1"))

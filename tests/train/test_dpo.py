@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hornbook.model.tokenizers import END, Tokenizer
 from hornbook.progress import Progress
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo, encode_pairs
+from hornbook.train.figures import columns
 from hornbook.train.losses import IGNORE
 from hornbook.train.rows import Example, Pair, padded
 
@@ -29,7 +29,7 @@ def losses(base: Path, preferences: list[dict[str, Any]], into: Path, **settings
         into=into,
         progress=Progress(),
     )
-    return json.loads((into / "training" / "losses.json").read_text())
+    return columns(into)
 
 
 @pytest.mark.numerics

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hornbook.model.formats import checkpoint
 from hornbook.progress import Progress
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
+from hornbook.train.figures import columns
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
 from hornbook.train.sft import SftSettings, sft
@@ -52,7 +52,7 @@ def test_sft_resumes_exactly(chance: float, base: Path, conversations: Any, tmp_
 def test_an_adapter_learns_and_its_base_stays(base: Path, conversations: Any, tmp_path: Path) -> None:
     before = files(base)
     run_sft(base, conversations, tmp_path / "out", epochs=3)
-    log = json.loads((tmp_path / "out" / "training" / "losses.json").read_text())["loss"]
+    log = columns(tmp_path / "out")["loss"]
     assert log[-1] < log[0] - 0.5
     assert files(base) == before
     tuned = checkpoint.load(tmp_path / "out" / "model")
@@ -68,7 +68,7 @@ def test_the_reference_of_dpo_is_the_base(base: Path, preferences: Any, tmp_path
         dpo(base, [Given("rows", rows=preferences)], chosen, seed=1, into=tmp_path / name, progress=Progress())
     first, second = (np.load(tmp_path / name / "training" / "reference.npy") for name in ("whole", "adapter"))
     np.testing.assert_allclose(first, second, atol=1e-4)
-    log = json.loads((tmp_path / "adapter" / "training" / "losses.json").read_text())
+    log = columns(tmp_path / "adapter")
     assert log["margin"][0] == 0 and log["margin"][-1] > 0.01
 
 
@@ -92,7 +92,7 @@ def test_an_adapter_is_trained_on(base: Path, conversations: Any, preferences: A
     adapter = tmp_path / "sft" / "model"
     settings = DpoSettings(learning_rate=1e-3, **COMMON)
     dpo(adapter, [Given("rows", rows=preferences)], settings, seed=1, into=tmp_path / "dpo", progress=Progress())
-    log = json.loads((tmp_path / "dpo" / "training" / "losses.json").read_text())
+    log = columns(tmp_path / "dpo")
     assert log["margin"][0] == 0
     tuned = checkpoint.load(tmp_path / "dpo" / "model")
     assert tuned.origin is not None and tuned.origin.adapter is not None

@@ -15,11 +15,11 @@ from tests.train.test_resume import StopAfter, Stopped, files
 from torch.utils.flop_counter import FlopCounterMode
 
 from hornbook.errors import UserError
-from hornbook.files import read_json
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.tokens import shards
 from hornbook.train import state
+from hornbook.train.figures import read
 from hornbook.train.optimizers import scheduled
 from hornbook.train.parallel import prepare_blocks
 from hornbook.train.pretrain import PretrainSettings, pretrain
@@ -55,7 +55,7 @@ def test_a_phase_by_itself_goes_on_exactly(keep: str, held_out: Path, tmp_path: 
     dropped = {"attention": 0.1, "residual": 0.2, "embedding": 0.1}
     figures = run(held_out, tmp_path / "whole", phase2, dropout=dropped)
     assert figures["steps"] == {"phase1": 6, "phase2": 8}
-    rates = read_json(tmp_path / "whole" / "training" / "losses.json")["rate"]
+    rates = [one["rate"] for one in read(tmp_path / "whole")]
     assert rates[6:8] == [0.5, 1.0]
     assert rates[8:] == sorted(rates[8:], reverse=True)
     assert rates[5] < 0.5, "the first phase has its fall to itself"
@@ -86,7 +86,7 @@ def test_the_best_and_the_average_are_what_they_are_called(held_out: Path, tmp_p
 
 def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, tmp_path: Path) -> None:
     run(held_out, tmp_path / "one", {"learning_rate": 1e-4}, warmup=0.2, decay=0.5)
-    rates = read_json(tmp_path / "one" / "training" / "losses.json")["rate"]
+    rates = [one["rate"] for one in read(tmp_path / "one")]
     settings = TrainSettings(warmup=0.2, decay=0.5)
     assert rates == [scheduled(settings, step, 14) for step in range(14)]
 

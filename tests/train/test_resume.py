@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,8 +19,10 @@ import pytest
 from hornbook.files import temporary_of
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress, Task
+from hornbook.runs.manifest import FIGURES
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
+from hornbook.train.figures import read
 from hornbook.train.pretrain import PretrainSettings, pretrain
 from hornbook.train.sft import SftSettings, sft
 from hornbook.train.state import Pace
@@ -56,9 +59,10 @@ class StopAfter(Progress):
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything a stage leaves, without its scratch folder."""
+    """Everything a stage leaves, without its scratch folder; the figures of steps without their times."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if not name.startswith("scratch/")}
+    made = {name: path.read_bytes() for name, path in found.items() if not name.startswith("scratch/")}
+    return made | ({FIGURES: json.dumps(read(folder)).encode()} if FIGURES in made else {})
 
 
 def run_pretrain(tokens: Path, into: Path, progress: Progress, optimizer: Any = "muon") -> dict[str, Any]:
@@ -71,7 +75,7 @@ def test_pretraining_resumes_exactly(optimizer: Any, tokens_folder: Path, tmp_pa
     figures = run_pretrain(tokens_folder, tmp_path / "whole", Progress(), optimizer)
     assert figures["steps"] == {"phase1": 6, "phase2": 8}
     wanted = files(tmp_path / "whole")
-    assert {"phase1/model.safetensors", "phase2/model.safetensors", "training/losses.json"} <= wanted.keys()
+    assert {"phase1/model.safetensors", "phase2/model.safetensors", "training/figures.jsonl"} <= wanted.keys()
     assert wanted["phase1/model.safetensors"] != wanted["phase2/model.safetensors"]
     for number, stops in enumerate(([0], [5], [6], [13], [2, 3, 4], [1] * 5)):
         into = tmp_path / f"stopped-{number}"
@@ -176,16 +180,14 @@ def test_kill_9_at_random_moments(tokens_folder: Path, tmp_path: Path) -> None:
 
 def test_losses_fall(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random rows, read again and again, are learnt by heart."""
-    from hornbook.files import read_json
-
     monkeypatch.setitem(COMMON, "checkpoint_seconds", 1000)
     monkeypatch.setitem(PHASES, "phase1", PHASES["phase1"] | {"tokens": 30 * 256})
     run_pretrain(tokens_folder, tmp_path, Progress())
-    losses = read_json(tmp_path / "training" / "losses.json")
-    assert losses["step"] == list(range(1, 39))
-    assert losses["loss"][0] == pytest.approx(5.94, abs=0.1), "ln 380: nothing is known yet"
-    assert losses["loss"][29] < 0.95 * losses["loss"][0]
-    assert all(0 < rate <= 1 for rate in losses["rate"])
+    steps = read(tmp_path)
+    assert [one["step"] for one in steps] == list(range(1, 39))
+    assert steps[0]["loss"] == pytest.approx(5.94, abs=0.1), "ln 380: nothing is known yet"
+    assert steps[29]["loss"] < 0.95 * steps[0]["loss"]
+    assert all(0 < one["rate"] <= 1 for one in steps)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,9 @@ from hornbook.files import digest_file, digest_value, is_leftover, read_json, wr
 
 FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
+# What tells of times: two runs with equal results differ in it. It goes along with the folder, no hash covers it.
+FIGURES = "training/figures.jsonl"
+EVENTS = "training/tensorboard/events.out.tfevents."
 LIBRARIES = ("torch", "numpy", "daft", "pyarrow", "tokenizers", "scikit-learn", "safetensors")
 
 
@@ -73,17 +76,23 @@ def carries(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Every file of a stage folder, by relative path, but for the manifest itself and scratch files.
-
-    What a killed process left is none.
+    """Every file of a stage folder, by relative path, but for the manifest itself, what tells of times, and scratch
+    files. What a killed process left is none.
     """
     there = (path for path in folder.rglob("*") if path.is_file() and not is_leftover(path))
     found = {path.relative_to(folder).as_posix(): path for path in there}
-    return {name: found[name] for name in sorted(found) if name != FILE and not name.startswith(f"{SCRATCH}/")}
+    others = (f"{SCRATCH}/", EVENTS)
+    return {name: found[name] for name in sorted(found) if name not in (FILE, FIGURES) and not name.startswith(others)}
+
+
+def timed(folder: Path) -> list[str]:
+    """The files of a stage folder that no hash covers, since they tell of times, by relative path."""
+    found = [folder / FIGURES, *sorted(folder.glob(f"{EVENTS}*"))]
+    return [path.relative_to(folder).as_posix() for path in found if path.is_file()]
 
 
 def outputs(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a stage folder, by relative path; the manifest itself and scratch files are left out."""
+    """SHA-256 of every one of a stage folder's `files`, by relative path."""
     return {name: digest_file(path) for name, path in files(folder).items()}
 
 

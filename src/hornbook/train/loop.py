@@ -14,7 +14,6 @@ import torch
 from rich.markup import escape
 
 from hornbook.errors import UserError
-from hornbook.files import write_json
 from hornbook.machine import Choice, choose
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
@@ -22,12 +21,12 @@ from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH, outputs
 from hornbook.train import optimizers as optim
 from hornbook.train import parallel, state
+from hornbook.train.figures import Entry, Figures, Log
 from hornbook.train.objective import Objective
 from hornbook.train.optimizers import Leg
 from hornbook.train.parallel import Share
 from hornbook.train.settings import TrainSettings
 
-Log = list[dict[str, float]]
 Shares = Callable[[int], Share]  # what this process computes of a step, by its number
 
 
@@ -44,10 +43,11 @@ def train(  # noqa: PLR0913 (one for each wish)
     milestones: Mapping[int, Callable[[], bool | None]] | None = None,
     legs: Sequence[Leg] | None = None,
 ) -> Log:
-    """Train `model` in place; returns one log entry a step: step, loss, rate, and the objective's figures.
+    """Train `model` in place; returns the figures of each step: step, tokens computed, loss, the objective's own,
+    learning rates, the share of their peaks, and the gradient's norm before it was clipped.
 
-    Writes the log to `into/training/losses.json`, one list for each figure. The state lies in the stage's scratch
-    folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of what is
+    `into/training/figures.jsonl` has them as soon as a step is done, with its times. The state lies in the stage's
+    scratch folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of what is
     drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they were given,
     ready to compute as the steps do. `milestones` are called after the given number of steps, at least once each, with
     the model as it is then; one that changes the model says True. legs: schedules that follow each other; one over all
@@ -70,15 +70,17 @@ def train(  # noqa: PLR0913 (one for each wish)
     before_this = state.restore(scratch, model, optimizers)
     if before_this.damage:
         progress.say(escape(f"  {before_this.damage}: {label} begins again from its first step"))
-    done, log, made = before_this.step, before_this.log, before_this.made
+    done, made = before_this.step, before_this.made
+    figures = Figures(into, before_this.log)
     stored = done
     gc.collect()
     gc.freeze()
     try:
         began, pace = time.monotonic(), state.Pace(settings.checkpoint_seconds)
         began_at = objective.tokens_before(done)
-        with progress.task(label, objective.tokens_before(objective.steps), began_at) as bar:
+        with figures.open(), progress.task(label, objective.tokens_before(objective.steps), began_at) as bar:
             for step in range(done, objective.steps):
+                since = time.monotonic()
                 try:
                     entry = _step(model, objective, stretches, optimizers, share(step), step)
                 except FloatingPointError as error:
@@ -86,17 +88,18 @@ def train(  # noqa: PLR0913 (one for each wish)
                 except KeyboardInterrupt:
                     # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
                     raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
-                log.append(entry)
+                computed = objective.tokens_before(step + 1)
+                entry |= {"tokens": computed, "tokens_per_second": _rate(objective, step, time.monotonic() - since)}
+                figures.add(entry)
                 if milestones and step + 1 in milestones:
                     _reach(milestones[step + 1], model, whole)
                     made = made if ranks.rank() else outputs(into)
-                computed = objective.tokens_before(step + 1)
                 bar.advance(computed - objective.tokens_before(step))
                 rate = (computed - began_at) / (time.monotonic() - began)
                 bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
                 if parallel.agreed(pace.due):
                     with pace.storing():
-                        state.save(scratch, model, optimizers, step + 1, log, made)
+                        state.save(scratch, model, optimizers, step + 1, figures.log, made)
                     stored = step + 1
     finally:
         gc.unfreeze()
@@ -104,14 +107,18 @@ def train(  # noqa: PLR0913 (one for each wish)
     if ranks.rank():
         raise ranks.PartDone
     parallel.part(machine.device)
-    names = list(log[0]) if log else []
-    write_json(into / "training" / "losses.json", {name: [entry[name] for entry in log] for name in names})
-    return log
+    return figures.steps
 
 
 def mean(entries: Log, figure: str = "loss") -> float:
     """Mean of one of the figures over some steps, to four digits."""
     return round(fmean(entry[figure] for entry in entries), 4)
+
+
+def _rate(objective: Objective, step: int, seconds: float) -> float:
+    """Tokens a second of one step, padding among them."""
+    tokens = objective.tokens_before(step + 1) - objective.tokens_before(step)
+    return round(tokens / max(seconds, 1e-9), 1)
 
 
 def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> Transformer:
@@ -159,8 +166,8 @@ def _step(
     optimizers: list[torch.optim.Optimizer],
     share: Share,
     step: int,
-) -> dict[str, float]:
-    """One update; returns its log entry. Raises FloatingPointError, before it, for a loss that is no number."""
+) -> Entry:
+    """One update; returns its figures. Raises FloatingPointError, before it, for a loss or gradient that is no number."""
     leg = next(leg for leg in legs if leg.has(step))
     if leg.fresh and step == leg.first:
         for optimizer in optimizers:
@@ -181,8 +188,13 @@ def _step(
         raise FloatingPointError(
             f"the loss of step {step + 1} is {told['loss']}: training has diverged; lower the learning rate"
         )
-    torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip)
+    norm = parallel.number(torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip))
+    if not math.isfinite(norm):
+        raise FloatingPointError(
+            f"the gradient of step {step + 1} is {norm}: training has diverged; lower the learning rate"
+        )
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return {"step": step + 1, "rate": multiplier, **told}
+    rates = optim.learning_rates(optimizers)
+    return {"step": step + 1, **told, **rates, "rate": multiplier, "gradient_norm": norm}

@@ -116,3 +116,9 @@ def set_learning_rate(optimizers: list[torch.optim.Optimizer], multiplier: float
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * multiplier
+
+
+def learning_rates(optimizers: list[torch.optim.Optimizer]) -> dict[str, float]:
+    """The rates of the step, by the settings' names for their peaks."""
+    names = {True: "muon_learning_rate", False: "learning_rate"}
+    return {names[isinstance(one, Muon)]: float(one.param_groups[0]["lr"]) for one in reversed(optimizers)}

@@ -78,6 +78,11 @@ def total(figures: dict[str, float]) -> dict[str, float]:
     return dict(zip(figures, added.tolist(), strict=True))
 
 
+def number(norm: Tensor) -> float:
+    """A number of the whole training, of which each rank may have a part."""
+    return (norm.full_tensor() if isinstance(norm, DTensor) else norm).item()
+
+
 def meet(device: str) -> None:
     """Let the ranks of this training find each other. Those of one machine share its processors evenly."""
     if ranks.world() == 1:

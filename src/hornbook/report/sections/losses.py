@@ -9,6 +9,7 @@ from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 from hornbook.report.wording import count, decimal, listed, share
+from hornbook.train.figures import columns
 
 POINTS = 400
 
@@ -109,9 +110,12 @@ def _plot_loss(axes: Any, log: Curves) -> None:
 
 
 def curves(run: Run, stage: str) -> Curves:
-    """A stage's log by name (`step`, `loss`, `rate`, for DPO `accuracy`), at most POINTS each; empty without one."""
-    log: dict[str, list[Any]] = run.json(stage, "training/losses.json", {})
-    return {name: thinned(values) for name, values in log.items()}
+    """A stage's figures by name (`step`, `loss`, `rate`, for DPO `accuracy`, ...), at most POINTS each; empty without any.
+
+    Those that differ from run to run are left out.
+    """
+    found = columns(run.folders[stage]) if stage in run.folders else {}
+    return {name: thinned(values) for name, values in found.items()}
 
 
 def thinned(values: list[float], points: int = POINTS) -> list[float]:
