@@ -22,8 +22,10 @@ from hornbook.runs import ranks
 from hornbook.runs.ranks import PartDone
 from hornbook.tokens.mixture import schedule
 from hornbook.train import loop
+from hornbook.train.held_out import HeldOutSettings
 from hornbook.train.pretrain import NextToken, Sequential
 from hornbook.train.settings import TrainSettings
+from hornbook.train.validation import validations_of
 
 SHAPE = ModelConfig(vocabulary=61, layers=3, width=24, heads=3, kv_heads=1, mlp_width=40, initial_std=0.1)
 PRECISE = Choice("cpu", torch.float64, compile=False, why="")
@@ -90,10 +92,13 @@ def model() -> Transformer:
     return made
 
 
-def train(settings: Mapping[str, Any], into: Path, steps: int = 20, stop: int | None = None) -> None:
+def train(
+    settings: Mapping[str, Any], into: Path, steps: int = 20, stop: int | None = None, patience: int | None = None
+) -> None:
     """Train in fp64; rank 0 writes weights, losses and the first step's gradients into `into/trained.pt`.
 
-    stop: the step in which the last rank is killed, as by kill -9.
+    stop: the step in which the last rank is killed, as by kill -9. patience: with it the training is measured on rows
+    held out, every second step.
     """
     gradients: dict[str, torch.Tensor] = {}
     taken = 0
@@ -116,8 +121,17 @@ def train(settings: Mapping[str, Any], into: Path, steps: int = 20, stop: int | 
     loop.choose = lambda *_: PRECISE
     try:
         trained = model()
+        held = objective(steps=2).parts[1] if patience else None
+        told = HeldOutSettings(**settings, validation=1, validate_every=2, patience=patience) if patience else None
         log = loop.train(
-            trained, objective(steps=steps), TrainSettings(**settings), into=into, label="", progress=Progress(), seed=7
+            trained,
+            objective(steps=steps),
+            TrainSettings(**settings),
+            into=into,
+            label="",
+            progress=Progress(),
+            seed=7,
+            validations=validations_of(held, steps, told, into) if told else (),
         )
     finally:
         torch.nn.utils.clip_grad_norm_, loop.choose = clip, chosen

@@ -19,7 +19,7 @@ from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.tokens import shards
 from hornbook.train import state
-from hornbook.train.figures import read
+from hornbook.train.figures import columns
 from hornbook.train.optimizers import scheduled
 from hornbook.train.parallel import prepare_blocks
 from hornbook.train.pretrain import PretrainSettings, pretrain
@@ -55,7 +55,7 @@ def test_a_phase_by_itself_goes_on_exactly(keep: str, held_out: Path, tmp_path: 
     dropped = {"attention": 0.1, "residual": 0.2, "embedding": 0.1}
     figures = run(held_out, tmp_path / "whole", phase2, dropout=dropped)
     assert figures["steps"] == {"phase1": 6, "phase2": 8}
-    rates = [one["rate"] for one in read(tmp_path / "whole")]
+    rates = columns(tmp_path / "whole")["rate"]
     assert rates[6:8] == [0.5, 1.0]
     assert rates[8:] == sorted(rates[8:], reverse=True)
     assert rates[5] < 0.5, "the first phase has its fall to itself"
@@ -86,7 +86,7 @@ def test_the_best_and_the_average_are_what_they_are_called(held_out: Path, tmp_p
 
 def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, tmp_path: Path) -> None:
     run(held_out, tmp_path / "one", {"learning_rate": 1e-4}, warmup=0.2, decay=0.5)
-    rates = [one["rate"] for one in read(tmp_path / "one")]
+    rates = columns(tmp_path / "one")["rate"]
     settings = TrainSettings(warmup=0.2, decay=0.5)
     assert rates == [scheduled(settings, step, 14) for step in range(14)]
 
@@ -94,7 +94,7 @@ def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, 
 def test_what_is_wrong_is_told(held_out: Path, tokens_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="set both"):
         run(held_out, tmp_path / "x", {"candidates": 3})
-    with pytest.raises(UserError, match="nothing was held out"):
+    with pytest.raises(UserError, match="phase2: nothing was held out of its sources"):
         run(tokens_folder, tmp_path / "y", {"candidates": 2, "keep": "best"})
 
 

@@ -140,12 +140,15 @@ def make(  # noqa: PLR0913 (one for each wish)
 def settings_of(
     stage: Stage[S], given: Mapping[str, Any], overrides: Sequence[str] = (), *, start: S | None = None
 ) -> S:
-    """The stage's settings: those of `start`, changed by the overrides, KEY=VALUE, and then by what is `given` by
-    dotted key. A list that is given goes on from the one that is there, so that neither loses the other's.
+    """The stage's settings: those of `start`, or what the stage has `alone`, changed by the overrides, KEY=VALUE, and
+    then by what is `given` by dotted key. A list that is given goes on from the one that is there, so that neither
+    loses the other's.
 
     Raises UserError with one line that names the wrong key and the nearest right one.
     """
     values: dict[str, Any] = {} if start is None else start.model_dump()
+    if start is None and stage.alone:
+        values[stage.name] = dict(stage.alone)
     for override in overrides:
         key, equals, text = override.partition("=")
         apply(values, f"{_in_fields(stage, key)}{equals}{text}")

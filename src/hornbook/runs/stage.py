@@ -131,6 +131,7 @@ class Stage(Generic[S]):
     headline: what it did, in a line of about 55 characters, from its figures.
     estimate: how much work it is.
     look: what it would read; its command then has --dry-run.
+    alone: settings of its own table that it has outside a recipe, unless told otherwise.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Stage(Generic[S]):
     estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
     flags: tuple[Flag, ...] = ()
     look: Callable[[Work[S]], Look] | None = None
+    alone: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trained(self) -> tuple[Checkpoint, ...]:

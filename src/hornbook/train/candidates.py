@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from hornbook.errors import UserError
 from hornbook.files import seal, sealed, whole
@@ -29,21 +30,22 @@ class Candidates:
         path = self._path(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:
-            save_file({name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}, temporary)
+            save_file({name: one.detach().cpu().contiguous() for name, one in _trained(model)}, temporary)
         seal(path, self._scratch)
 
     def average(self, model: Transformer, steps: list[int]) -> None:
         """Give the model the mean of its weights after each of these steps (Izmailov et al. 2018), taken in fp64."""
         self._load(model, [self._read(step) for step in steps])
 
-    def best(self, model: Transformer, steps: list[int], loss: Callable[[], float]) -> dict[int, float]:
-        """Give the model the weights with the lowest loss, of equal ones the last; returns the loss of each step."""
-        losses: dict[int, float] = {}
-        for step in steps:
-            self._load(model, [self._read(step)])
-            losses[step] = loss()
-        self._load(model, [self._read(min(reversed(steps), key=losses.__getitem__))])
-        return losses
+    def load(self, model: Transformer, step: int) -> None:
+        """Give the model the weights that it had after `step` steps."""
+        self._load(model, [self._read(step)])
+
+    def forget(self, kept: int) -> None:
+        """Delete all but those of one step."""
+        for path in self._folder.glob("*.safetensors"):
+            if path != self._path(kept):
+                path.unlink()
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{self._folder.name}-{step}.safetensors"
@@ -58,8 +60,13 @@ class Candidates:
     def _load(model: Transformer, paths: list[Path]) -> None:
         weights = [load_file(path) for path in paths]
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for name, parameter in _trained(model):
                 if len(weights) == 1:
                     parameter.copy_(weights[0][name])
                 else:
                     parameter.copy_(torch.stack([one[name].double() for one in weights]).mean(0))
+
+
+def _trained(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+    """What training moves: under an adapter, not its base."""
+    return ((name, one) for name, one in model.named_parameters() if one.requires_grad)

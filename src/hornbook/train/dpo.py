@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from hornbook.files import seal, sealed, write_bytes
+from hornbook.machine import choose
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
@@ -19,11 +20,11 @@ from hornbook.runs.ranks import rank
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
-from hornbook.train import lora
+from hornbook.train import held_out, lora
 from hornbook.train.data import Data, Given, RowsInput, alike, reading_order
+from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
-from hornbook.train.settings import TrainSettings
 from hornbook.train.shapes import to_prefer
 from hornbook.train.tuning import SHOWN, memory, stretches
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 PREFERENCES = "preferences.jsonl"  # in a stage's folder: rows of pairs
 
 
-class DpoSettings(TrainSettings):
+class DpoSettings(HeldOutSettings):
     """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290)."""
 
     optimizer: Literal["muon", "adamw"] = "adamw"
@@ -86,10 +87,15 @@ def dpo(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
+    from hornbook.train.validation import in_fp32, outcome, validations_of
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
-    encoded, objective = _read(tokenizer, model.config.context, sources, settings, seed, progress)
+    encoded, objective, held = _read(tokenizer, model.config.context, sources, settings, seed, progress)
+    if held is not None and not rank():
+        with in_fp32(model.to(choose(settings.precision, settings.compile).device)):
+            held.reference = _log_probabilities(model, held)
+    measured = validations_of(held, objective.steps, settings, into)
     log = train(
         model,
         objective,
@@ -99,6 +105,7 @@ def dpo(
         progress=progress,
         seed=seed,
         before=lambda trained, shares: _compute_reference(trained, objective, shares, into, progress),
+        validations=measured,
     )
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     tenth = max(1, len(log) // 10)
@@ -109,11 +116,12 @@ def dpo(
         "too_long": sum(one.too_long for one in encoded),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
         "batch": objective.batch_pairs,
-        "steps": objective.steps,
-        "tokens": objective.tokens,
+        "steps": len(log),
+        "tokens": objective.read_in(len(log)),
         "loss": mean(log[-tenth:]),
         "accuracy_first": mean(log[:tenth], "accuracy"),
         "accuracy_last": mean(log[-tenth:], "accuracy"),
+        **outcome(measured, into, progress),
     }
 
 
@@ -124,12 +132,13 @@ def _read(
     settings: DpoSettings,
     seed: int,
     progress: Progress,
-) -> tuple[list[Encoded], Preferences]:
-    """The pairs of each source, encoded, and what is learnt of them; see `dpo`."""
+) -> tuple[list[Encoded], Preferences, Preferences | None]:
+    """The pairs of each source, encoded, what is learnt of them, and what is held out, as one batch; see `dpo`."""
     import numpy as np
 
-    from hornbook.train.rows import nothing_fits, tell_refused
+    from hornbook.train.rows import nothing_fits, nothing_held, tell_refused
 
+    sources, kept = split(sources, settings, progress)
     length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
@@ -141,17 +150,24 @@ def _read(
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
-    objective = Preferences(
-        pairs,
-        reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
-        order=order[: len(order) // batch * batch],
-        batch_pairs=batch,
-        beta=settings.beta,
-        chosen_weight=settings.chosen_weight,
-        length=length,
-        pad=tokenizer.pad,
-    )
-    return encoded, objective
+
+    def preferences(pairs: list[Pair], order: NDArray[np.int64], batch: int) -> Preferences:
+        return Preferences(
+            pairs,
+            reference=np.full((len(pairs), 2), np.nan, dtype=np.float32),
+            order=order,
+            batch_pairs=batch,
+            beta=settings.beta,
+            chosen_weight=settings.chosen_weight,
+            length=length,
+            pad=tokenizer.pad,
+        )
+
+    held: list[Pair] = [one for source in kept for one in encode_pairs(source.rows, tokenizer, length + 1).fitting]
+    if kept and not held:
+        raise nothing_held("dpo")
+    measured = preferences(held, np.arange(len(held)), len(held)) if held else None
+    return encoded, preferences(pairs, order[: len(order) // batch * batch], batch), measured
 
 
 def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: int, progress: Progress) -> Look:
@@ -160,7 +176,7 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     from hornbook.model.tokenizers import Tokenizer
 
     tokenizer, config = Tokenizer(base), checkpoint.load(base).config
-    encoded, objective = _read(tokenizer, config.context, sources, settings, seed, progress)
+    encoded, objective, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
@@ -197,6 +213,16 @@ def encode_pairs(preferences: Sequence[dict[str, Any]], tokenizer: Tokenizer, ro
         return completion(tokenizer, preference["prompt"], answer)
 
     return encode_all(preferences, lambda one: Pair(answered(one, one["chosen"]), answered(one, one["rejected"])), row)
+
+
+def _log_probabilities(model: Transformer, objective: Preferences) -> NDArray[np.float32]:
+    """What `model` says of the pairs of an objective's one batch: (pairs, 2)."""
+    import numpy as np
+
+    from hornbook.train.validation import at_once
+
+    parts = at_once(objective, model)
+    return np.concatenate([objective.log_probabilities(model, part).cpu().numpy() for part in parts])
 
 
 def _compute_reference(
@@ -251,9 +277,13 @@ class Preferences(Objective):
 
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_pairs
-        read = self.order[: self.steps * self.batch_pairs]
-        self.tokens = sum(len(example.ids) - 1 for number in read for example in self.pairs[number])
+        self.tokens = self.read_in(self.steps)
         self.tokens_per_step = round(self.tokens / max(1, self.steps))
+
+    def read_in(self, steps: int) -> int:
+        """How many tokens the first `steps` steps read, without padding."""
+        read = self.order[: steps * self.batch_pairs]
+        return sum(len(example.ids) - 1 for number in read for example in self.pairs[number])
 
     def batch(self, step: int) -> Batch:
         """ids and targets (pairs, 2, time), the chosen first; how many pairs, and how many chosen targets, count."""
@@ -351,7 +381,10 @@ DPO = Stage(
     leave_out=True,
     on_ranks=True,
     look=_look,
-    headline=lambda f: f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}",
+    alone=held_out.ALONE,
+    headline=lambda f: (
+        f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}{held_out.told(f)}"
+    ),
     estimate=_dpo_effort,
     flags=(lora.FLAG,),
 )

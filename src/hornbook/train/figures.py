@@ -1,21 +1,23 @@
-"""What a training tells while it goes on: a line of JSON for each step, written as soon as the step is done."""
+"""What a training tells while it goes on: a line of JSON for each step and each validation, as soon as it is done."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hornbook.files import naming, read_jsonl, write_jsonl
+from hornbook.files import naming, read_jsonl, write_text
 from hornbook.runs import ranks
 from hornbook.runs.manifest import FIGURES
 
 Entry = dict[str, float]
 Log = list[Entry]
 
+VALIDATION_LOSS = "validation_loss"
+PRECISION = "fp32"  # of all that is measured
 TIMES = ("seconds", "tokens_per_second")  # other in each run
 
 
@@ -38,7 +40,7 @@ class Figures:
         if ranks.rank():
             yield
             return
-        write_jsonl(self._path, map(_written, self.log))
+        write_text(self._path, "".join(map(_line, self.log)))
         with self._path.open("a", encoding="utf-8", buffering=1) as self._file:
             yield
 
@@ -48,27 +50,52 @@ class Figures:
         self.log.append(entry)
         if not ranks.rank():
             with naming(self._path):
-                self._file.write(json.dumps(_written(entry)) + "\n")
+                self._file.write(_line(entry))
+
+    @contextmanager
+    def step(self, tokens: int, computed: int) -> Iterator[Entry]:
+        """Around a step of so many tokens, the last of those that all steps up to it computed: its figures go in."""
+        entry, began = Entry(), time.monotonic()
+        yield entry
+        rate = tokens / max(time.monotonic() - began, 1e-9)
+        self.add({**entry, "tokens": computed, "tokens_per_second": round(rate, 1)})
 
     @property
     def steps(self) -> Log:
         """What the steps were, without what differs from run to run."""
-        return [{name: figure for name, figure in entry.items() if name not in TIMES} for entry in self.log]
+        return _same(entry for entry in self.log if VALIDATION_LOSS not in entry)
+
+    @property
+    def validations(self) -> Log:
+        """What was measured on the way."""
+        return [entry for entry in self.log if VALIDATION_LOSS in entry]
 
 
-def _written(entry: Entry) -> dict[str, float | None]:
-    """An entry as JSON can hold it."""
-    return {name: figure if math.isfinite(figure) else None for name, figure in entry.items()}
+def _same(entries: Iterable[Entry]) -> Log:
+    return [{name: figure for name, figure in entry.items() if name not in TIMES} for entry in entries]
+
+
+def _line(entry: Entry) -> str:
+    told = {name: figure if math.isfinite(figure) else None for name, figure in entry.items()}
+    return json.dumps(told | ({"precision": PRECISION} if VALIDATION_LOSS in entry else {})) + "\n"
 
 
 def columns(folder: Path) -> dict[str, list[float]]:
     """The figures of a stage's folder by name, one for each step."""
-    steps = read(folder)
-    return {name: [step[name] for step in steps] for name in (steps[0] if steps else ())}
+    return _columns([entry for entry in read(folder) if VALIDATION_LOSS not in entry])
+
+
+def validations(folder: Path) -> dict[str, list[float]]:
+    """What was measured of a training on rows held out, by name, one for each time."""
+    return _columns([entry for entry in read(folder) if VALIDATION_LOSS in entry])
+
+
+def _columns(entries: Log) -> dict[str, list[float]]:
+    return {name: [entry[name] for entry in entries] for name in (entries[0] if entries else ())}
 
 
 def read(folder: Path) -> Log:
     """The figures in a stage's folder, without what differs from run to run; none where it has no such file."""
     path = folder / FIGURES
     lines = read_jsonl(path) if path.is_file() else ()
-    return [{name: figure for name, figure in line.items() if name not in TIMES} for line in lines]
+    return _same(lines)

@@ -9,6 +9,7 @@ from pydantic import Field
 from hornbook.documents import DOCUMENTS
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
+from hornbook.train import held_out
 from hornbook.train.data import RowsInput
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -73,5 +74,6 @@ FURTHER = Stage(
     reads=_ROWS.places,
     on_ranks=True,
     look=_look,
-    headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}",
+    alone=held_out.ALONE,
+    headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}{held_out.told(f)}",
 )

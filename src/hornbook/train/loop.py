@@ -6,7 +6,9 @@ import gc
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -21,11 +23,14 @@ from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH, outputs
 from hornbook.train import optimizers as optim
 from hornbook.train import parallel, state
-from hornbook.train.figures import Entry, Figures, Log
+from hornbook.train.figures import VALIDATION_LOSS, Entry, Figures, Log
 from hornbook.train.objective import Objective
 from hornbook.train.optimizers import Leg
 from hornbook.train.parallel import Share
 from hornbook.train.settings import TrainSettings
+from hornbook.train.validation import Validation
+
+DIVERGED = "training has diverged; lower the learning rate"
 
 Shares = Callable[[int], Share]  # what this process computes of a step, by its number
 
@@ -42,16 +47,18 @@ def train(  # noqa: PLR0913 (one for each wish)
     before: Callable[[Transformer, Shares], None] | None = None,
     milestones: Mapping[int, Callable[[], bool | None]] | None = None,
     legs: Sequence[Leg] | None = None,
+    validations: Sequence[Validation] = (),
 ) -> Log:
     """Train `model` in place; returns the figures of each step: step, tokens computed, loss, the objective's own,
     learning rates, the share of their peaks, and the gradient's norm before it was clipped.
 
     `into/training/figures.jsonl` has them as soon as a step is done, with its times. The state lies in the stage's
-    scratch folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of what is
-    drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they were given,
-    ready to compute as the steps do. `milestones` are called after the given number of steps, at least once each, with
-    the model as it is then; one that changes the model says True. legs: schedules that follow each other; one over all
-    steps, as the settings say, unless given.
+    scratch folder: called again after a kill, the run goes on and ends with the same weights to the last bit. seed: of
+    what is drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they
+    were given, ready to compute as the steps do. `milestones` are called after the given number of steps, at least once
+    each, with the model as it is then; one that changes the model says True. legs: schedules that follow each other;
+    one over all steps, as the settings say, unless given. validations: what the model is measured on after which steps, before
+    milestones; one of them may end the training early.
 
     Where `torchrun` started several ranks, all of them call it, with equal models. Rank 0 alone writes, calls
     milestones and returns, with the trained model; in the others it raises PartDone.
@@ -59,7 +66,6 @@ def train(  # noqa: PLR0913 (one for each wish)
     machine, whole = choose(settings.precision, settings.compile), model
     model = _prepared(whole, settings, machine)
     optimizers = optim.build(model, settings, machine.compute)
-    stretches = legs or [Leg(0, objective.steps, settings)]
 
     def share(step: int) -> Share:
         return parallel.share(objective, step, settings.micro_batch, machine.device, seed)
@@ -72,6 +78,8 @@ def train(  # noqa: PLR0913 (one for each wish)
         progress.say(escape(f"  {before_this.damage}: {label} begins again from its first step"))
     done, made = before_this.step, before_this.made
     figures = Figures(into, before_this.log)
+    measured = _Measured(validations, figures, model, whole)
+    stretches = legs or [Leg(0, objective.steps, settings)]
     stored = done
     gc.collect()
     gc.freeze()
@@ -79,28 +87,27 @@ def train(  # noqa: PLR0913 (one for each wish)
         began, pace = time.monotonic(), state.Pace(settings.checkpoint_seconds)
         began_at = objective.tokens_before(done)
         with figures.open(), progress.task(label, objective.tokens_before(objective.steps), began_at) as bar:
+            measured.before()
             for step in range(done, objective.steps):
-                since = time.monotonic()
-                try:
-                    entry = _step(model, objective, stretches, optimizers, share(step), step)
-                except FloatingPointError as error:
-                    raise UserError(f"{error}; {_last_good(into, stored, step, made)}") from None
-                except KeyboardInterrupt:
-                    # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
-                    raise KeyboardInterrupt(f"stopped at step {step} of {objective.steps}") from None
+                if measured.stopped:
+                    break
                 computed = objective.tokens_before(step + 1)
-                entry |= {"tokens": computed, "tokens_per_second": _rate(objective, step, time.monotonic() - since)}
-                figures.add(entry)
+                tokens = computed - objective.tokens_before(step)
+                with _told(step, objective.steps, partial(_last_good, into, stored, step, made)):
+                    with figures.step(tokens, computed) as entry:
+                        entry.update(_step(model, objective, stretches, optimizers, share(step), step))
+                    measured.after(step + 1, computed)
                 if milestones and step + 1 in milestones:
                     _reach(milestones[step + 1], model, whole)
                     made = made if ranks.rank() else outputs(into)
-                bar.advance(computed - objective.tokens_before(step))
+                bar.advance(tokens)
                 rate = (computed - began_at) / (time.monotonic() - began)
-                bar.note(f"loss {entry['loss']:.3f}  {rate:,.0f} tokens/s")
+                bar.note(f"loss {entry['loss']:.3f}{measured.told}  {rate:,.0f} tokens/s")
                 if parallel.agreed(pace.due):
                     with pace.storing():
                         state.save(scratch, model, optimizers, step + 1, figures.log, made)
                     stored = step + 1
+                    measured.forget()
     finally:
         gc.unfreeze()
     parallel.gather(model, whole)
@@ -110,15 +117,61 @@ def train(  # noqa: PLR0913 (one for each wish)
     return figures.steps
 
 
+class _Measured:
+    """What is measured of a training as it goes on; see `validation`.
+
+    Rank 0 measures, with the whole model, and all ranks hear of it, so that they decide alike.
+    """
+
+    def __init__(
+        self, validations: Sequence[Validation], figures: Figures, model: Transformer, whole: Transformer
+    ) -> None:
+        self._validations, self._figures, self._model, self._whole = validations, figures, model, whole
+        self.told = ""
+        for one in validations:
+            one.recall(figures.validations)
+
+    @property
+    def stopped(self) -> str:
+        """Why the training ends early; empty where it does not."""
+        return next((one.stopped for one in self._validations if one.stopped), "")
+
+    def before(self) -> None:
+        """Measure the weights that were given, where that was not done before."""
+        for one in self._validations:
+            if one.baseline and not self._figures.log:
+                self._add(one, 0, 0)
+
+    def after(self, step: int, tokens: int) -> None:
+        """Measure where it is time; the last time the best weights take the place of the last ones, where it is wanted.
+
+        Raises FloatingPointError for a loss that is no number.
+        """
+        for one in self._validations:
+            if step in one.steps:
+                one.losses[step] = self._add(one, step, tokens)
+                if one.over:
+                    _reach(partial(one.choose, self._whole), self._model, self._whole)
+
+    def _add(self, validation: Validation, step: int, tokens: int) -> float:
+        parallel.gather(self._model, self._whole)
+        found = parallel.told_by_first(None if ranks.rank() else validation.at(self._whole, step))
+        self._figures.add({"step": step, "tokens": tokens, **found})
+        loss = found[VALIDATION_LOSS]
+        if step and not math.isfinite(loss):
+            raise FloatingPointError(f"the held-out loss after step {step} is {loss}: {DIVERGED}")
+        self.told = f"  held out {loss:.3f}"
+        return loss
+
+    def forget(self) -> None:
+        """Delete weights that the stored state does not need."""
+        for one in () if ranks.rank() else self._validations:
+            one.forget()
+
+
 def mean(entries: Log, figure: str = "loss") -> float:
     """Mean of one of the figures over some steps, to four digits."""
     return round(fmean(entry[figure] for entry in entries), 4)
-
-
-def _rate(objective: Objective, step: int, seconds: float) -> float:
-    """Tokens a second of one step, padding among them."""
-    tokens = objective.tokens_before(step + 1) - objective.tokens_before(step)
-    return round(tokens / max(seconds, 1e-9), 1)
 
 
 def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> Transformer:
@@ -133,6 +186,18 @@ def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> T
     model.drop(**settings.dropout.shares)
     parallel.prepare_blocks(model, settings.activation_checkpoints, compiled=machine.compile)
     return model
+
+
+@contextmanager
+def _told(step: int, steps: int, last_good: Callable[[], str]) -> Iterator[None]:
+    """Around a step: how far it came where it is stopped, and what is good where it diverged."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise UserError(f"{error}; {last_good()}") from None
+    except KeyboardInterrupt:
+        # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
+        raise KeyboardInterrupt(f"stopped at step {step} of {steps}") from None
 
 
 def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) -> str:
@@ -167,7 +232,7 @@ def _step(
     share: Share,
     step: int,
 ) -> Entry:
-    """One update; returns its figures. Raises FloatingPointError, before it, for a loss or gradient that is no number."""
+    """One update; returns its figures. Raises FloatingPointError before it for a loss or gradient that is no number."""
     leg = next(leg for leg in legs if leg.has(step))
     if leg.fresh and step == leg.first:
         for optimizer in optimizers:
@@ -185,14 +250,10 @@ def _step(
             figures[name] += weight * figure
     told = parallel.total(figures)
     if not math.isfinite(told["loss"]):
-        raise FloatingPointError(
-            f"the loss of step {step + 1} is {told['loss']}: training has diverged; lower the learning rate"
-        )
+        raise FloatingPointError(f"the loss of step {step + 1} is {told['loss']}: {DIVERGED}")
     norm = parallel.number(torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip))
     if not math.isfinite(norm):
-        raise FloatingPointError(
-            f"the gradient of step {step + 1} is {norm}: training has diverged; lower the learning rate"
-        )
+        raise FloatingPointError(f"the gradient of step {step + 1} is {norm}: {DIVERGED}")
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

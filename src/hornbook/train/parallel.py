@@ -185,6 +185,15 @@ def agreed(wish: bool) -> bool:
     return bool(told)
 
 
+def told_by_first(figures: dict[str, float] | None) -> dict[str, float]:
+    """What rank 0 found, on all ranks."""
+    everywhere = [figures]
+    if ranks.world() > 1:
+        dist.broadcast_object_list(everywhere, 0)
+    assert everywhere[0] is not None
+    return everywhere[0]
+
+
 def hand_out(model: Transformer, spread_out: Transformer) -> None:
     """The other way round from `gather`: every rank gets its shards of what `model` is on rank 0."""
     if spread_out is model:

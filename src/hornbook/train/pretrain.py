@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
     from hornbook.tokens.mixture import Schedule
     from hornbook.train.optimizers import Leg
+    from hornbook.train.validation import Measure
 
 
 # Beside a checkpoint's weights: control tokens that it was never shown. What later trains on them leaves the file out.
@@ -44,8 +45,6 @@ _UNTRAINED = Path("training", "untrained_tokens.json")
 
 
 _CANDIDATES = Path("training", "candidates.json")  # beside a checkpoint's weights: the losses that it was chosen by
-_ROWS = 16  # that are held out and computed at once
-
 _TRAINED_BYTES = 12  # of a parameter, at least: itself, its gradient, the mean of its gradients
 
 
@@ -91,6 +90,9 @@ class PretrainSettings(TrainSettings):
 
     phase1: PretrainPhase
     phase2: PretrainPhase
+    validate_every: int | None = Field(
+        None, ge=1, description="steps of a phase between measurements on text held out of its sources; unset: none"
+    )
 
     def of(self, phase: PretrainPhase) -> PretrainSettings:
         """The settings as they are in a phase."""
@@ -113,29 +115,19 @@ def pretrain(
     It begins with the weights of the model folder `initial`, whose configuration `config` is then; else with random
     ones. Raises UserError where the documents of a phase do not fill one batch, and for weights that can't be trained.
     """
-    import torch
-
-    from hornbook.machine import choose, memory
+    from hornbook.machine import choose
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
-    from hornbook.model.transformer import Transformer
     from hornbook.train.candidates import Candidates, steps_of
     from hornbook.train.loop import mean, train
+    from hornbook.train.validation import Validation
 
     tokenizer = Tokenizer(tokens / "tokenizer")
     machine = choose(settings.precision, settings.compile)
     progress.say(escape(f"  computing on {machine.why}"))
-    needed, there = _TRAINED_BYTES * config.parameters(), memory()
-    if there is not None and machine.device == "cpu" and needed > there:
-        raise UserError(
-            f"a model of {config.parameters():,} parameters takes {needed / 1e9:,.0f} GB to train (weights, gradients "
-            f"and an optimiser's means in fp32); this machine has {there / 1e9:,.0f} GB"
-        )
-    if initial is not None:
-        model = _begun(initial)
-    else:
-        model = Transformer(config)
-        model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
+    if machine.device == "cpu":
+        _fits(config)
+    model = _drawn(config, seed) if initial is None else _begun(initial)
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
@@ -145,28 +137,35 @@ def pretrain(
     first = phases["phase1"].steps
     milestones: dict[int, Callable[[], bool]] = {}
 
+    validations: dict[str, Validation] = {}
+
     def reach(name: str, phase: PretrainPhase, step: int, steps: list[int]) -> bool:
-        """Keep a candidate; at the end of the phase choose, and save. Whether the weights are others then."""
+        """Keep a candidate of the average; save at the end of the phase. Whether the weights are others then."""
         kept = Candidates(into / SCRATCH, name)
-        if phase.candidates > 1:
+        if phase.keep == "average":
             kept.keep(model, step)
         if step < steps[-1]:
             return False
         if phase.keep == "average":
             kept.average(model, steps)
         elif phase.keep == "best":
-            losses = kept.best(model, steps, lambda: _held_out(model, tokens, phase, tokenizer.pad))
+            losses = validations[name].losses
             told = {str(at - steps_before[name]): round(loss, 4) for at, loss in losses.items()}
             write_json(into / name / _CANDIDATES, told)
         checkpoint.save(model, into / name, tokenizer, stored_precision=initial is not None)
         if initial is None:
             write_json(into / name / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
-        return phase.keep != "last"
+        return phase.keep == "average"
 
     steps_before = {"phase1": 0, "phase2": first}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
-        steps = steps_of(steps_before[name], phases[name].steps, phase.candidates)
+        before, count = steps_before[name], phases[name].steps
+        steps = steps_of(before, count, phase.candidates)
         milestones |= {step: partial(reach, name, phase, step, steps) for step in steps}
+        if phase.keep == "best" or settings.validate_every:
+            kept = Candidates(into / SCRATCH, name) if phase.keep == "best" else None
+            measured = _measured(before, count, steps if kept else steps[-1:], settings.validate_every)
+            validations[name] = Validation(_measure(tokens, name, phase, tokenizer.pad), measured, kept)
 
     began = time.monotonic()
     log = train(
@@ -179,6 +178,7 @@ def pretrain(
         seed=seed,
         milestones=milestones,
         legs=_legs(settings, first, objective.steps),
+        validations=list(validations.values()),
     )
     return {
         "parameters": config.parameters(),
@@ -192,6 +192,29 @@ def pretrain(
         "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
         "training_seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _fits(config: ModelConfig) -> None:
+    """Raise UserError for a model that this machine's memory can't hold while it is trained."""
+    from hornbook.machine import memory
+
+    needed, there = _TRAINED_BYTES * config.parameters(), memory()
+    if there is not None and needed > there:
+        raise UserError(
+            f"a model of {config.parameters():,} parameters takes {needed / 1e9:,.0f} GB to train (weights, gradients "
+            f"and an optimiser's means in fp32); this machine has {there / 1e9:,.0f} GB"
+        )
+
+
+def _drawn(config: ModelConfig, seed: int) -> Transformer:
+    """A model of random weights."""
+    import torch
+
+    from hornbook.model.transformer import Transformer
+
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
+    return model
 
 
 def _begun(initial: Path) -> Transformer:
@@ -223,37 +246,41 @@ def _legs(settings: PretrainSettings, first: int, steps: int) -> list[Leg]:
     return [Leg(0, steps, settings.of(phase1), until=first), Leg(0, steps, settings.of(phase2))]
 
 
-def _held_out(model: Transformer, tokens: Path, phase: Phase, pad: int) -> float:
+def _measured(before: int, count: int, steps: list[int], every: int | None) -> list[int]:
+    """After which steps a phase of `count`, behind those `before`, is measured: these, and every so many."""
+    return sorted({*steps, *range(before + (every or count), before + count, every or count)})
+
+
+def _measure(tokens: Path, name: str, phase: Phase, pad: int) -> Measure:
     """Mean loss in nats a token on the text held out of a phase's sources, each ingredient weighing its share."""
     import numpy as np
-    import torch
 
     from hornbook.tokens import shards
-    from hornbook.train.losses import IGNORE, token_cross_entropy
+    from hornbook.tokens.mixture import Schedule
+    from hornbook.train.validation import measure_of
 
-    total = weight = 0.0
-    training = model.training
-    model.eval()
-    device = model.embed.weight.device
-    with torch.no_grad():
-        for component in phase.mixture:
-            for source in component.sources:
-                if not (tokens / "validation" / f"{source}.json").is_file():
-                    continue
-                table = shards.read(tokens / "validation", source)
-                nats = count = 0.0
-                for start in range(0, len(table), _ROWS):
-                    rows = torch.from_numpy(np.asarray(table[start : start + _ROWS], dtype=np.int64)).to(device)
-                    targets = rows[:, 1:].masked_fill(rows[:, 1:] == pad, IGNORE)
-                    one = torch.ones((), device=device)
-                    nats += token_cross_entropy(model, rows[:, :-1], targets, one).item()
-                    count += float((targets != IGNORE).sum())
-                share = component.share / len(component.sources)
-                total, weight = total + share * nats / max(count, 1.0), weight + share
-    model.train(training)
-    if not weight:
-        raise UserError(f"keep = best: nothing was held out of the sources of this phase; {tokens} has no validation")
-    return total / weight
+    measures: list[tuple[float, Measure]] = []
+    for component in phase.mixture:
+        for source in component.sources:
+            if not (tokens / "validation" / f"{source}.json").is_file():
+                continue
+            table = shards.read(tokens / "validation", source)
+            rows = len(table)
+            order = Schedule(np.zeros(rows, dtype=np.int32), np.arange(rows))
+            objective = NextToken([table], order, rows, table.shape[1], pad)
+            measures.append((component.share / len(component.sources), measure_of(objective)))
+    if not measures:
+        raise UserError(f"pretrain.{name}: nothing was held out of its sources; {tokens} has no validation")
+
+    def measure(model: Transformer) -> dict[str, float]:
+        found = [(share, one(model)) for share, one in measures]
+        whole = sum(share for share, _ in found)
+        return {
+            "validation_loss": sum(share * one["validation_loss"] for share, one in found) / whole,
+            "validation_tokens": sum(one["validation_tokens"] for _, one in found),
+        }
+
+    return measure
 
 
 def _phase(

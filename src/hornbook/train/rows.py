@@ -149,6 +149,11 @@ def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: 
     return UserError(f"{stage}: none of the {what} can be learnt from; of {count} of them: {reason}")
 
 
+def nothing_held(stage: str) -> UserError:
+    """What is held out can't be measured."""
+    return UserError(f"{stage}: none of the rows that are held out can be learnt from; hold out more, or validation=0")
+
+
 def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
     """A line for each reason for which rows were left out."""
     for reason, count in encoded.refused.items():

@@ -12,7 +12,7 @@ from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
-from hornbook.train import lora
+from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -125,7 +125,8 @@ SFT = Stage(
     leave_out=True,
     on_ranks=True,
     look=_look,
-    headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}",
+    alone=held_out.ALONE,
+    headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}{held_out.told(f)}",
     estimate=_sft_effort,
     flags=(lora.FLAG,),
 )

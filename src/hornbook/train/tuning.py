@@ -17,6 +17,7 @@ from hornbook.runs.stage import Look
 from hornbook.seeds import derive
 from hornbook.train import lora
 from hornbook.train.data import Data, Given, alike, reading_order
+from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import TrainSettings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 SHORTEST = 256  # tokens of a row that several share, at least: few are padded much
 
 
-class TuneSettings(TrainSettings):
+class TuneSettings(HeldOutSettings):
     """What is read, how often, and in rows of how many tokens."""
 
     epochs: float = Field(1.0, gt=0)
@@ -75,6 +76,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
+    from hornbook.train.validation import outcome, validations_of
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
@@ -82,7 +84,17 @@ def tune(  # noqa: PLR0913 (one for each wish)
     reading = _read(tokenizer, model.config.context, sources, settings, stage, seed, progress, whole)
     encoded, rows = reading.encoded, reading.rows
     objective = LearntTokens(rows, reading.order, reading.batch)
-    log = train(model, objective, settings, into=into, label="fine-tuning", progress=progress, seed=seed)
+    measured = validations_of(reading.held, objective.steps, settings, into)
+    log = train(
+        model,
+        objective,
+        settings,
+        into=into,
+        label="fine-tuning",
+        progress=progress,
+        seed=seed,
+        validations=measured,
+    )
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
     return {
         "conversations": sum(len(one.fitting) for one in encoded),
@@ -94,22 +106,27 @@ def tune(  # noqa: PLR0913 (one for each wish)
         "rows": len(rows.ids),
         "length": reading.length,
         "batch": reading.batch,
-        "steps": objective.steps,
-        "tokens": objective.tokens,
+        "steps": len(log),
+        "tokens": objective.read_in(len(log)),
         "answer_share": round(float(rows.mask.mean()), 4),
         "loss": mean(log[-20:]),
+        **outcome(measured, into, progress),
     }
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What is read. rows: of `length` tokens and one more; order: in which they are read, `batch` in a step."""
+    """What is read. rows: of `length` tokens and one more; order: in which they are read, `batch` in a step.
+
+    held: what is held out, all of it as one batch; None where nothing is.
+    """
 
     encoded: list[Encoded]
     rows: Rows
     order: NDArray[np.int64]
     length: int
     batch: int
+    held: LearntTokens | None
 
 
 def _read(
@@ -125,15 +142,25 @@ def _read(
     """The rows of all sources, encoded and laid out; see `tune`."""
     import numpy as np
 
-    from hornbook.train.rows import Rows, encode_rows, fitting_length, laid_out, nothing_fits, tell_refused
+    from hornbook.train.rows import (
+        Rows,
+        encode_rows,
+        fitting_length,
+        laid_out,
+        nothing_fits,
+        nothing_held,
+        tell_refused,
+    )
 
     most = min(context, settings.max_length or context)
+    sources, held_out = split(sources, settings, progress)
     encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
         tell_refused(one, "conversations", progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "conversations", stage, most, context)
-    longest = max(len(example.ids) for one in encoded for example in one.fitting)
+    held = [one for source in held_out for one in encode_rows(source.rows, tokenizer, most + 1, whole=whole).fitting]
+    longest = max(len(example.ids) for one in (*(one.fitting for one in encoded), held) for example in one)
     length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
     tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
     rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
@@ -141,7 +168,12 @@ def _read(
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
-    return _Reading(encoded, rows, order, length, batch)
+    measured = laid_out(held, length + 1, tokenizer.pad)
+    number = len(measured.ids)
+    if held_out and not number:
+        raise nothing_held(stage)
+    objective = LearntTokens(measured, np.arange(number), number) if number else None
+    return _Reading(encoded, rows, order, length, batch, objective)
 
 
 SHOWN = 3  # examples
@@ -209,8 +241,12 @@ class LearntTokens(Objective):
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_rows
         self.tokens_per_step = self.batch_rows * (self.rows.ids.shape[1] - 1)
-        read = self.order[: self.steps * self.batch_rows]
-        self.tokens = int((self.rows.document_ids[read, :-1] != 0).sum())
+        self.tokens = self.read_in(self.steps)
+
+    def read_in(self, steps: int) -> int:
+        """How many tokens the first `steps` steps read, without padding."""
+        read = self.order[: steps * self.batch_rows]
+        return int((self.rows.document_ids[read, :-1] != 0).sum())
 
     def batch(self, step: int) -> Batch:
         """ids and document_ids (batch, row - 1), targets: IGNORE where nothing is learnt, and how many count."""

@@ -110,7 +110,7 @@ def _plot_loss(axes: Any, log: Curves) -> None:
 
 
 def curves(run: Run, stage: str) -> Curves:
-    """A stage's figures by name (`step`, `loss`, `rate`, for DPO `accuracy`, ...), at most POINTS each; empty without any.
+    """A stage's figures by name (`step`, `loss`, `rate`, for DPO `accuracy`), at most POINTS each; empty without any.
 
     Those that differ from run to run are left out.
     """

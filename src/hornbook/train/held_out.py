@@ -1,0 +1,115 @@
+"""Rows that a training never learns from, to be measured by: chosen by what they say, whatever the seed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hornbook.errors import UserError
+from hornbook.files import digest_bytes
+from hornbook.progress import Progress
+from hornbook.train.data import Given
+from hornbook.train.settings import TrainSettings
+
+AUTO = "auto"
+_SHARE, _LEAST, _MOST = 0.02, 10, 100  # of the rows, and rows, that "auto" holds out
+_ENOUGH = 200  # rows; of fewer "auto" holds out none
+
+# What a stage's command has unless told otherwise; a recipe holds out what it says.
+ALONE = {"validation": AUTO}
+
+
+class HeldOutSettings(TrainSettings):
+    """What is held out of the rows, how often a training is measured on it, and what follows from that."""
+
+    validation: float | Literal["auto"] = Field(
+        0,
+        description="share of the rows, or from 1 on their number, that is held out; auto: "
+        f"{_SHARE:.0%} of them, {_LEAST} to {_MOST}, where there are {_ENOUGH} at least",
+    )
+    validate_every: int | None = Field(None, ge=1, description="steps between validations; unset: five in all, evenly")
+    patience: int | None = Field(
+        None, ge=1, description="so many validations in a row without a lower loss end the training"
+    )
+    keep: Literal["best", "last"] = Field("best", description="which weights it ends with, by the loss held out")
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> Self:
+        value = self.validation
+        if not isinstance(value, str) and not (0 <= value < 1 or (value > 0 and value.is_integer())):
+            raise ValueError("validation is a share below 1, a whole number of rows, or auto")
+        if value == 0 and (self.patience or self.validate_every):
+            raise ValueError("patience and validate_every need rows to measure by; set validation, too")
+        return self
+
+
+def told(outcome: Mapping[str, Any]) -> str:
+    """A training's loss on what was held out, for its headline, from its figures; empty where nothing was."""
+    found = outcome.get("validation")
+    return f", held out {found['before']:.2f} → {found['after']:.2f}" if found else ""
+
+
+def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progress) -> tuple[list[Given], list[Given]]:
+    """What is learnt of the sources, and what is held out of them; of each as much as it has of all rows.
+
+    Rows are drawn by their hashes: every seed, and any number of ranks, has the same ones. What equals a row that is
+    held out is not learnt either, in whichever source it is, and is measured once. Raises UserError where nothing would
+    be left to learn from, and where nothing can be held out though the settings want it.
+    """
+    there = sum(len(source.rows) for source in sources)
+    share = _share(settings, there)
+    if not share:
+        if settings.validation == AUTO:
+            progress.say(f"  nothing is held out of {there:,} rows: they are few; validation=0.1 holds out a tenth")
+        return list(sources), []
+    named = [[_digest(row) for row in source.rows] for source in sources]
+    copies = Counter(digest for digests in named for digest in digests)
+    chosen: set[str] = set()
+    for digests in named:
+        chosen |= _drawn(set(digests) - chosen, copies, max(1, round(share * len(digests))))
+    learnt, held, seen = [], [], set[str]()
+    for source, digests in zip(sources, named, strict=True):
+        left = [at for at, digest in enumerate(digests) if digest not in chosen]
+        out = {digest: at for at, digest in reversed(list(enumerate(digests))) if digest in chosen - seen}
+        seen |= out.keys()
+        if not left:
+            raise UserError(f"validation would hold out all of {source.name}; lower it, or set validation=0")
+        learnt.append(_rows(source, left))
+        held.append(_rows(source, [out[digest] for digest in sorted(out)]))
+    number = sum(len(one.rows) for one in held)
+    if not number:
+        raise UserError(f"nothing can be held out of {there:,} rows: too many of them are equal; set validation=0")
+    progress.say(f"  {number:,} of {there:,} rows are held out to measure by, and never learnt (validation=0: none)")
+    return learnt, held
+
+
+def _share(settings: HeldOutSettings, there: int) -> float:
+    """Which share of the rows is held out."""
+    wanted = settings.validation
+    if isinstance(wanted, str):
+        return min(_MOST, max(_LEAST, round(_SHARE * there))) / there if there >= _ENOUGH else 0.0
+    return wanted if wanted < 1 else wanted / max(1, there)
+
+
+def _drawn(digests: set[str], copies: Counter[str], count: int) -> set[str]:
+    """The first of these by their order that make up so many rows at most, copies among them."""
+    drawn = set()
+    for digest in sorted(digests):
+        if copies[digest] <= count:
+            drawn.add(digest)
+            count -= copies[digest]
+    return drawn
+
+
+def _digest(row: Any) -> str:
+    return digest_bytes(json.dumps(row, sort_keys=True).encode())
+
+
+def _rows(source: Given, numbers: Sequence[int]) -> Given:
+    where = source.where or [""] * len(source.rows)
+    return replace(source, rows=[source.rows[at] for at in numbers], where=[where[at] for at in numbers])
