@@ -57,8 +57,8 @@ def train(  # noqa: PLR0913 (one for each wish)
     what is drawn at random in a step. `before` gets what is trained in place of the model, with the weights as they
     were given, ready to compute as the steps do. `milestones` are called after the given number of steps, at least once
     each, with the model as it is then; one that changes the model says True. legs: schedules that follow each other;
-    one over all steps, as the settings say, unless given. validations: what the model is measured on after which steps, before
-    milestones; one of them may end the training early.
+    one over all steps, as the settings say, unless given. validations: what the model is measured on after which steps,
+    before milestones; one of them may end the training early.
 
     Where `torchrun` started several ranks, all of them call it, with equal models. Rank 0 alone writes, calls
     milestones and returns, with the trained model; in the others it raises PartDone.
