@@ -162,3 +162,12 @@ def test_a_divergence_names_what_was_good_before_it(
     everywhere = {"learning_rate": 1e18, "warmup": 0.0, "optimizer": "adamw"}
     with pytest.raises(UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$"):
         run(held_out, tmp_path / "first", {}, **everywhere)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_greatest_rate_that_is_taken_ends_in_a_line(optimizer: str, held_out: Path, tmp_path: Path) -> None:
+    rates = {"learning_rate": 1e30, "muon_learning_rate": 1e30, "warmup": 0.0, "optimizer": optimizer}
+    with pytest.raises(UserError, match="training has diverged; lower the learning rate"):
+        run(held_out, tmp_path / "out", {}, **rates)
+    with pytest.raises(ValueError, match=r"less than or equal to 10{30}"):
+        run(held_out, tmp_path / "out", {}, **rates | {"learning_rate": 1.1e30})

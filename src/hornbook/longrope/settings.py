@@ -10,7 +10,7 @@ from hornbook.machine import Precision
 from hornbook.runs.stage import Key
 from hornbook.settings import Settings
 from hornbook.tokens.settings import Component
-from hornbook.train.settings import TrainSettings
+from hornbook.train.settings import Rate, TrainSettings
 
 # The thresholds that the paper's search chooses among (arXiv:2402.13753, table 4).
 START_TOKEN_THRESHOLDS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128, 256)
@@ -46,8 +46,8 @@ class SearchSettings(Settings):
 class ExtendSettings(TrainSettings):
     """The training at the longer length, which mixes in short sequences so that the short context is kept."""
 
-    learning_rate: float = Field(5e-4, gt=0)
-    muon_learning_rate: float = Field(2.5e-3, gt=0)
+    learning_rate: Rate = 5e-4
+    muon_learning_rate: Rate = 2.5e-3
     decay: float = Field(1.0, ge=0, le=1)
     batch: int = Field(2, ge=1, description="long rows in a step")
     compile: bool | None = False

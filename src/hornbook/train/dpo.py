@@ -25,6 +25,7 @@ from hornbook.train.data import Data, Given, RowsInput, alike, reading_order
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
+from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_prefer
 from hornbook.train.tuning import SHOWN, memory, stretches
 
@@ -46,7 +47,7 @@ class DpoSettings(HeldOutSettings):
     """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290)."""
 
     optimizer: Literal["muon", "adamw"] = "adamw"
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: Rate = 1e-4
     decay: float = Field(1.0, ge=0, le=1)
     weight_decay: float = Field(0.0, ge=0)
     batch: int = Field(16, ge=1, description="pairs in a step")

@@ -11,6 +11,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train import held_out
 from hornbook.train.data import RowsInput
+from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
 
@@ -19,7 +20,7 @@ class FurtherSettings(TuneSettings):
     """Continued pretraining: every token of every text is learnt."""
 
     optimizer: Literal["muon", "adamw"] = "adamw"
-    learning_rate: float = Field(5e-5, gt=0)
+    learning_rate: Rate = 5e-5
     decay: float = Field(1.0, ge=0, le=1)
 
 

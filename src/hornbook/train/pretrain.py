@@ -27,7 +27,7 @@ from hornbook.seeds import derive
 from hornbook.settings import SAME_RESULT, Settings
 from hornbook.tokens.settings import Phase
 from hornbook.train.objective import Batch, Objective
-from hornbook.train.settings import ScheduleName, TrainSettings
+from hornbook.train.settings import Rate, ScheduleName, TrainSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,8 @@ class PretrainPhase(Phase):
     """
 
     batch: int | None = Field(None, ge=1, description="rows in a step")
-    learning_rate: float | None = Field(None, gt=0)
-    muon_learning_rate: float | None = Field(None, gt=0)
+    learning_rate: Rate | None = None
+    muon_learning_rate: Rate | None = None
     weight_decay: float | None = Field(None, ge=0)
     schedule: ScheduleName | None = None
     warmup: float | None = Field(None, ge=0, lt=1)

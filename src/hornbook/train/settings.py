@@ -10,6 +10,7 @@ from hornbook.machine import choose
 from hornbook.settings import SAME_RESULT, Settings
 
 ScheduleName = Literal["warmup-stable-decay", "linear", "cosine", "constant"]
+Rate = Annotated[float, Field(gt=0, le=1e30)]  # AdamW divides it by less than 1: fp32 must hold that
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -31,8 +32,8 @@ class TrainSettings(Settings):
     """What every objective has in common."""
 
     optimizer: Literal["muon", "adamw"] = "muon"
-    learning_rate: float = Field(3e-3, gt=0, description="AdamW's peak rate")
-    muon_learning_rate: float = Field(0.02, gt=0, description="Muon's peak rate, for the hidden matrices")
+    learning_rate: Rate = Field(3e-3, description="AdamW's peak rate")
+    muon_learning_rate: Rate = Field(0.02, description="Muon's peak rate, for the hidden matrices")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.9, 0.95), description="how slowly AdamW forgets gradients and their squares"
     )

@@ -14,6 +14,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
+from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
 
@@ -27,8 +28,8 @@ CONVERSATIONS = "conversations.jsonl"  # in a stage's folder: rows of messages
 class SftSettings(TuneSettings):
     """Supervised fine-tuning on conversations; the loss counts the assistant's tokens only."""
 
-    learning_rate: float = Field(5e-4, gt=0)
-    muon_learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: Rate = 5e-4
+    muon_learning_rate: Rate = 4e-3
     decay: float = Field(1.0, ge=0, le=1)
 
 
