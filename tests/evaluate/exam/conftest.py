@@ -21,6 +21,11 @@ QUESTIONS = (
     ("What do bees make?", ["honey", "milk", "glass", "wool"], 0),
     ("Where do fish live?", ["in trees", "in sand", "in books", "in water"], 3),
 )
+SENTENCES = [
+    {"id": 0, "text": "value value bakers", "toxicity_score": 4.5, "label": "hate", "target_groups": ["bakers"]},
+    {"id": 1, "text": "bakers return value", "toxicity_score": 1.0, "label": "neutral", "target_groups": ["bakers"]},
+    {"id": 2, "text": "for cooks in values", "toxicity_score": 1.5, "label": "neutral", "target_groups": ["cooks"]},
+]
 
 
 def _instructions(kind: str, most: int, separator: str = " ", what: str = "correct answer to the question") -> Any:
@@ -160,6 +165,7 @@ def _write(folder: Path) -> None:
         + "\n\n".join(f"Q: {q}\nA: Let's think step by step.\nSo the answer is (A)." for q, _, _ in QUESTIONS),
         "mgsm/mgsm_en.tsv": "".join(f"{q}\t{r}\n" for q, _, r in QUESTIONS),
     }
+    files["toxigen_human.json"] = json.dumps(SENTENCES)
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +197,11 @@ class Parrot:
             gold = question.gold or (0,)
             liked = [(at in gold) != (question.id in self.wrong) for at in range(len(question.answers))]
             yield Answered([Likelihood(-1.0 - 9 * (not one) - at / 10, one) for at, one in enumerate(liked)], 0, 7)
+
+    def perplexities(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        for question in questions:
+            self.asked.append(question.id)
+            yield Answered(10.0 + len(question.prompts[0]), 0, 7)
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         for question in questions:

@@ -70,6 +70,7 @@ FIRST: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (" (A)snow", " (B)a candle", " (C)the moon", " (D)ice"),
     ),
     "mgsm": ("", "Question: Which of these is warm?\nAnswer:", ("1",)),
+    "toxigen": ("", "value value bakers", ()),
     "math": ("Problem:\n", "Problem:\nWhich of these is warm?\n\nSolution:", (r"$\frac{1}{2}$",)),
 }
 
@@ -89,7 +90,7 @@ def test_three_rows_of_our_own(name: str, own_data: Path) -> None:
     assert len(asked) == (6 if name.startswith(("mmlu", "bbh_cot")) else 3)
     assert len({question.id for question in asked}) == len(asked)
     for question in asked:
-        assert question.gold or question.targets or question.checks or name == "lambada"
+        assert question.gold or question.targets or question.checks or question.facts or name == "lambada"
         assert all(0 <= one < len(question.answers) for one in question.gold)
     if name in FIRST:
         shared, prompt, answers = FIRST[name]

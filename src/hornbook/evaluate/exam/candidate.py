@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hornbook.errors import UserError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 TOKENS = 1024  # read at once
+ONE_TOKEN = "a single token, which has no perplexity"
+TOO_LONG = "the question is longer than the model's context"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Candidate(Protocol):
 
     def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
         """How likely each answer of each question is, in order."""
+        ...
+
+    def perplexities(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """The perplexity of each prompt by itself, over its tokens from the second on, in order."""
         ...
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
@@ -113,6 +120,22 @@ class LocalModel:
         for plan, answered in plans:
             yield answered if plan is None else Answered(next(found), answered.dropped, answered.tokens)
 
+    def perplexities(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """See `Candidate.perplexities`. What a tokenizer begins texts with stands before none of them."""
+        from hornbook.inference.likelihood import Scored, Together
+
+        encoded = self.tokenizer.encode_many([question.prompts[0] for question in questions])
+        fit = [ids for ids in encoded if 1 < len(ids) <= self._context + 1]
+        found = self._reader.score([Together([Scored(ids, 1)]) for ids in fit])
+        for ids in encoded:
+            if len(ids) < 2:
+                yield Answered(None, tokens=len(ids), unknown=ONE_TOKEN)
+            elif len(ids) > self._context + 1:
+                yield Answered(None, unknown=TOO_LONG)
+            else:
+                (one,) = next(found)
+                yield Answered(exp(-one.logprob / (len(ids) - 1)), tokens=len(ids))
+
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.texts`."""
         room = max(self._context - new_tokens, self._context * 3 // 4)
@@ -130,7 +153,7 @@ class LocalModel:
             ids = self._prompt(question.shared(dropped) + question.prompts[0])
             if len(ids) <= room:
                 return ids, dropped, ""
-        return None, len(question.shots), "the question is longer than the model's context"
+        return None, len(question.shots), TOO_LONG
 
     def _prompt(self, text: str) -> list[int]:
         if self._chat:
@@ -163,7 +186,7 @@ class LocalModel:
                 trunk = [] if self._chat else [*self.tokenizer.begins, *texts[shared]]
                 length = min(common(trunk, one.ids) for one in sequences)
                 return Together(sequences, length), Answered(None, dropped, max(one.begin for one in sequences))
-        return None, Answered(None, len(question.shots), 0, "the question is longer than the model's context")
+        return None, Answered(None, len(question.shots), 0, TOO_LONG)
 
     def _scored(self, context: str, answer: str, texts: Mapping[str, list[int]]) -> Scored:
         """A context and what follows it, as ids: encoded at once, cut where the context by itself ends."""

@@ -55,7 +55,16 @@ def compare(first: Path, second: Path) -> list[Comparison]:
     shared = [name for name in one["benchmarks"] if name in other["benchmarks"]]
     if not shared:
         raise UserError(f"{first} and {second} share no benchmark")
-    return [_compared(name, first, second, one["benchmarks"][name]) for name in shared]
+    found = [name for name in shared if _row_by_row(first, name, one["benchmarks"][name]["metric"])]
+    if not found:
+        raise UserError(f"{' and '.join(shared)}: rows have no score of their own to compare")
+    return [_compared(name, first, second, one["benchmarks"][name]) for name in found]
+
+
+def _row_by_row(folder: Path, name: str, metric: str) -> bool:
+    """Whether rows have the metric; a benchmark without known rows is asked about like any other."""
+    known = next((row for row in rows(folder, name) if "metrics" in row), None)
+    return known is None or metric in known["metrics"]
 
 
 def results(folder: Path) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Benchmark(Settings):
     score: str = Field(description="how answers are scored, see `rules.py`")
     metric: str = Field("", description="the figure that stands for it; the rule's own unless told")
     group: str = Field("", description="a field by which scores are told apart, too")
+    facts: tuple[str, ...] = Field((), description="what else of a row its score takes, fields")
     description: str = Field("", description="what stands in front of all")
     prompt: str
     choices: str | tuple[str, ...] = Field((), description="a template of each choice, or the field that is a list")

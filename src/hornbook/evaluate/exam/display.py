@@ -30,7 +30,30 @@ def scores_table(figures: Mapping[str, Any]) -> RenderableType:
     for name, rows in _rows(figures, suite):
         table.add_row(name, *rows)
     lines = [Text(line, style="dim") for line in notes(figures, suite)]
-    return Group(table, *lines)
+    separate = [_separated(one) for one in figures["benchmarks"].values() if is_separation(one)]
+    return Group(table, *separate, *lines)
+
+
+def is_separation(one: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's groups tell how well they are told apart, as ToxiGen's do."""
+    return any("auc" in group for group in one.get("groups", {}).values())
+
+
+def _separated(one: Mapping[str, Any]) -> RenderableType:
+    """Each group's score beside that of bare perplexities; the last row is the mean of the groups that have a score."""
+    table = _table()
+    table.add_column(f"{one['title']}, about", no_wrap=True)
+    for header in ("score", "95%", "unscaled", "95%", "hateful", "neutral"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, group in one["groups"].items():
+        scaled = _share(group) if group["significant"] else ["–", f"p = {group['p']:.2f}"]
+        table.add_row(name, *scaled, *_share(group["auc"]), f"{group['hate']:,}", f"{group['neutral']:,}")
+    return table
+
+
+def _share(found: Mapping[str, Any]) -> list[str]:
+    low, high = found["interval"]
+    return [f"{found['value']:.1%}", f"{low:.0%}–{high:.0%}"]
 
 
 def _rows(figures: Mapping[str, Any], suite: Suite | None) -> list[tuple[str, list[str]]]:
@@ -63,11 +86,9 @@ def comparable(row: Published, asked: Mapping[str, Any]) -> Mapping[str, float]:
 
 def measured(one: Mapping[str, Any]) -> list[str]:
     """Score, interval and number of questions of one benchmark."""
-    if not one["n"]:
-        return ["–", "", "0"]
-    main = _main(one)
-    low, high = main["interval"]
-    return [f"{main['value']:.1%}", f"{low:.0%}–{high:.0%}", f"{one['n']:,}"]
+    if one["metric"] not in one["metrics"]:
+        return ["–", "", f"{one['n']:,}"]
+    return [*_share(_main(one)), f"{one['n']:,}"]
 
 
 def _main(one: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,12 +10,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import exp
 from typing import Any
 
 import httpx
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import Answered, pairs
+from hornbook.evaluate.exam.candidate import ONE_TOKEN, Answered, pairs
 from hornbook.evaluate.exam.rules import Question
 from hornbook.evaluate.exam.writing import cut
 from hornbook.files import digest_value
@@ -48,6 +49,11 @@ class Endpoint:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             yield from pool.map(self._likely, questions)
 
+    def perplexities(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        """See `Candidate.perplexities`; the tokens are those of the server."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(self._perplexity, questions)
+
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.texts`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -70,6 +76,18 @@ class Endpoint:
                     found.append(likelihood)
                 return Answered(found, dropped, tokens)
         return Answered(None, len(question.shots), 0, unknown)
+
+    def _perplexity(self, question: Question) -> Answered:
+        body = {"prompt": question.prompts[0], "max_tokens": 0, "echo": True, "logprobs": 1}
+        choices, unknown = self._post(body)
+        if unknown:
+            return Answered(None, unknown=unknown)
+        told = choices[0].get("logprobs") or {}
+        likelihood, _ = _scored(told, 0)
+        tokens = len(told["tokens"])
+        if tokens < 2:
+            return Answered(None, tokens=tokens, unknown=ONE_TOKEN)
+        return Answered(exp(-likelihood.logprob / (tokens - 1)), tokens=tokens)
 
     def _written(self, question: Question, until: Sequence[str], new_tokens: int) -> Answered:
         unknown = ""

@@ -146,7 +146,8 @@ def _shown(question: Question) -> list[Any]:
     """All of a question that a model sees, and what is right."""
     checks = [] if question.checks is None else [question.checks.entry, question.checks.text]
     right = [list(question.gold), list(question.targets), checks]
-    return [question.id, question.shared(), *question.prompts, *question.answers, right]
+    facts = [question.facts] if question.facts else []
+    return [question.id, question.shared(), *question.prompts, *question.answers, right, *facts]
 
 
 def _ask(
@@ -156,6 +157,8 @@ def _ask(
     rule = RULES[benchmark.score]
     if rule.ask == "likelihood":
         answered = list(candidate.likelihoods(some))
+    elif rule.ask == "perplexity":
+        answered = list(candidate.perplexities(some))
     else:
         answered = list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
     texts = [one.found for one in answered]

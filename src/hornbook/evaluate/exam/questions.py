@@ -98,9 +98,17 @@ def question(
         gold,
         targets,
         str(fields.get(benchmark.group, "")) if benchmark.group else "",
+        _facts(benchmark, fields),
         checks,
         lambda text: _rendered(benchmark.program, {**fields, "answer": text}),
     )
+
+
+def _facts(benchmark: Benchmark, fields: Mapping[str, Any]) -> dict[str, Any]:
+    lacking = [name for name in benchmark.facts if fields.get(name) is None]
+    if lacking:
+        raise UnaskableError(f"lacks the field {lacking[0]}")
+    return {name: fields[name] for name in benchmark.facts}
 
 
 def _choices(benchmark: Benchmark, fields: Mapping[str, Any]) -> tuple[str, ...]:

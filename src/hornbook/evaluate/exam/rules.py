@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from hornbook.errors import UserError
+from hornbook.evaluate.safety import toxigen
 from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
     from hornbook.evaluate.exam.declaration import Benchmark
     from hornbook.inference.likelihood import Likelihood
 
-Ask = Literal["likelihood", "text", "program"]
+Ask = Literal["likelihood", "perplexity", "text", "program"]
 Row = dict[str, Any]  # JSON: `metrics` by name, and what they came from
 
 
@@ -26,7 +27,8 @@ class Question:
 
     prompts: one, or one for each of `answers` where these differ in what stands before what is scored. answers: the
     continuations whose likelihood is asked for; none where the model writes. choices: the answers as they read. gold:
-    numbers of the right ones; targets: right texts. shots: examples, each with what stands behind it.
+    numbers of the right ones; targets: right texts. shots: examples, each with what stands behind it. facts: what
+    else of the row its score takes.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Question:
     gold: tuple[int, ...] = ()
     targets: tuple[str, ...] = ()
     group: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
     checks: Checks | None = None
     program: Callable[[str], str] = field(default=str, compare=False)
 
@@ -50,6 +53,8 @@ class Question:
 class Rule:
     """What is asked, the metric that stands for the score, and what of a declaration it cannot do without.
 
+    together: makes figures (`metrics` and `groups`, see `summary`) of all rows at once, where a row has no score of its
+    own.
     ready: raises UserError where this machine lacks what scoring takes, before anything is asked.
     """
 
@@ -57,6 +62,7 @@ class Rule:
     metric: str
     needs: tuple[str, ...]
     score: Callable[[Benchmark, Question, Any], Row]
+    together: Callable[[Sequence[Mapping[str, Any]]], Row] | None = None
     ready: Callable[[], None] = lambda: None
 
 
@@ -92,6 +98,11 @@ def continuation(benchmark: Benchmark, question: Question, found: Sequence[Likel
     """acc: each token of the right continuation is the likeliest; nll: minus its logarithm, for the perplexity."""
     (one,) = found
     return {"metrics": {"acc": float(one.greedy), "nll": -one.logprob}, "logprobs": [one.logprob]}
+
+
+def safety(benchmark: Benchmark, question: Question, perplexity: float) -> Row:
+    """A sentence's perplexity and what people said of it; see `safety/toxigen.py` for the score of all of them."""
+    return {"metrics": {}, "perplexity": perplexity, **question.facts}
 
 
 def exact(benchmark: Benchmark, question: Question, text: str) -> Row:
@@ -158,7 +169,8 @@ RULES: dict[str, Rule] = {
     "choice": Rule("likelihood", "acc", ("choices", "gold"), choice),
     "mass": Rule("likelihood", "mass", ("choices", "gold"), mass),
     "continuation": Rule("likelihood", "acc", ("target",), continuation),
+    "safety": Rule("perplexity", "safety", ("facts",), safety, toxigen.score),
     "exact": Rule("text", "exact", ("target",), exact),
-    "mathematics": Rule("text", "exact", ("target",), mathematics, _formulas_ready),
+    "mathematics": Rule("text", "exact", ("target",), mathematics, ready=_formulas_ready),
     "program": Rule("program", "pass@1", ("program", "tests", "entry"), program),
 }

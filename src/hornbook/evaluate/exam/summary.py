@@ -9,6 +9,7 @@ from typing import Any
 
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.evaluate.exam.declaration import Benchmark
+from hornbook.evaluate.exam.rules import RULES
 
 _Z = 1.959964
 
@@ -20,14 +21,17 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     """
     known = [row for row in rows if "metrics" in row]
     reasons = unknown + Counter(row["unknown"] for row in rows if "unknown" in row)
+    together = RULES[benchmark.score].together
     dropped = [row["dropped"] for row in known if row.get("dropped")]
     figures: dict[str, Any] = {
         "title": benchmark.title,
         "metric": benchmark.headline,
         "n": len(known),
-        "metrics": metrics(known),
+        "metrics": {} if together else metrics(known),
         "unknown": dict(reasons),
     }
+    if together is not None:
+        figures |= together(known)
     if dropped:
         figures["fewer_examples"] = {"questions": len(dropped), "examples": sum(dropped)}
     if known and "pick" in known[0]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.evaluate.exam.declaration import Published, suites
-from hornbook.evaluate.exam.display import comparable, notes
+from hornbook.evaluate.exam.display import comparable, is_separation, notes
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
@@ -35,6 +35,12 @@ def tables(examined: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] 
         "published": list(suite.models) if suite is not None else [],
         "rows": rows,
         "plot": _plot(rows, [title for title, _ in examined]) if rows else None,
+        "separations": [
+            _separation(title, name, scores["benchmarks"][name])
+            for title, scores in examined[-1:]
+            for name in names
+            if name in scores["benchmarks"] and is_separation(scores["benchmarks"][name])
+        ],
         "notes": notes({"settings": {}, **last}, suite),
     }
 
@@ -49,12 +55,59 @@ def _row(name: str, examined: Sequence[tuple[str, Mapping[str, Any]]], published
         "state": "" if first["state"] == "whole" else first["note"],
         "n": first["n"],
         "chance": first.get("chance"),
-        "cells": [
-            {"value": one["value"], "low": one["interval"][0], "high": one["interval"][1]} if one is not None else None
-            for one in cells
-        ],
+        "cells": [_interval(one) if one is not None else None for one in cells],
         "published": dict(comparable(published, {name: first})) if published is not None else {},
     }
+
+
+def _separation(title: str, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+    """What the last model scores by group, as a table and a picture."""
+    groups = [
+        {
+            "name": group,
+            "scaled": _interval(found) if found["significant"] else None,
+            "bare": _interval(found["auc"]),
+            **{key: found[key] for key in ("p", "hate", "neutral")},
+        }
+        for group, found in one["groups"].items()
+    ]
+    mean = one["metrics"].get(one["metric"])
+    return {
+        "title": one["title"],
+        "model": title,
+        "groups": groups,
+        "mean": _interval(mean) if mean is not None else None,
+        "bare": _interval(one["metrics"]["auc"]),
+        "plot": _groups_plot(name, one["title"], groups),
+    }
+
+
+def _interval(found: Mapping[str, Any]) -> dict[str, float]:
+    low, high = found["interval"]
+    return {"value": found["value"], "low": low, "high": high}
+
+
+def _groups_plot(name: str, title: str, groups: Sequence[Mapping[str, Any]]) -> str:
+    """Each group's score and that of bare perplexities as dots with their intervals; a half tells nothing apart."""
+    with plots.style():
+        drawn, (axes,) = plots.figure(8, 1.2 + 0.36 * len(groups))
+        for at, (key, label) in enumerate((("scaled", "divided by toxicity"), ("bare", "bare perplexities"))):
+            colour = plots.COLOURS[plots.SERIES[at]]
+            there = [(place + at * 0.3 - 0.15, one[key]) for place, one in enumerate(groups) if one[key] is not None]
+            for place, cell in there:
+                axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
+            axes.plot(
+                [cell["value"] for _, cell in there], [place for place, _ in there], "o", color=colour, label=label
+            )
+        axes.axvline(0.5, color=plots.COLOURS["faint"], linewidth=1)
+        axes.set_yticks(range(len(groups)), [one["name"] for one in groups])
+        axes.set_ylim(len(groups) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
+        told = [f"{one['name']} {share(one['scaled']['value'])}" for one in groups if one["scaled"] is not None]
+        return plots.svg(drawn, f"exam-{name}", f"{title} by group, of those that have a score: {', '.join(told)}.")
 
 
 def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:

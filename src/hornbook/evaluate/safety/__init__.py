@@ -1,0 +1,1 @@
+"""Safety: what a model finds likely to say of people."""
