@@ -16,7 +16,6 @@ FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
 # What tells of times: two runs with equal results differ in it. It goes along with the folder, no hash covers it.
 FIGURES = "training/figures.jsonl"
-EVENTS = "training/tensorboard/events.out.tfevents."
 LIBRARIES = ("torch", "numpy", "daft", "pyarrow", "tokenizers", "scikit-learn", "safetensors")
 
 
@@ -81,14 +80,16 @@ def files(folder: Path) -> dict[str, Path]:
     """
     there = (path for path in folder.rglob("*") if path.is_file() and not is_leftover(path))
     found = {path.relative_to(folder).as_posix(): path for path in there}
-    others = (f"{SCRATCH}/", EVENTS)
-    return {name: found[name] for name in sorted(found) if name not in (FILE, FIGURES) and not name.startswith(others)}
+    return {
+        name: found[name]
+        for name in sorted(found)
+        if name not in (FILE, FIGURES) and not name.startswith(f"{SCRATCH}/")
+    }
 
 
 def timed(folder: Path) -> list[str]:
     """The files of a stage folder that no hash covers, since they tell of times, by relative path."""
-    found = [folder / FIGURES, *sorted(folder.glob(f"{EVENTS}*"))]
-    return [path.relative_to(folder).as_posix() for path in found if path.is_file()]
+    return [FIGURES] if (folder / FIGURES).is_file() else []
 
 
 def outputs(folder: Path) -> dict[str, str]:
