@@ -299,6 +299,10 @@ def test_a_recipe_is_kept_unless_somebodys_lies_there(world: World, tmp_path: Pa
     for text in ("seed = 1\n", "seed = 2\n"):
         world.run(tmp_path, recipe=text)
         assert (tmp_path / "recipe.toml").read_text().splitlines()[1:] == text.splitlines()
+    killed = files.temporary_of(tmp_path / "recipe.toml")
+    killed.write_text("half")
+    world.run(tmp_path, recipe="seed = 2\n")
+    assert not killed.exists()
     (tmp_path / "recipe.toml").write_text("seed = 3\n")
     world.run(tmp_path, recipe="seed = 4\n")
     assert (tmp_path / "recipe.toml").read_text() == "seed = 3\n"

@@ -56,6 +56,8 @@ def answer(body: dict[str, Any]) -> str:
     asked = [message["content"] for message in body["messages"] if message["role"] == "user"]
     prompt = "\n".join(asked) + str(body.get("seed", ""))
     form = body.get("response_format")
+    if form is None and (played := re.search(r"played on (\w+ \w+ \d+)", prompt)):
+        return f"Matches of {played[1]}. {sentences(prompt, 25)}"
     if form is None:
         return field("story", {}, prompt) if "Write a short story" in prompt else sentences(prompt, 25)
     properties = form["json_schema"]["schema"]["properties"]

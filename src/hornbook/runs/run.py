@@ -196,6 +196,7 @@ def _tidy(steps: Sequence[Step], root: Path) -> None:
 def _keep_recipe(root: Path, text: str) -> None:
     """Write down what makes this run again, where nobody has put a file of that name."""
     place = root / RECIPE
+    sweep_beside(place)
     if text and (not os.path.lexists(place) or is_kept(place)):
         write_text(place, f"{KEPT}\n{text}")
 

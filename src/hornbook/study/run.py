@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from hornbook import machine
 from hornbook.errors import UserError
-from hornbook.files import alone, keep, kept, write_json, write_text
+from hornbook.files import alone, keep, kept, sweep_beside, write_json, write_text
 from hornbook.progress import Progress
 from hornbook.report.wording import duration
 from hornbook.runs import run as runs
@@ -216,6 +216,8 @@ def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path,
         "comparisons": compared(study, found, {one.run: one.tokenizer for one in ended}),
         "machine": machine.describe(),
     }
+    for name in (FIGURES, PAGE, RESULT):
+        sweep_beside(root / name)
     write_figures(root / FIGURES, found)
     write_text(root / PAGE, page(study, result))
     write_json(root / RESULT, result)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.markup import escape
 
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
@@ -127,8 +128,8 @@ def outcome(validations: Sequence[Validation], into: Path, progress: Progress) -
     [one], found = validations, figures.validations(into)
     before, after = found[VALIDATION_LOSS][0], one.losses[one.kept]
     if one.stopped:
-        progress.say(f"  ended after step {one.last} of {max(one.steps)}: {one.stopped}")
-    progress.say(f"  held-out loss {before:.4f} before, {after:.4f} with the weights of step {one.kept}, which stay")
+        progress.say(f"  ended after step {one.last:d} of {max(one.steps):d}: {escape(one.stopped)}")
+    progress.say(f"  held-out loss {before:.4f} before, {after:.4f} with the weights of step {one.kept:d}, which stay")
     return {
         "validation": {
             "before": round(before, 4),

@@ -12,6 +12,7 @@ from hornbook.teacher.kinds.template import available, load
 KINDS = [
     "chats",
     "exercises",
+    "facts",
     "lessons",
     "mathematics",
     "preferences",
