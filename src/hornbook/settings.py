@@ -55,16 +55,20 @@ def apply(values: dict[str, Any], override: str) -> None:
 
     Raises UserError for what is no override, and where the key leads nowhere.
     """
+    assign(values, *key_and_value(override))
+
+
+def key_and_value(override: str) -> tuple[str, Any]:
+    """The dotted key and the value of an override. Raises UserError for what is none."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UserError(f"{override!r} is no override; write key=value, such as pretrain.phase2.tokens=1e6")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text
+        return key, text
     except RecursionError:
         raise UserError(f"{key}: the value is nested too deep to be read") from None
-    assign(values, key, value)
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,15 @@ FORCE = Annotated[bool, typer.Option("--force", help="Replace what lies at --int
 CHANGED_CODE = Annotated[
     ChangedCode | None,
     typer.Option("--changed-code", help="What another version of Hornbook made at --into: do it again, or keep it."),
+]
+
+# Of a command that does many runs.
+RUNS_CHANGED_CODE = Annotated[
+    ChangedCode | None, typer.Option("--changed-code", help="What other code made: do it again, or keep it.")
+]
+RUNS_CHANGED_SETTINGS = Annotated[
+    Literal["redo"] | None,
+    typer.Option("--changed-settings", help="Do again what other settings or documents made."),
 ]
 
 

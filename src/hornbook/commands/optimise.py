@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
+from hornbook.commands.folders import RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
-from hornbook.runs.single import ChangedCode
-from hornbook.settings import apply
+from hornbook.settings import key_and_value
 from hornbook.terminal import console
 
 if TYPE_CHECKING:
@@ -45,13 +45,8 @@ def optimise(  # noqa: PLR0913 (one for each option)
         bool, typer.Option("--dry-run", help="Show the models, and what they would take; do nothing.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Runs that are done at once, in processes of their own.")] = 1,
-    changed_code: Annotated[
-        ChangedCode | None, typer.Option("--changed-code", help="What other code made: do it again, or keep it.")
-    ] = None,
-    changed_settings: Annotated[
-        Literal["redo"] | None,
-        typer.Option("--changed-settings", help="Do again what other settings or documents made."),
-    ] = None,
+    changed_code: RUNS_CHANGED_CODE = None,
+    changed_settings: RUNS_CHANGED_SETTINGS = None,
     without_isolation: UNSAFE = False,
 ) -> None:
     """Find the mixture that a model of a size should read, with smaller models; try it, and write it as a recipe.
@@ -64,18 +59,11 @@ def optimise(  # noqa: PLR0913 (one for each option)
     from hornbook.optimise.run import optimise as find
     from hornbook.optimise.shapes import amount
 
-    settings: dict[str, Any] = {}
-    for override in overrides or []:
-        key, _, text = override.partition("=")
-        apply({}, override)
-        value: dict[str, Any] = {}
-        apply(value, f"value={text}")
-        settings[key] = value["value"]
     plan = Plan(
         recipe,
         [amount(size) for size in sizes.split(",")],
         amount(tokens),
-        settings,
+        dict(map(key_and_value, overrides or [])),
         proxies=proxies,
         seeds=seeds,
         ranked=ranked,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from hornbook.commands.consent import UNSAFE, consent
-from hornbook.commands.folders import RUNNER, choose_runner
+from hornbook.commands.folders import RUNNER, RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS, choose_runner
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
-from hornbook.runs.single import ChangedCode
 from hornbook.terminal import console
 
 if TYPE_CHECKING:
@@ -39,14 +38,8 @@ def study(
     workers: Annotated[
         int, typer.Option(min=1, help="Runs that a machine does at once, in processes of their own.")
     ] = 1,
-    changed_code: Annotated[
-        ChangedCode | None,
-        typer.Option("--changed-code", help="What other code made: do it again, or keep it."),
-    ] = None,
-    changed_settings: Annotated[
-        Literal["redo"] | None,
-        typer.Option("--changed-settings", help="Do again what other settings or documents made."),
-    ] = None,
+    changed_code: RUNS_CHANGED_CODE = None,
+    changed_settings: RUNS_CHANGED_SETTINGS = None,
     without_isolation: UNSAFE = False,
 ) -> None:
     """Run a recipe in several arms and seeds, and tell which arms are better, worse, or not to be told apart.

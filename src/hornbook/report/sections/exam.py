@@ -87,24 +87,32 @@ def _interval(found: Mapping[str, Any]) -> dict[str, float]:
     return {"value": found["value"], "low": low, "high": high}
 
 
+def _dots(axes: Any, cells: Sequence[tuple[float, Mapping[str, float]]], series: int, label: str) -> None:
+    """Shares with their intervals, each at its height."""
+    colour = plots.COLOURS[plots.SERIES[series]]
+    for place, cell in cells:
+        axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
+    axes.plot([cell["value"] for _, cell in cells], [place for place, _ in cells], "o", color=colour, label=label)
+
+
+def _name_rows(axes: Any, names: Sequence[str]) -> None:
+    """Axes of shares by row, from the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    axes.grid(visible=False, axis="y")
+
+
 def _groups_plot(name: str, title: str, groups: Sequence[Mapping[str, Any]]) -> str:
     """Each group's score and that of bare perplexities as dots with their intervals; a half tells nothing apart."""
     with plots.style():
         drawn, (axes,) = plots.figure(8, 1.2 + 0.36 * len(groups))
         for at, (key, label) in enumerate((("scaled", "divided by toxicity"), ("bare", "bare perplexities"))):
-            colour = plots.COLOURS[plots.SERIES[at]]
             there = [(place + at * 0.3 - 0.15, one[key]) for place, one in enumerate(groups) if one[key] is not None]
-            for place, cell in there:
-                axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
-            axes.plot(
-                [cell["value"] for _, cell in there], [place for place, _ in there], "o", color=colour, label=label
-            )
+            _dots(axes, there, at, label)
         axes.axvline(0.5, color=plots.COLOURS["faint"], linewidth=1)
-        axes.set_yticks(range(len(groups)), [one["name"] for one in groups])
-        axes.set_ylim(len(groups) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-        axes.grid(visible=False, axis="y")
+        _name_rows(axes, [one["name"] for one in groups])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
         told = [f"{one['name']} {share(one['scaled']['value'])}" for one in groups if one["scaled"] is not None]
         return plots.svg(drawn, f"exam-{name}", f"{title} by group, of those that have a score: {', '.join(told)}.")
@@ -116,15 +124,10 @@ def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:
         drawn, (axes,) = plots.figure(8, 1.1 + 0.34 * len(rows) + 0.12 * len(rows) * (len(titles) - 1))
         shown = titles[-len(plots.SERIES) :]
         for at, title in enumerate(shown):
-            colour = plots.COLOURS[plots.SERIES[at]]
             offset = (at - (len(shown) - 1) / 2) * 0.6 / max(len(shown), 1)
             cells = [(place, row["cells"][len(titles) - len(shown) + at]) for place, row in enumerate(rows)]
             there = [(place + offset, cell) for place, cell in cells if cell is not None]
-            for place, cell in there:
-                axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
-            axes.plot(
-                [cell["value"] for _, cell in there], [place for place, _ in there], "o", color=colour, label=title
-            )
+            _dots(axes, there, at, title)
         chance = [(row["chance"], place) for place, row in enumerate(rows) if row["chance"] is not None]
         style: dict[str, Any] = {"color": plots.COLOURS["faint"], "linestyle": "none"}
         if chance:
@@ -134,11 +137,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:
         if papers:
             values, places = zip(*papers, strict=True)
             axes.plot(values, places, marker="D", markersize=5, markerfacecolor="none", label="published", **style)
-        axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-        axes.grid(visible=False, axis="y")
+        _name_rows(axes, [row["title"] for row in rows])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
         told = [f"{row['title']} {share(row['cells'][-1]['value'], 1)}" for row in rows if row["cells"][-1] is not None]
         about = f"{titles[-1]} on {plural(len(told), 'benchmark')}: {', '.join(told)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
@@ -30,16 +30,15 @@ def check_kind(name: str) -> None:
         )
 
 
-class Stories:
-    """A `Source` of composed stories; each is right, and none is told twice."""
+class _Texts:
+    """What sources of composed texts have in common: each is right as it is made."""
 
     name = "builtin"
     hint = ""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, rows: Iterator[Written]) -> None:
         self._order = order
-        told = enumerate(stories.stories(order.count, seed=order.seed))
-        self._rows = Composed(self._row(number, story) for number, story in told)
+        self._rows = Composed(rows)
 
     def more(self, count: int) -> Generator[Written | Failed, None, None]:
         """See `Source.more`."""
@@ -48,6 +47,14 @@ class Stories:
     def complaints(self, rows: Sequence[Written], sandbox: Sandbox | None) -> Iterable[str]:
         """See `Source.complaints`."""
         return nothing_wrong(rows, sandbox)
+
+
+class Stories(_Texts):
+    """A `Source` of composed stories; each is right, and none is told twice."""
+
+    def __init__(self, order: Order) -> None:
+        told = enumerate(stories.stories(order.count, seed=order.seed))
+        super().__init__(order, (self._row(number, story, order.kind.name) for number, story in told))
 
     def coverage(self, drawn: Sequence[Drawn]) -> dict[str, dict[str, int]]:
         """How many of the words, plots and features these rows have used."""
@@ -71,32 +78,21 @@ class Stories:
         order = self._order
         return stories.retold(min(order.compare, order.count), seed=order.seed)
 
-    def _row(self, number: int, story: Story) -> Written:
+    @staticmethod
+    def _row(number: int, story: Story, kind: str) -> Written:
         values = {
             name: SEPARATOR.join(value) if isinstance(value, list) else str(value)
             for name, value in story.seeds.items()
         }
-        return Written(Drawn(number, values), {}, story.text, self._order.kind.name)
+        return Written(Drawn(number, values), {}, story.text, kind)
 
 
-class Facts:
+class Facts(_Texts):
     """A `Source` of days' football results; no day comes twice."""
 
-    name = "builtin"
-    hint = ""
-
     def __init__(self, order: Order) -> None:
-        self._order = order
         told = enumerate(facts.days(order.count, seed=order.seed))
-        self._rows = Composed(Written(Drawn(number, {}), {}, text, order.kind.name) for number, text in told)
-
-    def more(self, count: int) -> Generator[Written | Failed, None, None]:
-        """See `Source.more`."""
-        yield from self._rows.more(count)
-
-    def complaints(self, rows: Sequence[Written], sandbox: Sandbox | None) -> Iterable[str]:
-        """See `Source.complaints`."""
-        return nothing_wrong(rows, sandbox)
+        super().__init__(order, (Written(Drawn(number, {}), {}, text, order.kind.name) for number, text in told))
 
     def coverage(self, drawn: Sequence[Drawn]) -> dict[str, dict[str, int]]:
         """How many of the days these rows have used."""
