@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hornbook.study.compare import compared
 from hornbook.study.figures import Figure
+from hornbook.study.measures import measure_of
 from hornbook.study.page import page
 from hornbook.study.settings import Study
 
 EVIL = "<script>alert(1)</script>"
-SAME = {f"{arm}-{seed}": "t" for arm in ("base", "one", "two") for seed in (1, 2, 3, 4)}
 
 
 def study(**changed: Any) -> Study:
@@ -28,8 +29,8 @@ def figures(measure: str, **arms: list[float]) -> list[Figure]:
     ]
 
 
-def verdicts(made: Study, found: list[Figure], tokenizers: dict[str, str] = SAME) -> dict[str, tuple[str, str]]:
-    [one] = compared(made, found, tokenizers)
+def verdicts(made: Study, found: list[Figure]) -> dict[str, tuple[str, str]]:
+    [one] = compared(made, found)
     return {arm["arm"]: (arm["verdict"], arm["sentence"]) for arm in one["arms"]}
 
 
@@ -61,10 +62,32 @@ def test_several_arms_are_corrected_for() -> None:
     assert "corrected for 2 arms" in both["one"][1]
 
 
-def test_tokens_of_other_tokenizers_do_not_compare() -> None:
-    found = figures("right", base=[2.0, 3.0, 4.0, 5.0], one=[1.0, 2.0, 3.0, 4.1], two=[1.0, 2.0, 3.0, 4.1])
-    told = verdicts(study(measures=["right"]), found, {**SAME, "two-3": "u"})
-    assert (told["one"][0], told["two"][0]) == ("better", "other tokenizer")
+@pytest.mark.parametrize(
+    ("measure", "differs", "verdict"),
+    [
+        ("right", "tokenizer", "other tokenizer"),
+        ("right", "asked", "other problems"),
+        ("margin", "asked", "other problems"),
+        ("pass_at_1", "problems", "other problems"),
+        ("bits", "text", "other text"),
+        ("perplexity", "text", "other text"),
+        ("margin", "tokenizer", "better"),
+        ("bits", "tokenizer", "better"),
+        ("pass_at_1", "asked", "better"),
+    ],
+)
+def test_figures_of_something_else_do_not_compare(measure: str, differs: str, verdict: str) -> None:
+    made, better = study(measures=[measure]), [2.0, 3.0, 4.0, 5.0]
+    worse = [3.0, 4.0, 5.0, 6.1]
+    if measure_of(measure).better == "higher":
+        better, worse = worse, better
+    same = dict.fromkeys(measure_of(measure).equal, "same")
+    found = [replace(one, of=same) for one in figures(measure, base=worse, one=better, two=better)]
+    found = [replace(one, of={**same, differs: "x"}) if (one.arm, one.seed) == ("two", 3) else one for one in found]
+    told = verdicts(made, found)
+    assert (told["one"][0], told["two"][0]) == ("better", verdict)
+    if verdict != "better":
+        assert told["two"][1].startswith("two and base do not compare: ")
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(1, "in the one seed they share"), (3, "equal in all 3 seeds")])
@@ -79,7 +102,7 @@ def test_the_page_escapes_what_arms_say_and_tells_of_failures() -> None:
     result = {
         "runs": [{"arm": "two", "seed": 2, "folder": "", "failed": EVIL}],
         "titles": {"phase2": "phase 2"},
-        "comparisons": compared(made, found, SAME),
+        "comparisons": compared(made, found),
         "machine": {"processor": "a machine", "cores": 2},
     }
     text = page(made, result)

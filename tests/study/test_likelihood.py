@@ -53,7 +53,8 @@ def test_they_are_the_models_own(make_checkpoint: Callable[..., tuple[Any, Path]
         nats(asked[0].prompt, str(asked[0].wrong)),
         nats(asked[1].prompt, asked[1].right),
     )
-    found = likelihoods(folder, asked)
+    found, of = likelihoods(folder, asked)
+    assert of == asked[:2]
     assert found["right"] == pytest.approx((first + second) / (a + b), rel=1e-5)
     assert found["body"] == pytest.approx((first + second) / 2, rel=1e-5)
     assert found["margin"] == pytest.approx(wrong - first, abs=1e-4)

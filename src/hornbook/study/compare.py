@@ -12,14 +12,27 @@ from hornbook.study.measures import Measure, measure_of
 from hornbook.study.settings import Study
 from hornbook.study.statistics import LEVEL, MOST, Paired, holm, paired, pairs_needed
 
+# By what two figures are not both of (`Measure.equal`), and why they don't compare then.
+_OTHER = {
+    "tokenizer": "other tokenizer",
+    "problems": "other problems",
+    "asked": "other problems",
+    "text": "other text",
+}
+_WHY = {
+    "other tokenizer": "their tokenizers differ, and this is counted by tokens",
+    "other problems": "they were asked other problems: others were held out, or a shorter context leaves some out",
+    "other text": "other documents of this source were held out",
+}
 
-def compared(study: Study, found: Sequence[Figure], tokenizers: Mapping[str, str]) -> list[dict[str, Any]]:
+
+def compared(study: Study, found: Sequence[Figure]) -> list[dict[str, Any]]:
     """By checkpoint and figure, in the order of the study's measures: the values of every arm by seed, and each other
-    arm's comparison with `against`. tokenizers: the hash of each run's.
+    arm's comparison with `against`.
     """
-    values: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    values: dict[tuple[str, str], dict[str, dict[int, Figure]]] = {}
     for one in found:
-        values.setdefault((one.checkpoint, one.measure), {}).setdefault(one.arm, {})[one.seed] = one.value
+        values.setdefault((one.checkpoint, one.measure), {}).setdefault(one.arm, {})[one.seed] = one
     checkpoints = study.checkpoints or _last(study, found)
     told = []
     for name in study.measures:
@@ -32,11 +45,11 @@ def compared(study: Study, found: Sequence[Figure], tokenizers: Mapping[str, str
                         "checkpoint": checkpoint,
                         "measure": measure,
                         "values": {
-                            arm: {str(seed): value for seed, value in by_arm[arm].items()}
+                            arm: {str(seed): one.value for seed, one in by_arm[arm].items()}
                             for arm in study.arms
                             if arm in by_arm
                         },
-                        "arms": _against(study, measure_of(measure), by_arm, tokenizers),
+                        "arms": _against(study, measure_of(measure), by_arm),
                     }
                 )
     return told
@@ -56,23 +69,21 @@ def _last(study: Study, found: Sequence[Figure]) -> tuple[str, ...]:
     return tuple(name for name, measures in there.items() if len(measures) == most)[-1:]
 
 
-def _against(
-    study: Study, measure: Measure, by_arm: Mapping[str, Mapping[int, float]], tokenizers: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _against(study: Study, measure: Measure, by_arm: Mapping[str, Mapping[int, Figure]]) -> list[dict[str, Any]]:
     base = by_arm[study.against]
     pairs: dict[str, tuple[Paired, list[int]]] = {}
     for arm in study.arms:
         shared = [seed for seed in study.seeds if seed in by_arm.get(arm, {}) and seed in base]
         if arm != study.against and shared:
-            differences = [measure.scaled(by_arm[arm][seed]) - measure.scaled(base[seed]) for seed in shared]
+            differences = [
+                measure.scaled(by_arm[arm][seed].value) - measure.scaled(base[seed].value) for seed in shared
+            ]
             pairs[arm] = paired(differences), shared
-    comparable = {
-        arm
+    others = {
+        arm: [name for name in measure.equal if any(by_arm[arm][s].of.get(name) != base[s].of.get(name) for s in seeds)]
         for arm, (_, seeds) in pairs.items()
-        if not measure.per_token
-        or all(tokenizers.get(f"{arm}-{seed}") == tokenizers.get(f"{study.against}-{seed}") for seed in seeds)
     }
-    tested = [arm for arm in pairs if arm in comparable and pairs[arm][0].p is not None]
+    tested = [arm for arm in pairs if not others[arm] and pairs[arm][0].p is not None]
     adjusted = dict(zip(tested, holm([pairs[arm][0].p or 0.0 for arm in tested]), strict=True))
     worth = study.worth.get(measure.name, measure.worth)
     told = []
@@ -80,7 +91,7 @@ def _against(
         needed = None
         if figures.deviation is not None:
             needed = pairs_needed(worth, figures.deviation, LEVEL / max(1, len(tested)))
-        verdict = _verdict(measure, figures, adjusted.get(arm), arm in comparable)
+        verdict = _verdict(measure, figures, adjusted.get(arm), others[arm])
         more = _needed(measure, figures.count, needed, worth)
         told.append(
             {
@@ -99,9 +110,9 @@ def _against(
     return told
 
 
-def _verdict(measure: Measure, figures: Paired, p: float | None, comparable: bool) -> str:
-    if not comparable:
-        return "other tokenizer"
+def _verdict(measure: Measure, figures: Paired, p: float | None, others: Sequence[str]) -> str:
+    if others:
+        return _OTHER[others[0]]
     if p is None:
         return "one seed"
     if p >= LEVEL:
@@ -121,8 +132,8 @@ def _sentence(
 ) -> str:
     """What a comparison says, for people."""
     by = f"{measure.difference(figures.mean)} {measure.unit}"
-    if verdict == "other tokenizer":
-        return f"{arm} has another tokenizer than {against}: what is counted by tokens does not compare."
+    if verdict in _WHY:
+        return f"{arm} and {against} do not compare: {_WHY[verdict]}."
     if verdict == "one seed":
         return f"{arm} differs from {against} by {by} in the one seed they share, which tells nothing of chance."
     assert figures.low is not None and figures.high is not None and p is not None

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.evaluate.problems import load
-from hornbook.files import digest_file, whole
+from hornbook.files import digest_file, digest_value, read_json, whole
 from hornbook.report.figures import collect
 from hornbook.runs.run import Result
 from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
-from hornbook.study.measures import from_scores
+from hornbook.study.measures import from_scores, measure_of
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of one checkpoint of one run. measure: a name, with `.SOURCE` behind it where there are several."""
+    """One number of one checkpoint of one run. measure: a name, with `.SOURCE` behind it where there are several.
+
+    of: hashes of what it was measured on, by the names that `Measure.equal` has.
+    """
 
     arm: str
     seed: int
@@ -27,17 +30,17 @@ class Figure:
     title: str
     measure: str
     value: float
+    of: Mapping[str, str] = field(default_factory=dict)
 
 
 def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = False) -> dict[str, Any]:
-    """What is known of a finished run, as JSON: `checkpoints`, by name in their order, with title and figures, and
-    `tokenizer`, the hash of its file.
+    """What is known of a finished run, as JSON: its checkpoints by name in their order, each with `title`, `figures`
+    and `of`, the hashes of what they were measured on.
     """
     folders = {result.step.name: result.folder for result in results}
     written = folders.get("write")
-    problems = (
-        load(written / "problems.jsonl") if written is not None and (written / "problems.jsonl").is_file() else []
-    )
+    held_out = written / "problems.jsonl" if written is not None else None
+    problems = load(held_out) if held_out is not None and held_out.is_file() else []
     validation = folders["tokens"] / "validation" if "tokens" in folders else None
     asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
     scores = collect(root)["scores"]
@@ -46,31 +49,45 @@ def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = 
         (one.manifest.figures["validation_loss"] for one in results if one.step.name == "samples"), {}
     )
     found: dict[str, Any] = {}
-    tokenizer = ""
+    of = {"problems": digest_value([asdict(one) for one in problems])}
+    if validation is not None:
+        of |= {f"text.{name}": first for name, first in _first_held_out(validation)}
     for result in results:
         for left in result.manifest.checkpoints:
             model = result.folder / left["folder"]
             if not (model / "config.json").is_file():
                 continue
-            likely = likelihoods(model, asked) if asked and not left["shrunk"] else {}
+            likely, fitting = likelihoods(model, asked) if asked and not left["shrunk"] else ({}, [])
             told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
             losses = told.get("validation_loss") or {}
             if validation is not None and losses:
                 a_character = tokens_a_character(validation, model)
                 figures |= {f"bits.{name}": losses[name] * a_character[name] / math.log(2) for name in losses}
-            found[left["name"]] = {"title": left["title"], "figures": figures}
-            tokenizer = digest_file(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else tokenizer
+            cuts = digest_file(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else ""
+            these = {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
+            found[left["name"]] = {"title": left["title"], "figures": figures, "of": of | these}
     if not found:
         raise UserError(f"{root} has no model to measure: until ends before the first")
-    return {"checkpoints": found, "tokenizer": tokenizer}
+    return {"checkpoints": found}
+
+
+def _first_held_out(validation: Path) -> Iterator[tuple[str, str]]:
+    """By source, the first of its held-out documents: how many follow depends on how the tokenizer cuts."""
+    for place in sorted(validation.glob("*.documents.json")):
+        yield place.name.removesuffix(".documents.json"), "".join(map(str, read_json(place)[:1]))
 
 
 def figures_of(arm: str, seed: int, told: Mapping[str, Any]) -> Iterator[Figure]:
     """A run's figures, of what `measured` told."""
     for checkpoint, one in told["checkpoints"].items():
         for measure, value in one["figures"].items():
-            yield Figure(arm, seed, checkpoint, one["title"], measure, float(value))
+            _, _, source = measure.partition(".")
+            of = {
+                name: one["of"].get(f"{name}.{source}" if name == "text" else name, "")
+                for name in measure_of(measure).equal
+            }
+            yield Figure(arm, seed, checkpoint, one["title"], measure, float(value), of)
 
 
 def write_figures(place: Path, found: Sequence[Figure]) -> None:

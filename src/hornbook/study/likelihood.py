@@ -44,9 +44,9 @@ def pairs(problems: Sequence[Problem], *, allow_unisolated: bool = False, second
     return [Pair(one.prompt, one.solution, wrong.get(number)) for number, one in enumerate(problems)]
 
 
-def likelihoods(model: Path, asked: Sequence[Pair]) -> dict[str, float]:
+def likelihoods(model: Path, asked: Sequence[Pair]) -> tuple[dict[str, float], list[Pair]]:
     """`right`: nats a token of right bodies; `body`: nats a body; `margin`: nats by which the right one of a pair is
-    likelier, its mean. In fp32; problems that are longer than the model's context are left out.
+    likelier, its mean. In fp32. And what they are of: problems longer than the model's context are left out.
     """
     from hornbook.inference.likelihood import Reader, Scored, Together, common
     from hornbook.machine import dtype
@@ -54,23 +54,24 @@ def likelihoods(model: Path, asked: Sequence[Pair]) -> dict[str, float]:
     from hornbook.model.tokenizers import Tokenizer
 
     tokenizer, loaded = Tokenizer(model), checkpoint.load(model, dtype=dtype("fp32"))
-    questions, tokens = [], 0
+    fitting, questions, tokens = [], [], 0
     for pair in asked:
         opening = tokenizer.encode_prompt(pair.prompt)
         bodies = [tokenizer.encode_prompt(pair.prompt + body) for body in (pair.right, pair.wrong) if body is not None]
         if max(map(len, bodies)) > loaded.config.context + 1:
             continue
+        fitting.append(pair)
         # Where the last token of the opening goes on into the body, it counts as the body's, in both alike.
         begin = max(1, min(common(opening, ids) for ids in bodies))
         questions.append(Together([Scored(ids, begin) for ids in bodies]))
         tokens += len(bodies[0]) - begin
     found = list(Reader(loaded).score(questions))
     if not found:
-        return {}
+        return {}, fitting
     nats = -sum(answer[0].logprob for answer in found)
     apart = [answer[0].logprob - answer[1].logprob for answer in found if len(answer) > 1]
     figures = {"right": nats / tokens, "body": nats / len(found)}
-    return figures | ({"margin": sum(apart) / len(apart)} if apart else {})
+    return figures | ({"margin": sum(apart) / len(apart)} if apart else {}), fitting
 
 
 def tokens_a_character(validation: Path, model: Path) -> dict[str, float]:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 class Measure:
     """A figure of a checkpoint. worth: the smallest difference that would matter, unless the study says another.
 
-    kind: how values and differences are told; a `ratio` is compared by its logarithm. per_token: whether it depends on
-    how the tokenizer cuts, so that only models of equal tokenizers compare.
+    kind: how values and differences are told; a `ratio` is compared by its logarithm. equal: what has to be equal for
+    two figures to compare: the `tokenizer` of what is counted by tokens, the `problems` that were held out, those
+    that were `asked` of them (likelihoods leave out what is longer than the model's context), the held-out `text`.
     """
 
     name: str
@@ -21,7 +22,7 @@ class Measure:
     better: Literal["higher", "lower"]
     worth: float
     kind: Literal["share", "nats", "bits", "ratio"] = "nats"
-    per_token: bool = False
+    equal: tuple[str, ...] = ()
 
     def scaled(self, value: float) -> float:
         """A value as differences are taken of it."""
@@ -53,13 +54,13 @@ class Measure:
 MEASURES = {
     one.name: one
     for one in (
-        Measure("right", "nats a token of right bodies", "lower", 0.01, per_token=True),
-        Measure("body", "nats a right body", "lower", 0.5),
-        Measure("margin", "nats by which a right body is likelier than a wrong one", "higher", 0.5),
-        Measure("bits", "bits a character of held-out text", "lower", 0.02, "bits"),
-        Measure("perplexity", "perplexity", "lower", 0.02, "ratio", per_token=True),
-        Measure("pass_at_1", "pass@1, completing a docstring", "higher", 0.02, "share"),
-        Measure("chat", "pass@1, asked in chat", "higher", 0.02, "share"),
+        Measure("right", "nats a token of right bodies", "lower", 0.01, equal=("tokenizer", "asked")),
+        Measure("body", "nats a right body", "lower", 0.5, equal=("asked",)),
+        Measure("margin", "nats by which a right body is likelier than a wrong one", "higher", 0.5, equal=("asked",)),
+        Measure("bits", "bits a character of held-out text", "lower", 0.02, "bits", equal=("text",)),
+        Measure("perplexity", "perplexity", "lower", 0.02, "ratio", equal=("tokenizer", "text")),
+        Measure("pass_at_1", "pass@1, completing a docstring", "higher", 0.02, "share", equal=("problems",)),
+        Measure("chat", "pass@1, asked in chat", "higher", 0.02, "share", equal=("problems",)),
         Measure("harmful_refused", "declines harmful requests", "higher", 0.05, "share"),
         Measure("harmless_refused", "declines harmless requests", "lower", 0.05, "share"),
     )

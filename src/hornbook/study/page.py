@@ -78,7 +78,7 @@ def _section(study: Study, number: int, compared: Mapping[str, Any], title: str)
 
 
 def _difference(measure: Measure, one: Mapping[str, Any]) -> dict[str, str]:
-    alone = one["low"] is None or one["verdict"] == "other tokenizer"
+    alone = one["low"] is None or one["verdict"].startswith("other ")
     return {
         "mean": measure.difference(one["mean"]),
         "interval": "–" if alone else f"{measure.difference(one['low'])} to {measure.difference(one['high'])}",
@@ -135,7 +135,7 @@ def _differences(
     arms: Sequence[Mapping[str, Any]],
 ) -> str | None:
     """Each arm's paired differences as points, their mean and its interval, around the line of no difference."""
-    shown = [one for one in arms if one["verdict"] != "other tokenizer"]
+    shown = [one for one in arms if not one["verdict"].startswith("other ")]
     if not shown:
         return None
     base = values[study.against]

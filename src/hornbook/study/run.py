@@ -42,7 +42,6 @@ class Ended:
     mistake: str | None = None
     made: int = 0  # stages that were done for it: neither before nor in another run
     seconds: float = 0.0  # they took
-    tokenizer: str = ""  # hash of its file
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
         keep(place, "".join(key), told)
     found = figures_of(job.run.arm, job.run.seed, told)
     seconds = sum(result.manifest.seconds for result in made)
-    return Ended(job.run.name, tuple(found), None, len(made), seconds, told["tokenizer"])
+    return Ended(job.run.name, tuple(found), None, len(made), seconds)
 
 
 def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path, runs_in: Path) -> dict[str, Any]:
@@ -213,7 +212,7 @@ def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path,
             for run, one in zip(todo, ended, strict=True)
         ],
         "titles": titles,
-        "comparisons": compared(study, found, {one.run: one.tokenizer for one in ended}),
+        "comparisons": compared(study, found),
         "machine": machine.describe(),
     }
     for name in (FIGURES, PAGE, RESULT):

@@ -24,8 +24,6 @@ from hornbook.progress import Progress
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
 
-peft = pytest.importorskip("peft")
-
 REAL = [*runpy.run_path(str(Path(__file__).parent / "gguf" / "vocabularies.py"))["real_files"]()]
 
 IDS = torch.randint(400, (3, 33), generator=torch.Generator().manual_seed(4))
@@ -55,12 +53,17 @@ def drawn(model: Transformer, seed: int = 5) -> Transformer:
     return model
 
 
+def peft() -> Any:
+    """Not with the modules above: it takes seconds of every process that collects tests."""
+    return pytest.importorskip("peft")
+
+
 def theirs(base: Path, folder: Path | None = None) -> Any:
     """The base in transformers, with the folder's adapter in peft."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager").eval()
-    return model if folder is None else peft.PeftModel.from_pretrained(model, folder).eval()
+    return model if folder is None else peft().PeftModel.from_pretrained(model, folder).eval()
 
 
 @torch.no_grad()
@@ -155,7 +158,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_what_peft_wrote(config: dict[str, Any], make_checkpoint: Callable[..., Any], tmp_path: Path) -> None:
     base = make_checkpoint(2, **BASES["llama tied"])[1]
-    model = peft.get_peft_model(theirs(base), peft.LoraConfig(r=4, lora_alpha=6, task_type="CAUSAL_LM", **config))
+    model = peft().get_peft_model(theirs(base), peft().LoraConfig(r=4, lora_alpha=6, task_type="CAUSAL_LM", **config))
     wanted = drawn(model)(IDS).logits
     model.save_pretrained(tmp_path / "adapter")
     made = checkpoint.load(tmp_path / "adapter")(IDS)
@@ -169,7 +172,7 @@ def test_fresh_adapters_change_nothing_and_learn_what_peft_learns(
     ours = load_to_train(base, LoraSettings(rank=4), seed=1).train()
     assert torch.equal(ours(IDS), checkpoint.load(base)(IDS))
     checkpoint.save(drawn(ours), tmp_path / "adapter")
-    other = peft.PeftModel.from_pretrained(theirs(base), tmp_path / "adapter", is_trainable=True)
+    other = peft().PeftModel.from_pretrained(theirs(base), tmp_path / "adapter", is_trainable=True)
     for model in (ours, other):
         logits = model(IDS) if model is ours else model(IDS).logits
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), IDS.flatten()).backward()
