@@ -53,7 +53,7 @@ def test_times_are_no_part_of_a_result(tokens_folder: Path, tmp_path: Path) -> N
     assert lines(a) != lines(b)
     assert manifest.outputs(a) == manifest.outputs(b)
     assert manifest.FIGURES not in manifest.outputs(a)
-    assert manifest.timed(a) == [manifest.FIGURES]
+    assert manifest.beside(a) == [manifest.FIGURES]
 
 
 def test_what_json_cannot_hold_is_null(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE
 from hornbook.commands.settings import is_override
-from hornbook.commands.stages import DRY_RUN, RECIPE, command_of
+from hornbook.commands.stages import ASKED, DRY_RUN, RECIPE, SAMPLES, command_of
 from hornbook.errors import UserError
 from hornbook.train.further import FURTHER
 from hornbook.train.pretrain import PRETRAIN
@@ -33,11 +33,12 @@ def pretrain(
     force: FORCE = False,
     changed_code: CHANGED_CODE = None,
     dry_run: DRY_RUN = False,
+    samples: SAMPLES = ASKED,
 ) -> None:
     """Train a model from nothing, on packed documents, in two phases; or let a published one read on in your texts."""
     folders = [word for word in words if not is_override(word)]
     settings = [word for word in words if is_override(word)]
-    options = {"into": into, "recipe": recipe, "force": force, "changed_code": changed_code}
+    options = {"into": into, "recipe": recipe, "force": force, "changed_code": changed_code, "samples": samples}
     if not folders:
         raise UserError("`hornbook pretrain` needs what `hornbook tokens` made, or a model and texts")
     if len(folders) == 1:

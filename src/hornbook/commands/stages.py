@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
+from hornbook.commands.report import card
 from hornbook.commands.settings import flag_values, is_override, settings_of
 from hornbook.commands.stopping import stoppable
 from hornbook.errors import UserError
@@ -31,6 +32,14 @@ RECIPE = Annotated[
 DRY_RUN = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what the model would see, what is learnt of it, memory and time; no more."),
+]
+
+ASKED = 4
+SAMPLES = Annotated[
+    int,
+    typer.Option(
+        min=0, max=8, help="Prompts that the report card has answered, before and after, of rows held out; 0: none."
+    ),
 ]
 
 
@@ -86,6 +95,8 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
             **several,
         )
         tell(made, options["into"], what)
+        if stage.card:
+            card(made, options.get("model"), options["samples"])
 
     words = "MODEL" if many else "DATA" if rows is not None else ""
     _describe(command, stage, [*(_argument(one) for one in required), *_options(stage, into, may, words)], help)
@@ -155,6 +166,8 @@ def _options(stage: Stage[Any], into: str, may: Sequence[Input], kind_of_words: 
     found += [("recipe", RECIPE, None), ("force", FORCE, False), ("changed_code", CHANGED_CODE, None)]
     if stage.look is not None:
         found.append(("dry_run", DRY_RUN, False))
+    if stage.card:
+        found.append(("samples", SAMPLES, ASKED))
     if stage.on_workers:
         found += [("runner", RUNNER, None), ("workers", WORKERS, None)]
     if stage.runs_generated_code:

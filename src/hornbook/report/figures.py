@@ -9,7 +9,7 @@ from typing import Any
 
 from hornbook.report.checkpoints import change, checkpoints
 from hornbook.report.run import Run
-from hornbook.report.sections.losses import curves
+from hornbook.report.sections.losses import curves, held_out
 
 
 def collect(run: Path) -> dict[str, Any]:
@@ -17,7 +17,8 @@ def collect(run: Path) -> dict[str, Any]:
 
     Keys: run, pass_at_1 and scores (by checkpoint), changes (problems that each checkpoint gained and lost against
     the one before), seconds (of all stages), peak_memory (bytes, of the largest), stages. A stage has its seconds,
-    peak_memory and figures; a stage that trains has the points of its loss curves in `curves`.
+    peak_memory and figures; a stage that trains has the points of its loss curves in `curves`, and what was measured on
+    rows held out in `validations`.
     """
     found = Run.at(run)
     models = checkpoints(found)
@@ -27,6 +28,8 @@ def collect(run: Path) -> dict[str, Any]:
         stages[stage] = {"seconds": manifest.seconds, "peak_memory": manifest.peak_memory, **values}
         if log := curves(found, stage):
             stages[stage]["curves"] = log
+        if held := held_out(found, stage):
+            stages[stage]["validations"] = held
     collected = {
         "run": str(run),
         "pass_at_1": {model.name: model.scores.get("pass_at_1") for model in models},

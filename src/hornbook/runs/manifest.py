@@ -14,8 +14,10 @@ from hornbook.files import digest_file, digest_value, is_leftover, read_json, wr
 
 FILE = "manifest.json"
 SCRATCH = "scratch"  # what a stage needs only until it is whole: its key, the state it resumes from
-# What tells of times: two runs with equal results differ in it. It goes along with the folder, no hash covers it.
-FIGURES = "training/figures.jsonl"
+FIGURES = "training/figures.jsonl"  # tells of times: two runs with equal results differ in it
+SAMPLES = "training/samples.json"  # drawn when the rest is whole, as is the card; either may be drawn again
+CARD = "card.html"
+BESIDE = (FIGURES, SAMPLES, CARD)  # what goes along with a stage's folder, and no hash covers
 LIBRARIES = ("torch", "numpy", "daft", "pyarrow", "tokenizers", "scikit-learn", "safetensors")
 
 
@@ -75,21 +77,21 @@ def carries(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Every file of a stage folder, by relative path, but for the manifest itself, what tells of times, and scratch
-    files. What a killed process left is none.
+    """Every file of a stage folder, by relative path, but for the manifest itself, what goes along `BESIDE` it,
+    and scratch files. What a killed process left is none.
     """
     there = (path for path in folder.rglob("*") if path.is_file() and not is_leftover(path))
     found = {path.relative_to(folder).as_posix(): path for path in there}
     return {
         name: found[name]
         for name in sorted(found)
-        if name not in (FILE, FIGURES) and not name.startswith(f"{SCRATCH}/")
+        if name not in (FILE, *BESIDE) and not name.startswith(f"{SCRATCH}/")
     }
 
 
-def timed(folder: Path) -> list[str]:
-    """The files of a stage folder that no hash covers, since they tell of times, by relative path."""
-    return [FIGURES] if (folder / FIGURES).is_file() else []
+def beside(folder: Path) -> list[str]:
+    """The files of a stage folder that no hash covers, by relative path."""
+    return [name for name in BESIDE if (folder / name).is_file()]
 
 
 def outputs(folder: Path) -> dict[str, str]:

@@ -131,6 +131,7 @@ class Stage(Generic[S]):
     headline: what it did, in a line of about 55 characters, from its figures.
     estimate: how much work it is.
     look: what it would read; its command then has --dry-run.
+    card: whether its command draws a report card of the training.
     alone: settings of its own table that it has outside a recipe, unless told otherwise.
     """
 
@@ -155,6 +156,7 @@ class Stage(Generic[S]):
     estimate: Callable[[S, Volume], Effort] = lambda settings, volume: Effort()
     flags: tuple[Flag, ...] = ()
     look: Callable[[Work[S]], Look] | None = None
+    card: bool = False
     alone: Mapping[str, Any] = field(default_factory=dict)
 
     @property

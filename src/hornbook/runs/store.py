@@ -172,7 +172,7 @@ def take(folder: Path, source: Path, found: Manifest) -> None:
     replaceable(folder)
     partial = partial_of(folder)
     remove_folder(partial)
-    for name in (*found.outputs, *manifest.timed(source)):
+    for name in (*found.outputs, *manifest.beside(source)):
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source / name, partial / name)

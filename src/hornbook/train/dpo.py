@@ -88,11 +88,12 @@ def dpo(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
+    from hornbook.train.samples import keep_prompts
     from hornbook.train.validation import in_fp32, outcome, validations_of
 
     tokenizer = Tokenizer(base)
     model = lora.load(base, settings.lora, seed=seed)
-    encoded, objective, held = _read(tokenizer, model.config.context, sources, settings, seed, progress)
+    encoded, objective, held, held_out = _read(tokenizer, model.config.context, sources, settings, seed, progress)
     if held is not None and not rank():
         with in_fp32(model.to(choose(settings.precision, settings.compile).device)):
             held.reference = _log_probabilities(model, held)
@@ -109,6 +110,7 @@ def dpo(
         validations=measured,
     )
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
+    keep_prompts(held_out or sources, tokenizer, model.config.context, into, held_out=bool(held_out))
     tenth = max(1, len(log) // 10)
     return {
         "pairs": len(objective.pairs),
@@ -116,6 +118,7 @@ def dpo(
         "left_out": dict(sum((source.left_out for source in sources), Counter())),
         "too_long": sum(one.too_long for one in encoded),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
+        "held_out": sum(len(one.rows) for one in held_out),
         "batch": objective.batch_pairs,
         "steps": len(log),
         "tokens": objective.read_in(len(log)),
@@ -133,8 +136,10 @@ def _read(
     settings: DpoSettings,
     seed: int,
     progress: Progress,
-) -> tuple[list[Encoded], Preferences, Preferences | None]:
-    """The pairs of each source, encoded, what is learnt of them, and what is held out, as one batch; see `dpo`."""
+) -> tuple[list[Encoded], Preferences, Preferences | None, list[Given]]:
+    """The pairs of each source, encoded, what is learnt of them, and what is held out, as one batch and as rows; see
+    `dpo`.
+    """
     import numpy as np
 
     from hornbook.train.rows import nothing_fits, nothing_held, tell_refused
@@ -168,7 +173,7 @@ def _read(
     if kept and not held:
         raise nothing_held("dpo")
     measured = preferences(held, np.arange(len(held)), len(held)) if held else None
-    return encoded, preferences(pairs, order[: len(order) // batch * batch], batch), measured
+    return encoded, preferences(pairs, order[: len(order) // batch * batch], batch), measured, kept
 
 
 def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: int, progress: Progress) -> Look:
@@ -177,7 +182,7 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     from hornbook.model.tokenizers import Tokenizer
 
     tokenizer, config = Tokenizer(base), checkpoint.load(base).config
-    encoded, objective, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
+    encoded, objective, _, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
@@ -382,6 +387,7 @@ DPO = Stage(
     leave_out=True,
     on_ranks=True,
     look=_look,
+    card=True,
     alone=held_out.ALONE,
     headline=lambda f: (
         f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}{held_out.told(f)}"

@@ -91,7 +91,8 @@ def validations(folder: Path) -> dict[str, list[float]]:
 
 
 def _columns(entries: Log) -> dict[str, list[float]]:
-    return {name: [entry[name] for entry in entries] for name in (entries[0] if entries else ())}
+    names = [name for name in (entries[0] if entries else ()) if name != "precision"]
+    return {name: [entry[name] for entry in entries] for name in names}
 
 
 def read(folder: Path) -> Log:

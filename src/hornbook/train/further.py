@@ -75,6 +75,7 @@ FURTHER = Stage(
     reads=_ROWS.places,
     on_ranks=True,
     look=_look,
+    card=True,
     alone=held_out.ALONE,
     headline=lambda f: f"{f['tokens'] / 1e6:.2f} million tokens, loss {f['loss']:.2f}{held_out.told(f)}",
 )

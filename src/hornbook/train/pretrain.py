@@ -450,6 +450,7 @@ PRETRAIN = Stage(
     checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
     outside=_weights_of,
     on_ranks=True,
+    card=True,
     headline=lambda f: (
         f"{f['parameters']:,} parameters, {sum(f['tokens'].values()) / 1e6:.2f}M tokens, "
         f"loss {f['loss']['phase1']:.2f} → {f['loss']['phase2']:.2f}"

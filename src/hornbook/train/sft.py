@@ -126,6 +126,7 @@ SFT = Stage(
     leave_out=True,
     on_ranks=True,
     look=_look,
+    card=True,
     alone=held_out.ALONE,
     headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}{held_out.told(f)}",
     estimate=_sft_effort,

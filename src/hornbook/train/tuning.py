@@ -76,6 +76,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
+    from hornbook.train.samples import keep_prompts
     from hornbook.train.validation import outcome, validations_of
 
     tokenizer = Tokenizer(base)
@@ -96,12 +97,14 @@ def tune(  # noqa: PLR0913 (one for each wish)
         validations=measured,
     )
     checkpoint.save(model, into / "model", tokenizer, stored_precision=True)
+    keep_prompts(reading.held_out or sources, tokenizer, model.config.context, into, held_out=bool(reading.held_out))
     return {
         "conversations": sum(len(one.fitting) for one in encoded),
         "sources": {source.name: {**source.shapes} for source in sources},
         "left_out": dict(sum((source.left_out for source in sources), Counter())),
         "too_long": sum(one.too_long for one in encoded),
         "cut": sum(one.cut for one in encoded),
+        "held_out": sum(len(one.rows) for one in reading.held_out),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
         "rows": len(rows.ids),
         "length": reading.length,
@@ -118,7 +121,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
 class _Reading:
     """What is read. rows: of `length` tokens and one more; order: in which they are read, `batch` in a step.
 
-    held: what is held out, all of it as one batch; None where nothing is.
+    held: what is held out, all of it as one batch; None where nothing is. held_out: the same as rows.
     """
 
     encoded: list[Encoded]
@@ -127,6 +130,7 @@ class _Reading:
     length: int
     batch: int
     held: LearntTokens | None
+    held_out: list[Given]
 
 
 def _read(
@@ -173,7 +177,7 @@ def _read(
     if held_out and not number:
         raise nothing_held(stage)
     objective = LearntTokens(measured, np.arange(number), number) if number else None
-    return _Reading(encoded, rows, order, length, batch, objective)
+    return _Reading(encoded, rows, order, length, batch, objective, held_out)
 
 
 SHOWN = 3  # examples

@@ -1,15 +1,15 @@
-"""Loss curves of everything that was trained, thinned to what a plot can show."""
+"""Loss curves of everything that was trained, thinned to what a plot can show, and what was measured on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 from hornbook.report.wording import count, decimal, listed, share
-from hornbook.train.figures import columns
+from hornbook.train.figures import columns, validations
 
 POINTS = 400
 
@@ -18,20 +18,28 @@ Curves = dict[str, list[float]]
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     """A plot with its caption for each stage that trained."""
-    drawn = []
-    with plots.style():
-        for stage, draw in (("pretrain", _pretraining), ("sft", _fine_tuning), ("dpo", _preferences)):
-            log = curves(run, stage)
-            if len(log.get("loss", [])) > 1:
-                drawn.append(draw(run, log))
+    drawn = [found for stage in _DRAWN if (found := plot(run, stage)) is not None]
     return {"plots": drawn} if drawn else None
 
 
-def _pretraining(run: Run, log: Curves) -> dict[str, Any]:
-    figures = run.figures("pretrain")
+def plot(run: Run, stage: str, *, wide: bool = False) -> dict[str, Any] | None:
+    """A stage's loss, step by step, and on rows held out where it was measured; None for fewer than two steps.
+
+    wide: over the whole page, however little there is to show.
+    """
+    log = curves(run, stage)
+    if len(log.get("loss", [])) < 2:
+        return None
+    with plots.style():
+        return _DRAWN[stage](run.figures(stage), log, held_out(run, stage), wide)
+
+
+def _pretraining(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
     steps = figures.get("steps", {})
+    if not isinstance(steps, dict):
+        return _fine_tuning(figures, log, held, wide)
     drawn, (loss, rate) = plots.figure(10, 4.2, rows=2, ratios=[3, 1])
-    _plot_loss(loss, log)
+    _plot_loss(loss, log, held)
     rate.plot(log["step"], log["rate"], color=plots.COLOURS["three"])
     rate.set(ylabel="rate", xlabel="step", ylim=(0, 1.1))
     boundary = steps.get("phase1")
@@ -51,7 +59,7 @@ def _pretraining(run: Run, log: Curves) -> dict[str, Any]:
             )
     ends = figures.get("loss", {})
     told = [f"{decimal(ends[phase])} at the end of {title}" for phase, title in _PHASES.items() if phase in ends]
-    caption = f"Loss {listed(told)}. Below: the learning rate as a share of its peak."
+    caption = f"Loss {listed(told)}.{_told(figures, held)} Below: the learning rate as a share of its peak."
     return {
         "title": "Pretraining",
         "wide": True,
@@ -63,50 +71,79 @@ def _pretraining(run: Run, log: Curves) -> dict[str, Any]:
 _PHASES = {"phase1": "phase 1", "phase2": "phase 2"}
 
 
-def _fine_tuning(run: Run, log: Curves) -> dict[str, Any]:
-    drawn, (loss,) = plots.figure(5, 3)
-    _plot_loss(loss, log)
+def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
+    drawn, (loss,) = plots.figure(*_size(wide))
+    _plot_loss(loss, log, held, figures)
     loss.set(xlabel="step")
-    figures = run.figures("sft")
-    caption = "Only the assistant's tokens count"
-    if "answer_share" in figures:
-        caption += f": {share(figures['answer_share'])} of all"
-    caption = f"{caption}. Loss {decimal(figures.get('loss'))} at the end."
+    learnt = figures.get("answer_share", 1)
+    caption = f"Only the assistant's tokens count: {share(learnt)} of all. " if learnt < 1 else ""
+    caption += f"Loss {decimal(figures.get('loss'))} at the end.{_told(figures, held)}"
     return {
         "title": "Supervised fine-tuning",
-        "wide": False,
-        "svg": plots.svg(drawn, "sft", f"SFT loss over {count(log['step'][-1])} steps. {caption}"),
+        "wide": wide,
+        "svg": plots.svg(drawn, "sft", f"Loss over {count(log['step'][-1])} steps. {caption}"),
         "caption": caption,
     }
 
 
-def _preferences(run: Run, log: Curves) -> dict[str, Any]:
+def _preferences(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
     shown = 2 if "accuracy" in log else 1
-    drawn, axes = plots.figure(5, 3, rows=shown)
-    _plot_loss(axes[0], log)
+    drawn, axes = plots.figure(*_size(wide), rows=shown)
+    _plot_loss(axes[0], log, held, figures)
     if shown == 2:
-        axes[1].plot(log["step"], smoothed(log["accuracy"]), color=plots.COLOURS["two"])
+        axes[1].plot(log["step"], smoothed(log["accuracy"]), color=plots.COLOURS["one"])
         axes[1].set(ylabel="accuracy", ylim=(0, 1.05))
+        if "validation_accuracy" in held:
+            axes[1].plot(held["step"], held["validation_accuracy"], **_DOTS)
     axes[-1].set(xlabel="step")
-    figures = run.figures("dpo")
     caption = (
         "Accuracy: the share of pairs in which the chosen answer has gained more likelihood than the rejected one "
         f"since DPO began, {share(figures.get('accuracy_first'))} in its first steps, "
-        f"{share(figures.get('accuracy_last'))} in its last."
+        f"{share(figures.get('accuracy_last'))} in its last.{_told(figures, held)}"
     )
     return {
         "title": "Preferences (DPO)",
-        "wide": False,
+        "wide": wide,
         "svg": plots.svg(drawn, "dpo", f"DPO loss and accuracy over {count(log['step'][-1])} steps. {caption}"),
         "caption": caption,
     }
 
 
-def _plot_loss(axes: Any, log: Curves) -> None:
-    """Each step's loss, pale, and over it the mean of the steps around."""
+_DRAWN: dict[str, Callable[[Mapping[str, Any], Curves, Curves, bool], dict[str, Any]]] = {
+    "pretrain": _pretraining,
+    "sft": _fine_tuning,
+    "dpo": _preferences,
+}
+_DOTS: dict[str, Any] = {"color": plots.COLOURS["two"], "linewidth": 1.2, "marker": "o", "markersize": 4.5}
+
+
+def _size(wide: bool) -> tuple[float, float]:
+    return (10, 4.2) if wide else (5, 3)
+
+
+def _told(figures: Mapping[str, Any], held: Curves) -> str:
+    """What the dots are, for a caption that goes on."""
+    if not held:
+        return ""
+    found = figures.get("validation")
+    if not found:
+        return " Dots: the loss on text held out."
+    return f" Dots: held out, lowest ringed; the model has the weights of step {count(found['step'])}."
+
+
+def _plot_loss(axes: Any, log: Curves, held: Curves, figures: Mapping[str, Any] | None = None) -> None:
+    """Each step's loss, pale, and over it the mean of the steps around; what was held out as dots, the best ringed."""
     axes.plot(log["step"], log["loss"], color=plots.COLOURS["one"], alpha=0.3, linewidth=1)
-    axes.plot(log["step"], smoothed(log["loss"]), color=plots.COLOURS["one"])
+    axes.plot(log["step"], smoothed(log["loss"]), color=plots.COLOURS["one"], label="learnt")
     axes.set(ylabel="loss")
+    if not held:
+        return
+    axes.plot(held["step"], held["validation_loss"], label="held out", **_DOTS)
+    axes.legend(loc="upper right", ncols=2)
+    if figures and "validation" in figures:
+        step, lowest = best(held)
+        ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": "none", "markeredgewidth": 1.5}
+        axes.plot(step, lowest, **(_DOTS | ring))
 
 
 def curves(run: Run, stage: str) -> Curves:
@@ -116,6 +153,18 @@ def curves(run: Run, stage: str) -> Curves:
     """
     found = columns(run.folders[stage]) if stage in run.folders else {}
     return {name: thinned(values) for name, values in found.items()}
+
+
+def held_out(run: Run, stage: str) -> Curves:
+    """What a stage measured on what it never learnt, by name (`step`, `validation_loss`); empty without any."""
+    return validations(run.folders[stage]) if stage in run.folders else {}
+
+
+def best(held: Curves) -> tuple[int, float]:
+    """The step with the lowest loss held out, of equal ones the last, and that loss. Before the first step is none."""
+    after = [(loss, -step) for step, loss in zip(held["step"], held["validation_loss"], strict=True) if step]
+    loss, step = min(after)
+    return int(-step), loss
 
 
 def thinned(values: list[float], points: int = POINTS) -> list[float]:
