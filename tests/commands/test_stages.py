@@ -28,7 +28,7 @@ phase1 = { tokens = 1_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
 phase2 = { tokens = 1_500, mixture = [{ sources = ["texts"], share = 1.0 }] }
 """
 WORDS = ["the", "sum", "of", "tea", "count", "total", "and", "shop", "price", "naïve"]
-QUICK = ("batch=2", "compile=false")
+QUICK = ("batch=2", "compile=false", "--samples", "0")
 
 
 def invoke(*arguments: str) -> Result:
@@ -101,6 +101,40 @@ def test_an_adapter_is_trained_and_merged() -> None:
     assert not (Path("adapted/model") / "model.safetensors").exists()
     assert "adapters merged into weights in float32" in told("merge", "adapted", "--into", "alone")
     assert checkpoint.load(Path("alone")).config.layers == 1
+
+
+def test_a_training_ends_with_its_report_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what the manifest tells of: it can be drawn again, and what fails in it costs no model."""
+    asked = [{"prompt": f"count {word} {number}", "completion": " tea"} for number, word in enumerate(WORDS)]
+    Path("asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    command = ("sft", "pretrained", "asked.jsonl", "batch=2", "compile=false", "validation=2", "--into", "carded")
+    shown = told(*command, "--samples", "1")
+    assert shown.endswith("The model: carded\nReport card: carded/card.html\n")
+    card, found = Path("carded/card.html"), manifest.read(Path("carded"))
+    assert found is not None
+    assert "of pretrained" in card.read_text()
+    assert not {"card.html", "training/samples.json"} & found.outputs.keys()
+    before = card.read_bytes()
+    shown = told(*command, "--samples", "1")
+    assert "there already, whole" in shown
+    assert card.read_bytes() == before
+    card.unlink()
+    assert told("report", "carded") == "Report card: carded/card.html\n"
+    assert card.read_bytes() == before
+    assert len(json.loads(told("report", "carded", "--json"))["samples"]) == 1
+    told(*command, "--samples", "2")
+    assert card.read_bytes() != before, "another prompt is answered, and nothing trained"
+    assert manifest.read(Path("carded")) == found
+    card.write_text("mine")
+    Path("carded/training/samples.json").unlink()
+    assert "warning: there is no report card: carded/card.html is there already" in told(*command)
+    assert card.read_text() == "mine"
+    monkeypatch.setattr("hornbook.train.samples._answers", lambda model, asked: asked[9])
+    shown = told(*command[:-1], "failed")
+    assert "warning: the report card has no samples: list index out of range" in shown
+    assert "What it read" in Path("failed/card.html").read_text()
+    weights = [(Path(name) / "model" / "model.safetensors").read_bytes() for name in ("carded", "failed")]
+    assert weights[0] == weights[1]
 
 
 def test_a_dry_run_shows_what_is_learnt() -> None:

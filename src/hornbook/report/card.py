@@ -51,7 +51,7 @@ def page(folder: Path, made: Manifest) -> str:
             version=made.versions.get("hornbook", ""),
             measured=_measured(folder, made),
             curve=losses.plot(run, made.stage, wide=True),
-            samples=_samples(asked),
+            samples=_samples(made, asked),
             read=_read(made),
             again=reproduce.view(run, ()),
         )
@@ -120,10 +120,11 @@ def _measured(folder: Path, made: Manifest) -> dict[str, Any] | None:
     return {"rows": rows, "held_out": made.figures.get("held_out", 0), "pairs": made.stage == "dpo", **told}
 
 
-def _samples(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+def _samples(made: Manifest, asked: Mapping[str, Any]) -> dict[str, Any] | None:
     """Each prompt with what the base, the trained model and the row itself answer."""
     if not asked.get("samples"):
         return None
+    titles = {"before": "before", "after": "after", "answer": "chosen" if made.stage == "dpo" else "the row itself"}
     return {
         "held_out": asked["samples"][0]["held_out"],
         "asked": [
@@ -131,7 +132,7 @@ def _samples(asked: Mapping[str, Any]) -> dict[str, Any] | None:
                 "said": one.get("messages") or [{"role": "", "content": one["text"]}],
                 "cards": [
                     {"title": title, "text": clip(one[name].strip("\n"), _LINES, _CHARACTERS).strip() or "(nothing)"}
-                    for name, title in (("before", "before"), ("after", "after"), ("answer", "the row itself"))
+                    for name, title in titles.items()
                 ],
             }
             for one in asked["samples"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice, zip_longest
@@ -30,17 +31,19 @@ Prompt = dict[str, Any]
 
 
 def keep_prompts(sources: Sequence[Given], tokenizer: Tokenizer, context: int, into: Path, *, held_out: bool) -> None:
-    """Write `into/training/prompts.json`: the first MOST prompts that are short, from each source in turn.
+    """Write `into/training/prompts.json`: the first MOST prompts that are short, no two alike, of each source in turn.
 
     sources: what was held out of the data, or, where nothing was, the data themselves.
     """
     rows = chain.from_iterable(zip_longest(*(source.rows for source in sources)))
-    found = (
-        prompt | {"held_out": held_out}
-        for row in islice((row for row in rows if row is not None), _TRIED)
-        if (prompt := prompt_of(row)) is not None and _fits(prompt, tokenizer, context)
-    )
-    write_json(into / PROMPTS, list(islice(found, MOST)))
+    kept: dict[str, Prompt] = {}
+    for row in islice((row for row in rows if row is not None), _TRIED):
+        prompt = prompt_of(row)
+        if prompt is not None and _fits(prompt, tokenizer, context):
+            kept.setdefault(json.dumps(prompt.get("messages", prompt.get("text"))), prompt | {"held_out": held_out})
+        if len(kept) == MOST:
+            break
+    write_json(into / PROMPTS, list(kept.values()))
 
 
 def prompt_of(row: Any) -> Prompt | None:

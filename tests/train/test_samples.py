@@ -1,0 +1,79 @@
+"""What a model writes before and after a training: which prompts are kept, and who answers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.files import read_json
+from hornbook.inference.generate import generate
+from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.progress import Progress
+from hornbook.train.data import Given
+from hornbook.train.samples import ANSWER, MOST, PROMPTS, answer, answered, keep_prompts, prompt_of, prompts
+from hornbook.train.shapes import Completion
+
+ASKED = [{"role": "user", "content": "the sum?"}]
+TALK = [*ASKED, {"role": "assistant", "content": "2"}, *ASKED, {"role": "assistant", "content": "3"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        (TALK, {"messages": ASKED, "answer": "2"}),
+        (ASKED, None),
+        ([{"role": "assistant", "content": "Hello."}, *TALK], None),
+        (Completion("def f():", " pass"), {"text": "def f():", "answer": " pass"}),
+        ("The tea is cold, the shop is open.", {"text": "The tea is cold,", "answer": " the shop is open."}),
+        ("tea", {"text": "t", "answer": "ea"}),
+        ("t", None),
+        ({"messages": ASKED, "prompt": None, "chosen": "a", "rejected": "b"}, {"messages": ASKED, "answer": "a"}),
+        ({"prompt": "tea is", "chosen": " hot", "rejected": " cold"}, {"text": "tea is", "answer": " hot"}),
+    ],
+)
+def test_a_row_asks_for_something(row: Any, prompt: dict[str, Any] | None) -> None:
+    assert prompt_of(row) == prompt
+
+
+@given(st.text(max_size=500))
+def test_an_opening_and_its_rest_are_the_text(text: str) -> None:
+    found = prompt_of(text)
+    if found is not None:
+        assert found["text"] + found["answer"] == text
+        assert len(found["text"]) <= len(text) / 2
+
+
+def test_short_prompts_of_each_source_are_kept(tokenizer_folder: Path, tmp_path: Path) -> None:
+    """What the template refuses, and what would leave no room to answer, is passed over."""
+    tool = [{"role": "tool", "content": "x"}, {"role": "assistant", "content": "y"}]
+    one = Given("one", rows=[tool, Completion("long " * 99, "x"), *(Completion(f"a{n}", "x") for n in range(9))])
+    two = Given("two", rows=[Completion(f"b{n // 2}", "x") for n in range(3)])
+    keep_prompts([one, two], Tokenizer(tokenizer_folder), 64, tmp_path, held_out=True)
+    kept = read_json(tmp_path / PROMPTS)
+    assert [prompt["text"] for prompt in kept] == ["b0", "a0", "b1", "a1", "a2", "a3", "a4", "a5"]
+    assert len(kept) == MOST
+    assert all(prompt["held_out"] for prompt in kept)
+
+
+def test_both_models_answer_as_they_do_elsewhere(make_checkpoint: Any, tmp_path: Path) -> None:
+    """The likeliest tokens, equal to those of rows padded in one batch."""
+    _, base = make_checkpoint(seed=1)
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    make_checkpoint(seed=2)[1].rename(folder / "model")
+    tokenizer = Tokenizer(base)
+    rows = [Given("rows", rows=[TALK, "the count of tea and the total", Completion("price", "x")])]
+    keep_prompts(rows, tokenizer, 64, folder, held_out=False)
+    answer(folder, base, "a base", 2, Progress())
+    found = answered(folder)
+    assert found["model"] == "a base"
+    assert [one["answer"] for one in found["samples"]] == ["2", " tea and the total"]
+    ids = [tokenizer.chat(ASKED), tokenizer.encode_prompt(prompts(folder)[1]["text"])]
+    for name, place in (("before", base), ("after", folder / "model")):
+        wanted = generate(checkpoint.load(place), ids, limit=ANSWER, stops=tokenizer.stops)
+        assert [one[name].removesuffix("…") for one in found["samples"]] == [tokenizer.decode(one) for one in wanted]
