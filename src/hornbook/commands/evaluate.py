@@ -42,7 +42,8 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         str,
         typer.Option(
             help="[bold]problems[/bold]: pass@1; [bold]long[/bold]: find, follow, count in long prompts; a paper's "
-            "table: [bold]phi-1[/bold], [bold]phi-1.5[/bold], [bold]phi-3[/bold], [bold]smollm2[/bold]."
+            "table: [bold]phi-1[/bold], [bold]phi-1.5[/bold], [bold]phi-3[/bold], [bold]smollm2[/bold]; "
+            "[bold]safety[/bold]: hateful sentences, refusals, over-refusal."
         ),
     ] = "",
     problems: Annotated[Path | None, typer.Option(help="A problems.jsonl; the model's own run's unless told.")] = None,
@@ -63,6 +64,14 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         int | None, typer.Option(min=0, help="Examples before each question.", rich_help_panel=EXAM)
     ] = None,
     in_chat: Annotated[bool, typer.Option("--chat", help="Ask in the chat template.", rich_help_panel=EXAM)] = False,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL#MODEL",
+            help="An OpenAI-compatible endpoint that judges whether answers refuse; a classifier does unless told.",
+            rich_help_panel=EXAM,
+        ),
+    ] = None,
     lengths: Annotated[
         str | None, typer.Option(help="Such as 4K,8K; from 512 to the model's context.", rich_help_panel=LONG)
     ] = None,
@@ -97,7 +106,7 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     of_long |= {"questions": questions}
     asks_exam = suite not in ("", *OWN) or (suite == "" and tasks is not None)
     options = {"problems": (problems, "problems"), **{name: (value, "long") for name, value in of_long.items()}}
-    options |= {name: (value, "") for name, value in of_exam.items()}
+    options |= {name: (value, "") for name, value in (of_exam | {"teacher": teacher or None}).items()}
     _refuse_others(options, "" if asks_exam else suite or "problems")
     if not asks_exam and suite != "long" and (tasks or into) is not None:
         raise UserError(
@@ -106,7 +115,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     changes = overrides or []
     if asks_exam:
         given = {**of_exam, "precision": precision, "into": into}
-        put_benchmarks(model, suite, tasks, given, changes, as_json=as_json, without_isolation=without_isolation)
+        put_benchmarks(
+            model, suite, tasks, given, changes, teacher=teacher, as_json=as_json, without_isolation=without_isolation
+        )
     elif suite == "long":
         _evaluate_long(model, of_long | {"tasks": tasks, "into": into, "precision": precision}, changes, as_json)
     else:

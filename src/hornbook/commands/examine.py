@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
 
 from hornbook.commands.consent import consent
+from hornbook.commands.write import BUILTIN, client_settings
 from hornbook.errors import UserError, nearest
 from hornbook.machine import Precision, kept_in
 from hornbook.model import model_folder
-from hornbook.progress import ConsoleProgress
+from hornbook.progress import ConsoleProgress, Progress
 from hornbook.settings import apply, validated
+from hornbook.teacher.client.settings import BudgetSettings
 from hornbook.terminal import console
+
+if TYPE_CHECKING:
+    from hornbook.evaluate.safety.judge import Judge
 
 OWN = ("problems", "long")
 
@@ -40,10 +49,14 @@ def put_benchmarks(
     options: dict[str, Any],
     overrides: list[str],
     *,
+    teacher: list[str] | None,
     as_json: bool,
     without_isolation: bool,
 ) -> None:
-    """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored."""
+    """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored.
+
+    teacher: endpoints of an LLM that judges refusals; a classifier unless given.
+    """
     from hornbook.evaluate.exam.data import folder_of
     from hornbook.evaluate.exam.declaration import find, suites
     from hornbook.evaluate.exam.display import scores_table
@@ -51,7 +64,6 @@ def put_benchmarks(
     from hornbook.evaluate.exam.examination import examine, examine_model
     from hornbook.evaluate.exam.rules import RULES
     from hornbook.evaluate.exam.settings import ExamSettings
-    from hornbook.progress import Progress
 
     if suite and suite not in suites():
         known = ", ".join([*OWN, *suites()])
@@ -68,15 +80,32 @@ def put_benchmarks(
     progress = Progress() if as_json else ConsoleProgress(console)
     runs = any(RULES[find(name, folder_of(settings.data)).score].ask == "program" for name in settings.asked)
     allowed = consent(without_isolation) if runs else without_isolation
-    if model.startswith(("http://", "https://")):
-        if settings.chat or precision != "fp32":
-            raise UserError(f"{model} is asked as it is served; leave out --chat and --precision")
-        figures = examine(Endpoint(model), settings, progress, into, allow_unisolated=allowed)
-    else:
-        folder = model_folder(model)
-        figures = examine_model(folder, settings, progress, into, precision=precision, allow_unisolated=allowed)
+    with judge_of(teacher, progress) as judge:
+        if model.startswith(("http://", "https://")):
+            if settings.chat or precision != "fp32":
+                raise UserError(f"{model} is asked as it is served; leave out --chat and --precision")
+            figures = examine(Endpoint(model), settings, progress, into, allow_unisolated=allowed, judge=judge)
+        else:
+            folder = model_folder(model)
+            figures = examine_model(
+                folder, settings, progress, into, precision=precision, allow_unisolated=allowed, judge=judge
+            )
     if as_json:
         console.values(figures)
         return
     console.print(scores_table(figures))
     console.plain(f"Every prompt and answer: hornbook show {into} --of {next(iter(figures['benchmarks']))}")
+
+
+@contextmanager
+def judge_of(teacher: list[str] | None, progress: Progress) -> Iterator[Judge | None]:
+    """An LLM that judges refusals, for as long as the block lasts; None where no endpoint is named."""
+    if not teacher or list(teacher) == [BUILTIN]:
+        yield None
+        return
+    from hornbook.evaluate.safety.judge import LlmJudge
+    from hornbook.teacher.client.client import Client
+
+    with Client(client_settings(teacher, "", None, BudgetSettings()), progress) as client:
+        yield LlmJudge(client)
+        progress.say(escape(f"  {client.name}: {client.figures.line()}"))

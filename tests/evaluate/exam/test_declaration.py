@@ -24,13 +24,13 @@ def test_every_page_is_whole() -> None:
     assert len(benchmarks()) >= 20
     for name, one in benchmarks().items():
         assert one.name == name and one.files and one.rows, name
-        assert one.headline in {"acc", "acc_norm", "mass", "exact", "strict", "pass@1", "safety"}, name
+        assert one.headline in {"acc", "acc_norm", "mass", "exact", "strict", "pass@1", "safety", "right"}, name
         assert all(copy.note for copy in one.files if copy.state != "whole"), name
         assert one.score in RULES
 
 
 def test_suites_name_benchmarks_and_shares() -> None:
-    assert set(suites()) == {"phi-1", "phi-1.5", "phi-3", "smollm2"}
+    assert set(suites()) == {"phi-1", "phi-1.5", "phi-3", "smollm2", "safety"}
     for suite in suites().values():
         assert set(suite.benchmarks) <= set(benchmarks())
         assert all(0 < score < 1 for row in suite.rows for score in row.scores.values())

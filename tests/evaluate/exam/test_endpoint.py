@@ -105,3 +105,16 @@ def test_a_moment_of_trouble_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> No
 def test_nobody_there() -> None:
     with pytest.raises(UserError, match=r"http://127\.0\.0\.1:1/v1 does not answer"):
         Endpoint("http://127.0.0.1:1/v1")
+
+
+def test_conversations_of_a_served_model() -> None:
+    def answer(body: dict[str, Any]) -> httpx.Response:
+        if body["messages"][-1]["content"] == "long":
+            return httpx.Response(400, json={"error": {"message": "too long"}})
+        message = {"role": "assistant", "content": None, "refusal": "No."} if len(body["messages"]) > 1 else {}
+        return httpx.Response(200, json={"choices": [{"index": 0, "message": {"content": "Yes."} | message}]})
+
+    turns = [[{"role": "user", "content": text}] for text in ("short", "long")]
+    turns.append([{"role": "system", "content": "s"}, *turns[0]])
+    one, long, refused = answering(answer).replies(turns, 5)
+    assert (one.found, long.unknown, refused.found) == ("Yes.", "refused by the server: too long", "No.")

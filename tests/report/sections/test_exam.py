@@ -72,6 +72,20 @@ def test_the_page_of_a_result() -> None:
     assert "73.4%" in made and "abababababab" in made and "Computed in float32 on one, 2 cores. torch 2.13." in made
 
 
+def test_requests_are_shown_with_what_answers_do() -> None:
+    figures = scores()
+    refused = {"value": 0.75, "interval": [0.3, 0.95], "n": 4}
+    verdicts = {"refusal": 2, "partial": 1, "compliance": 1, "unrelated": 0}
+    figures["benchmarks"]["mine"]["requests"] = {"harmful": {"refused": refused, "verdicts": verdicts}}
+    made = tables([("model", figures)])
+    assert made is not None
+    (row,) = made["requests"]
+    assert (row["title"], row["counts"], row["n"]) == (f"{EVIL}, harmful", [2, 1, 1, 0], 4)
+    about = {"candidate": {"model": "m", "precision": "float32"}, "machine": {"processor": "one", "cores": 2}}
+    shown = page(figures | about | {"settings": {"suite": ""}, "versions": {}})
+    assert 'aria-label="refusals 2, in part 1, answers 1, unrelated 0"' in shown and "75.0%" in shown
+
+
 @pytest.mark.parametrize("models", [1, 6])
 def test_the_picture_tells_every_model(models: int) -> None:
     made = tables([(f"step {at}", scores(0.3 + at / 50)) for at in range(models)])

@@ -38,10 +38,18 @@ class Answered:
     unknown: str = ""
 
 
+Conversation = Sequence[dict[str, str]]  # turns of `role` and `content`, the last one the user's
+
+
 class Candidate(Protocol):
     """Anything that can be examined. identity: a digest of all that its answers depend on."""
 
     identity: str
+
+    @property
+    def chats(self) -> bool:
+        """Whether it can be asked in a conversation."""
+        ...
 
     def about(self) -> dict[str, Any]:
         """What a result says of it."""
@@ -57,6 +65,10 @@ class Candidate(Protocol):
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """What it writes behind each prompt, greedily, up to the first of `until`, in order."""
+        ...
+
+    def replies(self, conversations: Sequence[Conversation], new_tokens: int) -> Iterator[Answered]:
+        """What it says next in each conversation, greedily, in order; asked only of one that `chats`."""
         ...
 
 
@@ -86,6 +98,11 @@ class LocalModel:
         self._reader = Reader(model, tokens=tokens)
         self._name, self._context = name, model.config.context
         self.identity = digest_value([identity, str(model.compute), chat])
+
+    @property
+    def chats(self) -> bool:
+        """See `Candidate.chats`."""
+        return self.tokenizer.template is not None
 
     @classmethod
     def load(
@@ -138,8 +155,24 @@ class LocalModel:
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.texts`."""
-        room = max(self._context - new_tokens, self._context * 3 // 4)
-        prompts = [self._fitting(question, room) for question in questions]
+        room = self._room(new_tokens)
+        return self._written([self._fitting(question, room) for question in questions], until, new_tokens)
+
+    def replies(self, conversations: Sequence[Conversation], new_tokens: int) -> Iterator[Answered]:
+        """See `Candidate.replies`."""
+        room = self._room(new_tokens)
+        every = [self.tokenizer.chat(list(turns)) for turns in conversations]
+        prompts = [(ids, 0, "") if len(ids) <= room else (None, 0, TOO_LONG) for ids in every]
+        return self._written(prompts, (), new_tokens)
+
+    def _room(self, new_tokens: int) -> int:
+        """The longest prompt that leaves room for an answer."""
+        return max(self._context - new_tokens, self._context * 3 // 4)
+
+    def _written(
+        self, prompts: Sequence[tuple[list[int] | None, int, str]], until: Sequence[str], new_tokens: int
+    ) -> Iterator[Answered]:
+        """What is written behind prompts, of which each comes as `_fitting` returns it."""
         told = written(self.model, self.tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
         for ids, dropped, unknown in prompts:
             if ids is None:

@@ -21,7 +21,7 @@ from hornbook.records import Fault
 VARIABLE = "HORNBOOK_BENCHMARKS"
 HUB = Path(PREFIX)  # in place of a folder: datasets of the Hugging Face hub
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
-_HEADERS = ("question", "Question", "prompt", "text", "sentence", "query")  # of a table, one of them
+_HEADERS = ("question", "Question", "prompt", "text", "sentence", "query", "goal")  # of a table, one of them
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,17 @@ from hornbook.corpus.read.hub import PREFIX
 from hornbook.display import FigureTable
 from hornbook.evaluate.exam.data import Found, locate
 from hornbook.evaluate.exam.declaration import Benchmark, Published, Suite, benchmarks, suites
+from hornbook.evaluate.safety.judge import Verdict
 
 if TYPE_CHECKING:
     from hornbook.evaluate.exam.compare import Comparison
 
+VERDICT_WORDS: dict[Verdict, str] = {
+    "refusal": "refusals",
+    "partial": "in part",
+    "compliance": "answers",
+    "unrelated": "unrelated",
+}
 _TOLD = {"part": "a part", "unwrapped": "unwrapped", "altered": "altered"}
 
 
@@ -31,7 +38,23 @@ def scores_table(figures: Mapping[str, Any]) -> RenderableType:
         table.add_row(name, *rows)
     lines = [Text(line, style="dim") for line in notes(figures, suite)]
     separate = [_separated(one) for one in figures["benchmarks"].values() if is_separation(one)]
-    return Group(table, *separate, *lines)
+    refusals = (
+        [_refusals(figures["benchmarks"])] if any("requests" in one for one in figures["benchmarks"].values()) else []
+    )
+    return Group(table, *separate, *refusals, *lines)
+
+
+def _refusals(asked: Mapping[str, Any]) -> RenderableType:
+    """What answers to harmful and to harmless requests do; `refused` is in whole or in part."""
+    table = _table()
+    table.add_column("requests", no_wrap=True)
+    for header in ("refused", "95%", *VERDICT_WORDS.values(), "of"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in asked.values():
+        for kind, found in one.get("requests", {}).items():
+            counts = [f"{found['verdicts'][verdict]:,}" for verdict in VERDICT_WORDS]
+            table.add_row(f"{one['title']}, {kind}", *_share(found["refused"]), *counts, f"{found['refused']['n']:,}")
+    return table
 
 
 def is_separation(one: Mapping[str, Any]) -> bool:
@@ -114,12 +137,31 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
             )
         if one.get("ended", {}).get("timeout"):
             found.append(f"{one['title']}: {one['ended']['timeout']:,} programs ran out of time")
+    judged: dict[str, list[str]] = {}
+    for one in figures["benchmarks"].values():
+        if "judge" in one:
+            judged.setdefault(_judge_in_words(one["judge"]), []).append(one["title"])
+    found += [f"{', '.join(titles)}: judged by {judge}" for judge, titles in judged.items()]
     found += [f"not asked: {line}" for line in figures["missing"].values()]
     if suite is not None:
         found += [f"{row.of[0]}: the paper asks {row.protocol}" for row in suite.rows if row.protocol]
         found += [f"{name}: in the paper's table, and not asked here" for name in suite.missing]
-        found.append(f"Published: {suite.source}")
+        if suite.models:
+            found.append(f"Published: {suite.source}")
     return found
+
+
+def _judge_in_words(judge: Mapping[str, Any]) -> str:
+    """Who judged, and how well that agrees with people."""
+    if "agreement" not in judge:
+        return str(judge["name"])
+    agreement = judge["agreement"]
+    low, high = agreement["interval"]
+    return (
+        f"{judge['name']}, which finds what people did in {agreement['accuracy']:.0%} ({low:.0%}–{high:.0%}) of "
+        f"{agreement['answers']:,} answers that it has not learnt from, kappa {agreement['kappa']:.2f}; of whether "
+        f"they refuse at all in {agreement['refused']['accuracy']:.0%}, kappa {agreement['refused']['kappa']:.2f}"
+    )
 
 
 def catalogue(pages: Sequence[Benchmark], data: Path | None) -> RenderableType:

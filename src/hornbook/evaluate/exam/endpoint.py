@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.candidate import ONE_TOKEN, Answered, pairs
+from hornbook.evaluate.exam.candidate import ONE_TOKEN, Answered, Conversation, pairs
 from hornbook.evaluate.exam.rules import Question
 from hornbook.evaluate.exam.writing import cut
 from hornbook.files import digest_value
@@ -39,6 +39,8 @@ class Endpoint:
         self._model = model or self._first()
         self.identity = digest_value([self._url, self._model])
 
+    chats = True  # as far as anybody can tell before asking
+
     def about(self) -> dict[str, Any]:
         """See `Candidate.about`."""
         told = {"model": self._model, "endpoint": self._url, "identity": self.identity}
@@ -58,6 +60,11 @@ class Endpoint:
         """See `Candidate.texts`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             yield from pool.map(lambda question: self._written(question, until, new_tokens), questions)
+
+    def replies(self, conversations: Sequence[Conversation], new_tokens: int) -> Iterator[Answered]:
+        """See `Candidate.replies`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            yield from pool.map(lambda turns: self._said(turns, new_tokens), conversations)
 
     def _likely(self, question: Question) -> Answered:
         found, tokens, unknown = [], 0, ""
@@ -99,9 +106,16 @@ class Endpoint:
                 return Answered(cut(str(choices[0]["text"]), until), dropped)
         return Answered(None, len(question.shots), 0, unknown)
 
-    def _post(self, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    def _said(self, turns: Conversation, new_tokens: int) -> Answered:
+        choices, unknown = self._post({"messages": list(turns), "max_tokens": new_tokens}, "/chat/completions")
+        if unknown:
+            return Answered(None, unknown=unknown)
+        message = choices[0]["message"]
+        return Answered(str(message.get("content") or message.get("refusal") or ""))
+
+    def _post(self, body: Mapping[str, Any], path: str = "/completions") -> tuple[list[dict[str, Any]], str]:
         """Choices in order, or why the server refuses what it is asked."""
-        answer = self._send("POST", "/completions", {"model": self._model, "temperature": 0, **body})
+        answer = self._send("POST", path, {"model": self._model, "temperature": 0, **body})
         if answer.status_code in (400, 413, 422):
             return [], f"refused by the server: {_told(answer)}"
         choices = self._json(answer)["choices"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import keep_others
 from hornbook.evaluate.exam import RESULTS, ROWS
 from hornbook.evaluate.exam import data as files
-from hornbook.evaluate.exam.candidate import Candidate, LocalModel
+from hornbook.evaluate.exam.candidate import Answered, Candidate, LocalModel
 from hornbook.evaluate.exam.declaration import Benchmark, find
 from hornbook.evaluate.exam.questions import questions
 from hornbook.evaluate.exam.rules import RULES, Question
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.exam.summary import summary
+from hornbook.evaluate.safety.classifier import offline
+from hornbook.evaluate.safety.judge import Judge, Opinion
 from hornbook.files import digest_file, digest_value, keep, kept, remove_folder, write_json, write_jsonl
 from hornbook.machine import Precision
 from hornbook.progress import Progress
@@ -43,19 +45,27 @@ def examine_model(
     *,
     precision: Precision = "fp32",
     allow_unisolated: bool = False,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a model folder; see `examine`."""
     candidate = LocalModel.load(folder, precision=precision, chat=settings.chat, tokens=settings.tokens)
-    return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated)
+    return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated, judge=judge)
 
 
 def examine(
-    candidate: Candidate, settings: ExamSettings, progress: Progress, into: Path, *, allow_unisolated: bool = False
+    candidate: Candidate,
+    settings: ExamSettings,
+    progress: Progress,
+    into: Path,
+    *,
+    allow_unisolated: bool = False,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a candidate; writes `into/exam.json` and `into/rows/NAME.jsonl`, and returns the figures.
 
-    A benchmark whose data is not there is told of under `missing`, and the others are asked all the same. What an
-    interrupted examination answered is not asked again.
+    A benchmark whose data is not there, or whose conversations the candidate cannot have, is told of under `missing`,
+    and the others are asked all the same. What an interrupted examination answered is not asked again. judge: of
+    refusals; a classifier unless given.
     """
     keep_others(into / RESULTS, lambda found: "exam" in found)
     data = files.folder_of(settings.data)
@@ -69,10 +79,16 @@ def examine(
             missing[benchmark.name] = files.missing(benchmark, data)
             progress.say(escape(f"  {missing[benchmark.name]}"))
             continue
-        RULES[benchmark.score].ready()
+        rule = RULES[benchmark.score]
+        if rule.ask == "reply" and not candidate.chats:
+            missing[benchmark.name] = f"{benchmark.name}: is asked in a chat, and the model has no chat template"
+            progress.say(escape(f"  {missing[benchmark.name]}"))
+            continue
+        rule.ready()
         rows = files.read(found)
         asked, unknown = questions(benchmark, rows, data, limit=settings.limit, shots=settings.shots)
-        told = _answered(benchmark, asked, unknown, candidate, progress, into, allow_unisolated)
+        examiner = _Examiner(candidate, allow_unisolated, (judge or offline()) if rule.ask == "reply" else None)
+        told = _answered(benchmark, asked, unknown, examiner, progress, into)
         scores[benchmark.name] = files.told(rows) | told
         progress.say(escape(f"  {in_words(scores[benchmark.name])}"))
     if not scores:
@@ -90,6 +106,20 @@ def examine(
     return figures
 
 
+@dataclass(frozen=True)
+class _Examiner:
+    """Who is asked, and who judges what was said: programs are run, conversations have a judge."""
+
+    candidate: Candidate
+    allow_unisolated: bool
+    judge: Judge | None
+
+    @property
+    def identity(self) -> list[str]:
+        """Digests of all that rows depend on."""
+        return [self.candidate.identity, *([self.judge.identity] if self.judge is not None else [])]
+
+
 def in_words(figures: Mapping[str, Any]) -> str:
     """One benchmark's score in a line."""
     main = figures["metrics"].get(figures["metric"])
@@ -103,13 +133,12 @@ def _answered(
     benchmark: Benchmark,
     asked: Sequence[Question],
     unknown: Counter[str],
-    candidate: Candidate,
+    examiner: _Examiner,
     progress: Progress,
     into: Path,
-    allow_unisolated: bool,
 ) -> dict[str, Any]:
     """One benchmark's figures, from what `into` holds as far as that is there."""
-    declared = [_FORMAT, candidate.identity, benchmark.model_dump(mode="json", exclude={"twin"})]
+    declared = [_FORMAT, *examiner.identity, benchmark.model_dump(mode="json", exclude={"twin"})]
     prompts = digest_value([_shown(question) for question in asked])
     key = digest_value([*declared, prompts, dict(unknown)])
     place, done = into / ROWS / f"{benchmark.name}.jsonl", into / PARTS / f"{benchmark.name}.json"
@@ -123,12 +152,14 @@ def _answered(
             part = into / PARTS / benchmark.name / f"{start:06}.json"
             own = digest_value([*declared, [_shown(question) for question in some]])
             if kept(part, own) is None:
-                keep(part, own, _ask(benchmark, some, candidate, allow_unisolated))
+                keep(part, own, _ask(benchmark, some, examiner))
             result = kept(part, own)
             assert result is not None, "what was kept is there"
             rows += result.result
             bar.advance(len(some))
     figures = summary(benchmark, rows, unknown) | {"prompts": prompts}
+    if examiner.judge is not None:
+        figures["judge"] = examiner.judge.about()
     write_jsonl(place, rows)
     examples = {_name(text): text for text in {question.shared() for question in asked} if text}
     write_json(place.with_suffix(".examples.json"), examples)
@@ -150,24 +181,33 @@ def _shown(question: Question) -> list[Any]:
     return [question.id, question.shared(), *question.prompts, *question.answers, right, *facts]
 
 
-def _ask(
-    benchmark: Benchmark, some: Sequence[Question], candidate: Candidate, allow_unisolated: bool
-) -> list[dict[str, Any]]:
+def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner) -> list[dict[str, Any]]:
     """Rows of some questions: as asked, as answered, and as scored; without scores where the answer is unknown."""
-    rule = RULES[benchmark.score]
+    rule, candidate = RULES[benchmark.score], examiner.candidate
     if rule.ask == "likelihood":
         answered = list(candidate.likelihoods(some))
     elif rule.ask == "perplexity":
         answered = list(candidate.perplexities(some))
+    elif rule.ask == "reply":
+        turns = [[{"role": "user", "content": one.shared() + one.prompts[0]}] for one in some]
+        answered = list(candidate.replies(turns, benchmark.new_tokens))
     else:
         answered = list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
     texts = [one.found for one in answered]
     if rule.ask == "program":
         known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
         wrong = judged(
-            [question for question, _ in known], [one.found for _, one in known], allow_unisolated=allow_unisolated
+            [question for question, _ in known],
+            [one.found for _, one in known],
+            allow_unisolated=examiner.allow_unisolated,
         )
         answered = [one if one.unknown else replace(one, found=next(wrong)) for one in answered]
+    if examiner.judge is not None:
+        told = [
+            (question.prompts[0], one.found) for question, one in zip(some, answered, strict=True) if not one.unknown
+        ]
+        opinions = iter(examiner.judge(told))
+        answered = [one if one.unknown else _judged(one, next(opinions)) for one in answered]
     rows = []
     for question, one, text in zip(some, answered, texts, strict=True):
         row: dict[str, Any] = {"id": question.id, "prompt": question.prompts[0] or question.choices[0]}
@@ -177,7 +217,7 @@ def _ask(
             row["group"] = question.group
         if question.choices:
             row["choices"] = list(question.choices)
-        if rule.ask == "program":
+        if rule.ask in ("program", "reply"):
             row["answer"] = text
         if one.dropped:
             row["dropped"] = one.dropped
@@ -185,6 +225,10 @@ def _ask(
         row |= {"unknown": one.unknown} if one.unknown else rule.score(benchmark, question, one.found)
         rows.append(row)
     return rows
+
+
+def _judged(answered: Answered, opinion: Opinion) -> Answered:
+    return replace(answered, found=opinion, unknown="" if opinion.verdict is not None else opinion.reason)
 
 
 def judged(questions: Sequence[Question], answers: Sequence[str], *, allow_unisolated: bool = False) -> Iterator[str]:

@@ -84,6 +84,8 @@ def question(
     elif benchmark.target:
         value = fields.get(benchmark.target)
         targets = tuple(map(str, value)) if isinstance(value, list) else (_rendered(benchmark.target, fields),)
+    if rule.ask == "reply" and targets not in (("refusal",), ("compliance",)):
+        raise UnaskableError("its target is neither refusal nor compliance")
     checks = None
     if benchmark.tests:
         entry, tests, code = (_rendered(one, fields) for one in (benchmark.entry, benchmark.tests, benchmark.code))
@@ -191,6 +193,8 @@ def solved(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
     try:
         if benchmark.code:
             return _rendered(benchmark.code, fields)
+        if RULES[benchmark.score].ask == "reply":
+            return _rendered(benchmark.prompt, fields)
         return _example(benchmark, fields).removesuffix(benchmark.between)
     except TemplateError as error:
         raise UnaskableError(f"can't be made a text: {error.message}") from error

@@ -10,6 +10,7 @@ from typing import Any
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.evaluate.exam.declaration import Benchmark
 from hornbook.evaluate.exam.rules import RULES
+from hornbook.evaluate.safety import refusals
 
 _Z = 1.959964
 
@@ -39,6 +40,8 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     ended = Counter(row["ended"] for row in known if "ended" in row)
     if ended:
         figures["ended"] = dict(ended)
+    if known and "verdict" in known[0]:
+        figures["requests"] = refusals.by_kind(known)
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in known:
         if row.get("group"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.evaluate.exam.declaration import Published, suites
-from hornbook.evaluate.exam.display import comparable, is_separation, notes
+from hornbook.evaluate.exam.display import VERDICT_WORDS, comparable, is_separation, notes
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
@@ -30,7 +30,7 @@ def tables(examined: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] 
     published = {row.benchmark: row for row in suite.rows} if suite is not None else {}
     rows = [_row(name, examined, published.get(name)) for name in names]
     return {
-        "suite": suite.title if suite is not None else "",
+        "suite": suite.title if suite is not None and suite.models else "",
         "models": [title for title, _ in examined],
         "published": list(suite.models) if suite is not None else [],
         "rows": rows,
@@ -40,6 +40,13 @@ def tables(examined: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] 
             for title, scores in examined[-1:]
             for name in names
             if name in scores["benchmarks"] and is_separation(scores["benchmarks"][name])
+        ],
+        "verdicts": list(VERDICT_WORDS.values()),
+        "requests": [
+            _requests(scores["benchmarks"][name]["title"], kind, title, found)
+            for name in names
+            for title, scores in examined
+            for kind, found in scores["benchmarks"].get(name, {}).get("requests", {}).items()
         ],
         "notes": notes({"settings": {}, **last}, suite),
     }
@@ -57,6 +64,18 @@ def _row(name: str, examined: Sequence[tuple[str, Mapping[str, Any]]], published
         "chance": first.get("chance"),
         "cells": [_interval(one) if one is not None else None for one in cells],
         "published": dict(comparable(published, {name: first})) if published is not None else {},
+    }
+
+
+def _requests(benchmark: str, kind: str, model: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What one model's answers to a kind of requests do."""
+    refused = found["refused"]
+    return {
+        "title": f"{benchmark}, {kind}",
+        "model": model,
+        "refused": _interval(refused),
+        "n": refused["n"],
+        "counts": [found["verdicts"][verdict] for verdict in VERDICT_WORDS],
     }
 
 
