@@ -129,7 +129,7 @@ def test_a_training_ends_with_its_report_card(monkeypatch: pytest.MonkeyPatch) -
     Path("carded/training/samples.json").unlink()
     assert "warning: there is no report card: carded/card.html is there already" in told(*command)
     assert card.read_text() == "mine"
-    monkeypatch.setattr("hornbook.train.samples._answers", lambda model, asked: asked[9])
+    monkeypatch.setattr("hornbook.report.before_after._answers", lambda model, asked: asked[9])
     shown = told(*command[:-1], "failed")
     assert "warning: the report card has no samples: list index out of range" in shown
     assert "What it read" in Path("failed/card.html").read_text()

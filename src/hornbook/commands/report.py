@@ -104,8 +104,9 @@ def card(made: Made, base: str | None, samples: int) -> None:
     it began with, as the user called it. What fails here is told in a line: the trained model lies there, whole.
     """
     from hornbook.model import model_folder
+    from hornbook.report.before_after import answer, answered
     from hornbook.report.card import page
-    from hornbook.train.samples import answer, answered, prompts
+    from hornbook.train.prompts import prompts
 
     folder, stale = made.folder, not made.before
     with stoppable(console):

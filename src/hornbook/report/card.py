@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.report import overview
+from hornbook.report.before_after import answered
 from hornbook.report.report import environment
 from hornbook.report.run import Run
 from hornbook.report.sections import losses, reproduce
@@ -15,7 +16,6 @@ from hornbook.report.wording import clip, count, decimal, duration, plural, shar
 from hornbook.runs import manifest
 from hornbook.runs.manifest import Manifest
 from hornbook.train.figures import validations
-from hornbook.train.samples import answered
 
 _TITLES = {"sft": "Supervised fine-tuning", "dpo": "Preferences (DPO)", "pretrain": "Pretraining"}
 _LINES, _CHARACTERS = 12, 600  # of a text that is shown

@@ -88,7 +88,7 @@ def dpo(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
-    from hornbook.train.samples import keep_prompts
+    from hornbook.train.prompts import keep_prompts
     from hornbook.train.validation import in_fp32, outcome, validations_of
 
     tokenizer = Tokenizer(base)

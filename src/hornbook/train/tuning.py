@@ -76,7 +76,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.loop import mean, train
-    from hornbook.train.samples import keep_prompts
+    from hornbook.train.prompts import keep_prompts
     from hornbook.train.validation import outcome, validations_of
 
     tokenizer = Tokenizer(base)

@@ -1,4 +1,4 @@
-"""What a model writes before and after a training: which prompts are kept, and who answers them."""
+"""Which prompts a training keeps of its rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.files import read_json
-from hornbook.inference.generate import generate
-from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
-from hornbook.progress import Progress
 from hornbook.train.data import Given
-from hornbook.train.samples import ANSWER, MOST, PROMPTS, answer, answered, keep_prompts, prompt_of, prompts
+from hornbook.train.prompts import MOST, PROMPTS, keep_prompts, prompt_of
 from hornbook.train.shapes import Completion
 
 ASKED = [{"role": "user", "content": "the sum?"}]
@@ -58,22 +55,3 @@ def test_short_prompts_of_each_source_are_kept(tokenizer_folder: Path, tmp_path:
     assert [prompt["text"] for prompt in kept] == ["b0", "a0", "b1", "a1", "a2", "a3", "a4", "a5"]
     assert len(kept) == MOST
     assert all(prompt["held_out"] for prompt in kept)
-
-
-def test_both_models_answer_as_they_do_elsewhere(make_checkpoint: Any, tmp_path: Path) -> None:
-    """The likeliest tokens, equal to those of rows padded in one batch."""
-    _, base = make_checkpoint(seed=1)
-    folder = tmp_path / "tuned"
-    folder.mkdir()
-    make_checkpoint(seed=2)[1].rename(folder / "model")
-    tokenizer = Tokenizer(base)
-    rows = [Given("rows", rows=[TALK, "the count of tea and the total", Completion("price", "x")])]
-    keep_prompts(rows, tokenizer, 64, folder, held_out=False)
-    answer(folder, base, "a base", 2, Progress())
-    found = answered(folder)
-    assert found["model"] == "a base"
-    assert [one["answer"] for one in found["samples"]] == ["2", " tea and the total"]
-    ids = [tokenizer.chat(ASKED), tokenizer.encode_prompt(prompts(folder)[1]["text"])]
-    for name, place in (("before", base), ("after", folder / "model")):
-        wanted = generate(checkpoint.load(place), ids, limit=ANSWER, stops=tokenizer.stops)
-        assert [one[name].removesuffix("…") for one in found["samples"]] == [tokenizer.decode(one) for one in wanted]

@@ -1,18 +1,15 @@
-"""What a model writes before and after a training: prompts that the training keeps, answered when it is whole."""
+"""Prompts that a training keeps of its rows, for the model to be asked before and after."""
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.errors import Notice, UserError
+from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
-from hornbook.progress import Progress
-from hornbook.runs.manifest import SAMPLES
 from hornbook.train.data import Given
 from hornbook.train.shapes import Completion
 
@@ -21,8 +18,7 @@ if TYPE_CHECKING:
 
 PROMPTS = "training/prompts.json"
 MOST = 8  # prompts that are kept
-ANSWER = 64  # tokens of an answer
-_PROMPT = 256  # tokens of a prompt
+LONGEST = 256  # tokens of a prompt
 _OPENING = 200  # characters of a text that are its opening
 _TRIED = 200  # rows, before it is taken that all prompts are too long
 
@@ -68,12 +64,13 @@ def prompt_of(row: Any) -> Prompt | None:
 
 def _fits(prompt: Prompt, tokenizer: Tokenizer, context: int) -> bool:
     try:
-        return 0 < len(_ids(prompt, tokenizer)) <= min(_PROMPT, context // 2)
+        return 0 < len(ids_of(prompt, tokenizer)) <= min(LONGEST, context // 2)
     except UserError:  # a role that the template does not have
         return False
 
 
-def _ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
+def ids_of(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
+    """What a model reads before it answers."""
     return tokenizer.chat(prompt["messages"]) if "messages" in prompt else tokenizer.encode_prompt(prompt["text"])
 
 
@@ -82,48 +79,3 @@ def prompts(folder: Path) -> list[Prompt]:
     path = folder / PROMPTS
     found: list[Prompt] = read_json(path) if path.is_file() else []
     return found
-
-
-def answered(folder: Path) -> dict[str, Any]:
-    """What `answer` wrote into a training's folder, `model` and `samples`; empty where it wrote nothing."""
-    path = folder / SAMPLES
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return found
-
-
-def answer(folder: Path, base: Path, called: str, count: int, progress: Progress) -> None:
-    """Have `base` and what a training in `folder` made of it answer its first `count` prompts; see `answered`.
-
-    Each token is the likeliest one, and nothing else decides: the same models answer the same. called: the base's name.
-    """
-    asked = prompts(folder)[:count]
-    with progress.task("samples, before and after", total=2 * len(asked)) as task:
-        for when, model in (("before", base), ("after", folder / "model")):
-            for prompt, text in zip(asked, _answers(model, asked), strict=True):
-                prompt[when] = text
-                task.advance()
-    write_json(folder / SAMPLES, {"model": called, "samples": asked})
-
-
-def _answers(folder: Path, asked: Sequence[Prompt]) -> list[str]:
-    """What the model of a folder answers, as `hornbook chat` and `generate` do without a temperature."""
-    from hornbook.inference.opening import open_scheduler
-    from hornbook.inference.scheduler import Request
-    from hornbook.model.tokenizers import Tokenizer
-
-    if not asked:
-        return []
-    tokenizer = Tokenizer(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Notice)  # of what computes: nobody asked to talk
-        scheduler = open_scheduler(folder, context=_PROMPT + ANSWER, most=len(asked))
-    running = [scheduler.submit(Request(_ids(prompt, tokenizer), ANSWER, tokenizer.stops)) for prompt in asked]
-    while scheduler.busy:
-        scheduler.step()
-    texts = []
-    for one in running:
-        if one.error is not None:
-            raise one.error
-        text = tokenizer.decode([token.id for token in one.tokens])
-        texts.append(text + ("…" if one.finish == "length" else ""))
-    return texts
