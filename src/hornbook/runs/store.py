@@ -199,6 +199,13 @@ def partial_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
+def place_of(partial: Path) -> Path:
+    """The folder that a partial one is to be; any other is itself."""
+    name = partial.name
+    found = partial.with_name(name.removeprefix(".").removesuffix(".partial"))
+    return found if partial_of(found) == partial else partial
+
+
 def clear(folder: Path) -> None:
     """Make way for a job that is to start from nothing."""
     replaceable(folder)

@@ -22,6 +22,7 @@ from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
 from hornbook.train.data import Data, Given, RowsInput, alike, reading_order
+from hornbook.train.events import located
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
@@ -355,10 +356,11 @@ def _look(work: Work[DpoStageSettings]) -> Look:
 
 
 def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
+    settings = located(work.settings.dpo, work.into, work.base)
     return dpo(
         work.inputs["model"],
         _ROWS.given(work),
-        work.settings.dpo,
+        settings,
         seed=work.settings.seed,
         into=work.into,
         progress=work.progress,

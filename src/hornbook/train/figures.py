@@ -6,12 +6,13 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hornbook.files import naming, read_jsonl, write_text
 from hornbook.runs import ranks
 from hornbook.runs.manifest import FIGURES
+from hornbook.train.events import Events
 
 Entry = dict[str, float]
 Log = list[Entry]
@@ -26,13 +27,16 @@ class Figures:
 
     before: those of the steps up to the state that the training goes on from. The file holds these and no others when
     it is opened: lines of later steps, which are done again, go, and so does half a line.
+    tensorboard: the folder where they are events, too.
     """
 
-    def __init__(self, into: Path, before: Sequence[Entry]) -> None:
+    def __init__(self, into: Path, before: Sequence[Entry], tensorboard: str | None = None) -> None:
         self.log: Log = list(before)
         self._seconds = before[-1].get("seconds", 0.0) if before else 0.0
         self._began = time.monotonic()
         self._path = into / FIGURES
+        self._tensorboard = tensorboard
+        self._events: Events | None = None
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -41,7 +45,8 @@ class Figures:
             yield
             return
         write_text(self._path, "".join(map(_line, self.log)))
-        with self._path.open("a", encoding="utf-8", buffering=1) as self._file:
+        events = Events.open(self._tensorboard, self.log) if self._tensorboard else nullcontext()
+        with self._path.open("a", encoding="utf-8", buffering=1) as self._file, events as self._events:
             yield
 
     def add(self, entry: Entry) -> None:
@@ -51,6 +56,8 @@ class Figures:
         if not ranks.rank():
             with naming(self._path):
                 self._file.write(_line(entry))
+            if self._events is not None:
+                self._events.add(entry)
 
     @contextmanager
     def step(self, tokens: int, computed: int) -> Iterator[Entry]:

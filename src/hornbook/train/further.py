@@ -11,6 +11,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train import held_out
 from hornbook.train.data import RowsInput
+from hornbook.train.events import located
 from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -48,7 +49,7 @@ def _look(work: Work[FurtherStageSettings]) -> Look:
 
 
 def _further(work: Work[FurtherStageSettings]) -> dict[str, Any]:
-    settings = work.settings.pretrain
+    settings = located(work.settings.pretrain, work.into, work.base)
     return tune(
         work.inputs["model"],
         _ROWS.given(work),

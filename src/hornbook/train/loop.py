@@ -77,7 +77,7 @@ def train(  # noqa: PLR0913 (one for each wish)
     if before_this.damage:
         progress.say(escape(f"  {before_this.damage}: {label} begins again from its first step"))
     done, made = before_this.step, before_this.made
-    figures = Figures(into, before_this.log)
+    figures = Figures(into, before_this.log, settings.tensorboard)
     measured = _Measured(validations, figures, model, whole)
     stretches = legs or [Leg(0, objective.steps, settings)]
     stored = done

@@ -26,6 +26,7 @@ from hornbook.runs.stage import Checkpoint, Input, Key, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import SAME_RESULT, Settings
 from hornbook.tokens.settings import Phase
+from hornbook.train.events import located
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import Rate, ScheduleName, TrainSettings
 
@@ -428,7 +429,7 @@ def _pretrain(work: Work[PretrainStageSettings]) -> dict[str, Any]:
     return pretrain(
         work.inputs["tokens"],
         settings.model,
-        settings.pretrain,
+        located(settings.pretrain, work.into, work.base),
         seed=settings.seed,
         into=work.into,
         progress=work.progress,

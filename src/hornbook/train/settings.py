@@ -64,6 +64,9 @@ class TrainSettings(Settings):
     checkpoint_seconds: Annotated[float, SAME_RESULT] = Field(
         20.0, ge=0, description="how often a state to resume from is stored"
     )
+    tensorboard: Annotated[str | None, SAME_RESULT] = Field(
+        None, min_length=1, description="folder for TensorBoard's event files, of this training alone; unset: none"
+    )
 
     @property
     def compiles(self) -> bool:

@@ -14,6 +14,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
+from hornbook.train.events import located
 from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -95,10 +96,11 @@ def _look(work: Work[SftStageSettings]) -> Look:
 
 
 def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
+    settings = located(work.settings.sft, work.into, work.base)
     return sft(
         work.inputs["model"],
         _ROWS.given(work),
-        work.settings.sft,
+        settings,
         seed=work.settings.seed,
         into=work.into,
         progress=work.progress,
