@@ -87,7 +87,7 @@ def test_64_arrivals_get_what_they_get_alone(tokens: int, make_model: Callable[.
 def test_the_next_turn_reads_only_what_is_new(make_model: Callable[..., Any]) -> None:
     model = make_model(seed=3, context=400)
     executor = Watched(model, tokens=400)
-    scheduler = Scheduler(executor)
+    scheduler = Scheduler(executor, prompt_lookup=False)
     first = list(range(150))
     said = [token.id for token in scheduler.run(Request(first, 30, ()))]
     executor.steps.clear()
@@ -111,7 +111,7 @@ def test_a_prompt_that_several_begin_with_is_read_once(make_model: Callable[...,
 
 def test_a_long_prompt_does_not_freeze_a_stream(make_model: Callable[..., Any]) -> None:
     executor = Watched(make_model(context=700), tokens=1400)
-    scheduler = Scheduler(executor)
+    scheduler = Scheduler(executor, prompt_lookup=False)
     stream = scheduler.submit(Request([1, 2, 3], 40, ()))
     scheduler.step()
     scheduler.submit(Request(list(range(399)), 2, ()))
@@ -140,7 +140,7 @@ def test_each_sequence_switches_by_its_own_length(tokens: int, make_model: Calla
 
 
 def test_what_was_cancelled_frees_its_place_at_the_next_step(make_model: Callable[..., Any]) -> None:
-    scheduler = Scheduler(TorchExecutor(make_model(context=400), tokens=400), most=1)
+    scheduler = Scheduler(TorchExecutor(make_model(context=400), tokens=400), most=1, prompt_lookup=False)
     first, second = (scheduler.submit(Request([one, 5], 300, ())) for one in (1, 2))
     for _ in range(5):
         scheduler.step()

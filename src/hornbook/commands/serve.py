@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hornbook.commands.places import MODEL
-from hornbook.commands.talk import DTYPE, THREADS
+from hornbook.commands.talk import DTYPE, PROMPT_LOOKUP, THREADS
 from hornbook.errors import UserError
 from hornbook.model import model_folder
 from hornbook.terminal import console, in_markup
@@ -29,6 +29,7 @@ def serve(  # noqa: PLR0913 - an option each
         int | None, typer.Option(min=16, help="Longest sequence in tokens.", show_default="the model's own")
     ] = None,
     dtype: DTYPE = None,
+    prompt_lookup: PROMPT_LOOKUP = None,
     cache: Annotated[float, typer.Option(min=0.001, help="GB that keys and values may take.")] = 2.0,
     places: Annotated[int, typer.Option(min=1, max=1024, help="Requests that are worked on at a time.")] = 64,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get status 429.")] = 64,
@@ -56,7 +57,15 @@ def serve(  # noqa: PLR0913 - an option each
     from hornbook.serve.app import application
     from hornbook.serve.model import ServedModel
 
-    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, context=context, most=places)
+    scheduler = open_scheduler(
+        folder,
+        dtype=dtype,
+        threads=threads,
+        cache=cache,
+        context=context,
+        most=places,
+        prompt_lookup=prompt_lookup,
+    )
     served = ServedModel(name or _called(str(model)), folder, scheduler, queue=queue, seconds=seconds)
 
     def ready() -> None:

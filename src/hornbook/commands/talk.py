@@ -49,6 +49,14 @@ DTYPE = Annotated[
     ),
 ]
 THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="one a core")]
+PROMPT_LOOKUP = Annotated[
+    bool | None,
+    typer.Option(
+        "--prompt-lookup/--no-prompt-lookup",
+        help="Read along what the text itself suggests comes next: faster where it repeats, the same text.",
+        show_default="where no bit depends on it",
+    ),
+]
 PENALTY = Annotated[
     float | None,
     typer.Option(min=0.0001, help="Above 1: less likely what was there before.", show_default=AS_PUBLISHED),
@@ -83,6 +91,7 @@ def generate(  # noqa: PLR0913 - an option each
     seed: SEED = 0,
     dtype: DTYPE = None,
     threads: THREADS = None,
+    prompt_lookup: PROMPT_LOOKUP = None,
 ) -> None:
     """Complete a text; the answer streams to standard output (control characters are shown on a terminal)."""
     from hornbook.inference.generate import complete
@@ -100,7 +109,8 @@ def generate(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler, tokenizer = open_scheduler(folder, dtype=dtype, threads=threads, most=1), Tokenizer(folder)
+    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1, prompt_lookup=prompt_lookup)
+    tokenizer = Tokenizer(folder)
     if told:
         notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
     text = sys.stdin.read() if prompt == "-" else prompt
@@ -124,6 +134,7 @@ def chat(  # noqa: PLR0913 - an option each
     seed: SEED = 0,
     dtype: DTYPE = None,
     threads: THREADS = None,
+    prompt_lookup: PROMPT_LOOKUP = None,
 ) -> None:
     """Talk with a model in the terminal; /help tells what else can be said, Ctrl-C stops an answer."""
     from hornbook.inference.conversation import Conversation
@@ -141,7 +152,7 @@ def chat(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1)
+    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1, prompt_lookup=prompt_lookup)
     talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")

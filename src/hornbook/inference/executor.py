@@ -39,7 +39,8 @@ class Executor(Protocol):
 
     vocabulary: size of the logits. context: the longest sequence. switch: the longest sequence under LongRoPE's short
     factors, None for models that have one regime; a longer one is read again from its first token, as `long`.
-    block: tokens in a block of the cache. blocks: how many blocks there are, numbered from 0.
+    block: tokens in a block of the cache. blocks: how many blocks there are, numbered from 0. exact: whether logits are
+    the same to the last bit whatever else is in the step and however a sequence is cut into parts.
     """
 
     vocabulary: int
@@ -47,12 +48,18 @@ class Executor(Protocol):
     switch: int | None
     block: int
     blocks: int
+    exact: bool
 
     def step(self, parts: Sequence[Part]) -> list[Logits]:
         """Read every part into the cache; parts are of different sequences.
 
         Returns for each part its logits in fp32: (0, vocabulary) where none are wanted, (1, vocabulary) after the last
-        token, or (len(ids), vocabulary). They do not depend on which other parts there are, on how a prompt is cut into
-        parts, or on which numbers the blocks have: to the last bit, where the executor promises it.
+        token, or (len(ids), vocabulary). They do not depend on which other parts there are, on how a sequence is cut
+        into parts, or on which numbers the blocks have: to the last bit, where the executor is `exact`. What a sequence
+        read last may be read again from any token on, with others in its place.
         """
+        ...
+
+    def cost(self, tokens: int) -> float:
+        """About how long a step of so many tokens takes, in any unit: what the scheduler weighs guesses with."""
         ...

@@ -26,6 +26,7 @@ def open_scheduler(
     cache: float = CACHE,
     context: int | None = None,
     most: int = MOST,
+    prompt_lookup: bool | None = None,
 ) -> Scheduler:
     """A scheduler over the model of a folder. Raises UserError with one line.
 
@@ -34,14 +35,14 @@ def open_scheduler(
 
     dtype: fp32 or bf16 for weights and activations, by PyTorch; those of the stored weights unless given. threads: how
     many compute, the executor's own choice unless given. cache: GB that keys and values may take. context: the longest
-    sequence, the model's own unless given. most: sequences at a time.
+    sequence, the model's own unless given. most, prompt_lookup: see `Scheduler`.
     """
     known = get_args(machine.Precision)
     if dtype is not None and dtype not in known:
         raise UserError(f"there is no dtype {dtype}; take {' or '.join(known)}")
     if dtype is None and not machine.has_gpu():
         try:
-            return _native(folder, threads, cache, context, most)
+            return _native(folder, threads, cache, context, most, prompt_lookup)
         except NotNative as reason:
             warnings.warn(f"PyTorch computes, not the faster native engine: {reason}", Notice, stacklevel=2)
 
@@ -53,26 +54,35 @@ def open_scheduler(
         torch.set_num_threads(threads)
     precision = None if dtype is None else machine.dtype(cast(machine.Precision, dtype))
     model = checkpoint.load(folder, device=machine.choose().device, dtype=precision, compute=precision)
-    return scheduler_of(model, cache=cache, context=context, most=most)
+    return scheduler_of(model, cache=cache, context=context, most=most, prompt_lookup=prompt_lookup)
 
 
-def _native(folder: Path, threads: int | None, cache: float, context: int | None, most: int) -> Scheduler:
+def _native(  # noqa: PLR0913 - those of open_scheduler
+    folder: Path, threads: int | None, cache: float, context: int | None, most: int, prompt_lookup: bool | None
+) -> Scheduler:
     """A scheduler over the native engine. Raises NotNative where it cannot compute the model."""
     found = look(folder)
     longest = min(context or found.config.context, found.config.context)
     tokens = _room(bytes_per_token(found.config), cache, longest, most)
-    return Scheduler(NativeExecutor(found, tokens=tokens, context=longest, threads=threads), most=most)
+    executor = NativeExecutor(found, tokens=tokens, context=longest, threads=threads)
+    return Scheduler(executor, most=most, prompt_lookup=prompt_lookup)
 
 
 def scheduler_of(
-    model: Transformer, *, cache: float = CACHE, context: int | None = None, most: int = MOST
+    model: Transformer,
+    *,
+    cache: float = CACHE,
+    context: int | None = None,
+    most: int = MOST,
+    prompt_lookup: bool | None = None,
 ) -> Scheduler:
     """A scheduler over a loaded model, which PyTorch computes: see `open_scheduler`."""
     from hornbook.inference.torch_executor import TorchExecutor
 
     longest = min(context or model.config.context, model.config.context)
     tokens = _room(TorchExecutor.bytes_per_token(model), cache, longest, most)
-    return Scheduler(TorchExecutor(model, tokens=tokens, context=longest), most=most)
+    executor = TorchExecutor(model, tokens=tokens, context=longest)
+    return Scheduler(executor, most=most, prompt_lookup=prompt_lookup)
 
 
 def _room(each: int, cache: float, longest: int, most: int) -> int:

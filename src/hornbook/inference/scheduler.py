@@ -4,7 +4,8 @@ A step reads one token of every sequence that is decoding, and of prompts as man
 first served; so a long prompt does not freeze running streams, and a sequence leaves the moment it ends (continuous
 batching: Yu et al. 2022, Orca). Full blocks of the cache are found again by whoever begins with the same tokens (Kwon
 et al. 2023, arXiv:2309.06180; Zheng et al. 2023, arXiv:2312.07104). Where room is lacking, the sequence that came last
-waits and is read again later. None of this changes a result: executors give a sequence the logits it would have alone.
+waits and is read again later. What a sequence is likely to go on with is read along, and left where its choices differ
+(speculation: `lookup`). None of this changes a result: executors give a sequence the logits it would have alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hornbook.errors import UserError
 from hornbook.inference.blocks import ROOTS, Blocks
 from hornbook.inference.choosing import Chooser, Grammar, log_shares
 from hornbook.inference.executor import Executor, Logits, Part
+from hornbook.inference.lookup import PromptLookup
 from hornbook.inference.sampling import Sampling
 
 Finish = Literal["stop", "length", "cancelled", "error"]
@@ -67,7 +69,8 @@ class Answer:
 
     ending: the one of its stops that ended it, if one did, which is not among the tokens.
     echoed: the prompt's tokens with their probabilities, if they were asked for; the first has none. cached: how many
-    tokens of the prompt were found in the cache. error: what went wrong, where `finish` is "error".
+    tokens of the prompt were found in the cache. guessed, accepted: tokens that were read before they were chosen, and
+    those of them that were. error: what went wrong, where `finish` is "error".
     """
 
     def __init__(self, request: Request) -> None:
@@ -75,12 +78,13 @@ class Answer:
         self.tokens: list[Token] = []
         self.ending: Token | None = None
         self.echoed: list[Token] = []
-        self.cached = 0
+        self.cached = self.guessed = self.accepted = 0
         self.finish: Finish | None = None
         self.error: Exception | None = None
         self._cancelled = False
         self._chooser = Chooser(request.sampling, request.prompt, grammar=request.grammar, first=request.first)
         self._ids = list(request.prompt)
+        self._lookup = PromptLookup(self._ids, len(self._ids))
         self._rest()
 
     def cancel(self) -> None:
@@ -91,6 +95,7 @@ class Answer:
         """Nothing is read."""
         self._blocks: list[int] = []
         self._read = self._sealed = 0
+        self._guess: list[int] = []  # what the step reads behind the ids
         self._long, self._content = long, ROOTS[long]
 
     @property
@@ -101,9 +106,11 @@ class Answer:
 class Scheduler:
     """Requests in, tokens out, over an executor. One thread at a time may use it, `Answer.cancel` aside."""
 
-    def __init__(self, executor: Executor, *, most: int = MOST) -> None:
-        """most: sequences at a time; others wait."""
+    def __init__(self, executor: Executor, *, most: int = MOST, prompt_lookup: bool | None = None) -> None:
+        """most: sequences at a time; others wait. prompt_lookup: whether guesses are read along, unless given where
+        the executor is exact; elsewhere they change logits by rounding."""
         self._executor, self.most = executor, most
+        self._guesses = executor.exact if prompt_lookup is None else prompt_lookup
         self._pool = Blocks(executor.blocks, executor.block)
         self._running: list[Answer] = []
         self._waiting: deque[Answer] = deque()
@@ -218,7 +225,24 @@ class Scheduler:
                 loser._rest()
                 self._waiting.appendleft(self._running.pop())
                 planned.pop(loser, None)
+        if self._guesses:
+            self._speculate(planned)
         return list(planned.items())
+
+    def _speculate(self, planned: dict[Answer, int]) -> None:
+        """Guess what sequences that are being decoded go on with, as far as there is room and it makes them faster."""
+        tokens, made = sum(planned.values()), float(sum(size == one._pending for one, size in planned.items()))
+        for answer in planned:
+            if not answer.tokens or answer._pending > 1:
+                continue
+            switch = self._executor.switch
+            longest = self.context if switch is None or answer._long else min(switch, self.context)
+            # A step makes a token more than it guesses.
+            left = min(answer.request.limit - len(answer.tokens) - 1, longest - len(answer._ids))
+            guess, expected = answer._lookup.guess(left, tokens, made, self._executor.cost)
+            if guess and self._make_room(answer, len(answer._ids) + len(guess)):
+                answer._guess = guess
+                tokens, made = tokens + len(guess), made + expected
 
     def _adopt(self, answer: Answer) -> None:
         """Take over what others have read of the same beginning; at least one token is left to read."""
@@ -260,9 +284,22 @@ class Scheduler:
         if request.limit == 0:
             self._end(answer, "length")
             return
+        guess, answer._guess = answer._guess, []
+        answer.guessed += len(guess)
+        for guessed, row in zip([*guess, None], logits[-1 - len(guess) :], strict=True):
+            self._choose(answer, row)
+            if answer.finish is not None or answer._ids[-1] != guessed:
+                return
+            answer.accepted += 1
+            answer._read += 1
+            self._seal(answer)
+
+    def _choose(self, answer: Answer, logits: Logits) -> None:
+        """Choose the next token of a sequence, logits (vocabulary,), and end it there if it ends."""
+        request = answer.request
         left = min(request.limit - len(answer.tokens), self.context - len(answer._ids))
-        token = answer._chooser.choose(logits[-1], left)
-        told = _told(token, logits[-1], request.logprobs)
+        token = answer._chooser.choose(logits, left)
+        told = _told(token, logits, request.logprobs)
         if token in request.stops:
             answer.ending = told
             self._end(answer, "stop")
@@ -295,11 +332,11 @@ class Scheduler:
 
 
 def _part(answer: Answer, size: int) -> Part:
-    """What a sequence reads in a step."""
+    """What a sequence reads in a step, and its guess."""
     wanted: Literal["none", "last", "every"] = "last" if size == answer._pending else "none"
-    if answer.request.echo and answer._read < len(answer.request.prompt):
+    if answer._guess or (answer.request.echo and answer._read < len(answer.request.prompt)):
         wanted = "every"
-    ids = answer._ids[answer._read : answer._read + size]
+    ids = answer._ids[answer._read : answer._read + size] + answer._guess
     return Part(ids, answer._read, list(answer._blocks), answer._long, wanted)
 
 
