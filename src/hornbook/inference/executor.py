@@ -61,5 +61,8 @@ class Executor(Protocol):
         ...
 
     def cost(self, tokens: int) -> float:
-        """About how long a step of so many tokens takes, in any unit: what the scheduler weighs guesses with."""
+        """About how long a step of so many tokens takes, in any unit: what the scheduler weighs guesses with.
+
+        A further token never takes less than the one before it.
+        """
         ...

@@ -34,25 +34,27 @@ class PromptLookup:
         self._right = [_WEIGHT * (1 - 0.5 ** (agreed / 2)) for agreed in range(_LENGTHS + 1)]
         self._all = [_WEIGHT] * (_LENGTHS + 1)
 
-    def guess(
-        self, most: int, tokens: int, made: float, cost: Callable[[int], float]
-    ) -> tuple[list[int], float]:
+    def guess(self, most: int, tokens: int, made: float, cost: Callable[[int], float]) -> tuple[list[int], float]:
         """What is worth reading along, `most` tokens at most, and how many of them are expected to come true.
 
         tokens: what the step reads without them. made: how many tokens of answers it makes. cost: of a step of so many
         tokens, in any unit. As many are guessed as make tokens fastest, all sequences of the step together.
         """
-        self._follow()
-        if self._source is None:
+        if not self.follow():
             return [], 0.0
-        best, count, gain = made / cost(tokens) * _GAIN, 0, 0.0
+        assert self._source is not None
+        # A further token is never surer than those before it, and never cheaper: beyond the fastest, all are slower.
+        speed = made / cost(tokens)
+        least, count, gain = speed * _GAIN, 0, 0.0
         share, expected = 1.0, 0.0
         for index in range(min(most, MOST)):
             share *= self._chance(self._agreed + index)
             expected += share
-            speed = (made + expected) / cost(tokens + index + 1)
-            if speed > best:
-                best, count, gain = speed, index + 1, expected
+            before, speed = speed, (made + expected) / cost(tokens + index + 1)
+            if speed <= before:
+                break
+            if speed > least:
+                count, gain = index + 1, expected
         # What reaches beyond the end goes on with what was guessed: a text that repeats itself.
         period = len(self._ids) - self._source
         return [self._ids[self._source + index % period] for index in range(count)], gain
@@ -62,20 +64,22 @@ class PromptLookup:
         at = min(agreed, _LENGTHS)
         return self._right[at] / self._all[at]
 
-    def _follow(self) -> None:
-        """Take in what came since the last time."""
-        ids = self._ids
+    def follow(self) -> bool:
+        """Take in what came since the last time; whether there is anything to guess."""
+        ids, source = self._ids, self._source
         for at in range(self._seen, len(ids)):
-            if self._source is not None:
-                right = ids[self._source] == ids[at]
+            token = ids[at]
+            if source is not None:
+                right = ids[source] == token
                 if at >= self._prompt:
                     length = min(self._agreed, _LENGTHS)
                     self._right[length] += right
                     self._all[length] += 1
-                self._source, self._agreed = (self._source + 1, self._agreed + 1) if right else (None, 0)
+                source, self._agreed = (source + 1, self._agreed + 1) if right else (None, 0)
             if at:
-                pair = ids[at - 1], ids[at]
-                if self._source is None and pair in self._behind:
-                    self._source, self._agreed = self._behind[pair], 2
+                pair = ids[at - 1], token
+                if source is None and (source := self._behind.get(pair)) is not None:
+                    self._agreed = 2
                 self._behind[pair] = at + 1
-        self._seen = len(ids)
+        self._seen, self._source = len(ids), source
+        return source is not None

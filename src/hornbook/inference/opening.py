@@ -57,7 +57,7 @@ def open_scheduler(
     return scheduler_of(model, cache=cache, context=context, most=most, prompt_lookup=prompt_lookup)
 
 
-def _native(  # noqa: PLR0913 - those of open_scheduler
+def _native(
     folder: Path, threads: int | None, cache: float, context: int | None, most: int, prompt_lookup: bool | None
 ) -> Scheduler:
     """A scheduler over the native engine. Raises NotNative where it cannot compute the model."""

@@ -231,10 +231,12 @@ class Scheduler:
 
     def _speculate(self, planned: dict[Answer, int]) -> None:
         """Guess what sequences that are being decoded go on with, as far as there is room and it makes them faster."""
+        decoding = [one for one, size in planned.items() if size == 1 and one.tokens and one._pending == 1]
+        hopeful = [answer for answer in decoding if answer._lookup.follow()]
+        if not hopeful:
+            return
         tokens, made = sum(planned.values()), float(sum(size == one._pending for one, size in planned.items()))
-        for answer in planned:
-            if not answer.tokens or answer._pending > 1:
-                continue
+        for answer in hopeful:
             switch = self._executor.switch
             longest = self.context if switch is None or answer._long else min(switch, self.context)
             # A step makes a token more than it guesses.
