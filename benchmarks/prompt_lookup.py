@@ -5,8 +5,8 @@ python benchmarks/prompt_lookup.py MODEL --books BOOK [BOOK ...] --code HUMANEVA
 
 MODEL: a folder with a chat template. BOOK, STORIES: .jsonl.gz of rows with a "text"; HUMANEVAL, GSM8K: as published.
 Every prompt is answered without and with look-up in turns, whole each time; both texts must be equal. A second is one
-of the processor where one thread computes. Ratios: seconds behind the first token without look-up over those with it, all
-prompts of a kind together; the least and most of its prompts; and the whole answer's, its prompt included.
+of the processor where one thread computes. Ratios: seconds behind the first token without look-up over those with it,
+all prompts of a kind together; the least and most of its prompts; and the whole answer's, its prompt included.
 """
 
 from __future__ import annotations
