@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 
 ROWS = (
     ("phase 1", "library", "score ≥ 2", "80.0%", "79.9%", "1,234,567"),
@@ -48,3 +48,11 @@ def test_a_table_becomes_a_list_only_where_it_must() -> None:
         "  asked 80.0%, read 79.9%,",
         "  tokens 1,234,567",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "nouns", "told"),
+    [(1, ("problem",), "1 problem"), (0, ("row",), "0 rows"), (2_000, ("family", "families"), "2,000 families")],
+)
+def test_a_count_has_the_noun_that_it_wants(number: int, nouns: tuple[str, ...], told: str) -> None:
+    assert plural(number, *nouns) == told

@@ -1,4 +1,4 @@
-"""Tables that lose no figure, however narrow the terminal."""
+"""Figures for people: a count with its noun, and tables that lose none, however narrow the terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from rich.text import Text
 
 _UNBOUNDED = 100_000
 _NARROWEST = 8  # characters of a column of words, before the table becomes a list
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """1 problem, 2,000 problems; many: where it is not `one` and an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class FigureTable(Table):

@@ -63,7 +63,7 @@ def call(app: typer.Typer, *arguments: object) -> str:
 
 def test_a_corpus(app: typer.Typer, run: Path, benchmarks: Path, tmp_path: Path) -> None:
     told = call(app, "audit", run, "--against", benchmarks, "--into", tmp_path / "out")
-    assert "1 of 2 items are in 1 documents." in told
+    assert "1 of 2 items found, in 1 document." in told
     assert "wandering lanterns" in (tmp_path / "out/audit.html").read_text()
     figures = json.loads((tmp_path / "out/audit.json").read_text())
     assert figures["corpus"]["benchmarks"][0]["hits"][0]["document"] == "abcdef"
@@ -137,7 +137,7 @@ def test_a_judge(app: typer.Typer, told: tuple[Path, Path], tmp_path: Path) -> N
         assert not (tmp_path / "dry").exists()
         assert not teacher.requests
         said = " ".join(call(app, *words, "--into", tmp_path / "out").split())
-        assert "1 of 16 items are in" in said
+        assert "1 of 16 items found, in" in said
         assert "6 of 15 items that resemble a passage are in it in other words, as judge judges; 0 could not" in said
         asked = len(teacher.requests)
         call(app, *words, "--into", tmp_path / "again")
@@ -241,7 +241,7 @@ def test_scores_of_the_examination(
     _, model = make_checkpoint(1, context=512)
     words = ["--tasks", "quiz", "--data", quiz, "--corpus", run]
     told = call(app, "audit", model, *words, "--into", tmp_path / "out")
-    assert "1 of 2 items are in 1 documents." in told
+    assert "1 of 2 items found, in 1 document." in told
     assert "n-gram" in told
     found = json.loads((tmp_path / "out/audit.json").read_text())
     (row,) = found["exam"]["benchmarks"]

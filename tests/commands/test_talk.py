@@ -85,7 +85,7 @@ def test_the_comforts_of_the_chat(folder: Path, asked: list[dict[str, Any]], tmp
     assert len(other["prompt"]) < len(first["prompt"])
     messages = json.loads(saved.read_text())["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
-    assert f"3 messages are in {saved}" in out
+    assert f"{saved} has 3 messages." in out
     assert f"{saved} is there already" in out
 
 

@@ -43,7 +43,7 @@ def recipe(**tables: Any) -> Recipe:
 
 def test_a_filter_rule(corpus: Path, tmp_path: Path) -> None:
     told = command("filter", corpus, "--rules", "house", "--into", tmp_path / "filtered")
-    assert "1 documents kept, 1 removed" in told
+    assert "1 document kept, 1 removed" in told
     assert "1 house.shouting" in told
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from hornbook.commands.audit_scores import exam_of, model_of
 from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json, write_text
 from hornbook.machine import Precision, dtype
@@ -227,7 +228,7 @@ def _show_vectors(embedder: EndpointEmbedder, corpus: Path, items: list[Item]) -
     missing, tokens, money = embedder.cost(texts)
     cost = f"at most {money:,.2f}" if money else "unknown: the address names no price_in="
     console.print(
-        escape(f"{missing:,} vectors to be made by {embedder.name}: about {tokens:,} tokens, cost {cost}"),
+        escape(f"{plural(missing, 'vector')} to be made by {embedder.name}: about {tokens:,} tokens, cost {cost}"),
         highlight=False,
         soft_wrap=True,
     )
@@ -269,7 +270,8 @@ def _write(
     if found is not None:
         leaked = sum(row["leaked"] for row in found["benchmarks"])
         count = sum(row["items"] for row in found["benchmarks"])
-        console.print(f"{leaked:,} of {count:,} items are in {found['documents']:,} documents.", highlight=False)
+        documents = plural(found["documents"], "document")
+        console.print(f"{leaked:,} of {plural(count, 'item')} found, in {documents}.", highlight=False)
         if "rephrased" in found:
             _tell(found["rephrased"])
     if examined is not None:

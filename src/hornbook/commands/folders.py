@@ -12,6 +12,7 @@ from hornbook import machine
 from hornbook.commands.stopping import stoppable
 from hornbook.corpus.by_source import kept_by_source, nearly_gone
 from hornbook.corpus.grade.agreement import doubts as agreement_doubts
+from hornbook.display import plural
 from hornbook.model.formats.adapter_config import model_files
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.runs import single
@@ -130,7 +131,7 @@ def tell_sources(figures: Mapping[str, Any]) -> None:
         say(f"  {printable(one.source) or '(no source)'}: {one.kept:,} of {one.read:,} kept ({_percent(one.share)})")
     if rest := found[_SOURCES:]:
         kept, read = sum(one.kept for one in rest), sum(one.read for one in rest)
-        say(f"  {len(rest):,} more sources: {kept:,} of {read:,} kept")
+        say(f"  {plural(len(rest), 'more source')}: {kept:,} of {read:,} kept")
 
 
 def _percent(share: float) -> str:

@@ -23,6 +23,7 @@ from hornbook.commands.settings import settings_of
 from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
 from hornbook.corpus.grade import GRADE
 from hornbook.corpus.grade.settings import GradeSettings
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
@@ -136,14 +137,15 @@ def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
         told = figures["learned"]
         say(
             f"Every one of {figures['documents']:,} documents has a score, by a classifier that learned "
-            f"{told.get('graded', 0):,} grades of {told.get('grader', 'somebody')}."
+            f"{plural(told.get('graded', 0), 'grade')} of {told.get('grader', 'somebody')}."
         )
         where = "on grades held out there"
     else:
         counts = ", ".join(f"{number:,} x {grade}" for grade, number in figures["grades"].items() if number)
-        say(f"{figures['graded']:,} documents graded by {figures['grader']} ({figures['failed']:,} failed): {counts}.")
+        graded = plural(figures["graded"], "document")
+        say(f"{graded} graded by {figures['grader']} ({figures['failed']:,} failed): {counts}.")
         say(f"Every one of {figures['documents']:,} documents has a score.")
-        where = f"on {figures['held_out']:,} held-out grades"
+        where = f"on {plural(figures['held_out'], 'held-out grade')}"
     if agreement:
         say(
             f"The classifier {where}: kappa over all grades {agreement['kappa']['value']:.2f} (0 is chance); telling "
@@ -151,7 +153,7 @@ def _show(figures: dict[str, Any], into: Path, before: bool) -> None:
             f"{agreement['always_yes']['value']:.2f}."
         )
     if figures["kept"] < figures["documents"]:
-        say(f"{figures['kept']:,} documents are kept, {_enough(figures)}.")
+        say(f"Kept: {plural(figures['kept'], 'document')}, {_enough(figures)}.")
     if figures.get("line"):
         say(f"Requests: {figures['line']}.")
     tell_sources(figures)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.folders import FORCE, make, model_places, tell
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.files import digest_file
 from hornbook.model import model_folder
@@ -114,7 +114,9 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTab
     table.add_column()
     if entry is not None:
         table.add_row("published as", entry.published or "never published")
-    table.add_row("shape", f"{config.layers} layers of width {config.width:,}, {config.context:,} tokens of context")
+    table.add_row(
+        "shape", f"{plural(config.layers, 'layer')} of width {config.width:,}, {config.context:,} tokens of context"
+    )
     for part, words in describe(config).items():
         table.add_row(part, words)
     ids = entry.special_ids if entry else None
@@ -180,7 +182,7 @@ def merge(
 
 def _merged(figures: dict[str, Any]) -> str:
     """What was merged, in a line."""
-    return f"{figures['adapters']} adapters merged into weights in {figures['precision']}"
+    return f"{plural(figures['adapters'], 'adapter')} merged into weights in {figures['precision']}"
 
 
 def _imported(figures: dict[str, Any]) -> str:

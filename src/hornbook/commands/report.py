@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from hornbook.commands.places import run_folder
 from hornbook.commands.stopping import stoppable
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.evaluate.exam import RESULTS
 from hornbook.files import write_text
@@ -164,4 +165,4 @@ def _corpus(folder: Path, as_json: bool, into: Path | None) -> None:
         return
     place = _written(page(folder.resolve().name, found), folder, into)
     kept = sum(counts["documents"] for counts in found["sources"].values())
-    console.plain(f"{kept:,} documents of {len(found['sources']):,} sources. The page: {place}")
+    console.plain(f"{plural(kept, 'document')} of {plural(len(found['sources']), 'source')}. The page: {place}")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNNER, RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS, choose_runner
 from hornbook.commands.stopping import stoppable
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 from hornbook.progress import ConsoleProgress
 from hornbook.terminal import console
 
@@ -61,7 +61,9 @@ def study(
         return
     choose_runner(runner, None)
     unisolated = consent(without_isolation)
-    console.print(f"[bold]{escape(chosen.name)}[/bold] → {escape(str(root))}: {len(todo)} runs", highlight=False)
+    console.print(
+        f"[bold]{escape(chosen.name)}[/bold] → {escape(str(root))}: {plural(len(todo), 'run')}", highlight=False
+    )
     with stoppable(console):
         result = run_study(
             path,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hornbook.commands.places import MODEL
+from hornbook.display import plural
 from hornbook.errors import UserError, of_system
 from hornbook.model import model_folder
 from hornbook.terminal import Terminal, in_markup, printable
@@ -209,7 +210,7 @@ def _save(talk: Conversation, name: str) -> None:
     except OSError as error:
         _note(of_system(error))
     else:
-        _note(f"{len(talk.turns)} messages are in {path}.")
+        _note(f"{path} has {plural(len(talk.turns), 'message')}.")
 
 
 def _in_force(folder: Path, limit: int | None, *, seed: int, **asked: float | None) -> tuple[Sampling, int, str]:
@@ -242,4 +243,4 @@ def _answer(talk: Conversation, said: str) -> None:
         console.print(f"[red]{in_markup(str(error))}[/red]", highlight=False, soft_wrap=True, end="")
     console.print()
     if talk.forgotten:
-        _note(f"({talk.forgotten} earlier turns no longer fit the context and are forgotten)")
+        _note(f"(forgotten, since the context has no room for more: {plural(talk.forgotten, 'earlier turn')})")

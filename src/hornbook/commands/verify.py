@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hornbook.commands.places import run_folder
+from hornbook.display import plural
 from hornbook.terminal import console
 
 _MOST = 5  # faults of a stage, and files that are not ours, that are named
@@ -28,7 +29,7 @@ def verify(
         mark = "[red]✗[/red]" if found.wrong else "[green]✓[/green]"
         console.print(mark, end=" ")
         state = "" if found.stage is not None else ", begun and not finished"
-        told = f"{found.folder.name}: {found.files:,} files, {found.size / 1e6:,.1f} MB{state}"
+        told = f"{found.folder.name}: {plural(found.files, 'file')}, {found.size / 1e6:,.1f} MB{state}"
         console.plain(told)
         for fault in found.wrong[:_MOST]:
             console.plain(f"    {fault}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
@@ -134,7 +134,8 @@ def _preview(order: Order, settings: ClientSettings) -> None:
             soft_wrap=True,
         )
     if order.compare:
-        console.print(f"{min(order.compare, order.count):,} more requests ask for one fixed prompt.", highlight=False)
+        more = plural(min(order.compare, order.count), "more request")
+        console.print(f"For one fixed prompt: {more}.", highlight=False)
 
 
 def _make(

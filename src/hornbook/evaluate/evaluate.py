@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from rich.markup import escape
 
+from hornbook.display import plural
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.exam.checkpoint import EXAM
 from hornbook.evaluate.problems import CHAT, COMPLETION
@@ -188,6 +189,6 @@ EVALUATE = Stage(
     runs_generated_code=True,
     headline=lambda f: f"pass@1: {passed(f)}",
     estimate=lambda settings, volume: answering(
-        settings.evaluate, volume, 5 if settings.initial_model else 4, f"{settings.evaluate.problems} problems"
+        settings.evaluate, volume, 5 if settings.initial_model else 4, plural(settings.evaluate.problems, "problem")
     ),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 from rich.markup import escape
 
+from hornbook.display import plural
 from hornbook.evaluate.evaluate import MODELS, TOKENS
 from hornbook.evaluate.validation import rounded, validation_loss
 from hornbook.files import read_json, seal, sealed, write_json
@@ -171,6 +172,6 @@ SAMPLES = Stage(
         )
     ),
     estimate=lambda settings, volume: Effort(
-        f"{len(settings.samples.prompts) + settings.samples.held_out} openings", 5
+        plural(len(settings.samples.prompts) + settings.samples.held_out, "opening"), 5
     ),
 )

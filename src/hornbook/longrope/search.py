@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value, write_json
 from hornbook.longrope.evolution import GRID, Individual, Journal, SearchResult, Space, evolve
@@ -54,7 +55,8 @@ def search(
     original = original_context(config, context)
     rows = documents.rows(settings.documents)
     if len(rows) < settings.documents:
-        progress.say(f"  {len(rows)} documents are long enough for the search, {settings.documents} were asked for")
+        there = plural(len(rows), "document")
+        progress.say(f"  long enough for the search: {there}, {settings.documents:,} were asked for")
     attention = attention_factor(settings, config, context)
     candidates = published(config, context)
     space = search_space(config, context / original, settings)
@@ -196,7 +198,7 @@ def _search_effort(settings: SearchStageSettings, volume: Volume) -> Effort:
     candidates = search.population + search.iterations * (search.mutations + search.crossovers)
     tokens = candidates * search.documents * settings.context
     read = Computation("search", tokens, tokens * volume.flops_per_token(settings.context))
-    return Effort(f"{candidates} candidates", 0.0, (read,))
+    return Effort(plural(candidates, "candidate"), 0.0, (read,))
 
 
 SEARCH = Stage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hornbook.display import plural
 from hornbook.model.config import AttentionKind, ModelConfig
 from hornbook.model.formats import quantization
 from hornbook.model.formats.quantization import Quantization
@@ -88,7 +89,7 @@ def attention_in_words(config: ModelConfig) -> str:
 
 def describe(config: ModelConfig) -> dict[str, str]:
     """The architecture in words, part by part."""
-    heads = f"{config.heads} heads of {config.head_size}"
+    heads = f"{plural(config.heads, 'head')} of {config.head_size}"
     if config.key_value_heads != config.heads:
         heads += f", {config.key_value_heads} of keys and values"
     return {

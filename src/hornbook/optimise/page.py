@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import hornbook
+from hornbook.display import plural
 from hornbook.report import plots
 from hornbook.report.report import environment
-from hornbook.report.wording import plural, share
+from hornbook.report.wording import share
 
 _IN_WORDS = {
     "natural": "the natural mixture",
@@ -38,7 +39,7 @@ def page(result: Mapping[str, Any]) -> str:
             ],
             columns=list(_IN_WORDS),
             drawn=len(result["mixtures"]) - len(_IN_WORDS),
-            machine=f"{described.get('processor', '')}, {described.get('cores', '')} cores",
+            machine=f"{described.get('processor', '')}, {plural(described.get('cores', 0), 'core')}",
             version=hornbook.__version__,
         )
     )

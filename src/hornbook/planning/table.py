@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.markup import escape
 
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 from hornbook.planning.plan import Plan
 
 _DASH = "–"
@@ -74,7 +74,7 @@ def _mixture(plan: Plan) -> FigureTable:
 def _work(plan: Plan) -> FigureTable:
     terms = plan.terms
     gpus = f"{terms.gpus} × {terms.gpu.name.upper()}"
-    cores = f"{terms.cores} core{'s' if terms.cores > 1 else ''}"
+    cores = plural(terms.cores, "core")
     table = _table("What it takes", "work", "on", "amount", "hours", "dollars", left=2)
     for stage, seconds in plan.corpus_seconds.items():
         table.add_row(stage, cores, f"{hours(seconds / 3600)} of a core", hours(seconds / 3600 / terms.cores), "")
@@ -112,7 +112,7 @@ def _granted(plan: Plan) -> str:
         )
     else:
         words.append("training on one GPU, as Hornbook's runs; --gpus N tells of more")
-    words.append(f"read, filter, grade, clean and tokens on {terms.cores} cores")
+    words.append(f"read, filter, grade, clean and tokens on {plural(terms.cores, 'core')}")
     if plan.unknown:
         words.append(f"{', '.join(plan.unknown)}: size unknown, not in the corpus hours, and no cap on its epochs")
     if not plan.teaching.requests:

@@ -7,12 +7,13 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
+from hornbook.display import plural
 from hornbook.report import overview
 from hornbook.report.before_after import answered
 from hornbook.report.report import environment
 from hornbook.report.run import Run
 from hornbook.report.sections import losses, reproduce
-from hornbook.report.wording import clip, count, decimal, duration, plural, share, size
+from hornbook.report.wording import clip, count, decimal, duration, share, size
 from hornbook.runs import manifest
 from hornbook.runs.manifest import Manifest
 from hornbook.train.figures import validations

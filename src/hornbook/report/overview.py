@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hornbook.display import plural
 from hornbook.report.checkpoints import Checkpoint, last_trained
 from hornbook.report.run import Run
-from hornbook.report.wording import count, decimal, duration, plural, share, size
+from hornbook.report.wording import count, decimal, duration, share, size
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def _describe(facts: dict[str, Any]) -> str:
 def _summary(run: Run, final: Checkpoint | None) -> str:
     read, exercises = run.figures("read").get("documents"), run.figures("write").get("exercises")
     parameters = run.figures("pretrain").get("parameters")
-    sources = [f"{count(read)} documents"] if read else []
-    sources += [f"{count(exercises)} exercises"] if exercises else []
+    sources = [plural(read, "document")] if read else []
+    sources += [plural(exercises, "exercise")] if exercises else []
     told = []
     if sources and parameters:
         seconds, _ = totals(run)
@@ -93,7 +94,11 @@ def _tiles(run: Run, models: Sequence[Checkpoint]) -> list[dict[str, str]]:
     parameters = run.figures("pretrain").get("parameters")
     if parameters:
         layout = run.settings("pretrain").get("model", {})
-        shape = f"{layout['layers']} layers, width {layout['width']}" if {"layers", "width"} <= layout.keys() else ""
+        shape = (
+            f"{plural(layout['layers'], 'layer')}, width {layout['width']}"
+            if {"layers", "width"} <= layout.keys()
+            else ""
+        )
         amount = f"{decimal(parameters / 1e6)} M" if parameters < 1e9 else f"{decimal(parameters / 1e9)} B"
         tiles.append({"label": "parameters", "value": amount, "note": shape})
     quantized = run.figures("quantize")

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from hornbook.display import plural
 from hornbook.files import write_text
 from hornbook.report import overview, wording
 from hornbook.report.checkpoints import Checkpoint, checkpoints
@@ -122,7 +123,7 @@ def environment(templates: Path = _FOLDER / "sections") -> Environment:
     )
     for filter_ in (
         wording.count,
-        wording.plural,
+        plural,
         wording.share,
         wording.signed,
         wording.decimal,

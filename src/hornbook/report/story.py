@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hornbook.display import plural
 from hornbook.report.checkpoints import Checkpoint, change, why_wrong
 from hornbook.report.run import Run
-from hornbook.report.wording import count, decimal, listed, plural, share
+from hornbook.report.wording import count, decimal, listed, share
 
 EXERCISES = "exercises"  # the teacher's own source
 

@@ -16,11 +16,6 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def plural(number: int, one: str, many: str = "") -> str:
-    """1 problem, 2 problems."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def share(value: float | None, digits: int = 0) -> str:
     """0.125 -> 12%; a dash for what was not measured."""
     return "–" if value is None else f"{100 * value:.{digits}f}%"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hornbook.report.wording import plural
+from hornbook.display import plural
 from hornbook.study.figures import Figure
 from hornbook.study.measures import Measure, measure_of
 from hornbook.study.settings import Study

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import hornbook
+from hornbook.display import plural
 from hornbook.report import plots
 from hornbook.report.report import environment
-from hornbook.report.wording import listed, plural
+from hornbook.report.wording import listed
 from hornbook.study.measures import Measure, measure_of, title_of
 from hornbook.study.settings import Study
 
@@ -34,7 +35,7 @@ def page(study: Study, result: Mapping[str, Any]) -> str:
             failed=failed,
             arms=[(arm, _told(changed)) for arm, changed in study.arms.items()],
             size=f"{plural(len(study.arms), 'arm')}, each with {plural(len(study.seeds), 'seed')}",
-            machine=f"{described.get('processor', '')}, {described.get('cores', '')} cores",
+            machine=f"{described.get('processor', '')}, {plural(described.get('cores', 0), 'core')}",
             several=len(study.arms) > 2,
             version=hornbook.__version__,
         )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rich.markup import escape
 
 from hornbook import machine
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.files import alone, keep, kept, sweep_beside, write_json, write_text
 from hornbook.progress import Progress
@@ -142,7 +143,7 @@ def _line(one: Ended) -> str:
         return f"  ✗ {one.run} failed: {one.mistake}"
     if not one.made:
         return f"  ✓ {one.run}: nothing was left to do"
-    return f"  ✓ {one.run}: {one.made} stages of its own in {duration(one.seconds)}"
+    return f"  ✓ {one.run}: {plural(one.made, 'stage')} of its own in {duration(one.seconds)}"
 
 
 def _at_once(jobs: Sequence[_Job], workers: int, progress: Progress) -> list[Ended]:

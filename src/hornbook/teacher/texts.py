@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict
 from rich.markup import escape
 
+from hornbook.display import plural
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Stage, Work
@@ -207,5 +208,5 @@ TEXTS = Stage(
     wanted=lambda settings: bool(settings.ordered),
     decides=_texts_decides,
     headline=lambda f: ", ".join(f"{one['documents']:,} {name}" for name, one in f["texts"].items()),
-    estimate=lambda settings, volume: Effort(f"{settings.count:,} texts", settings.count / 2_000),
+    estimate=lambda settings, volume: Effort(plural(settings.count, "text"), settings.count / 2_000),
 )

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from hornbook.display import plural
 from hornbook.documents import REMOVED, CorpusWriter, document_id, document_schema
 from hornbook.files import write_jsonl
 from hornbook.progress import Progress
@@ -276,8 +277,10 @@ WRITE = Stage(
     leave_out=True,
     runs_generated_code=True,
     decides=_write_decides,
-    headline=lambda f: f"{f['exercises']:,} exercises of {f['families']} families, each run and checked",
+    headline=lambda f: (
+        f"{plural(f['exercises'], 'exercise')} of {plural(f['families'], 'family', 'families')}, each run and checked"
+    ),
     estimate=lambda settings, volume: Effort(
-        f"{settings.write.exercises:,} exercises", settings.write.exercises / 2_000
+        plural(settings.write.exercises, "exercise"), settings.write.exercises / 2_000
     ),
 )

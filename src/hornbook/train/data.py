@@ -21,6 +21,7 @@ from hornbook.corpus.read.records import has_records, records
 from hornbook.corpus.read.remote import is_address
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.corpus.read.sources import find
+from hornbook.display import plural
 from hornbook.documents import is_corpus, read_rows
 from hornbook.errors import UserError
 from hornbook.files import digest_file, digest_value
@@ -84,12 +85,10 @@ class Given:
 
     def told(self) -> str:
         """What was recognised, in a line."""
-        found = ", ".join(f"{_rows_of(count)} as {shape}" for shape, count in self.shapes.most_common()) or "nothing"
+        found = (
+            ", ".join(f"{plural(count, 'row')} as {shape}" for shape, count in self.shapes.most_common()) or "nothing"
+        )
         return f"{self.name}: {found}" + (f"; left out {self.left_out.total():,}" if self.left_out else "")
-
-
-def _rows_of(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def gather(
@@ -123,7 +122,7 @@ def gather(
         found.append(given)
         progress.say(f"  {in_markup(given.told())}")
         for reason, count in given.left_out.most_common(_TOLD):
-            progress.say(in_markup(f"    {_rows_of(count)}, at {given.first[reason]} first: {reason}"))
+            progress.say(in_markup(f"    {plural(count, 'row')}, at {given.first[reason]} first: {reason}"))
         if not given.rows:
             reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
             raise UserError(f"{one.path} holds nothing to learn from: {reason}")

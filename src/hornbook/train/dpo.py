@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from hornbook.display import plural
 from hornbook.files import seal, sealed, write_bytes
 from hornbook.machine import choose
 from hornbook.progress import Progress
@@ -149,7 +150,7 @@ def _read(
     length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "pairs", progress)
+        tell_refused(one, "pair", progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "pairs", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
@@ -188,15 +189,15 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
     told = [
-        f"{len(pairs):,} pairs, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
+        f"{plural(len(pairs), 'pair')}, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
         f"{sum(lengths):,} in all, of which {learnt:,} are compared",
-        f"{sum(one.too_long for one in encoded):,} pairs left out as longer than {objective.length:,} tokens",
-        f"{objective.steps:,} steps of {objective.batch_pairs:,} pairs, after the reference has read them once",
+        f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
+        f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, which the reference reads first",
         memory(config, settings, adapters=settings.lora is not None),
     ]
     flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))
     effort = Effort(
-        f"{objective.tokens:,} tokens", 0.0, (Computation("dpo", objective.tokens, flops),), settings.compiles
+        plural(objective.tokens, "token"), 0.0, (Computation("dpo", objective.tokens, flops),), settings.compiles
     )
     shown = {
         f"{number} {name}": stretches(tokenizer, example)
@@ -370,7 +371,7 @@ def _dpo(work: Work[DpoStageSettings]) -> dict[str, Any]:
 def _dpo_effort(settings: DpoStageSettings, volume: Volume) -> Effort:
     tokens = volume.preferences * 2 * min(volume.context, PAIR_TOKENS) * settings.dpo.epochs
     trained = volume.training("dpo", tokens, DPO_PASSES)
-    return Effort(f"{volume.preferences:,} pairs", 0.0, (trained,), settings.dpo.compiles)
+    return Effort(plural(volume.preferences, "pair"), 0.0, (trained,), settings.dpo.compiles)
 
 
 DPO = Stage(
@@ -392,7 +393,8 @@ DPO = Stage(
     card=True,
     alone=held_out.ALONE,
     headline=lambda f: (
-        f"{f['pairs']:,} pairs, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}{held_out.told(f)}"
+        f"{plural(f['pairs'], 'pair')}, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}"
+        + held_out.told(f)
     ),
     estimate=_dpo_effort,
     flags=(lora.FLAG,),

@@ -84,7 +84,7 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
     number = sum(len(one.rows) for one in held)
     if not number:
         raise UserError(f"nothing can be held out of {there:,} rows: too many of them are equal; set validation=0")
-    progress.say(f"  {number:,} of {there:,} rows are held out to measure by, and never learnt (validation=0: none)")
+    progress.say(f"  held out to measure by, and never learnt: {number:,} of {there:,} rows (validation=0: none)")
     return learnt, held
 
 

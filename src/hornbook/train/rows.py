@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.terminal import in_markup
@@ -154,10 +155,10 @@ def nothing_held(stage: str) -> UserError:
     return UserError(f"{stage}: none of the rows that are held out can be learnt from; hold out more, or validation=0")
 
 
-def tell_refused(encoded: Encoded, what: str, progress: Progress) -> None:
-    """A line for each reason for which rows were left out."""
+def tell_refused(encoded: Encoded, one: str, progress: Progress) -> None:
+    """A line for each reason for which rows were left out. one: what one of them is called."""
     for reason, count in encoded.refused.items():
-        progress.say(f"  left out {count:,} {in_markup(what)}: {in_markup(reason)}")
+        progress.say(f"  left out {plural(count, one)}: {in_markup(reason)}")
 
 
 def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool = True) -> Rows:

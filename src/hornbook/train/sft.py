@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from hornbook.display import plural
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
@@ -110,7 +111,7 @@ def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
 def _sft_effort(settings: SftStageSettings, volume: Volume) -> Effort:
     tokens = volume.conversations * CHAT_TOKENS * settings.sft.epochs
     trained = volume.training("sft", tokens)
-    return Effort(f"{volume.conversations:,} conversations", 0.0, (trained,), settings.sft.compiles)
+    return Effort(plural(volume.conversations, "conversation"), 0.0, (trained,), settings.sft.compiles)
 
 
 SFT = Stage(
@@ -130,7 +131,7 @@ SFT = Stage(
     look=_look,
     card=True,
     alone=held_out.ALONE,
-    headline=lambda f: f"{f['conversations']:,} conversations, loss {f['loss']:.2f}{held_out.told(f)}",
+    headline=lambda f: f"{plural(f['conversations'], 'conversation')}, loss {f['loss']:.2f}{held_out.told(f)}",
     estimate=_sft_effort,
     flags=(lora.FLAG,),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
+from hornbook.display import plural
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
@@ -160,7 +161,7 @@ def _read(
     sources, held_out = split(sources, settings, progress)
     encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "conversations", progress)
+        tell_refused(one, "conversation", progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "conversations", stage, most, context)
     held = [one for source in held_out for one in encode_rows(source.rows, tokenizer, most + 1, whole=whole).fitting]
@@ -205,11 +206,11 @@ def look(
     cut, lost = (sum(getattr(one, name) for one in reading.encoded) for name in ("cut", "too_long"))
     padding = 1 - tokens / reading.rows.ids.size
     told = [
-        f"{len(examples):,} examples of {min(len(one.ids) for one in examples):,} to "
+        f"{plural(len(examples), 'example')} of {min(len(one.ids) for one in examples):,} to "
         f"{max(len(one.ids) for one in examples):,} tokens, {tokens:,} in all, of which {learnt:,} are learnt",
         f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
-        f"{len(reading.rows.ids):,} rows of {reading.length:,} tokens, {padding:.0%} padding; "
-        f"{objective.steps:,} steps of {reading.batch:,} rows",
+        f"{plural(len(reading.rows.ids), 'row')} of {reading.length:,} tokens, {padding:.0%} padding; "
+        f"{plural(objective.steps, 'step')} of {plural(reading.batch, 'row')}",
         memory(config, settings, adapters=settings.lora is not None),
     ]
     read = objective.steps * objective.tokens_per_step

@@ -14,6 +14,7 @@ from hornbook.corpus.clean.settings import CleanSettings
 from hornbook.corpus.clean.writing import EXAMPLE_CHARACTERS, write
 from hornbook.corpus.decontaminate import CONTAMINATED, EvaluationFiles, EvaluationSets, contaminated
 from hornbook.corpus.shuffle import LeftOut
+from hornbook.display import plural
 from hornbook.documents import corpus_schema, shards
 from hornbook.machine import release_memory
 from hornbook.progress import Progress
@@ -114,7 +115,7 @@ CLEAN = Stage(
         Input("written", ("write",), "Exercises, problems and conversations.", optional=True),
     ),
     outside=_benchmarks,
-    headline=lambda f: f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed",
+    headline=lambda f: f"{plural(f['documents'], 'document')} kept, {sum(f['removed'].values()):,} removed",
     estimate=lambda settings, volume: _clean_effort(volume),
 )
 

@@ -18,6 +18,7 @@ from hornbook.corpus.filter.language import identify_language
 from hornbook.corpus.filter.language_shares import SHARE_FULL, cap
 from hornbook.corpus.filter.privacy import mask
 from hornbook.corpus.filter.settings import FilterSettings, LanguageSettings
+from hornbook.display import plural
 from hornbook.documents import (
     ORIGINAL,
     CorpusWriter,
@@ -201,7 +202,7 @@ FILTER = Stage(
     inputs=(Input("corpus", ("read",), "A corpus folder: one with documents/ in it."),),
     wanted=lambda settings: settings.filter.active,
     headline=lambda f: (
-        f"{f['documents']:,} documents kept, {sum(f['removed'].values()):,} removed"
+        f"{plural(f['documents'], 'document')} kept, {sum(f['removed'].values()):,} removed"
         + (f", {sum(f['masked'].values()):,} masked" if f["masked"] else "")
     ),
     estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 4e6),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hornbook.corpus.grade.ordinal import GRADES
+from hornbook.display import plural
 from hornbook.seeds import derive
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def doubts(figures: Mapping[str, Any]) -> list[str]:
             "the grades say"
         )
     strange = [
-        f"{number:,} of {of:,} documents graded of {source}"
+        f"{number:,} of {plural(of, 'document')} graded of {source}"
         for source, (number, of) in sorted((figures.get("not_made_for") or {}).items())
         if number > of / 2
     ]

@@ -19,6 +19,7 @@ from hornbook.corpus.read.kinds import Foreign, Found, Unreadable
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.corpus.read.sources import DOCUMENTATION, STANDARD_LIBRARY, documentation, look_through
 from hornbook.corpus.read.walk import spelled
+from hornbook.display import plural
 from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document_schema, merge
 from hornbook.errors import UserError
 from hornbook.files import digest_value
@@ -157,7 +158,7 @@ def _strange(counts: Counter[str]) -> str:
     told = [f"{count:,} {kind}" for kind, count in ordered[:_COMPLAINTS]]
     if len(ordered) > _COMPLAINTS:
         told.append(f"{sum(count for _, count in ordered[_COMPLAINTS:]):,} more")
-    files = "1 file of another kind" if counts.total() == 1 else f"{counts.total():,} files of other kinds"
+    files = plural(counts.total(), "file of another kind", "files of other kinds")
     return f"{files} left out: {', '.join(told)}"
 
 
@@ -315,6 +316,6 @@ READ = Stage(
     },
     outside=_fingerprint,
     reads=lambda settings, base: [base / one.path for one in settings.real if (base / one.path).exists()],
-    headline=lambda f: f"{f['documents']:,} documents, {f['characters'] / 1e6:.1f} million characters",
+    headline=lambda f: f"{plural(f['documents'], 'document')}, {f['characters'] / 1e6:.1f} million characters",
     estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 12e6),
 )

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hornbook.corpus.read.hub import PREFIX
-from hornbook.display import FigureTable
+from hornbook.display import FigureTable, plural
 from hornbook.evaluate.exam.data import Found, locate
 from hornbook.evaluate.exam.declaration import Benchmark, Published, Suite, benchmarks, suites
 from hornbook.evaluate.safety.judge import Verdict
@@ -132,11 +132,11 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
         if "fewer_examples" in one:
             fewer = one["fewer_examples"]
             found.append(
-                f"{one['title']}: {fewer['examples']:,} examples were left out of {fewer['questions']:,} prompts, so "
-                "that these fit into the context"
+                f"{one['title']}: left out of {plural(fewer['questions'], 'prompt')}, so that they fit into "
+                f"the context: {plural(fewer['examples'], 'example')}"
             )
         if one.get("ended", {}).get("timeout"):
-            found.append(f"{one['title']}: {one['ended']['timeout']:,} programs ran out of time")
+            found.append(f"{one['title']}: {plural(one['ended']['timeout'], 'program')} ran out of time")
     judged: dict[str, list[str]] = {}
     for one in figures["benchmarks"].values():
         if "judge" in one:

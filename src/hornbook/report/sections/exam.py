@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hornbook.display import plural
 from hornbook.evaluate.exam.declaration import Published, suites
 from hornbook.evaluate.exam.display import VERDICT_WORDS, comparable, is_separation, notes
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
-from hornbook.report.wording import plural, share
+from hornbook.report.wording import share
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from hornbook.corpus.grade.agreement import doubts
+from hornbook.display import plural
 from hornbook.evaluate.benchmark import wilson_interval
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
-from hornbook.report.wording import clip, count, plural, share
+from hornbook.report.wording import clip, count, share
 
 EXAMPLES = 2
 TENTH = 0.1
