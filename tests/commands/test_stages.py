@@ -147,6 +147,26 @@ def test_a_dry_run_shows_what_is_learnt() -> None:
     assert not Path("never").exists()
 
 
+def test_a_plain_prompt_for_a_model_that_chats_is_told() -> None:
+    """The way out holds, and who reads on has no use for a template."""
+    pairs = [{"prompt": f"the {word}", "chosen": " tea", "rejected": " of"} for word in WORDS]
+    files = {
+        "pairs": pairs,
+        "talks": [{"question": one["prompt"], "chosen": "tea", "rejected": "of"} for one in pairs]
+        + [{"prompt": [{"role": "user", "content": "the"}], "chosen": "tea", "rejected": "of"}],
+        "texts": [{"prompt": one["prompt"], "completion": one["chosen"]} for one in pairs[:1]] + [{"text": "the tea"}],
+    }
+    for name, rows in files.items():
+        Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plain, look = "learnt without the model's chat template; a chat is told by", ("--dry-run", "--into", "never")
+    assert f"warning: pairs.jsonl: 10 prompts of plain text, {plain} a prompt of messages" in told("dpo", "tuned", "pairs.jsonl", *look)  # fmt: skip
+    assert "warning" not in told("dpo", "tuned", "talks.jsonl", *look)
+    assert f"warning: texts.jsonl: 1 prompt of plain text, {plain} rows of" in told(
+        "sft", "tuned", "texts.jsonl", *look
+    )
+    assert "warning" not in told("pretrain", "tuned", "texts.jsonl", *look)
+
+
 def test_a_dry_run_of_preferences_shows_both_answers() -> None:
     shown = told("dpo", "tuned", "rows", *QUICK, "--dry-run", "--into", "never")
     assert [line.split()[1:3] for line in shown.splitlines() if line.startswith("── ")] == [

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.train.data import Data, RowsInput, gather
+from hornbook.train.data import Data, Given, RowsInput, gather, warn_of_plain_prompts
 from hornbook.train.sft import SftSettings
-from hornbook.train.shapes import to_learn
+from hornbook.train.shapes import Completion, to_learn
 
 ROWS = [{"question": f"What is {n}?", "answer": f"{n}"} for n in range(3)]
 OWN = "conversations.jsonl"
@@ -127,3 +127,14 @@ def test_contents_count_and_not_names_or_times(tmp_path: Path) -> None:
     assert first == second
     (tmp_path / "b.jsonl").write_text(json.dumps(ROWS[0]))
     assert fingerprint("b.jsonl", tmp_path) != first
+
+
+def test_only_the_users_own_plain_prompts_are_told(tmp_path: Path) -> None:
+    """What a stage of ours left is as it is meant."""
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    rows = [Completion("a", "b"), "a text", [{"role": "user", "content": "a"}], {"messages": [{}], "prompt": None}]
+    warn_of_plain_prompts([Given("ours", rows=rows)], "x", told)
+    assert not told.console.file.getvalue()
+    warn_of_plain_prompts([Given("[mine]", rows=rows, theirs=True)], "messages", told)
+    line = "[mine]: 1 prompt of plain text, learnt without the model's chat template; a chat is told by messages"
+    assert told.console.file.getvalue().strip() == f"warning: {line}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from hornbook.records import Fault
 from hornbook.runs.stage import Input, Work
 from hornbook.settings import Settings
 from hornbook.terminal import in_markup
-from hornbook.train.shapes import UnusableError
+from hornbook.train.shapes import Completion, UnusableError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,8 @@ def alike(data: Sequence[Data]) -> tuple[Data, ...]:
 class Given:
     """What was found in some data. rows: what can be learnt from; shapes: how many of which kind; left_out: by reason.
 
-    where: of each row the place that it came from, for people.
+    where: of each row the place that it came from, for people. theirs: whether the user named them, and no stage of
+    ours left them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Given:
     shapes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    theirs: bool = False
 
     def told(self) -> str:
         """What was recognised, in a line."""
@@ -127,6 +129,22 @@ def gather(
             reason = next(iter(given.left_out.most_common(1)), ("it is empty", 0))[0]
             raise UserError(f"{one.path} holds nothing to learn from: {reason}")
     return found
+
+
+def warn_of_plain_prompts(sources: Sequence[Given], chat: str, progress: Progress) -> None:
+    """Say of each of the user's data how many of its prompts are plain text, for a model that has a chat template.
+
+    They are learnt without it, as TRL does, since a text to go on from may be what is meant. chat: what a chat is told
+    by.
+    """
+    for source in (one for one in sources if one.theirs):
+        plain = sum(
+            isinstance(row, Completion) or (isinstance(row, dict) and "prompt" in row and not row.get("messages"))
+            for row in source.rows
+        )
+        if plain:
+            told = f"{source.name}: {plural(plain, 'prompt')} of plain text, learnt without the model's chat template"
+            progress.say(f"  [yellow]warning:[/yellow] {in_markup(f'{told}; a chat is told by {chat}')}")
 
 
 def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, Any] | Fault]]:
@@ -190,7 +208,8 @@ class RowsInput:
         """The rows, as `gather` reads and tells them."""
         own = work.inputs.get(self.name)
         data = self.data(work.settings) if own is None else (Data(path=str(own.absolute())),)
-        return gather(data, work.base, self.shape, own=self.file, progress=work.progress)
+        found = gather(data, work.base, self.shape, own=self.file, progress=work.progress)
+        return [replace(one, theirs=own is None) for one in found]
 
     def fingerprint(self, settings: Any, base: Path) -> list[str] | None:
         """A hash of what each of the user's data holds; of what lies elsewhere, its address. None without any."""

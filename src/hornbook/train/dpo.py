@@ -22,7 +22,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
-from hornbook.train.data import Data, Given, RowsInput, alike, reading_order
+from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, warn_of_plain_prompts
 from hornbook.train.events import located
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
@@ -146,6 +146,9 @@ def _read(
 
     from hornbook.train.rows import nothing_fits, nothing_held, tell_refused
 
+    if tokenizer.template:
+        chat = 'a prompt of messages, [{"role": "user", "content": ...}], or by a column question in its place'
+        warn_of_plain_prompts(sources, chat, progress)
     sources, kept = split(sources, settings, progress)
     length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
@@ -192,7 +195,7 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
         f"{plural(len(pairs), 'pair')}, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
         f"{sum(lengths):,} in all, of which {learnt:,} are compared",
         f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
-        f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, which the reference reads first",
+        f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, read by the reference before",
         memory(config, settings, adapters=settings.lora is not None),
     ]
     flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))

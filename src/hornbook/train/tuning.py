@@ -17,7 +17,7 @@ from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
 from hornbook.seeds import derive
 from hornbook.train import lora
-from hornbook.train.data import Data, Given, alike, reading_order
+from hornbook.train.data import Data, Given, alike, reading_order, warn_of_plain_prompts
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
@@ -157,6 +157,8 @@ def _read(
         tell_refused,
     )
 
+    if tokenizer.template and not whole:
+        warn_of_plain_prompts(sources, 'rows of "messages", or by the columns question and answer', progress)
     most = min(context, settings.max_length or context)
     sources, held_out = split(sources, settings, progress)
     encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
