@@ -71,7 +71,7 @@ def test_what_cannot_be_held_out() -> None:
     def tried(rows: list[str], **chosen: Any) -> None:
         split([Given("a", rows=rows)], settings(**chosen), QUIET)
 
-    with pytest.raises(UserError, match="nothing can be held out of 9 rows: too many of them are equal"):
+    with pytest.raises(UserError, match="nothing can be held out of 9 rows: too many are equal"):
         tried(["x"] * 9, validation=2)
     with pytest.raises(UserError, match="validation would hold out all of a; lower it"):
         tried(["x", "y"], validation=2)

@@ -195,7 +195,8 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
         f"{plural(len(pairs), 'pair')}, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
         f"{sum(lengths):,} in all, of which {learnt:,} are compared",
         f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
-        f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, read by the reference before",
+        f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, after the reference has read "
+        "each once",
         memory(config, settings, adapters=settings.lora is not None),
     ]
     flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))

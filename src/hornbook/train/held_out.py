@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.files import digest_bytes
 from hornbook.progress import Progress
@@ -65,7 +66,7 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
     share = _share(settings, there)
     if not share:
         if settings.validation == AUTO:
-            progress.say(f"  nothing is held out of {there:,} rows: they are few; validation=0.1 holds out a tenth")
+            progress.say(f"  nothing is held out of {plural(there, 'row')}: too few; validation=0.1 holds out a tenth")
         return list(sources), []
     named = [[_digest(row) for row in source.rows] for source in sources]
     copies = Counter(digest for digests in named for digest in digests)
@@ -83,7 +84,7 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
         held.append(_rows(source, [out[digest] for digest in sorted(out)]))
     number = sum(len(one.rows) for one in held)
     if not number:
-        raise UserError(f"nothing can be held out of {there:,} rows: too many of them are equal; set validation=0")
+        raise UserError(f"nothing can be held out of {plural(there, 'row')}: too many are equal; set validation=0")
     progress.say(f"  held out to measure by, and never learnt: {number:,} of {there:,} rows (validation=0: none)")
     return learnt, held
 
