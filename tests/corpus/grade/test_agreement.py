@@ -88,6 +88,17 @@ def test_an_f1_that_always_yes_has_too_is_told() -> None:
     assert doubts({}) == []
 
 
+def test_an_f1_of_few_documents_is_told_as_that() -> None:
+    """One document of ten is worth it and found, another is found wrongly: better, if that is no chance."""
+    measured = agreement([3] + [1] * 9, [3, 3] + [1] * 8, 3, seed=0)
+    [told] = doubts({"agreement": measured, "threshold": 3})
+    assert (
+        "not surely better than calling everything so would: F1 0.67 against 0.18, of which few documents can't tell (95% "
+        in told
+    )
+    assert told.endswith("): raise grade.sample")
+
+
 def test_text_that_the_teacher_was_not_made_for_is_told_by_source() -> None:
     [told] = doubts({"not_made_for": {"web": [180, 200], "code": [3, 100], "books": [40, 41]}})
     assert "40 of 41 documents graded of books, 180 of 200 documents graded of web are neither" in told

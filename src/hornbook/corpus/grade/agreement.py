@@ -52,9 +52,14 @@ def doubts(figures: Mapping[str, Any]) -> list[str]:
     told: list[str] = []
     found = figures.get("agreement") or {}
     if "gain" in found and found["gain"]["low"] <= 0:
+        gain, told_gain = found["gain"], ""
+        if gain["value"] > 0:
+            interval = f"{gain['low']:+.2f} to {gain['high']:+.2f}"
+            told_gain = f", of which few documents can't tell (95% {interval}): raise grade.sample"
         told.append(
-            f"the classifier finds what is worth {figures.get('threshold', 3)} or more no better than calling "
-            f"everything so would: F1 {found['f1']['value']:.2f} against {found['always_yes']['value']:.2f}"
+            f"the classifier finds what is worth {figures.get('threshold', 3)} or more "
+            f"{'not surely' if told_gain else 'no'} better than calling everything so would: "
+            f"F1 {found['f1']['value']:.2f} against {found['always_yes']['value']:.2f}{told_gain}"
         )
     if "kappa" in found and found["kappa"]["value"] < FAIR:
         told.append(
