@@ -59,10 +59,10 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.installed-dev
-	HORNBOOK_FUZZ=600 $(BIN)/pytest -n 2 --dist loadfile -m hypothesis $(ARGS)
+	HORNBOOK_FUZZ=600 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m hypothesis $(ARGS)
 
 test-newest:
 	rm -rf .venv-newest

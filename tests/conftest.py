@@ -31,6 +31,13 @@ FUZZ = int(os.environ.get("HORNBOOK_FUZZ", "0"))
 settings.register_profile("hornbook", deadline=None, max_examples=FUZZ or 60, derandomize=not FUZZ)
 settings.load_profile("hornbook")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: begun last, one of them would keep a single process busy while others wait."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 SNIPPET = '''def add_all(values):
     """Return the sum of all values."""
     total = 0

@@ -108,6 +108,7 @@ def test_a_setting_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_study_says_what_it_found(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    study_file.write_text('until = "pretrain"\n' + study_file.read_text())
     example("study").main(study_file, tmp_path / "out", allow_unisolated=True)
     told = capsys.readouterr().out
     assert "phase2, bits.texts: " in told and (tmp_path / "out" / "study.html").is_file()
