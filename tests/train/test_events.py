@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def test_steps_that_are_done_again_are_there_once(tmp_path: Path) -> None:
         assert shown(tmp_path / name) == {"training/loss": [(step, step / 2) for step in range(1, 5)]}
     go_on(range(1, 2), "events", [])
     assert shown(tmp_path / "events") == {"training/loss": [(1, 0.5)]}, "another training takes its place"
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the one who adds a line, so that the training stops as for its other files."""
+
+    def full(writer: Any, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    figures = Figures(tmp_path, [], str(tmp_path / "events"))
+    with figures.open():
+        monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+        with pytest.raises(OSError, match="No space left") as raised:
+            figures.add({"step": 1, "loss": 1.0})
+    assert Path(raised.value.filename).parent == tmp_path / "events"
 
 
 def test_where_events_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

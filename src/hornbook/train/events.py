@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hornbook.errors import UserError
+from hornbook.files import naming
 from hornbook.runs import store
 from hornbook.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
     from hornbook.train.figures import Entry
 
 S = TypeVar("S", bound=TrainSettings)
 
-_SECONDS = 5  # until what was written can be seen
+_NAME = "events.out.tfevents"  # by which TensorBoard knows its files
 _UNSHOWN = ("step", "seconds")  # TensorBoard has both of its own
 _VALIDATION = "validation_"
 
@@ -42,10 +43,16 @@ def located(settings: S, into: Path, base: Path) -> S:
 
 
 class Events:
-    """An event file in a folder: `training/loss` and all else that a step tells, `validation/loss` and so on."""
+    """An event file in a folder: `training/loss` and all else that a step tells, `validation/loss` and so on.
 
-    def __init__(self, writer: SummaryWriter) -> None:
-        self._writer = writer
+    Each line is there as soon as it is told; what the disk refuses is an OSError of whoever tells it, and not of a
+    thread, as it would be with PyTorch's SummaryWriter.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._path, self._records = path, RecordWriter(file)
 
     @classmethod
     @contextmanager
@@ -55,21 +62,38 @@ class Events:
         before: the figures up to where it goes on from. What TensorBoard knows of later steps is taken back; where the
         folder has no events yet, these are the first.
         """
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import SessionLog
 
         place = Path(folder)
-        known = any(place.glob("events.out.tfevents.*"))
+        known = any(place.glob(f"{_NAME}*"))
         first = int(before[-1]["step"]) + 1 if before and known else 0
-        with SummaryWriter(folder, purge_step=first, flush_secs=_SECONDS) as writer:
-            events = cls(writer)
+        path = place / f"{_NAME}.{time.time_ns()}.{os.getpid()}"
+        place.mkdir(parents=True, exist_ok=True)
+        with path.open("wb", buffering=0) as file:
+            events = cls(path, file)
+            events._write(file_version="brain.Event:2")
+            events._write(step=first, session_log=SessionLog(status=SessionLog.START))
             for entry in () if known else before:
                 events.add(entry)
             yield events
 
     def add(self, entry: Entry) -> None:
         """The figures of a step or a validation."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         measured = any(name.startswith(_VALIDATION) for name in entry)
-        for name, figure in entry.items():
-            if name not in _UNSHOWN and (not measured or name.startswith(_VALIDATION)):
-                tag = f"validation/{name.removeprefix(_VALIDATION)}" if measured else f"training/{name}"
-                self._writer.add_scalar(tag, figure, int(entry["step"]))
+        values = [
+            Summary.Value(
+                tag=f"validation/{name.removeprefix(_VALIDATION)}" if measured else f"training/{name}",
+                simple_value=figure,
+            )
+            for name, figure in entry.items()
+            if name not in _UNSHOWN and (not measured or name.startswith(_VALIDATION))
+        ]
+        self._write(step=int(entry["step"]), summary=Summary(value=values))
+
+    def _write(self, **what: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        with naming(self._path):
+            self._records.write(Event(wall_time=time.time(), **what).SerializeToString())
