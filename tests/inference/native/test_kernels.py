@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import runpy
-from ctypes import byref
+from ctypes import byref, c_int64
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,7 +47,7 @@ def product(
     )
     try:
         type_, group, scales, zeros = kind
-        assert library.hornbook_matrix(model, 0, 4, type_, *shape, group, scales, zeros)
+        assert library.hornbook_matrix(model, 0, 4, type_, *shape, group, scales, zeros, None, byref(c_int64()))
         held = [None if one is None else np.ascontiguousarray(one) for one in stored]
         assert library.hornbook_rows(model, 0, 4, 0, shape[0], *(None if h is None else h.ctypes.data for h in held))
         y = np.full((len(x), shape[0]), np.nan, np.float32)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hornbook.errors import UserError
 from hornbook.inference.executor import Logits, Part
 from hornbook.inference.native import library as libraries
+from hornbook.inference.native import packed
 from hornbook.inference.native.weights import Folder, NotNative, fill, look
 from hornbook.machine import cores
 from hornbook.model.config import ModelConfig
@@ -63,7 +64,11 @@ class NativeExecutor:
         self.kernels, self.threads = chosen.name, threads or _threads()
         self._library, self._model = library, _create(library, c, self.blocks, chosen.number, self.threads)
         self._free = weakref.finalize(self, library.hornbook_model_free, self._model)
-        fill(library, self._model, found)
+        kept = packed.place(library, found)
+        self._packed = kept.read(library) if kept is not None else None  # mapped as long as the model is there
+        regions = fill(library, self._model, found, self._packed)
+        if kept is not None and self._packed is None:
+            kept.write(library, regions)
 
     def step(self, parts: Sequence[Part]) -> list[Logits]:
         """See `Executor.step`."""

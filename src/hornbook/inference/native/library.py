@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -14,7 +14,7 @@ from hornbook.errors import UserError, nearest
 
 KERNELS = "HORNBOOK_KERNELS"  # an environment variable: the name of the kernels to use instead of the best ones
 
-_INTERFACE = 1  # interface.cpp has the same number
+_INTERFACE = 2  # interface.cpp has the same number
 
 
 class Shape(Structure):
@@ -69,7 +69,11 @@ def load() -> ctypes.CDLL | str:
     library.hornbook_model.restype = c_void_p
     library.hornbook_model.argtypes = [POINTER(Shape), *[c_void_p] * 4, c_int64, c_int32, c_int32]
     library.hornbook_model_free.argtypes = [c_void_p]
-    library.hornbook_matrix.argtypes = [c_void_p, c_int64, c_int32, c_int32, *[c_int64] * 3, c_int32, c_int32]
+    shape = [c_int32, *[c_int64] * 3, c_int32, c_int32]
+    library.hornbook_matrix.argtypes = [c_void_p, c_int64, c_int32, *shape, c_void_p, POINTER(c_int64)]
+    library.hornbook_matrix.restype = c_void_p
+    library.hornbook_sum.argtypes = [POINTER(c_uint64), c_void_p, c_int64]
+    library.hornbook_sum.restype = None
     library.hornbook_rows.argtypes = [c_void_p, c_int64, c_int32, c_int64, c_int64, *[c_void_p] * 3]
     library.hornbook_vector.argtypes = [c_void_p, c_int64, c_int32, c_int32, *[c_int64] * 3, c_void_p]
     library.hornbook_vector.restype = None

@@ -38,6 +38,9 @@ _BLOCK = 32  # columns whose activations share a scale
 _PIECE = 16 << 20  # bytes of a file that are mapped in memory at once
 
 
+Region = tuple[int, int]  # where a packed matrix lies in memory, and how many bytes it takes
+
+
 class NotNative(Exception):  # noqa: N818
     """This model, or this folder, is not one for the native engine; says why. PyTorch may well read it."""
 
@@ -94,22 +97,29 @@ def unsupported(config: ModelConfig) -> str | None:
     return None
 
 
-def fill(library: ctypes.CDLL, model: int, folder: Folder) -> None:
-    """Pack every weight of a folder into a model of the library. Raises NotNative, or UserError for damaged weights."""
-    packing = _Packing(library, model, folder)
+def fill(library: ctypes.CDLL, model: int, folder: Folder, packed: NDArray[np.uint8] | None = None) -> list[Region]:
+    """Pack every weight of a folder into a model of the library. Raises NotNative, or UserError for damaged weights.
+
+    packed: its matrices as they were packed before, one behind the other; the model then reads them there. Returns
+    where they lie, in that order.
+    """
+    packing = _Packing(library, model, folder, packed)
     for name, way in folder.parts.items():
         module, _, leaf = name.rpartition(".")
         if leaf == "bias" or module.endswith("norm"):
             packing.vector(name, way)
         else:
             packing.matrix(name, way)
+    return packing.regions
 
 
 class _Packing:
     """A folder on its way into a model of the library."""
 
-    def __init__(self, library: ctypes.CDLL, model: int, folder: Folder) -> None:
+    def __init__(self, library: ctypes.CDLL, model: int, folder: Folder, packed: NDArray[np.uint8] | None) -> None:
         self._library, self._model, self._config, self._stored = library, model, folder.config, folder.stored
+        self._packed, self._next = packed, 0
+        self.regions: list[Region] = []
         self._maps = {entry.file: _Map(entry.file) for entry in folder.stored.values()}
 
     def vector(self, name: str, way: Parts) -> None:
@@ -137,8 +147,16 @@ class _Packing:
             raise NotNative(f"{name} has {columns} columns, no multiple of {_BLOCK}")
         where = (self._model, *_slot(name.rpartition(".")[0]))
         shape = (form.type, total, columns, form.group, form.scale_type, form.zeros)
-        if not self._library.hornbook_matrix(*where, *shape):
+        there = None if self._packed is None else self._packed.ctypes.data + self._next
+        size = ctypes.c_int64()
+        address = self._library.hornbook_matrix(*where, *shape, there, ctypes.byref(size))
+        if not address:
             raise UserError(f"there is no memory for the weights of {name}")
+        self.regions.append((address, size.value))
+        if self._packed is not None:
+            self._next += size.value
+            assert self._next <= len(self._packed), "packed weights are those of this folder"
+            return
         for part in way:
             first, count = _rows(name, part, total)
             for start, rows, pointers in self._pieces(part.theirs, (count, columns), form):

@@ -15,7 +15,7 @@ using hornbook::Shape;
 
 namespace {
 
-constexpr int32_t kInterface = 1;  // library.py has the same number
+constexpr int32_t kInterface = 2;  // library.py has the same number
 
 // The best first.
 struct Choice {
@@ -81,9 +81,11 @@ EXPORTED Model* hornbook_model(const Shape* shape, const int64_t* windows, const
 
 EXPORTED void hornbook_model_free(Model* model) { delete model; }
 
-// Declare a matrix. False where there is no memory for it.
-EXPORTED int32_t hornbook_matrix(Model* model, int64_t layer, int32_t slot, int32_t type, int64_t rows, int64_t columns,
-                                 int64_t group, int32_t scale_type, int32_t zeros) {
+// Declare a matrix, packed already or with room to be packed. Null where there is no memory for it, else where it lies;
+// bytes: how many it takes.
+EXPORTED uint8_t* hornbook_matrix(Model* model, int64_t layer, int32_t slot, int32_t type, int64_t rows,
+                                  int64_t columns, int64_t group, int32_t scale_type, int32_t zeros, uint8_t* packed,
+                                  int64_t* bytes) {
   Matrix& m = model->layer(layer).matrices[slot];
   m.type = static_cast<hornbook::Type>(type);
   m.rows = rows;
@@ -91,8 +93,23 @@ EXPORTED int32_t hornbook_matrix(Model* model, int64_t layer, int32_t slot, int3
   m.group = group;
   m.scale_type = static_cast<hornbook::Type>(scale_type);
   m.zeros = zeros;
-  hornbook::allocate(m, model->arena());
-  return m.data != nullptr;
+  hornbook::allocate(m, model->arena(), packed);
+  *bytes = static_cast<int64_t>(m.stride) * m.tiles;
+  return m.data;
+}
+
+// Take bytes, a multiple of 64, into eight sums that change with any of them.
+EXPORTED void hornbook_sum(uint64_t* sums, const uint8_t* bytes, int64_t count) {
+  uint64_t s[8], word[8];
+  std::memcpy(s, sums, 64);
+  for (int64_t at = 0; at < count; at += 64) {
+    std::memcpy(word, bytes + at, 64);
+    for (int i = 0; i < 8; i++) {
+      const uint64_t mixed = s[i] ^ word[i];
+      s[i] = (mixed << 29 | mixed >> 35) * 0x9e3779b97f4a7c15;
+    }
+  }
+  std::memcpy(sums, s, 64);
 }
 
 // Rows of a declared matrix. False where a number is not finite.

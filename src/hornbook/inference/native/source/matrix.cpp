@@ -84,7 +84,7 @@ uint8_t* Arena::take(size_t bytes) {
   return taken;
 }
 
-void allocate(Matrix& m, Arena& arena) {
+void allocate(Matrix& m, Arena& arena, uint8_t* packed) {
   m.tiles = (m.rows + kTile - 1) / kTile;
   if (m.quantized()) {
     m.scales_at = static_cast<size_t>(m.group) * kTile / (m.type == kQ4 ? 2 : 1);
@@ -93,7 +93,7 @@ void allocate(Matrix& m, Arena& arena) {
   } else {
     m.stride = rounded(static_cast<size_t>(m.columns) * kTile * (m.type == kF32 ? 4 : 2), 64);
   }
-  m.data = arena.take(m.stride * m.tiles);
+  m.data = packed ? packed : arena.take(m.stride * m.tiles);
 }
 
 bool pack(Matrix& m, int64_t first, int64_t count, const void* values, const void* scales, const void* zeros) {

@@ -91,8 +91,8 @@ class Arena {
   size_t left_ = 0;
 };
 
-// Lay a matrix out, and take memory for it; data is null where there is none.
-void allocate(Matrix& matrix, Arena& arena);
+// Lay a matrix out, over what is packed already or over memory taken for it; data is null where there is none.
+void allocate(Matrix& matrix, Arena& arena, uint8_t* packed);
 // Put rows into their tiles. values: `count` rows as they are stored; scales, zeros: (count, groups). False where a
 // number is not finite.
 bool pack(Matrix& matrix, int64_t first, int64_t count, const void* values, const void* scales, const void* zeros);
