@@ -36,6 +36,7 @@ from hornbook.files import read_json, write_json
 from hornbook.inference.executor import Part
 from hornbook.inference.native import library
 from hornbook.inference.native.executor import BLOCK, NativeExecutor
+from hornbook.inference.native.packed import PACKED
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for, to_huggingface
 from hornbook.model.registry import find
@@ -310,11 +311,20 @@ def alone(name: str, folder: Path, engine: str) -> dict[str, float]:
     return {"load_seconds": loaded, "peak_bytes": machine.peak_memory()}
 
 
-def in_a_process(name: str, folder: Path, engine: str, llama: str | None) -> dict[str, float]:
-    """`alone`, from outside."""
+def in_a_process(name: str, folder: Path, engine: str, llama: str | None, **changed: str) -> dict[str, float]:
+    """`alone`, from outside, with variables of the environment changed."""
     command = [sys.executable, __file__, "--alone", name, str(folder), engine]
     command += ["--llama", llama] if llama else []
-    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **changed})
+    return dict(json.loads(told.stdout))
+
+
+def again(name: str, folder: Path) -> dict[str, float]:
+    """`alone` of the native engine, from outside, where an earlier start has kept the packed weights."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+        changed = {"XDG_CACHE_HOME": cache, PACKED: ""}
+        in_a_process(name, folder, "ours", None, **changed)
+        return in_a_process(name, folder, "ours", None, **changed)
 
 
 def bytes_of(name: str) -> int:
@@ -370,6 +380,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.llama:
         sys.path.insert(0, given.llama)
+    os.environ.setdefault(PACKED, "0")  # packed at each start, unless told otherwise
     if given.alone:
         print(json.dumps(alone(given.alone[0], Path(given.alone[1]), given.alone[2])))
         return
@@ -383,16 +394,21 @@ def main() -> None:
         place: Callable[[str], Path] = lambda name: (given.kept or Path(room)) / name  # noqa: E731
         held = read_json(given.into)["results"] if given.into and given.into.exists() else []
         results: dict[tuple[str, int], dict[str, Any]] = {(row["shape"], row["threads"]): row for row in held}
-        bandwidth = {threads: memory_speed(threads) for threads in given.threads}
+        bandwidth = {threads: memory_speed(threads) for threads in given.threads if given.repeats}
         for name in given.shapes:
             if not (place(name) / "model.safetensors").exists():
                 Pair(config_of(name), place(name))
             engines = ["ours", *["llama.cpp"] * (version is not None)]
             own = {engine: in_a_process(name, place(name), engine, given.llama) for engine in engines}
+            own["ours, again"] = again(name, place(name))
             for threads in given.threads:
-                found = compare(name, place(name), threads, given.repeats, version is not None)
-                found |= {"repeats": given.repeats, "bytes_a_token": bytes_of(name), "processes": own}
-                found |= {"memory_bytes_a_second": bandwidth[threads], "note": given.note}
+                if given.repeats:
+                    found = compare(name, place(name), threads, given.repeats, version is not None)
+                    found |= {"repeats": given.repeats, "bytes_a_token": bytes_of(name), "note": given.note}
+                    found["memory_bytes_a_second"] = bandwidth[threads]
+                else:
+                    found = results[name, threads]
+                found["processes"] = own
                 print(json.dumps(found, indent=1), flush=True)
                 results[name, threads] = found
                 if given.into:
