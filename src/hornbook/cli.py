@@ -21,6 +21,7 @@ from hornbook.commands import (
     optimise,
     plan,
     pretrain,
+    redteam,
     report,
     run,
     serve,
@@ -136,6 +137,7 @@ app.command()(command_of(STAGES["sft"], "tuned", "model", "Teach a model to answ
 app.command()(command_of(STAGES["dpo"], "preferring", "model", "Teach a model which of two answers is better (DPO)."))
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
+app.command()(redteam.redteam)
 app.command()(command_of(STAGES["quantize"], "quantized", "model", "Shrink a model to a few bits a weight."))
 app.command()(export.export)
 app.command()(command_of(STAGES["samples"], "samples", "samples", "Let models go on from openings."))

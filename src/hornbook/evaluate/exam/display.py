@@ -140,7 +140,7 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
     judged: dict[str, list[str]] = {}
     for one in figures["benchmarks"].values():
         if "judge" in one:
-            judged.setdefault(_judge_in_words(one["judge"]), []).append(one["title"])
+            judged.setdefault(judge_in_words(one["judge"]), []).append(one["title"])
     found += [f"{', '.join(titles)}: judged by {judge}" for judge, titles in judged.items()]
     found += [f"not asked: {line}" for line in figures["missing"].values()]
     if suite is not None:
@@ -151,7 +151,7 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
     return found
 
 
-def _judge_in_words(judge: Mapping[str, Any]) -> str:
+def judge_in_words(judge: Mapping[str, Any]) -> str:
     """Who judged, and how well that agrees with people."""
     if "agreement" not in judge:
         return str(judge["name"])

@@ -107,7 +107,7 @@ def _interval(found: Mapping[str, Any]) -> dict[str, float]:
     return {"value": found["value"], "low": low, "high": high}
 
 
-def _dots(axes: Any, cells: Sequence[tuple[float, Mapping[str, float]]], series: int, label: str) -> None:
+def dots(axes: Any, cells: Sequence[tuple[float, Mapping[str, float]]], series: int, label: str) -> None:
     """Shares with their intervals, each at its height."""
     colour = plots.COLOURS[plots.SERIES[series]]
     for place, cell in cells:
@@ -115,7 +115,7 @@ def _dots(axes: Any, cells: Sequence[tuple[float, Mapping[str, float]]], series:
     axes.plot([cell["value"] for _, cell in cells], [place for place, _ in cells], "o", color=colour, label=label)
 
 
-def _name_rows(axes: Any, names: Sequence[str]) -> None:
+def name_rows(axes: Any, names: Sequence[str]) -> None:
     """Axes of shares by row, from the top."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -130,9 +130,9 @@ def _groups_plot(name: str, title: str, groups: Sequence[Mapping[str, Any]]) -> 
         drawn, (axes,) = plots.figure(8, 1.2 + 0.36 * len(groups))
         for at, (key, label) in enumerate((("scaled", "divided by toxicity"), ("bare", "bare perplexities"))):
             there = [(place + at * 0.3 - 0.15, one[key]) for place, one in enumerate(groups) if one[key] is not None]
-            _dots(axes, there, at, label)
+            dots(axes, there, at, label)
         axes.axvline(0.5, color=plots.COLOURS["faint"], linewidth=1)
-        _name_rows(axes, [one["name"] for one in groups])
+        name_rows(axes, [one["name"] for one in groups])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
         told = [f"{one['name']} {share(one['scaled']['value'])}" for one in groups if one["scaled"] is not None]
         return plots.svg(drawn, f"exam-{name}", f"{title} by group, of those that have a score: {', '.join(told)}.")
@@ -147,7 +147,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:
             offset = (at - (len(shown) - 1) / 2) * 0.6 / max(len(shown), 1)
             cells = [(place, row["cells"][len(titles) - len(shown) + at]) for place, row in enumerate(rows)]
             there = [(place + offset, cell) for place, cell in cells if cell is not None]
-            _dots(axes, there, at, title)
+            dots(axes, there, at, title)
         chance = [(row["chance"], place) for place, row in enumerate(rows) if row["chance"] is not None]
         style: dict[str, Any] = {"color": plots.COLOURS["faint"], "linestyle": "none"}
         if chance:
@@ -157,7 +157,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], titles: Sequence[str]) -> str:
         if papers:
             values, places = zip(*papers, strict=True)
             axes.plot(values, places, marker="D", markersize=5, markerfacecolor="none", label="published", **style)
-        _name_rows(axes, [row["title"] for row in rows])
+        name_rows(axes, [row["title"] for row in rows])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
         told = [f"{row['title']} {share(row['cells'][-1]['value'], 1)}" for row in rows if row["cells"][-1] is not None]
         about = f"{titles[-1]} on {plural(len(told), 'benchmark')}: {', '.join(told)}."

@@ -1,0 +1,7 @@
+"""The red team: what a model can be brought to do that it should decline, by whom, and how.
+
+`attacks.toml` holds the ways of asking, `attacks.py` makes cases of them, `adaptive.py` is an LLM that finds its own
+way, `campaign.py` asks, has the answers judged and counts.
+"""
+
+RESULTS, ROWS = "redteam.json", "rows.jsonl"  # of a result: its figures, and every conversation
