@@ -10,6 +10,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Containers often set this; every process that a test starts would compile Hornbook again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import random
 import signal
