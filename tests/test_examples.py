@@ -111,7 +111,7 @@ def test_a_study_says_what_it_found(study_file: Path, tmp_path: Path, capsys: py
     study_file.write_text('until = "pretrain"\n' + study_file.read_text())
     example("study").main(study_file, tmp_path / "out", allow_unisolated=True)
     told = capsys.readouterr().out
-    assert "phase2, bits.texts: " in told and (tmp_path / "out" / "study.html").is_file()
+    assert "phase2, right: " in told and (tmp_path / "out" / "study.html").is_file()
 
 
 def test_the_package_offers_what_the_examples_need_and_only_that() -> None:

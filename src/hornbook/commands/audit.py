@@ -270,8 +270,10 @@ def _write(
     if found is not None:
         leaked = sum(row["leaked"] for row in found["benchmarks"])
         count = sum(row["items"] for row in found["benchmarks"])
-        documents = plural(found["documents"], "document")
-        console.print(f"{leaked:,} of {plural(count, 'item')} found, in {documents}.", highlight=False)
+        console.print(
+            f"{leaked:,} of {plural(count, 'item')} found, in {plural(found['documents'], 'document')}.",
+            highlight=False,
+        )
         if "rephrased" in found:
             _tell(found["rephrased"])
     if examined is not None:

@@ -129,7 +129,9 @@ def _told(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         why = str(error).splitlines()[:1] or [type(error).__name__]
-        console.print(f"[yellow]warning:[/yellow] {what}: {in_markup(why[0])}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[yellow]warning:[/yellow] {in_markup(what)}: {in_markup(why[0])}", highlight=False, soft_wrap=True
+        )
 
 
 def _examination(folder: Path, as_json: bool, into: Path | None) -> None:

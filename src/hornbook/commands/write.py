@@ -134,8 +134,8 @@ def _preview(order: Order, settings: ClientSettings) -> None:
             soft_wrap=True,
         )
     if order.compare:
-        more = plural(min(order.compare, order.count), "more request")
-        console.print(f"For one fixed prompt: {more}.", highlight=False)
+        number = min(order.compare, order.count)
+        console.print(f"For one fixed prompt: {plural(number, 'more request')}.", highlight=False)
 
 
 def _make(

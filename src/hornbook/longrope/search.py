@@ -55,8 +55,9 @@ def search(
     original = original_context(config, context)
     rows = documents.rows(settings.documents)
     if len(rows) < settings.documents:
-        there = plural(len(rows), "document")
-        progress.say(f"  long enough for the search: {there}, {settings.documents:,} were asked for")
+        progress.say(
+            f"  long enough for the search: {plural(len(rows), 'document')}, {settings.documents:,} were asked for"
+        )
     attention = attention_factor(settings, config, context)
     candidates = published(config, context)
     space = search_space(config, context / original, settings)

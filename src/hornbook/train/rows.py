@@ -158,7 +158,7 @@ def nothing_held(stage: str) -> UserError:
 def tell_refused(encoded: Encoded, one: str, progress: Progress) -> None:
     """A line for each reason for which rows were left out. one: what one of them is called."""
     for reason, count in encoded.refused.items():
-        progress.say(f"  left out {plural(count, one)}: {in_markup(reason)}")
+        progress.say(f"  left out {in_markup(plural(count, one))}: {in_markup(reason)}")
 
 
 def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool = True) -> Rows:
