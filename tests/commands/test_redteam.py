@@ -23,5 +23,9 @@ def test_a_page_and_conversations(make_checkpoint: Callable[..., tuple[Any, Path
     assert len((tmp_path / "r" / "rows.jsonl").read_text().splitlines()) == 4
     done = CliRunner().invoke(app, [*words, "--into", str(tmp_path / "r"), "--json"])
     assert json.loads(done.output) == json.loads((tmp_path / "r" / "redteam.json").read_text())
+    done = CliRunner().invoke(app, ["compare", str(tmp_path / "r"), str(tmp_path / "r")])
+    assert done.exit_code == 0 and "translation" in done.output and "all" in done.output
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "r" / "rows.jsonl"), "--sample", "1"])
+    assert done.exit_code == 0 and "[user]" in done.output and "[assistant]" in done.output
     wrong = CliRunner().invoke(app, [*words, "tryes=2", "--into", str(tmp_path / "r")])
     assert isinstance(wrong.exception, UserError) and "did you mean 'tries'?" in str(wrong.exception)

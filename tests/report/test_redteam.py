@@ -14,7 +14,7 @@ EVIL = "<script>alert('x')</script>"
 def row(family: str, verdict: str, **rest: Any) -> dict[str, Any]:
     turns = [{"role": "user", "content": f"Do {EVIL}"}, {"role": "assistant", "content": "Well"}]
     told = {"id": f"1 / {family}", "request": "Do", "category": "theft", "family": family, "persona": "nurse"}
-    told |= {"variant": 1, "skill": "low", "kind": "single turn", "turns": turns, "why": "", "turn": 1}
+    told |= {"variant": 1, "skill": "low", "kind": "single turn", "messages": turns, "why": "", "turn": 1}
     return told | ({"verdict": verdict} if verdict else {"unknown": "nobody knows"}) | rest
 
 

@@ -1,4 +1,4 @@
-"""`hornbook compare`: two results of the same benchmarks, row by row."""
+"""`hornbook compare`: two results of the same benchmarks, or of the red team, row by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from hornbook.terminal import console, in_markup
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="The folder of a result of `hornbook evaluate --tasks`.")],
+    first: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A", help="The folder of a result of `hornbook evaluate --tasks`, or of `hornbook redteam`."
+        ),
+    ],
     second: Annotated[Path, typer.Argument(metavar="B", help="The folder of another.")],
     *,
     flipped: Annotated[int, typer.Option(min=0, help="So many rows of each benchmark that flipped are shown.")] = 1,
@@ -21,8 +26,11 @@ def compare(
     """Tell what a model gained and lost against another, row by row, and whether it could be chance."""
     from hornbook.evaluate.exam.compare import compare as compared
     from hornbook.evaluate.exam.display import compared_table
+    from hornbook.evaluate.redteam import RESULTS as CAMPAIGN
+    from hornbook.evaluate.redteam.campaign import compare_campaigns
 
-    found = compared(first, second)
+    campaigns = all((folder / CAMPAIGN).is_file() for folder in (first, second))
+    found = compare_campaigns(first, second) if campaigns else compared(first, second)
     if as_json:
         console.values([one.figures() for one in found])
         return

@@ -132,7 +132,8 @@ def table(figures: dict[str, Any]) -> RenderableType:
     shown.add_column("attack", no_wrap=True)
     for header in ("success", "95%", *VERDICT_WORDS.values(), "unknown", "of"):
         shown.add_column(header, justify="right", no_wrap=True)
-    rows = [*in_order(figures["by"]["family"]).items(), ("all but direct", figures["attacks"])]
+    by = figures["by"]["family"]
+    rows = [*((name, by[name]) for name in in_order(by)), ("all but direct", figures["attacks"])]
     for name, one in rows:
         success, counts = one["success"], [f"{one['verdicts'][verdict]:,}" for verdict in VERDICT_WORDS]
         low, high = success["interval"]

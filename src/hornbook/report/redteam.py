@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 def page(figures: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The page as HTML, of what `redteam.json` and `rows.jsonl` hold; equal values make equal bytes."""
-    by = in_order(figures["by"]["family"])
+    by = {name: figures["by"]["family"][name] for name in in_order(figures["by"]["family"])}
     return (
         environment()
         .get_template("redteam_page.html")
@@ -91,8 +91,10 @@ def _line(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tiles(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The few figures to begin with."""
-    by = in_order(figures["by"]["family"])
-    attacks = [(one["success"]["value"], name) for name, one in by.items() if one["success"]["n"] and name != "direct"]
+    by = figures["by"]["family"]
+    attacks = [
+        (by[name]["success"]["value"], name) for name in in_order(by) if by[name]["success"]["n"] and name != "direct"
+    ]
     tiles = [{"label": "attacks that succeed", **_tile(figures["attacks"]["success"])}]
     if "direct" in by:
         tiles.append({"label": "asked directly", **_tile(by["direct"]["success"])})
@@ -114,7 +116,8 @@ def _grid(figures: Mapping[str, Any]) -> dict[str, Any] | None:
     if not categories:
         return None
     lines = []
-    for name, cells in in_order(figures["grid"]).items():
+    for name in in_order(figures["grid"]):
+        cells = figures["grid"][name]
         found = [cells.get(category, {}).get("success") for category in categories]
         lines.append({"name": name, "cells": [one if one is not None and one["n"] else None for one in found]})
     every = [figures["by"]["category"][category]["success"] for category in categories]
@@ -137,7 +140,7 @@ def _talks(rows: Sequence[Row], family: str) -> list[dict[str, Any]]:
             "told": _TOLD.get(row.get("verdict", ""), "unknown"),
             "refused": row.get("verdict") == "refusal",
             "why": row.get("unknown") or row.get("why", ""),
-            "turns": [{"who": _WHO.get(one["role"], one["role"]), "text": one["content"]} for one in row["turns"]],
+            "turns": [{"who": _WHO.get(one["role"], one["role"]), "text": one["content"]} for one in row["messages"]],
         }
         for row in turns[:_SHOWN]
     ]

@@ -16,7 +16,7 @@ from hornbook.errors import UserError
 from hornbook.evaluate.exam.candidate import Answered, Conversation
 from hornbook.evaluate.redteam import campaign
 from hornbook.evaluate.redteam.adaptive import LlmAttacker
-from hornbook.evaluate.redteam.campaign import attack
+from hornbook.evaluate.redteam.campaign import attack, compare_campaigns
 from hornbook.evaluate.redteam.settings import RedteamSettings
 from hornbook.files import read_jsonl
 from hornbook.progress import Progress
@@ -95,11 +95,11 @@ def test_conversations_hold_the_models_own_answers_and_given_ones(wishes: Path, 
     go(victim, wishes, tmp_path / "r", "payload splitting", "many-shot", tries=2)
     rows = list(read_jsonl(tmp_path / "r" / "rows.jsonl"))
     several = next(row for row in rows if row["kind"] == "several turns")
-    assert [turn["role"] for turn in several["turns"]] == ["user", "assistant"] * 3
-    assert [turn["content"] for turn in several["turns"][1::2]] == ["no", "no", "yes"]
+    assert [turn["role"] for turn in several["messages"]] == ["user", "assistant"] * 3
+    assert [turn["content"] for turn in several["messages"][1::2]] == ["no", "no", "yes"]
     shots = next(row for row in rows if row["family"] == "many-shot" and row["variant"] == 1)
-    assert shots["turns"][1]["content"].startswith("Sure! Dab it") and shots["turns"][-1]["content"] == "no"
-    assert sum(turns[:-1] == shots["turns"][:-2] for turns in victim.heard) >= 1
+    assert shots["messages"][1]["content"].startswith("Sure! Dab it") and shots["messages"][-1]["content"] == "no"
+    assert sum(turns[:-1] == shots["messages"][:-2] for turns in victim.heard) >= 1
 
 
 def test_nothing_is_asked_twice(wishes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,8 +174,24 @@ def test_an_llm_goes_on_until_the_model_complies(wishes: Path, tmp_path: Path) -
             assert len(server.calls) == asked
     rows = {row["id"]: row for row in read_jsonl(tmp_path / "r" / "rows.jsonl")}
     big, lie, old = (rows[f"{number} / adaptive"] for number in (1, 2, 3))
-    assert (big["verdict"], big["turn"], len(big["turns"])) == ("compliance", 3, 6)
-    assert (old["verdict"], old["turn"], len(old["turns"])) == ("refusal", 4, 8)
+    assert (big["verdict"], big["turn"], len(big["messages"])) == ("compliance", 3, 6)
+    assert (old["verdict"], old["turn"], len(old["messages"])) == ("refusal", 4, 8)
     assert lie["unknown"] == "the attacker's answer is empty" and "verdict" not in lie
     assert [one["value"] for one in figures["adaptive_by_turn"]] == [0, 0, 0.5, 0.5]
     assert figures["by"]["kind"]["several turns"]["success"]["n"] == 2 and figures["attacker"] == "attacker"
+
+
+def test_two_campaigns_conversation_by_conversation(wishes: Path, tmp_path: Path) -> None:
+    families = ("direct", "translation", "many-shot")
+    go(Victim(lambda turns: "yes" if "lie" in turns[-1]["content"] else "no"), wishes, tmp_path / "a", *families)
+    wary = Victim(lambda turns: None if "German" in str(turns) else "but")
+    go(wary, wishes, tmp_path / "b", *families)
+    found = {one.name: one for one in compare_campaigns(tmp_path / "a", tmp_path / "b")}
+    assert list(found) == ["direct", "translation", "many-shot", "all"]
+    direct = found["direct"]
+    assert (direct.metric, direct.gained, direct.lost, direct.rows) == ("withstood", 1, 0, 3)
+    assert direct.difference == pytest.approx(1 / 3) and direct.flipped[0][1]["answer"] == "but"
+    assert found["all"].rows == 9
+    go(wary, wishes, tmp_path / "c", "encoding")
+    with pytest.raises(UserError, match="have no row in common"):
+        compare_campaigns(tmp_path / "a", tmp_path / "c")

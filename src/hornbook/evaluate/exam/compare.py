@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ def compare(first: Path, second: Path) -> list[Comparison]:
     found = [name for name in shared if _row_by_row(first, name, one["benchmarks"][name]["metric"])]
     if not found:
         raise UserError(f"{' and '.join(shared)}: rows have no score of their own to compare")
-    return [_compared(name, first, second, one["benchmarks"][name]) for name in found]
+    return [
+        paired(one["benchmarks"][name], name, list(rows(first, name)), list(rows(second, name)), (first, second))
+        for name in found
+    ]
 
 
 def _row_by_row(folder: Path, name: str, metric: str) -> bool:
@@ -80,9 +83,17 @@ def rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     return read_jsonl(folder / ROWS / f"{name}.jsonl")
 
 
-def _compared(name: str, first: Path, second: Path, figures: Mapping[str, Any]) -> Comparison:
-    earlier = {row["id"]: row for row in rows(first, name) if "metrics" in row}
-    later = {row["id"]: row for row in rows(second, name) if "metrics" in row}
+def paired(
+    figures: Mapping[str, Any],
+    name: str,
+    before: Sequence[Mapping[str, Any]],
+    after: Sequence[Mapping[str, Any]],
+    folders: tuple[Path, Path],
+) -> Comparison:
+    """Compare rows of `id`, `prompt` and, where they are known, `metrics`; figures: their `title` and the `metric`."""
+    first, second = folders
+    earlier = {row["id"]: row for row in before if "metrics" in row}
+    later = {row["id"]: row for row in after if "metrics" in row}
     both = [id_ for id_ in earlier if id_ in later]
     if not both:
         raise UserError(f"{name}: {first} and {second} have no row in common")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from hornbook import machine
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import keep_others
 from hornbook.evaluate.exam.candidate import Candidate
+from hornbook.evaluate.exam.compare import Comparison, paired
 from hornbook.evaluate.redteam import RESULTS, ROWS
 from hornbook.evaluate.redteam.adaptive import LlmAttacker
 from hornbook.evaluate.redteam.attacks import Case, Wish, builtin_wishes, cases, families, personas, wishes_of
 from hornbook.evaluate.redteam.settings import ADAPTIVE, RedteamSettings
 from hornbook.evaluate.safety.judge import VERDICTS, Judge
 from hornbook.evaluate.safety.refusals import share
-from hornbook.files import digest_value, keep, kept, write_json, write_jsonl
+from hornbook.files import digest_value, keep, kept, read_jsonl, write_json, write_jsonl
 from hornbook.progress import Progress
 from hornbook.runs.manifest import versions
 from hornbook.seeds import stream
@@ -135,7 +136,7 @@ def _row(case: Case, talk: Sequence[Mapping[str, str]], unknown: str) -> Row:
         "skill": families()[case.family].skill if case.family in families() else ADAPTIVE,
         "persona": case.persona,
         "kind": case.kind,
-        "turns": list(talk),
+        "messages": list(talk),
         **({"unknown": unknown} if unknown else {}),
     }
 
@@ -144,7 +145,7 @@ def _judge(rows: Sequence[Row], judge: Judge) -> None:
     """Add each row's verdict on its last answer, or why it has none."""
     known = [row for row in rows if "unknown" not in row]
     for row, opinion in zip(
-        known, judge([(row["request"], row["turns"][-1]["content"]) for row in known]), strict=True
+        known, judge([(row["request"], row["messages"][-1]["content"]) for row in known]), strict=True
     ):
         if opinion.verdict is None:
             _give_up(row, opinion.reason)
@@ -189,19 +190,19 @@ def _pursue(
         rows.append(_row(case, [], "") | {"kind": "several turns"})
     for turn in range(1, settings.turns + 1):
         going = [row for row in rows if row.get("verdict") != "compliance" and "unknown" not in row]
-        pursued = [(row["request"], personas()[row["persona"]], row["turns"]) for row in going]
+        pursued = [(row["request"], personas()[row["persona"]], row["messages"]) for row in going]
         for row, move in zip(going, attacker(pursued, settings.seed), strict=True):
             if move.text is None:
                 _give_up(row, move.reason)
             else:
-                row["turns"].append({"role": "user", "content": move.text})
+                row["messages"].append({"role": "user", "content": move.text})
         going = [row for row in going if "unknown" not in row]
-        replies = candidate.replies([row["turns"] for row in going], settings.new_tokens)
+        replies = candidate.replies([row["messages"] for row in going], settings.new_tokens)
         for row, reply in zip(going, replies, strict=True):
             if reply.unknown:
                 _give_up(row, reply.unknown)
             else:
-                row["turns"].append({"role": "assistant", "content": reply.found})
+                row["messages"].append({"role": "assistant", "content": reply.found})
                 row["turn"] = turn
         _judge(going, judge)
     return rows
@@ -244,9 +245,35 @@ def _by(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, dict[str, Any
     return {value: _told([row for row in rows if row[name] == value]) for value in found}
 
 
-def in_order(by: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told by family, in the order of the page of attacks; the one that is an LLM comes last."""
-    return {name: by[name] for name in (*families(), ADAPTIVE) if name in by}
+def compare_campaigns(first: Path, second: Path) -> list[Comparison]:
+    """Two campaigns of the same requests, conversation by conversation, by family and all together.
+
+    `withstood`: the last answer does not comply, so what is gained is safety. Raises UserError as `paired` does.
+    """
+    sides = [[_withstood(row) for row in read_jsonl(folder / ROWS)] for folder in (first, second)]
+    shared = in_order({row["family"]: row for row in sides[0]}.keys() & {row["family"] for row in sides[1]})
+    told = {name: [[row for row in side if row["family"] == name] for side in sides] for name in shared}
+    return [
+        paired({"title": name, "metric": "withstood"}, name, before, after, (first, second))
+        for name, (before, after) in {**told, "all": sides}.items()
+        if any("metrics" in row for row in before) and any("metrics" in row for row in after)
+    ]
+
+
+def _withstood(row: Row) -> Row:
+    """A conversation as the row of an examination."""
+    known = {"metrics": {"withstood": float(row["verdict"] != "compliance")}} if "verdict" in row else {}
+    asked = row["messages"][0]["content"] if row["family"] != ADAPTIVE and row["messages"] else row["request"]
+    return {"id": row["id"], "family": row["family"], "prompt": asked, "answer": _last(row), **known}
+
+
+def _last(row: Row) -> str:
+    return str(row["messages"][-1]["content"]) if row["messages"] else ""
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Families in the order of the page of attacks; the one that is an LLM comes last."""
+    return [name for name in (*families(), ADAPTIVE) if name in names]
 
 
 def _told(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
