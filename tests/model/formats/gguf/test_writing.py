@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from hornbook.model import load
 from hornbook.model.formats import checkpoint, importing
 from hornbook.model.formats.contents import ImportSettings
 from hornbook.model.formats.gguf.writing import ExportSettings, export
+from hornbook.model.formats.quantization import Quantization
+from hornbook.model.formats.quantized import QuantizedLayer, matrices
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
+from hornbook.quantize.quantize import quantize_matrix
 
 MADE = runpy.run_path(str(Path(__file__).with_name("vocabularies.py")))
 VOCABULARIES: dict[str, dict[str, Any]] = MADE["vocabularies"]()
@@ -30,13 +34,17 @@ LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "phi-1.5": ("phi-2", "phi", {}),
     "phi-3": ("phi-3", "phi3", {}),
-    "phi-3 tied, window": ("phi-3", "phi3", {"tie_word_embeddings": True, "sliding_window": 40}),
+    "phi-3 tied, window": (
+        "phi-3",
+        "phi3",
+        {"tie_word_embeddings": True, "sliding_window": 40, "intermediate_size": 128},
+    ),
     "phi-3 long": (
         "phi-3",
         "phi3",
         {"rope_parameters": LONGROPE, "original_max_position_embeddings": 64},
     ),
-    "llama": ("smollm", "llama", {"num_key_value_heads": 2}),
+    "llama": ("smollm", "llama", {"num_key_value_heads": 2, "intermediate_size": 128}),
     "llama tied": ("smollm", "llama", {"num_key_value_heads": 2, "tie_word_embeddings": True}),
     "llama-3": (
         "llama-bpe",
@@ -114,6 +122,56 @@ def test_llama_cpp_computes_the_same(made: Path, type_: str, tmp_path: Path) -> 
     sure = top[:, -1] - top[:, -2] > 6 * off * wanted.std()
     assert sure.sum() > 15
     assert (found.argmax(-1) == wanted.argmax(-1))[sure].all()
+
+
+def quantized(folder: Path, form: Quantization, outer: Quantization | None = None) -> Path:
+    """The model of a folder in whole numbers, embedding and head as `outer` says, beside the same tokenizer."""
+    model = load(folder, dtype=torch.float32)
+    for name in matrices(model):
+        kept = outer if name in ("embed", "lm_head") else form
+        if kept is not None and not (name == "lm_head" and model.config.tied_embeddings):
+            quantize_matrix(model, name, kept)
+    into = folder.with_name("quantized")
+    shutil.copytree(folder, into, dirs_exist_ok=True)
+    checkpoint.save(model, into)
+    return into
+
+
+def dense(model: Any, name: str) -> torch.Tensor:
+    module = model.get_submodule(name)
+    return module.dense(torch.float32) if isinstance(module, QuantizedLayer) else module.weight
+
+
+@pytest.mark.parametrize(
+    ("form", "outer", "type_"),
+    [
+        (Quantization(4), None, "q4_0"),
+        (Quantization(4, 64), Quantization(4, 64), "q4_0"),
+        (Quantization(8), Quantization(8), "q8_0"),
+        (Quantization(4, symmetric=False), None, "f32"),
+    ],
+    ids=["4 bits", "4 bits, all", "8 bits", "zero points"],
+)
+@pytest.mark.parametrize("made", ["llama", "phi-3 tied, window"], indirect=True)
+def test_quantized_matrices_keep_their_numbers(
+    made: Path, form: Quantization, outer: Quantization | None, type_: str, tmp_path: Path
+) -> None:
+    folder = quantized(made, form, outer)
+    path = written(folder, tmp_path / "gguf", type_)
+    importing.import_model(path, ImportSettings(precision="fp32"), into=tmp_path / "again", progress=Progress())
+    ours, again = load(folder, dtype=torch.float32), load(tmp_path / "again", dtype=torch.float32)
+    compared = [name for name in matrices(again) if isinstance(ours.get_submodule(name), QuantizedLayer)]
+    assert len(compared) >= 4 * ours.config.layers + (outer is not None)
+    for name in compared:
+        assert torch.equal(dense(ours, name), dense(again, name)), name
+
+
+@pytest.mark.parametrize("made", ["phi-3"], indirect=True)
+def test_what_was_rounded_is_not_rounded_again(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="quantized to 4 bits; --type q4_0 keeps its numbers"):
+        written(quantized(made, Quantization(4)), tmp_path / "gguf", "q8_0")
+    with pytest.raises(UserError, match="with zero points, which q4_0 lacks; export it with --type f16"):
+        written(quantized(made, Quantization(4, symmetric=False)), tmp_path / "gguf", "q4_0")
 
 
 @pytest.mark.parametrize("made", ["phi-3"], indirect=True)

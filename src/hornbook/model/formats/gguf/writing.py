@@ -21,8 +21,10 @@ from hornbook.model.config import ModelConfig
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.architectures import architecture_for
 from hornbook.model.formats.gguf.architectures import FAMILIES, LAYER, LAYERS, MODULES, Family
+from hornbook.model.formats.gguf.quantized import Packed, gathered
 from hornbook.model.formats.gguf.vocabulary_writing import vocabulary_keys
 from hornbook.model.formats.quantized import QuantizedLayer
+from hornbook.model.formats.weights import Written
 from hornbook.model.lora import merge
 from hornbook.model.rope import frequencies
 from hornbook.model.tokenizers import Tokenizer
@@ -52,12 +54,12 @@ class ExportSettings(Settings):
 def export(folder: Path, settings: ExportSettings, *, into: Path, progress: Progress) -> dict[str, Any]:
     """Write `into/model-TYPE.gguf` of the model folder `folder`; returns what is told of it.
 
+    Matrices that are quantized already keep their numbers at the type of as many bits, and become floats at others.
     Raises UserError with one line for what the format does not hold: architectures and tokenizers that llama.cpp does
-    not know, and matrices that are quantized already.
+    not know, quantized matrices at a type of other bits, or with zero points.
     """
     model = merge(checkpoint.load(folder))
-    if any(isinstance(module, QuantizedLayer) for module in model.modules()):
-        raise UserError(f"{folder} is quantized; export the model that it was made of, with --type q4_0 or q8_0")
+    _check_quantized(model, folder, settings.type)
     tokenizer = Tokenizer(folder)
     path = into / f"model-{settings.type}.gguf"
     into.mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,19 @@ def export(folder: Path, settings: ExportSettings, *, into: Path, progress: Prog
         "bytes": path.stat().st_size,
         "bits_per_weight": round(8 * path.stat().st_size / model.config.parameters(), 3),
     }
+
+
+def _check_quantized(model: Transformer, folder: Path, type_: str) -> None:
+    """Refuse to round again what is rounded already."""
+    forms = [module.form for module in model.blocks.modules() if isinstance(module, QuantizedLayer)]
+    if not forms or type_ in ("f32", "f16", "bf16"):
+        return
+    form, told = forms[0], f"{folder} is quantized to {forms[0].title}"
+    if not form.symmetric:
+        raise UserError(f"{told} with zero points, which {type_} lacks; export it with --type f16")
+    same = "q4_0" if form.bits == 4 else "q8_0"
+    if type_ != same:
+        raise UserError(f"{told}; --type {same} keeps its numbers, f16 is for all programs, {type_} would round again")
 
 
 def _by_llama_cpp(model: Transformer, tokenizer: Tokenizer, folder: Path, path: Path, progress: Progress) -> None:
@@ -109,8 +124,8 @@ def _write(model: Transformer, tokenizer: Tokenizer, folder: Path, path: Path, t
         _add(writer, key, value)
     layout = architecture.layout(config)
     state = model.state_dict()
-    written = checkpoint.published(model, layout, {one: tensor.dtype for one, tensor in state.items()})
-    plan = [(_named(theirs), theirs, _kind(_named(theirs), tensor.shape, type_)) for theirs, tensor in written.items()]
+    written = gathered(checkpoint.published(model, layout, {one: tensor.dtype for one, tensor in state.items()}))
+    plan = [(_named(theirs), theirs, _kind(_named(theirs), tensor, type_)) for theirs, tensor in written.items()]
     more = _factors(config)
     for named, theirs, kind in plan:
         shape = written[theirs].shape
@@ -124,8 +139,7 @@ def _write(model: Transformer, tokenizer: Tokenizer, folder: Path, path: Path, t
     writer.write_ti_data_to_file()
     with progress.task("write tensors", len(plan)) as task:
         for _, theirs, kind in plan:
-            data = written[theirs].make().float().numpy()
-            writer.write_tensor_data(gguf.quants.quantize(_ordered(data, theirs, family, config), kind))
+            writer.write_tensor_data(_ordered(_data(written[theirs], kind), theirs, family, config))
             task.advance()
     for values in more.values():
         writer.write_tensor_data(values)
@@ -205,14 +219,28 @@ def _named(theirs: str) -> str:
     return f"{MODULES[module]}.{kind}" if layer is None else f"blk.{layer[1]}.{LAYERS[layer[2]]}.{kind}"
 
 
-def _kind(named: str, shape: tuple[int, ...], type_: str) -> Kind:
-    """The type of a tensor: vectors stay F32, rows that cannot be cut into blocks F16, outer matrices have 8 bits."""
+def _kind(named: str, tensor: Written | Packed, type_: str) -> Kind:
+    """The type of a tensor: vectors stay F32, rows that cannot be cut into blocks F16, outer matrices have 8 bits.
+
+    Quantized ones keep their own, unless floats are asked for.
+    """
+    shape, kind = tensor.shape, _KINDS[type_]
     if len(shape) == 1:
         return Kind.F32
-    kind = _KINDS[type_]
+    if isinstance(tensor, Packed) and kind in (Kind.Q4_0, Kind.Q8_0) and tensor.kind is not None:
+        return tensor.kind
     if kind == Kind.Q4_0 and named in ("token_embd.weight", "output.weight"):
         kind = Kind.Q8_0
     return Kind.F16 if kind in (Kind.Q4_0, Kind.Q8_0) and shape[-1] % 32 else kind
+
+
+def _data(tensor: Written | Packed, kind: Kind) -> np.ndarray:
+    """A matrix or a vector in a type, its rows as they are published."""
+    if isinstance(tensor, Packed):
+        if kind == tensor.kind:
+            return tensor.blocks()
+        return gguf.quants.quantize(tensor.dense(), kind)
+    return gguf.quants.quantize(tensor.make().float().numpy(), kind)
 
 
 def _ordered(data: np.ndarray, theirs: str, family: Family, config: ModelConfig) -> np.ndarray:
