@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -258,3 +261,38 @@ def test_every_stage_has_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     commands, longrope = told("--help"), told("longrope", "--help")
     for name in STAGES:
         assert f" {'write' if name == 'texts' else name} " in (commands + longrope), name
+
+
+TALK = {"messages": [{"role": "user", "content": "the sum?"}, {"role": "assistant", "content": "tea"}]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "base", "settings", "told"),
+    [
+        (TALK, "silent", [], "silent has no tokenizer.json"),
+        ({"messages": [{"role": "tool", "content": "x"}, *TALK["messages"]]}, "tuned", [], "none of the conversations can be learnt from; of 4 of them: .*no token for the role 'tool'"),
+        ({"x": 1}, "tuned", [], "bad.jsonl holds nothing to learn from: neither a conversation nor a text: it has x"),
+        ({"messages": [{"role": "user", "content": "tea " * 99}, TALK["messages"][1]]}, "tuned", [], "all 4 conversations are longer than 96 tokens; the model's context holds no more"),
+        (TALK, "tuned", ["max_length=4"], "all 4 conversations are longer than 4 tokens; raise sft.max_length"),
+        (TALK, "tuned", ["lora.rank=33"], "lora.rank is 33, .* is a matrix of .*: its rank is 32 at most"),
+        (TALK, "tuned", ["learning_rate=1e25", "optimizer=adamw", "warmup=0", "epochs=4"], "of step 2 is nan: training has diverged; lower the learning rate; no checkpoint was stored before it"),
+        (TALK, "astray", [], "astray is an adapter of another base: the weights in .* are not those that it was trained on"),
+        (TALK, "bad.jsonl", [], "bad.jsonl is a file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_told(rows: dict[str, Any], base: str, settings: list[str], told: str) -> None:
+    """By one line each, before anything lies at --into."""
+    Path("bad.jsonl").write_text(f"{json.dumps(rows)}\n" * 4)
+    if base == "silent":
+        shutil.copytree("tuned/model", base, ignore=shutil.ignore_patterns("tokenizer*"), dirs_exist_ok=True)
+    if base == "astray":
+        invoke("sft", "pretrained", "rows", *QUICK, "--lora", "2", "--into", "adapted")
+        shutil.copytree("adapted/model", base, dirs_exist_ok=True)
+        config = json.loads((Path(base) / "adapter_config.json").read_text())
+        config["base_model_name_or_path"] = str(Path("tuned/model").absolute())
+        (Path(base) / "adapter_config.json").write_text(json.dumps(config))
+    done = invoke("sft", base, "bad.jsonl", *QUICK, *settings, "--into", "bad")
+    assert isinstance(done.exception, UserError)
+    assert re.search(told, str(done.exception)), done.exception
+    assert "\n" not in str(done.exception)
+    assert not Path("bad").exists()
