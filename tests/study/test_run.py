@@ -141,7 +141,7 @@ def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Pat
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 def test_on_a_cluster_they_are_the_same(study_file: Path, tmp_path: Path) -> None:
-    shorter(study_file)
+    study_file.write_text(shorter(study_file).replace("seeds = [1, 2]", "seeds = [1]"))
     told = []
     for into, more in ((tmp_path / "here", ("--runner", "native")), (tmp_path / "there", ("--runner", "ray"))):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}  # sums of two threads differ from those of one
