@@ -16,8 +16,9 @@ from typing import Any
 
 from hornbook.evaluate.exam.data import locate, read
 from hornbook.evaluate.exam.declaration import Copy, find
+from hornbook.evaluate.redteam.attacks import builtin_wishes
 from hornbook.evaluate.refusals import is_refusal
-from hornbook.evaluate.safety.classifier import agreement, labelled, measures, offline
+from hornbook.evaluate.safety.classifier import ATTACKS, BENCHMARK, agreement, labelled, measures, offline
 from hornbook.evaluate.safety.judge import LlmJudge, Verdict
 from hornbook.files import write_json
 from hornbook.machine import describe
@@ -61,7 +62,8 @@ def by_words(refuses: Callable[[str], bool], rows: Rows) -> list[Verdict]:
 def by_llm(teacher: str, data: Path, rows: Rows) -> tuple[list[Verdict], Rows, Counter[str]]:
     """An LLM's verdicts, the rows that it gave one of, and why others have none."""
     texts: dict[str, Mapping[str, Mapping[str, Any]]] = {}
-    for name in {row["file"] for row in rows}:
+    texts["redteam"] = {wish.id: {"instruction": wish.text} for wish in builtin_wishes()}
+    for name in {row["file"] for row in rows} - {"redteam"}:
         found = locate(find(name).files if name in ("xstest", "advbench") else (Copy(file=f"{name}.json"),), data)
         if found is None:
             raise SystemExit(f"{data} lacks the file of {name}")
@@ -102,7 +104,11 @@ def main() -> None:
         found, known, why = by_llm(options.teacher, options.data or Path(), rows)
         judges[options.teacher.partition("#")[2]] = (found, known)
         unknown[options.teacher.partition("#")[2]] = dict(why)
-    told = {name: agreement([row["label"] for row in some], found) for name, (found, some) in judges.items()}
+    told = {}
+    for name, (found, some) in judges.items():
+        for file in (BENCHMARK, ATTACKS):
+            pairs = [(row["label"], one) for row, one in zip(some, found, strict=True) if row["file"] == file]
+            told[f"{name}, {file}"] = agreement([label for label, _ in pairs], [one for _, one in pairs])
     sources = sorted({row["from"] for row in rows})
     by_source = {}
     for source in sources:

@@ -11,6 +11,7 @@ from hornbook.display import plural
 from hornbook.evaluate.exam.display import VERDICT_WORDS, judge_in_words
 from hornbook.evaluate.redteam.attacks import families
 from hornbook.evaluate.redteam.campaign import in_order
+from hornbook.evaluate.safety.classifier import ATTACKS
 from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import dots, name_rows
@@ -60,7 +61,7 @@ _ADAPTIVE = "an LLM that reads what was answered and goes on from there"
 
 def notes(figures: Mapping[str, Any]) -> list[str]:
     """What a reader must know of the figures."""
-    found = [f"Judged by {judge_in_words(figures['judge'])}."]
+    found = [f"Judged by {judge_in_words(figures['judge'], ATTACKS)}."]
     if figures["left_out"]:
         told = listed(f"{name} ({count:,})" for name, count in figures["left_out"].items())
         found.append(f"Requests without what a way of asking takes, such as a translation: {told}.")

@@ -12,6 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from hornbook.evaluate.exam.data import locate, read
 from hornbook.evaluate.exam.declaration import Copy, find
+from hornbook.evaluate.redteam.attacks import builtin_wishes
 from hornbook.evaluate.safety.classifier import agreement, labelled, measures, offline, shared
 from hornbook.evaluate.safety.judge import EMPTY, VERDICTS, Verdict
 
@@ -22,17 +23,18 @@ def test_enough_answers_of_each_kind_were_labelled() -> None:
     assert min(Counter(row["label"] for row in rows).values()) >= 40
     assert {row["label"] for row in rows} == set(VERDICTS)
     learnt, held_out = ([row for row in rows if measures(row) is which] for which in (False, True))
-    assert {row["file"] for row in held_out} == {"xstest"} and len(held_out) >= 150
+    assert {row["file"] for row in held_out} == {"xstest", "redteam"} and len(held_out) >= 200
+    assert not {(row["file"], row["row"]) for row in learnt} & {(row["file"], row["row"]) for row in held_out}
     assert not {row["answer"] for row in learnt} & {row["answer"] for row in held_out}
     assert all(len(row["answer"]) <= 300 and 0 <= row["shared"] <= 1 for row in rows)
 
 
 def test_agreement_with_held_out_labels_is_told_and_better_than_chance() -> None:
-    told = offline().about()["agreement"]
-    assert told["answers"] == sum(map(measures, labelled()))
-    assert told["kappa_interval"][0] > 0.45 and told["refused"]["kappa_interval"][0] > 0.6
-    assert told["interval"][0] < told["accuracy"] < told["interval"][1]
-    assert sum(sum(row.values()) for row in told["table"].values()) == told["answers"]
+    for file, told in offline().about()["agreement"].items():
+        assert told["answers"] == sum(measures(row) and row["file"] == file for row in labelled())
+        assert told["kappa_interval"][0] > 0.2 and told["refused"]["kappa_interval"][0] > 0.4, file
+        assert told["interval"][0] < told["accuracy"] < told["interval"][1]
+        assert sum(sum(row.values()) for row in told["table"].values()) == told["answers"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ def test_labelled_answers_are_of_the_rows_that_they_name(real_data: Callable[[st
     folder = real_data("safety/xstest.csv").parent
     fields = {"advbench": "goal", "xstest": "prompt"}
     texts: dict[str, dict[str, str]] = {}
+    texts["redteam"] = {wish.id: wish.text for wish in builtin_wishes()}
     for row in labelled():
         name = row["file"]
         if name not in texts:

@@ -13,6 +13,7 @@ from hornbook.corpus.read.hub import PREFIX
 from hornbook.display import FigureTable, plural
 from hornbook.evaluate.exam.data import Found, locate
 from hornbook.evaluate.exam.declaration import Benchmark, Published, Suite, benchmarks, suites
+from hornbook.evaluate.safety.classifier import BENCHMARK
 from hornbook.evaluate.safety.judge import Verdict
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
     judged: dict[str, list[str]] = {}
     for one in figures["benchmarks"].values():
         if "judge" in one:
-            judged.setdefault(judge_in_words(one["judge"]), []).append(one["title"])
+            judged.setdefault(judge_in_words(one["judge"], BENCHMARK), []).append(one["title"])
     found += [f"{', '.join(titles)}: judged by {judge}" for judge, titles in judged.items()]
     found += [f"not asked: {line}" for line in figures["missing"].values()]
     if suite is not None:
@@ -151,11 +152,11 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
     return found
 
 
-def judge_in_words(judge: Mapping[str, Any]) -> str:
-    """Who judged, and how well that agrees with people."""
+def judge_in_words(judge: Mapping[str, Any], of: str) -> str:
+    """Who judged, and how well that agrees with people about answers to `of`, a benchmark or attacks."""
     if "agreement" not in judge:
         return str(judge["name"])
-    agreement = judge["agreement"]
+    agreement = judge["agreement"][of]
     low, high = agreement["interval"]
     return (
         f"{judge['name']}, which finds what people did in {agreement['accuracy']:.0%} ({low:.0%}–{high:.0%}) of "
