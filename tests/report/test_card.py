@@ -103,10 +103,11 @@ def test_where_nothing_was_held_out_and_nothing_asked(tmp_path: Path) -> None:
     bare = without("validation", "left_out", "refused", "too_long", left_out={}, refused={}, too_long=0)
     found = page(tmp_path, make(tmp_path, "pretrain", bare))
     assert "<p>Nothing.</p>" in found
-    assert "Continued pretraining" in found
+    assert found.count("Continued pretraining") == 2
+    assert "assistant" not in found
     assert "Before and after" not in found
     assert "held out:" not in found
-    assert "<dt>learnt from</dt><dd>7 texts</dd>" in found
+    assert "<dt>learnt from</dt><dd>7 pieces of text</dd>" in found
     write_jsonl(tmp_path / "training" / "figures.jsonl", [{"step": 1, "loss": 1.0, "rate": 1.0}])
     made = training(tmp_path)
     assert made is not None

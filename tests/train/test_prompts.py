@@ -49,9 +49,12 @@ def test_short_prompts_of_each_source_are_kept(tokenizer_folder: Path, tmp_path:
     """What the template refuses, and what would leave no room to answer, is passed over."""
     tool = [{"role": "tool", "content": "x"}, {"role": "assistant", "content": "y"}]
     one = Given("one", rows=[tool, Completion("long " * 99, "x"), *(Completion(f"a{n}", "x") for n in range(9))])
-    two = Given("two", rows=[Completion(f"b{n // 2}", "x") for n in range(3)])
+    two = Given("two", rows=[*(Completion(f"b{n // 2}", "x") for n in range(3)), "tea " * 1_000])
     keep_prompts([one, two], Tokenizer(tokenizer_folder), 64, tmp_path, held_out=True)
     kept = read_json(tmp_path / PROMPTS)
-    assert [prompt["text"] for prompt in kept] == ["b0", "a0", "b1", "a1", "a2", "a3", "a4", "a5"]
-    assert len(kept) == MOST
+    opening = kept.pop(4)
+    assert 24 < len(opening["text"]) < 200, "so much of a text as is short"
+    assert len(opening["answer"]) == 2_000
+    assert [prompt["text"] for prompt in kept] == ["b0", "a0", "b1", "a1", "a2", "a3", "a4"]
+    assert len(kept) == MOST - 1
     assert all(prompt["held_out"] for prompt in kept)

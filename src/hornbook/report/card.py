@@ -103,10 +103,9 @@ def _total(figure: int | Mapping[str, int]) -> int:
 
 def _measured(folder: Path, made: Manifest) -> dict[str, Any] | None:
     """What was measured on rows held out, before the first step and with the weights that stayed."""
-    told = made.figures.get("validation")
-    if not told:
+    told, found = made.figures.get("validation"), validations(folder)
+    if not told or not found:
         return None
-    found = validations(folder)
     at = found["step"].index(told["step"])
     losses_ = [found["validation_loss"][place] for place in (0, at)]
     rows = [("loss", *(decimal(loss, 3) for loss in losses_))]
@@ -150,11 +149,11 @@ def _read(made: Manifest) -> dict[str, Any] | None:
     if found["too_long"]:
         lost["longer than a row"] = found["too_long"]
     learnt = found["pairs" if made.stage == "dpo" else "conversations"]
-    what = "pair" if made.stage == "dpo" else "text" if made.stage == "pretrain" else "conversation"
+    what = {"sft": ("conversation",), "dpo": ("pair",), "pretrain": ("piece of text", "pieces of text")}[made.stage]
     facts = [
-        ("learnt from", plural(learnt, what)),
+        ("learnt from", plural(learnt, *what)),
         ("held out", plural(found.get("held_out", 0), "row")),
-        *([("cut to fit a row", plural(found["cut"], what))] if found.get("cut") else []),
+        *([("cut to fit a row", plural(found["cut"], *what))] if found.get("cut") else []),
     ]
     shapes = [(source, shape, n) for source, there in found["sources"].items() for shape, n in there.items()]
     return {

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PROMPTS = "training/prompts.json"
 MOST = 8  # prompts that are kept
 LONGEST = 256  # tokens of a prompt
-_OPENING = 200  # characters of a text that are its opening
+_OPENINGS = (200, 100, 50)  # characters of a text that are its opening, the first that is short enough
+_ANSWER = 2_000  # characters of a row's own answer
 _TRIED = 200  # rows, before it is taken that all prompts are too long
 
 Prompt = dict[str, Any]
@@ -34,19 +35,21 @@ def keep_prompts(sources: Sequence[Given], tokenizer: Tokenizer, context: int, i
     rows = chain.from_iterable(zip_longest(*(source.rows for source in sources)))
     kept: dict[str, Prompt] = {}
     for row in islice((row for row in rows if row is not None), _TRIED):
-        prompt = prompt_of(row)
-        if prompt is not None and _fits(prompt, tokenizer, context):
+        tried = (prompt_of(row, opening) for opening in _OPENINGS)
+        prompt = next((one for one in tried if one is not None and _fits(one, tokenizer, context)), None)
+        if prompt is not None:
+            prompt["answer"] = prompt["answer"][:_ANSWER]
             kept.setdefault(json.dumps(prompt.get("messages", prompt.get("text"))), prompt | {"held_out": held_out})
         if len(kept) == MOST:
             break
     write_json(into / PROMPTS, list(kept.values()))
 
 
-def prompt_of(row: Any) -> Prompt | None:
+def prompt_of(row: Any, opening: int = _OPENINGS[0]) -> Prompt | None:
     """What a row asks a model for, and its own answer; None for one that asks for nothing.
 
-    row: what is learnt (`shapes.Row`): of a conversation up to its first answer, of a text the opening, at most half of
-    it; or a pair, whose answer is the chosen one.
+    row: what is learnt (`shapes.Row`), of a conversation up to its first answer, of a text the opening, so many
+    characters and at most half of it; or a pair, whose answer is the chosen one.
     """
     if isinstance(row, Mapping):
         asked = {"messages": row["messages"]} if row.get("messages") else {"text": row["prompt"]}
@@ -54,7 +57,7 @@ def prompt_of(row: Any) -> Prompt | None:
     if isinstance(row, Completion):
         return {"text": row.prompt, "answer": row.answer}
     if isinstance(row, str):
-        room = min(_OPENING, len(row) // 2)
+        room = min(opening, len(row) // 2)
         end = max(row.rfind(" ", 0, room + 1), row.rfind("\n", 0, room + 1))
         end = end if end > 0 else room
         return {"text": row[:end], "answer": row[end:]} if row[:end].strip() else None

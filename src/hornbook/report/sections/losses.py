@@ -36,8 +36,8 @@ def plot(run: Run, stage: str, *, wide: bool = False) -> dict[str, Any] | None:
 
 def _pretraining(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
     steps = figures.get("steps", {})
-    if not isinstance(steps, dict):
-        return _fine_tuning(figures, log, held, wide)
+    if not isinstance(steps, dict):  # continued: one phase, of rows
+        return _of_rows("Continued pretraining", "", figures, log, held, wide)
     drawn, (loss, rate) = plots.figure(10, 4.2, rows=2, ratios=[3, 1])
     _plot_loss(loss, log, held)
     rate.plot(log["step"], log["rate"], color=plots.COLOURS["three"])
@@ -72,16 +72,23 @@ _PHASES = {"phase1": "phase 1", "phase2": "phase 2"}
 
 
 def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
+    learnt = f": {share(figures['answer_share'])} of all" if "answer_share" in figures else ""
+    says = f"Only the assistant's tokens count{learnt}. "
+    return _of_rows("Supervised fine-tuning", says, figures, log, held, wide)
+
+
+def _of_rows(
+    title: str, says: str, figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool
+) -> dict[str, Any]:
+    """One curve. says: what is said of it before all else."""
     drawn, (loss,) = plots.figure(*_size(wide))
     _plot_loss(loss, log, held, figures)
     loss.set(xlabel="step")
-    learnt = figures.get("answer_share", 1)
-    caption = f"Only the assistant's tokens count: {share(learnt)} of all. " if learnt < 1 else ""
-    caption += f"Loss {decimal(figures.get('loss'))} at the end.{_told(figures, held)}"
+    caption = f"{says}Loss {decimal(figures.get('loss'))} at the end.{_told(figures, held)}"
     return {
-        "title": "Supervised fine-tuning",
+        "title": title,
         "wide": wide,
-        "svg": plots.svg(drawn, "sft", f"Loss over {count(log['step'][-1])} steps. {caption}"),
+        "svg": plots.svg(drawn, "rows", f"Loss over {count(log['step'][-1])} steps. {caption}"),
         "caption": caption,
     }
 
