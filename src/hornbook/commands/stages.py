@@ -21,6 +21,7 @@ from hornbook.progress import ConsoleProgress
 from hornbook.runs.effort import in_range, measure_rates
 from hornbook.runs.stage import Flag, Input, Look, Stage, Work
 from hornbook.terminal import console, in_markup, printable
+from hornbook.train.prompts import MOST
 
 Parameter = inspect.Parameter
 
@@ -38,7 +39,7 @@ ASKED = 4
 SAMPLES = Annotated[
     int,
     typer.Option(
-        min=0, max=8, help="Prompts that the report card has answered, before and after, of rows held out; 0: none."
+        min=0, max=MOST, help="Prompts that the report card has answered, before and after, of rows held out; 0: none."
     ),
 ]
 
