@@ -1,6 +1,7 @@
 """What each way to shrink a model costs: bytes, perplexity, KL divergence and agreement with the original.
 
 python benchmarks/quantize.py MODEL --texts FILE FILE [--ways WAY WAY] [--into benchmarks/quantize.json]
+python benchmarks/quantize.py --plot docs/images/quantize.svg --into benchmarks/quantize.json
 
 MODEL: a model folder. FILE: a text, or a corpus' .jsonl.gz. Every fourth piece of the texts is kept to measure with.
 Everything is computed in fp32; `q4_0` is llama.cpp's type of that name, as the gguf package quantises it, for the same
@@ -21,7 +22,7 @@ import torch
 from real_model import text_of
 
 from hornbook import machine
-from hornbook.files import write_json
+from hornbook.files import read_json, write_json
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.quantized import matrices, weight_of
 from hornbook.model.tokenizers import Tokenizer
@@ -78,16 +79,39 @@ def ratio(one: dict[str, Any], other: dict[str, Any]) -> list[float]:
     return [round(value, 4) for value in (middle, *np.quantile(sums[0] / sums[1], (0.025, 0.975)))]
 
 
+def draw(ways: dict[str, dict[str, Any]], path: Path) -> None:
+    """KL divergence over size, a point each way."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.2))
+    for way, found in ways.items():
+        colour = "#2f6f4f" if way.startswith("gptq") else "#b0772f" if way.startswith("rtn") else "#333"
+        axes.plot(found["bytes"] / 1e6, found["kl"], "o", color=colour)
+        axes.annotate(way, (found["bytes"] / 1e6, found["kl"]), (6, 4), textcoords="offset points", fontsize=8)
+    axes.set_ylim(0, 1.15 * max(found["kl"] for found in ways.values()))
+    axes.margins(x=0.3)
+    axes.set_xlabel("MB")
+    axes.set_ylabel("KL, nats a token")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
-    """Measure every way, print a table, write JSON."""
+    """Measure every way, print a table, write JSON; or draw what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--texts", type=Path, nargs="+", required=True)
+    parser.add_argument("model", type=Path, nargs="?")
+    parser.add_argument("--texts", type=Path, nargs="+", default=[])
     parser.add_argument("--calibrating", type=int, default=32)
     parser.add_argument("--measuring", type=int, default=24)
     parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--into", type=Path)
+    parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
+    if given.model is None:
+        if given.plot is None or given.into is None:
+            parser.error("a MODEL and --texts are needed, or --plot and --into of what was measured")
+        draw(read_json(given.into)["ways"], given.plot)
+        return
     rows = rows_of(Tokenizer(given.model), given.texts, given.calibrating, given.measuring)
     original = checkpoint.load(given.model, compute=torch.float32)
     compared: dict[str, Any] = {}
@@ -120,6 +144,8 @@ def main() -> None:
         about = {"machine": machine.describe(), "texts": [path.name for path in given.texts], "rows_of": TIME}
         about |= {"calibrating": len(rows.calibrating), "measuring": len(rows.measuring)}
         write_json(given.into, {**about, "ways": table, "kl_ratios": ratios})
+    if given.plot:
+        draw(table, given.plot)
 
 
 if __name__ == "__main__":

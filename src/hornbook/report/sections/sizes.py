@@ -12,7 +12,7 @@ FLOPPY = 1_474_560  # a 3.5-inch disk, in bytes
 
 
 def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
-    """Two bars of bytes with their scores, and the model's shape."""
+    """Two bars of bytes with their scores, what rounding cost on held-out text, and the model's shape."""
     figures = run.figures("quantize")
     layout = run.settings("pretrain").get("model") or {}
     if not figures.get("bytes_after") and not layout:
@@ -23,6 +23,7 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
         "form": run.title("quantize"),
         "bits": figures.get("bits_per_weight"),
         "rows": figures.get("calibration_rows"),
+        "quality": figures.get("quality"),
         "floppies": FLOPPY // figures["bytes_after"] if figures.get("bytes_after") else 0,
         "kept": _kept(models),
     }
