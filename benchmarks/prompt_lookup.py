@@ -144,17 +144,10 @@ def main() -> None:
                 name = f"{kind}, {how}, {given.batch} side by side"
                 results[name] = measured(executor, beside, given.repeats, given.threads)
         print(json.dumps({name: one for name, one in results.items() if name.startswith(kind)}, indent=1), flush=True)
-    if given.into:
-        write_json(
-            given.into,
-            {
-                "machine": machine.describe(),
-                "executor": f"{type(executor).__name__}, {getattr(executor, 'kernels', given.dtype)}",
-                "threads": given.threads,
-                "note": given.note,
-                "results": results,
-            },
-        )
+        if given.into:
+            about = {"machine": machine.describe(), "threads": given.threads, "note": given.note}
+            about["executor"] = f"{type(executor).__name__}, {getattr(executor, 'kernels', given.dtype)}"
+            write_json(given.into, {**about, "results": results})
 
 
 if __name__ == "__main__":
