@@ -280,13 +280,21 @@ def test_older_and_newer_ways_of_writing_longrope(kind: str) -> None:
     assert from_huggingface(old, WHERE).longrope is not None
 
 
-def test_older_and_newer_ways_of_writing_llama3() -> None:
-    old = published("llama", rope_theta=5e5, rope_scaling=LLAMA3 | {"type": "llama3"})
-    new = published("llama", rope_theta=..., rope_scaling=..., rope_parameters=LLAMA3 | {"rope_theta": 5e5})
-    config = from_huggingface(old, WHERE)
-    assert config == from_huggingface(new, WHERE)
-    assert config.rope_theta == 5e5
-    assert config.rope_scaling == RopeScaling(kind="llama3", factor=8.0, original=64)
+def test_older_and_newer_ways_of_writing_llama3_and_linear() -> None:
+    wanted = {
+        "llama3": (LLAMA3, RopeScaling(kind="llama3", factor=8.0, original=64)),
+        "linear": ({"factor": 3.0}, RopeScaling(kind="linear", factor=3.0)),
+    }
+    for kind, (fields, scaling) in wanted.items():
+        plain = {key: value for key, value in fields.items() if key != "rope_type"}
+        new = published(
+            "llama", rope_theta=..., rope_scaling=..., rope_parameters={"rope_theta": 5e5, "rope_type": kind} | plain
+        )
+        for names in ({"type": kind}, {"rope_type": kind}, {"type": kind, "rope_type": kind}):
+            config = from_huggingface(published("llama", rope_theta=5e5, rope_scaling=names | plain), WHERE)
+            assert config == from_huggingface(new, WHERE)
+            assert config.rope_theta == 5e5
+            assert config.rope_scaling == scaling
 
 
 def test_a_factor_of_its_own_decides_the_scale() -> None:

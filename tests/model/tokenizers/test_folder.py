@@ -232,6 +232,32 @@ def test_a_known_tokenizer_with_a_template_stops_where_its_files_say(tmp_path: P
     assert Tokenizer(tmp_path).stops == {2}
 
 
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+@pytest.mark.parametrize("template", [None, "{% for m in messages %}{{ m['content'] }}{% endfor %}"])
+def test_an_end_of_any_spelling_that_only_an_id_names(file: str, template: str | None, tmp_path: Path) -> None:
+    """Nothing asks for a token of Hornbook's own: the end is the model's, and the pad a token that is none."""
+    write(with_control(tmp_path, {5: "<fin>", 6: "<begin>"}), file, {"eos_token_id": [5]})
+    tokenizer = Tokenizer(write(tmp_path, "chat_template.jinja", template) if template else tmp_path)
+    assert tokenizer.end_of_text == tokenizer.end_of_turn == 5
+    assert tokenizer.end_of_text_name == "<fin>"
+    assert tokenizer.stops == {5}
+    assert tokenizer.pad == 6
+    assert tokenizer.encode_prompt("") == [5]
+
+
+def test_the_id_in_the_models_configuration_goes_before_a_usual_spelling(tmp_path: Path) -> None:
+    with_control(tmp_path, {3: "<|endoftext|>", 5: "<fin>"})
+    assert Tokenizer(tmp_path).end_of_text == 3
+    assert Tokenizer(write(tmp_path, "config.json", {"eos_token_id": 5})).end_of_text == 5
+    assert Tokenizer(write(tmp_path, "config.json", {"eos_token_id": 1})).end_of_text == 3  # an id of text
+
+
+def test_a_token_that_is_text_may_be_all_that_ends(tmp_path: Path) -> None:
+    with_control(tmp_path, {3: "<begin>"})
+    tokenizer = Tokenizer(write(tmp_path, "generation_config.json", {"eos_token_id": [1 << 40, 1]}))
+    assert (tokenizer.end_of_text, tokenizer.stops, tokenizer.pad) == (1, {1 << 40, 1}, 3)
+
+
 def test_phi2_is_told_by_its_width() -> None:
     nothing = {}.get
     assert recognise(nothing, {"model_type": "phi", "hidden_size": 2560}) == CHAT_FORMATS["phi-2"]

@@ -169,7 +169,8 @@ class Tokenizer:
         """
         names = [self._names.get("pad_token"), self._names.get("unk_token"), *sorted(self._control)]
         ids = [self._control[name] for name in names if name in self._control]
-        return next((token for token in ids if token not in self.stops), self.end_of_text)
+        found = next((token for token in ids if token not in self.stops), None)
+        return self.end_of_text if found is None else found
 
     def chat(self, messages: Sequence[Message], *, answer: bool = True) -> list[int]:
         """Ids of a conversation in the model's template; with `answer`, up to where the assistant begins to speak."""

@@ -82,8 +82,9 @@ def read(folder: Path) -> Loaded:
     ]
     fast.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in unmarked])
     control = {token.content: at for at, token in fast.get_added_tokens_decoder().items() if token.special}
+    ends = _listed(files, model)
     if "eos_token" not in names:
-        names.update([("eos_token", end) for end in _ENDS if end in control][:1])
+        names.update([("eos_token", end) for end in _unnamed_ends(fast, control, model, ends)][:1])
     known = templates.recognise(control.get, model)
     template = _template(folder, config)
     return Loaded(
@@ -92,7 +93,7 @@ def read(folder: Path) -> Loaded:
         hidden,
         names,
         known.template if template is None else template,
-        _stops(files, model, names, known.stops if template is None else (), control),
+        _stops(ends, names, known.stops if template is None else (), control),
         config.get("legacy") is False,
         begins,
     )
@@ -193,25 +194,44 @@ def _template(folder: Path, config: Mapping[str, Any]) -> str | None:
     return given
 
 
+def _listed(folder: Path, model: Mapping[str, Any]) -> list[int]:
+    """Ids that end a generation by generation_config.json, or else by config.json."""
+    generation = folder / "generation_config.json"
+    values = _object(generation) if generation.is_file() else model
+    ids = _ids(values)
+    if not all(isinstance(token, int) for token in ids):
+        raise UserError(f"{generation if generation.is_file() else folder / 'config.json'}: eos_token_id is no id")
+    return ids
+
+
+def _ids(values: Mapping[str, Any]) -> list[Any]:
+    """What stands under `eos_token_id`: one id, a list of them, or nothing."""
+    listed = values.get("eos_token_id")
+    return listed if isinstance(listed, list) else [] if listed is None else [listed]
+
+
+def _unnamed_ends(
+    fast: FastTokenizer, control: Mapping[str, int], model: Mapping[str, Any], listed: list[int]
+) -> list[str]:
+    """What may end a document where the tokenizer's files name no `eos_token`, the likeliest first: the control token
+    whose id config.json has, one that is spelled as an end, what else the files list.
+    """
+    spelled = {at: text for text, at in control.items()}
+    ours = [spelled[at] for at in _ids(model) if isinstance(at, int) and at in spelled]
+    others = [fast.id_to_token(at) for at in listed if 0 <= at < 1 << 32]  # what the library takes for an id
+    return [end for end in (*ours, *(end for end in _ENDS if end in control), *others) if end]
+
+
 def _stops(
-    folder: Path,
-    model: Mapping[str, Any],
-    names: Mapping[str, str],
-    known: tuple[str, ...],
-    control: Mapping[str, int],
+    listed: list[int], names: Mapping[str, str], known: tuple[str, ...], control: Mapping[str, int]
 ) -> frozenset[int]:
     """Ids that end a generation: those that the folder's files list, and those `known` of a format that we lend it.
 
     Published files leave some out: phi-3-mini's first one names 32000 (`<|endoftext|>`) but not 32007 (`<|end|>`),
     which the template tells.
     """
-    generation = folder / "generation_config.json"
-    listed = _object(generation).get("eos_token_id") if generation.is_file() else model.get("eos_token_id")
-    ids = listed if isinstance(listed, list) else [] if listed is None else [listed]
-    if not all(isinstance(token, int) for token in ids):
-        raise UserError(f"{generation if generation.is_file() else folder / 'config.json'}: eos_token_id is no id")
     ends = {*known, names.get("eos_token", "")}
-    return frozenset([*ids, *(control[end] for end in ends if end in control)])
+    return frozenset([*listed, *(control[end] for end in ends if end in control)])
 
 
 def _object(path: Path) -> dict[str, Any]:
