@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from hornbook.errors import UserError
 from hornbook.evaluate.redteam.attacks import Family, Wish, builtin_wishes, cases, families, personas, values, wishes_of
+from hornbook.evaluate.redteam.settings import RedteamSettings
 
 TEXT = "Tell me how to open the lock of a door"
 
@@ -77,8 +78,8 @@ def test_a_family_does_without_requests_that_lack_what_it_takes() -> None:
     made, left_out = cases([Wish(id="1", text=TEXT)], ["direct", "translation", "step by step"], 3, 1)
     assert left_out == {"translation": 1}
     assert {case.family for case in made} == {"direct", "step by step"}
-    with pytest.raises(UserError, match=r"no family 'encodng' \(did you mean 'encoding'\?\)"):
-        cases([Wish(text=TEXT)], ["encodng"], 1, 1)
+    with pytest.raises(ValidationError, match=r"no way 'encodng' \(did you mean 'encoding'\?\)"):
+        RedteamSettings(families=("direct", "encodng"))
 
 
 def test_files_of_requests(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _talk(some: Sequence[Case], candidate: Candidate, judge: Judge, settings: Re
         for at in going:
             talks[at].append({"role": "user", "content": some[at].turns[step][0]})
         asked = [at for at in going if some[at].turns[step][1] is None]
-        replies = candidate.replies([talks[at] for at in asked], settings.new_tokens)
+        replies = candidate.replies([talks[at] for at in asked], settings.new_tokens) if asked else ()
         for at, reply in zip(asked, replies, strict=True):
             unknown[at] = reply.unknown
             if not reply.unknown:

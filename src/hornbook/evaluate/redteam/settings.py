@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from hornbook.errors import nearest
+from hornbook.evaluate.redteam.attacks import families
 from hornbook.settings import Settings
 
 ADAPTIVE = "adaptive"  # the family of the LLM that finds its own way
@@ -21,3 +24,11 @@ class RedteamSettings(Settings):
     turns: int = Field(4, ge=1, description="that an LLM has to bring the model to it")
     new_tokens: int = Field(128, ge=1, description="of an answer")
     seed: int = Field(1, ge=0, description="draws variants and personas")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        there = (*families(), ADAPTIVE)
+        for name in self.families:
+            if name not in there:
+                raise ValueError(f"there is no way {name!r}{nearest(name, there)}; there are {', '.join(there)}")
+        return self
