@@ -57,7 +57,7 @@ PROMPTS = (
     "If it rains tomorrow, we",
     "The economy of a country depends on",
 )
-QUESTIONS = ("What is the capital of France?", "Write a haiku about rain.", "  spaces \n and <|im_end|> tags ")
+QUESTIONS = ("What is the capital of France?", "Write a haiku about rain.")
 
 
 def reference(path: Path) -> LlamaForCausalLM:
@@ -113,11 +113,11 @@ def perplexity(logits_of: Any, ids: list[int], window: int = 1024) -> float:
 
 
 @torch.inference_mode()
-def exactness(folder: Path, path: Path, texts: list[Path], prompts: int, tokens: int) -> dict[str, Any]:
-    """How far Hornbook's model is from the reference, in fp32."""
+def exactness(folder: Path, path: Path, texts: list[Path], prompts: int, tokens: int, rows: int = 4) -> dict[str, Any]:
+    """How far Hornbook's model is from the reference, in fp32. rows: of 256 random ids, whose logits are compared."""
     ours, theirs = load(folder, dtype=torch.float32), reference(path)
     tokenizer, their_tokenizer = Tokenizer(folder), AutoTokenizer.from_pretrained(folder)
-    ids = torch.randint(0, ours.config.vocabulary, (4, 256), generator=torch.Generator().manual_seed(1))
+    ids = torch.randint(0, ours.config.vocabulary, (rows, 256), generator=torch.Generator().manual_seed(1))
     difference = (ours(ids) - theirs(ids).logits).abs().max().item()
     asked = [tokenizer.encode(prompt) for prompt in PROMPTS[:prompts]]
     written = generate(ours, asked, limit=tokens, stops=())
@@ -143,8 +143,9 @@ def exactness(folder: Path, path: Path, texts: list[Path], prompts: int, tokens:
             "hornbook": round(perplexity(ours, read), 4),
             "transformers": round(perplexity(lambda part: theirs(part).logits, read), 4),
         }
-    chats = [[{"role": "user", "content": question}] for question in QUESTIONS[:2]]
+    chats = [[{"role": "user", "content": question}] for question in QUESTIONS]
     chats += [[*chats[0], {"role": "assistant", "content": "Paris."}, {"role": "user", "content": "And of Italy?"}]]
+    chats = chats if tokenizer.template is not None else []
     return {
         "logits_difference": difference,
         "prompts": len(asked),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import runpy
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from pydoc_data.topics import topics
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,6 @@ import pytest
 import torch
 from tests.benchmarks.scripts import script
 
-from hornbook import complete, open_model
 from hornbook.errors import UserError
 from hornbook.model.formats import checkpoint, importing
 from hornbook.model.formats.contents import ImportSettings
@@ -242,8 +244,10 @@ def test_phi3_with_long_and_short_factors(attention_factor: float | None, random
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [*REAL] or [None], ids=lambda path: path.name if path else "none")
-def test_a_real_file_has_the_logits_that_transformers_has_of_its_numbers(path: Path | None, tmp_path: Path) -> None:
-    """Read by the gguf package's reader, put in order as the converter's inverse says, and run by transformers."""
+def test_a_real_file_is_what_transformers_makes_of_its_numbers(path: Path | None, tmp_path: Path) -> None:
+    """What benchmarks/real_model.py compares at length: the reference is read by the gguf package's reader, put in
+    order as the converter's inverse says, and run by transformers.
+    """
     import gguf
 
     if path is None:
@@ -252,16 +256,22 @@ def test_a_real_file_has_the_logits_that_transformers_has_of_its_numbers(path: P
     reader = gguf.GGUFReader(file)
     if not reader.tensors or reader.fields["general.architecture"].contents() != "llama":
         pytest.skip("no weights, or none of llama")
-    theirs = script("real_model").reference(file)
     import_model(path, FP32, into=tmp_path / "imported", progress=Progress())
-    ours, tokenizer = open_model(tmp_path / "imported", device="cpu")
-    ids = torch.tensor(
-        [tokenizer.encode("The capital of France is Paris.\ndef f(x):\n    return x + 12345  # naïve 漢字")]
-    )
-    with torch.no_grad():
-        torch.testing.assert_close(ours(ids), theirs(ids).logits, rtol=0, atol=1e-4)
-    words = "".join(complete(ours, tokenizer, "The capital of France is", limit=4))
-    assert "Paris" in words or "smollm" not in path.name.lower()
+    texts = [tmp_path / "prose.txt", tmp_path / "code.txt"]
+    texts[0].write_text(topics["objects"][:900], encoding="utf-8")
+    texts[1].write_text(inspect.getsource(textwrap)[:700] + "naïve 漢字 🙂 12345\n  \t", encoding="utf-8")
+    told = script("real_model").exactness(tmp_path / "imported", file, texts, prompts=2, tokens=16, rows=1)
+    assert told["logits_difference"] <= 1e-4
+    assert told["prompts_equal"] == told["prompts"] == 2
+    assert told["texts_with_equal_ids"] == told["texts"] > 25
+    assert told["chats_with_equal_ids"] == told["chats"]
+    assert len(told["perplexity"]) == 2
+    for book in told["perplexity"].values():
+        assert book["hornbook"] == book["transformers"] < 100
+        assert book["tokens"] > 150
+    if "smollm" in path.name.lower():
+        assert told["chats"] == 3
+        assert "Paris" in told["goes_on"]["The capital of France is"]
 
 
 @pytest.mark.parametrize(
