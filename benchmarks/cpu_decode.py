@@ -398,7 +398,7 @@ def main() -> None:
         for name in given.shapes:
             if not (place(name) / "model.safetensors").exists():
                 Pair(config_of(name), place(name))
-            engines = ["ours", *["llama.cpp"] * (version is not None)]
+            engines = ["ours", *["llama.cpp"] * (version is not None and given.repeats > 0)]
             own = {engine: in_a_process(name, place(name), engine, given.llama) for engine in engines}
             own["ours, again"] = again(name, place(name))
             for threads in given.threads:
@@ -408,7 +408,7 @@ def main() -> None:
                     found["memory_bytes_a_second"] = bandwidth[threads]
                 else:
                     found = results[name, threads]
-                found["processes"] = own
+                found["processes"] = found.get("processes", {}) | own
                 print(json.dumps(found, indent=1), flush=True)
                 results[name, threads] = found
                 if given.into:
