@@ -158,7 +158,6 @@ FIGURES: dict[str, dict[str, Any]] = {
         "bytes_after": 700,
         "bits_per_weight": 4.5,
         "calibration_rows": 4,
-        "quality": {"perplexity_before": 9.5, "perplexity_after": 9.75, "kl": 0.0125, "top1": 0.925, "tokens": 1234},
         "models": {"4bit": scores(PASSED["4bit"], 0.5)},
     },
 }
