@@ -183,6 +183,27 @@ def test_what_was_read_along_is_found_by_the_next_turn(make_model: Callable[...,
     assert cached[0] == cached[1] > len(first)
 
 
+@pytest.mark.parametrize(
+    ("told", "exact", "temperature", "guesses"),
+    [
+        (None, True, 0, True),
+        (None, True, 0.1, False),
+        (None, False, 0, False),
+        (True, False, 0.1, True),
+        (False, True, 0, False),
+    ],
+)
+def test_where_nobody_says_only_the_likeliest_tokens_are_guessed(
+    told: bool | None, exact: bool, temperature: float, guesses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Chain, "exact", exact)
+    scheduler = Scheduler(Chain(np.zeros((3, 3, 3), np.float32)), prompt_lookup=told)
+    answer = scheduler.submit(Request([0, 1, 2, 0, 1, 2, 0, 1], 20, (), Sampling(temperature=temperature)))
+    while scheduler.busy:
+        scheduler.step()
+    assert (answer.guessed > 0) == guesses
+
+
 def test_fewer_steps_are_made_where_a_text_repeats_itself() -> None:
     """A chain that counts 0, 1, 2, 0, ... for sure: a step reads as many tokens as may be guessed."""
     table = np.zeros((3, 3, 3), np.float32)

@@ -55,7 +55,7 @@ PROMPT_LOOKUP = Annotated[
     typer.Option(
         "--prompt-lookup/--no-prompt-lookup",
         help="Read along what the text itself suggests comes next: faster where it repeats, the same text.",
-        show_default="where no bit depends on it",
+        show_default="where no bit depends on it and nothing is drawn",
     ),
 ]
 PENALTY = Annotated[

@@ -107,10 +107,11 @@ class Scheduler:
     """Requests in, tokens out, over an executor. One thread at a time may use it, `Answer.cancel` aside."""
 
     def __init__(self, executor: Executor, *, most: int = MOST, prompt_lookup: bool | None = None) -> None:
-        """most: sequences at a time; others wait. prompt_lookup: whether guesses are read along, unless given where
-        the executor is exact; elsewhere they change logits by rounding."""
+        """most: sequences at a time; others wait. prompt_lookup: whether guesses are read along; unless given they are
+        where the executor is exact (elsewhere they change logits by rounding) and the likeliest token is taken (what is
+        drawn repeats too little to gain by them)."""
         self._executor, self.most = executor, most
-        self._guesses = executor.exact if prompt_lookup is None else prompt_lookup
+        self._prompt_lookup = prompt_lookup
         self._pool = Blocks(executor.blocks, executor.block)
         self._running: list[Answer] = []
         self._waiting: deque[Answer] = deque()
@@ -225,13 +226,22 @@ class Scheduler:
                 loser._rest()
                 self._waiting.appendleft(self._running.pop())
                 planned.pop(loser, None)
-        if self._guesses:
-            self._speculate(planned)
+        self._speculate(planned)
         return list(planned.items())
+
+    def _guesses(self, answer: Answer) -> bool:
+        """Whether what an answer may go on with is read along."""
+        if self._prompt_lookup is None:
+            return self._executor.exact and answer.request.sampling.temperature == 0
+        return self._prompt_lookup
 
     def _speculate(self, planned: dict[Answer, int]) -> None:
         """Guess what sequences that are being decoded go on with, as far as there is room and it makes them faster."""
-        decoding = [one for one, size in planned.items() if size == 1 and one.tokens and one._pending == 1]
+        decoding = [
+            one
+            for one, size in planned.items()
+            if size == 1 and one.tokens and one._pending == 1 and self._guesses(one)
+        ]
         hopeful = [answer for answer in decoding if answer._lookup.follow()]
         if not hopeful:
             return
