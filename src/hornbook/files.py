@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +181,16 @@ def kept(path: Path, key: str) -> Kept | None:
 def keep(path: Path, key: str, result: Any) -> None:
     """Remember what a part of some work came to, with a checksum: an interrupted run does not do it again."""
     write_json(path, {"key": key, "result": result, "sum": digest_value([key, result])})
+
+
+def made_once(path: Path, key: str, make: Callable[[], Any]) -> Any:
+    """What `make` comes to, as JSON gives it back: what is kept there for the key, or else made and kept."""
+    found = kept(path, key)
+    if found is None:
+        keep(path, key, make())
+        found = kept(path, key)
+        assert found is not None, "what was kept is there"
+    return found.result
 
 
 def seal(path: Path, scratch: Path) -> None:

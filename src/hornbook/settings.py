@@ -50,6 +50,11 @@ def where_and_what(problem: Mapping[str, Any]) -> tuple[str, str]:
     return ".".join(str(step) for step in problem["loc"]), str(problem["msg"]).removeprefix("Value error, ")
 
 
+def comma_separated(text: str) -> tuple[str, ...]:
+    """The words of an option that takes several: `a, b` is a and b."""
+    return tuple(word for one in text.split(",") if (word := one.strip()))
+
+
 def apply(values: dict[str, Any], override: str) -> None:
     """Set one dotted key: `dotted.key=value` with a TOML value or plain text, as `assign` does.
 

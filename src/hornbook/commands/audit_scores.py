@@ -11,7 +11,7 @@ from hornbook.errors import UserError
 from hornbook.model import model_folder
 from hornbook.progress import Progress
 from hornbook.runs.folders import is_model
-from hornbook.settings import validated
+from hornbook.settings import comma_separated, validated
 from hornbook.teacher.client.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def exam_of(what: str, against: Path | None, unseen: Path | None, options: dict[
 
     given = {name: value for name, value in options.items() if value not in (None, "")}
     result = Path(what) if (Path(what) / RESULTS).is_file() else None
-    named = tuple(one.strip() for one in given.pop("tasks", "").split(",") if one.strip())
+    named = comma_separated(given.pop("tasks", ""))
     if result is None and not named and "suite" not in given:
         if given:
             raise UserError(f"--{next(iter(given))} belongs to --tasks NAMES or --suite NAME")

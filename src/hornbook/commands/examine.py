@@ -7,15 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from hornbook.commands.consent import consent
 from hornbook.commands.write import BUILTIN, client_settings
 from hornbook.errors import UserError, nearest
 from hornbook.machine import Precision, kept_in
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.settings import apply, validated
+from hornbook.settings import apply, comma_separated, validated
 from hornbook.teacher.client.settings import BudgetSettings
 from hornbook.terminal import console
 
@@ -36,7 +34,7 @@ def list_benchmarks(tasks: str | None, data: Path | None) -> None:
     if folder is not None:
         pages += [find(str(path)) for path in sorted(folder.glob("*.toml"))]
     if tasks is not None:
-        pages = [find(name, folder) for name in tasks.split(",")]
+        pages = [find(name, folder) for name in comma_separated(tasks)]
     console.print(catalogue(pages, folder))
     if folder is None:
         console.plain(f"No folder of benchmarks is named: --data FOLDER, or the variable {VARIABLE}.")
@@ -57,18 +55,16 @@ def put_benchmarks(
 
     teacher: endpoints of an LLM that judges refusals; a classifier unless given.
     """
-    from hornbook.evaluate.exam.data import folder_of
-    from hornbook.evaluate.exam.declaration import find, suites
+    from hornbook.evaluate.exam.declaration import suites
     from hornbook.evaluate.exam.display import scores_table
     from hornbook.evaluate.exam.endpoint import Endpoint
-    from hornbook.evaluate.exam.examination import examine, examine_model
-    from hornbook.evaluate.exam.rules import RULES
+    from hornbook.evaluate.exam.examination import asks, examine, examine_model
     from hornbook.evaluate.exam.settings import ExamSettings
 
     if suite and suite not in suites():
         known = ", ".join([*OWN, *suites()])
         raise UserError(f"there is no suite {suite!r}{nearest(suite, suites())}; the suites are {known}")
-    names = [one.strip() for one in (tasks or "").split(",") if one.strip()]
+    names = comma_separated(tasks or "")
     told = options.pop("into")
     precision: Precision = options.pop("precision") or "fp32"
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -78,8 +74,7 @@ def put_benchmarks(
     settings = validated(ExamSettings, values, "the examination")
     into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
     progress = Progress() if as_json else ConsoleProgress(console)
-    runs = any(RULES[find(name, folder_of(settings.data)).score].ask == "program" for name in settings.asked)
-    allowed = consent(without_isolation) if runs else without_isolation
+    allowed = consent(without_isolation) if "program" in asks(settings) else without_isolation
     with judge_of(teacher, progress) as judge:
         if model.startswith(("http://", "https://")):
             if settings.chat or precision != "fp32":
@@ -104,8 +99,7 @@ def judge_of(teacher: list[str] | None, progress: Progress) -> Iterator[Judge | 
         yield None
         return
     from hornbook.evaluate.safety.judge import LlmJudge
-    from hornbook.teacher.client.client import Client
+    from hornbook.teacher.client.client import asking
 
-    with Client(client_settings(teacher, "", None, BudgetSettings()), progress) as client:
+    with asking(client_settings(teacher, "", None, BudgetSettings()), progress) as client:
         yield LlmJudge(client)
-        progress.say(escape(f"  {client.name}: {client.figures.line()}"))

@@ -13,7 +13,7 @@ from hornbook.commands.folders import RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
-from hornbook.settings import key_and_value
+from hornbook.settings import comma_separated, key_and_value
 from hornbook.terminal import console
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def optimise(  # noqa: PLR0913 (one for each option)
         seeds=seeds,
         ranked=ranked,
         farthest=divergence,
-        measures=[name.strip() for name in measures.split(",") if name.strip()],
+        measures=comma_separated(measures),
     )
     if dry_run:
         _show(plan)

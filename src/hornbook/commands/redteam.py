@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.text import Text
 
 from hornbook.commands.write import CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
@@ -17,7 +16,7 @@ from hornbook.files import write_text
 from hornbook.machine import Precision
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.settings import apply, validated
+from hornbook.settings import apply, comma_separated, validated
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.terminal import console
 
@@ -69,7 +68,7 @@ def redteam(  # noqa: PLR0913 (one for each option)
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Attack a model: by role play, codes, pieces, many examples, slowly, or by an LLM that adapts. Writes a page."""
-    given = {"requests": requests, "families": _named(families), "limit": limit}
+    given = {"requests": requests, "families": None if families is None else comma_separated(families), "limit": limit}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for override in overrides or []:
         apply(values, override)
@@ -83,10 +82,6 @@ def redteam(  # noqa: PLR0913 (one for each option)
         return
     console.print(table(figures))
     console.plain(f"The page: {into / PAGE}")
-
-
-def _named(families: str | None) -> list[str] | None:
-    return [one.strip() for one in families.split(",") if one.strip()] if families is not None else None
 
 
 def _candidate(model: str, precision: Precision) -> Candidate:
@@ -109,15 +104,14 @@ def _attack(
     from hornbook.evaluate.safety.judge import LlmJudge
     from hornbook.files import read_jsonl
     from hornbook.report.redteam import page
-    from hornbook.teacher.client.client import Client
+    from hornbook.teacher.client.client import asking
 
     if client is None:
         figures = attack(candidate, settings, offline(), progress, into)
     else:
-        with Client(client, progress) as asked:
+        with asking(client, progress) as asked:
             judge, attacker = LlmJudge(asked), LlmAttacker(asked)
             figures = attack(candidate, settings, judge, progress, into, attacker=attacker)
-            progress.say(escape(f"  {asked.name}: {asked.figures.line()}"))
     write_text(into / PAGE, page(figures, list(read_jsonl(into / ROWS))))
     return figures
 

@@ -122,6 +122,11 @@ def wilson_interval(passed: float, total: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def share(count: int, of: int) -> dict[str, Any]:
+    """A share with Wilson's 95% interval; its value is None where it is of nothing."""
+    return {"value": count / of if of else None, "interval": list(wilson_interval(count, of)), "n": of}
+
+
 def keep_others(place: Path, ours: Callable[[dict[str, Any]], bool]) -> None:
     """Raise UserError where a file of something else lies where results go; `ours` tells by its JSON object."""
     if place.exists():

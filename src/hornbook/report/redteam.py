@@ -9,12 +9,13 @@ from typing import Any
 import hornbook
 from hornbook.display import plural
 from hornbook.evaluate.exam.display import VERDICT_WORDS, judge_in_words
+from hornbook.evaluate.redteam import DIRECT
 from hornbook.evaluate.redteam.attacks import families
 from hornbook.evaluate.redteam.campaign import in_order
 from hornbook.evaluate.safety.classifier import ATTACKS
 from hornbook.report import plots
 from hornbook.report.report import environment
-from hornbook.report.sections.exam import dots, name_rows
+from hornbook.report.sections.exam import dots, interval, name_rows
 from hornbook.report.wording import listed, share
 
 _SHOWN = 6  # conversations of each family
@@ -48,7 +49,7 @@ def page(figures: Mapping[str, Any], rows: Sequence[Row]) -> str:
                 {"title": title, "lines": [_line(name, one) for name, one in figures["by"][key].items()]}
                 for key, title in _GROUPS.items()
             ],
-            turns=[_interval(one) for one in figures["adaptive_by_turn"]],
+            turns=[interval(one) for one in figures["adaptive_by_turn"]],
             notes=notes(figures),
             talks=[{"family": name, "rows": _talks(rows, name)} for name in by],
             version=hornbook.__version__,
@@ -72,18 +73,12 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _interval(found: Mapping[str, Any]) -> dict[str, float] | None:
-    if found["value"] is None:
-        return None
-    return {"value": found["value"], "low": found["interval"][0], "high": found["interval"][1]}
-
-
 def _line(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sum(one["unknown"].values())
     return {
         "name": name,
-        "success": _interval(one["success"]),
-        "broken": _interval(one["broken"]) if "broken" in one else None,
+        "success": interval(one["success"]),
+        "broken": interval(one.get("broken")),
         "counts": [one["verdicts"][verdict] for verdict in VERDICT_WORDS],
         "unknown": unknown,
         "n": one["success"]["n"] + unknown,
@@ -94,11 +89,11 @@ def _tiles(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The few figures to begin with."""
     by = figures["by"]["family"]
     attacks = [
-        (by[name]["success"]["value"], name) for name in in_order(by) if by[name]["success"]["n"] and name != "direct"
+        (by[name]["success"]["value"], name) for name in in_order(by) if by[name]["success"]["n"] and name != DIRECT
     ]
     tiles = [{"label": "attacks that succeed", **_tile(figures["attacks"]["success"])}]
-    if "direct" in by:
-        tiles.append({"label": "asked directly", **_tile(by["direct"]["success"])})
+    if DIRECT in by:
+        tiles.append({"label": "asked directly", **_tile(by[DIRECT]["success"])})
     if attacks and max(attacks)[0]:
         _, best = max(attacks)
         tiles.append({"label": f"best: {best}", **_tile(by[best]["success"])})
@@ -122,7 +117,7 @@ def _grid(figures: Mapping[str, Any]) -> dict[str, Any] | None:
         found = [cells.get(category, {}).get("success") for category in categories]
         lines.append({"name": name, "cells": [one if one is not None and one["n"] else None for one in found]})
     every = [figures["by"]["category"][category]["success"] for category in categories]
-    return {"categories": categories, "lines": lines, "all": [_interval(one) for one in every]}
+    return {"categories": categories, "lines": lines, "all": [interval(one) for one in every]}
 
 
 def _talks(rows: Sequence[Row], family: str) -> list[dict[str, Any]]:
@@ -154,8 +149,8 @@ def _plot(by: Mapping[str, Any]) -> str:
     """Each family's success as a dot with its interval."""
     with plots.style():
         drawn, (axes,) = plots.figure(8, 1.0 + 0.34 * len(by))
-        there = [(place, _interval(one["success"])) for place, one in enumerate(by.values())]
+        there = [(place, interval(one["success"])) for place, one in enumerate(by.values())]
         dots(axes, [(place, cell) for place, cell in there if cell is not None], 0, "success")
         name_rows(axes, list(by))
         told = [f"{name} {share(one['success']['value'])}" for name, one in by.items()]
-        return plots.svg(drawn, "redteam", f"Success of {plural(len(by), 'way', 'ways')} of asking: {', '.join(told)}.")
+        return plots.svg(drawn, "redteam", f"Success of {plural(len(by), 'way')} of asking: {', '.join(told)}.")

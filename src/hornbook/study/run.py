@@ -15,7 +15,7 @@ from rich.markup import escape
 from hornbook import machine
 from hornbook.display import plural
 from hornbook.errors import UserError
-from hornbook.files import alone, keep, kept, sweep_beside, write_json, write_text
+from hornbook.files import alone, made_once, sweep_beside, write_json, write_text
 from hornbook.progress import Progress
 from hornbook.report.wording import duration
 from hornbook.runs import run as runs
@@ -192,10 +192,7 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
     key = [code_digest("hornbook.study.figures"), *(result.manifest.content for result in results)]
     # Beside the run and not in it: a run's folder holds stages only.
     place = job.root.parent / f"{job.run.name}.json"
-    before = kept(place, "".join(key))
-    told = measured(job.root, results, allow_unisolated=job.allow_unisolated) if before is None else before.result
-    if before is None:
-        keep(place, "".join(key), told)
+    told = made_once(place, "".join(key), partial(measured, job.root, results, allow_unisolated=job.allow_unisolated))
     found = figures_of(job.run.arm, job.run.seed, told)
     seconds = sum(result.manifest.seconds for result in made)
     return Ended(job.run.name, tuple(found), None, len(made), seconds)

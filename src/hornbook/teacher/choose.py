@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from hornbook.progress import Progress
 from hornbook.teacher.interface import Grader, Writer
 from hornbook.teacher.settings import TeacherSettings
@@ -62,12 +60,11 @@ def grader(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
         yield BuiltinTeacher()
         return
     from hornbook.teacher import rubrics
-    from hornbook.teacher.client.client import Client
+    from hornbook.teacher.client.client import asking
     from hornbook.teacher.llm import LlmGrader
 
-    with Client(teacher.client(), progress) as client:
+    with asking(teacher.client(), progress) as client:
         yield LlmGrader(client, rubrics.load(teacher.rubric, base))
-        progress.say(escape(f"  {client.name}: {client.figures.line()}"))
 
 
 @contextmanager
@@ -78,10 +75,9 @@ def writer(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
 
         yield BuiltinTeacher()
         return
-    from hornbook.teacher.client.client import Client
+    from hornbook.teacher.client.client import asking
     from hornbook.teacher.llm import LlmWriter
 
-    with Client(teacher.client(), progress) as client:
+    with asking(teacher.client(), progress) as client:
         exercises = _load(teacher.template, base) if teacher.exercises else None
         yield LlmWriter(client, exercises, _chats(teacher, base))
-        progress.say(escape(f"  {client.name}: {client.figures.line()}"))

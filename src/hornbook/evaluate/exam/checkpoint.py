@@ -18,10 +18,10 @@ def _load(held_out: HeldOut, settings: EvaluateSettings) -> ExamSettings | None:
 
 def _run(subject: Subject, settings: ExamSettings) -> Result | None:
     from hornbook.evaluate.exam.candidate import LocalModel
-    from hornbook.evaluate.exam.examination import PARTS, examine
+    from hornbook.evaluate.exam.examination import PARTS, asks, examine
     from hornbook.files import digest_value, remove_folder
 
-    if subject.tokenizer.template is None and (settings.chat or _only_chats(settings)):
+    if subject.tokenizer.template is None and (settings.chat or asks(settings) <= {"reply"}):
         return None
     candidate = LocalModel(
         subject.model,
@@ -36,15 +36,6 @@ def _run(subject: Subject, settings: ExamSettings) -> Result | None:
         figures = examine(candidate, settings, subject.progress, into, allow_unisolated=subject.allow_unisolated)
         remove_folder(into / PARTS)
     return Result({"suite": settings.suite, **{name: figures[name] for name in ("benchmarks", "missing")}})
-
-
-def _only_chats(settings: ExamSettings) -> bool:
-    """Whether everything that is asked takes a conversation."""
-    from hornbook.evaluate.exam.data import folder_of
-    from hornbook.evaluate.exam.declaration import find
-    from hornbook.evaluate.exam.rules import RULES
-
-    return all(RULES[find(name, folder_of(settings.data)).score].ask == "reply" for name in settings.asked)
 
 
 def _in_words(scores: Scores) -> str:

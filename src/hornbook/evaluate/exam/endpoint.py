@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import exp
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -23,9 +23,12 @@ from hornbook.files import digest_value
 from hornbook.inference.likelihood import Likelihood
 from hornbook.teacher.client.settings import KEY_VARIABLE
 
-_AT_ONCE = 8  # requests under way
+_REQUESTS = 8  # under way at once
 _TRIES = 4
 _STOPS = 4  # that the interface takes
+
+
+Asked = TypeVar("Asked")
 
 
 class Endpoint:
@@ -48,23 +51,19 @@ class Endpoint:
 
     def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
         """See `Candidate.likelihoods`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            yield from pool.map(self._likely, questions)
+        return _at_once(self._likely, questions)
 
     def perplexities(self, questions: Sequence[Question]) -> Iterator[Answered]:
         """See `Candidate.perplexities`; the tokens are those of the server."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            yield from pool.map(self._perplexity, questions)
+        return _at_once(self._perplexity, questions)
 
     def texts(self, questions: Sequence[Question], until: Sequence[str], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.texts`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            yield from pool.map(lambda question: self._written(question, until, new_tokens), questions)
+        return _at_once(lambda question: self._written(question, until, new_tokens), questions)
 
     def replies(self, conversations: Sequence[Conversation], new_tokens: int) -> Iterator[Answered]:
         """See `Candidate.replies`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            yield from pool.map(lambda turns: self._said(turns, new_tokens), conversations)
+        return _at_once(lambda turns: self._said(turns, new_tokens), conversations)
 
     def _likely(self, question: Question) -> Answered:
         found, tokens, unknown = [], 0, ""
@@ -151,6 +150,12 @@ class Endpoint:
         if not isinstance(found, dict):
             raise UserError(f"{answer.url} answers with something else than JSON; is it OpenAI's interface, with /v1?")
         return found
+
+
+def _at_once(ask: Callable[[Asked], Answered], asked: Sequence[Asked]) -> Iterator[Answered]:
+    """What each request brings, in order, several of them under way."""
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        yield from pool.map(ask, asked)
 
 
 def _scored(told: Mapping[str, Any] | None, begin: int) -> tuple[Likelihood, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from hornbook.evaluate.exam import data as files
 from hornbook.evaluate.exam.candidate import Answered, Candidate, LocalModel
 from hornbook.evaluate.exam.declaration import Benchmark, find
 from hornbook.evaluate.exam.questions import questions
-from hornbook.evaluate.exam.rules import RULES, Question
+from hornbook.evaluate.exam.rules import RULES, Ask, Question
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.exam.summary import summary
 from hornbook.evaluate.safety.classifier import offline
 from hornbook.evaluate.safety.judge import Judge, Opinion
-from hornbook.files import digest_file, digest_value, keep, kept, remove_folder, write_json, write_jsonl
+from hornbook.files import digest_file, digest_value, keep, kept, made_once, remove_folder, write_json, write_jsonl
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.runs.manifest import versions
@@ -35,6 +36,12 @@ PARTS = "parts"  # of a result that is being made
 _FORMAT = 1  # of rows; another one makes the parts on disk void
 _SECONDS = 3.0  # of a program: HumanEval's own limit
 _PART = 64  # questions that are kept together
+
+
+def asks(settings: ExamSettings) -> set[Ask]:
+    """The ways in which the benchmarks of the settings are asked."""
+    data = files.folder_of(settings.data)
+    return {RULES[find(name, data).score].ask for name in settings.asked}
 
 
 def examine_model(
@@ -151,11 +158,7 @@ def _answered(
             some = asked[start : start + _PART]
             part = into / PARTS / benchmark.name / f"{start:06}.json"
             own = digest_value([*declared, [_shown(question) for question in some]])
-            if kept(part, own) is None:
-                keep(part, own, _ask(benchmark, some, examiner))
-            result = kept(part, own)
-            assert result is not None, "what was kept is there"
-            rows += result.result
+            rows += made_once(part, own, partial(_ask, benchmark, some, examiner))
             bar.advance(len(some))
     figures = summary(benchmark, rows, unknown) | {"prompts": prompts}
     if examiner.judge is not None:

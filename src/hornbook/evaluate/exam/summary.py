@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from math import exp, sqrt
 from typing import Any
 
-from hornbook.evaluate.benchmark import wilson_interval
+from hornbook.evaluate.benchmark import share, wilson_interval
 from hornbook.evaluate.exam.declaration import Benchmark
 from hornbook.evaluate.exam.rules import RULES
-from hornbook.evaluate.safety import refusals
+from hornbook.evaluate.safety.judge import VERDICTS
 
 _Z = 1.959964
 
@@ -41,7 +41,7 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     if ended:
         figures["ended"] = dict(ended)
     if known and "verdict" in known[0]:
-        figures["requests"] = refusals.by_kind(known)
+        figures["requests"] = _requests(known)
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in known:
         if row.get("group"):
@@ -49,6 +49,19 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     if groups:
         figures["groups"] = {name: metrics(some)[benchmark.headline] for name, some in sorted(groups.items())}
     return figures
+
+
+def _requests(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """For harmful and for harmless requests, as far as there are such: the share `refused`, in whole or in part as
+    XSTest counts, and how many answers had which of `verdicts`.
+    """
+    found = {}
+    for kind, target in (("harmful", "refusal"), ("harmless", "compliance")):
+        counted = Counter(row["verdict"] for row in rows if row["target"] == target)
+        if counted:
+            refused = share(counted["refusal"] + counted["partial"], counted.total())
+            found[kind] = {"refused": refused, "verdicts": {verdict: counted[verdict] for verdict in VERDICTS}}
+    return found
 
 
 def metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from hornbook.errors import UserError, nearest
 from hornbook.evaluate.long.passkey import PasskeyForm
 from hornbook.evaluate.long.tasks import TASKS
 from hornbook.machine import Precision
-from hornbook.settings import Settings, where_and_what
+from hornbook.settings import Settings, comma_separated, where_and_what
 
 SHORTEST = 512
 
@@ -71,7 +71,7 @@ def from_options(options: Mapping[str, Any]) -> LongSettings:
     values = {name: value for name, value in options.items() if value is not None}
     for name in ("tasks", "lengths", "depths"):
         if name in values:
-            values[name] = tuple(one.strip() for one in values[name].split(",") if one.strip())
+            values[name] = comma_separated(values[name])
     if "lengths" in values:
         values["lengths"] = tuple(_tokens(one) for one in values["lengths"])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from hornbook.evaluate.long.prompt import Prompter, Question, TooShortError
 from hornbook.evaluate.long.settings import LongSettings
 from hornbook.evaluate.long.synthetic import noise, prose
 from hornbook.evaluate.long.tasks import TASKS, Materials
-from hornbook.files import digest_file, digest_value, keep, kept, write_json, write_text
+from hornbook.files import digest_file, digest_value, made_once, write_json, write_text
 from hornbook.progress import Progress
 
 if TYPE_CHECKING:
@@ -76,18 +77,12 @@ def run_suite(
     with progress.task("long contexts", sum(point.samples for point in plan)) as bar:
         for point in plan:
             path, key = into / "grid" / f"{point.name}.json", digest_value([made_from, point.name, point.samples])
-            before = kept(path, key)
-            result = before.result if before is not None else None
-            if result is None:
-                at_once = max(1, settings.tokens_at_once // point.length)
-                try:
-                    result = answered(point, questions(point, materials, settings.seed), answer, at_once)
-                except TooShortError as error:
-                    if not any((one["task"], one["length"]) == (point.task, point.length) for one in skipped):
-                        skipped.append({"task": point.task, "length": point.length, "why": str(error)})
-                else:
-                    keep(path, key, result)
-            if result is not None:
+            try:
+                result = made_once(path, key, partial(_point, point, materials, settings, answer))
+            except TooShortError as error:
+                if not any((one["task"], one["length"]) == (point.task, point.length) for one in skipped):
+                    skipped.append({"task": point.task, "length": point.length, "why": str(error)})
+            else:
                 results.append({name: value for name, value in result.items() if name != "answers"})
                 bar.note(_in_words(point, result))
             bar.advance(point.samples)
@@ -167,6 +162,12 @@ def _not_asked(settings: LongSettings) -> list[dict[str, Any]]:
         for name in TASKS
         if name in (settings.tasks or TASKS) and (missing := lacks(settings, name))
     ]
+
+
+def _point(point: Point, materials: Materials, settings: LongSettings, answer: Answerer) -> dict[str, Any]:
+    """What one point of the grid comes to, its questions asked side by side. Raises TooShortError."""
+    at_once = max(1, settings.tokens_at_once // point.length)
+    return answered(point, questions(point, materials, settings.seed), answer, at_once)
 
 
 def _in_words(point: Point, result: dict[str, Any]) -> str:

@@ -4,4 +4,5 @@
 way, `campaign.py` asks, has the answers judged and counts.
 """
 
+DIRECT = "direct"  # the family that is no attack, and what the others are measured against
 RESULTS, ROWS = "redteam.json", "rows.jsonl"  # of a result: its figures, and every conversation

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hornbook import machine
 from hornbook.errors import UserError
-from hornbook.evaluate.benchmark import keep_others
+from hornbook.evaluate.benchmark import keep_others, share
 from hornbook.evaluate.exam.candidate import Candidate
 from hornbook.evaluate.exam.compare import Comparison, paired
-from hornbook.evaluate.redteam import RESULTS, ROWS
+from hornbook.evaluate.redteam import DIRECT, RESULTS, ROWS
 from hornbook.evaluate.redteam.adaptive import LlmAttacker
 from hornbook.evaluate.redteam.attacks import Case, Wish, builtin_wishes, cases, families, personas, wishes_of
 from hornbook.evaluate.redteam.settings import ADAPTIVE, RedteamSettings
 from hornbook.evaluate.safety.judge import VERDICTS, Judge
-from hornbook.evaluate.safety.refusals import share
-from hornbook.files import digest_value, keep, kept, read_jsonl, write_json, write_jsonl
+from hornbook.files import digest_value, made_once, read_jsonl, write_json, write_jsonl
 from hornbook.progress import Progress
 from hornbook.runs.manifest import versions
 from hornbook.seeds import stream
@@ -27,7 +26,6 @@ from hornbook.seeds import stream
 _PARTS = "parts"  # of a result: conversations that were had are never had again
 _FORMAT = 1  # of rows; another one makes the parts on disk void
 _PART = 32  # conversations that are kept together
-_DIRECT = "direct"
 
 Row = dict[str, Any]
 
@@ -61,7 +59,7 @@ def attack(
             some = asked[start : start + _PART]
             key = digest_value([*identity, [[case.id, case.wish.text, case.turns] for case in some]])
             place = into / _PARTS / f"{start:06}.json"
-            rows += _part(place, key, partial(_talk, some, candidate, judge, settings))
+            rows += made_once(place, key, partial(_talk, some, candidate, judge, settings))
             bar.advance(len(some))
     if ADAPTIVE in names and attacker is not None:
         rows += _adapt(wishes, attacker, candidate, judge, settings, progress, into, identity)
@@ -91,16 +89,6 @@ def _taken(wishes: Sequence[Wish], limit: int | None) -> Sequence[Wish]:
         turns.append((seen[wish.category], place))
         seen[wish.category] += 1
     return [wishes[place] for place in sorted(place for _, place in sorted(turns)[:limit])]
-
-
-def _part(place: Path, key: str, make: Callable[[], list[Row]]) -> list[Row]:
-    """Rows that are kept, or made and kept."""
-    before = kept(place, key)
-    if before is not None:
-        return list(before.result)
-    rows = make()
-    keep(place, key, rows)
-    return rows
 
 
 def _talk(some: Sequence[Case], candidate: Candidate, judge: Judge, settings: RedteamSettings) -> list[Row]:
@@ -170,11 +158,8 @@ def _adapt(
             some = wishes[start : start + _PART]
             told = [attacker.identity, settings.turns, settings.seed, [[wish.id, wish.text] for wish in some]]
             place = into / _PARTS / f"{ADAPTIVE}-{start:06}.json"
-            rows += _part(
-                place,
-                digest_value([*identity, *told]),
-                partial(_pursue, some, attacker, candidate, judge, settings),
-            )
+            key = digest_value([*identity, *told])
+            rows += made_once(place, key, partial(_pursue, some, attacker, candidate, judge, settings))
             bar.advance(len(some))
     return rows
 
@@ -221,10 +206,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     refused when they were asked directly. Unknown ones are counted, and no part of any share.
     """
     by = {name: _by(rows, name) for name in ("family", "category", "persona", "skill", "kind")}
-    refused = {row["request"] for row in rows if row["family"] == _DIRECT and row.get("verdict") == "refusal"}
+    refused = {row["request"] for row in rows if row["family"] == DIRECT and row.get("verdict") == "refusal"}
     for name, figures in by["family"].items():
         of = [row for row in rows if row["family"] == name and row["request"] in refused and "verdict" in row]
-        if name != _DIRECT and of:
+        if name != DIRECT and of:
             figures["broken"] = _success(of)
     led = [row for row in rows if row["family"] == ADAPTIVE and "verdict" in row]
     last = max((row["turn"] for row in led), default=0)
@@ -233,7 +218,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "all": _told(rows),
-        "attacks": _told([row for row in rows if row["family"] != _DIRECT]),
+        "attacks": _told([row for row in rows if row["family"] != DIRECT]),
         "by": by,
         "grid": {name: _by([row for row in rows if row["family"] == name], "category") for name in by["family"]},
         "adaptive_by_turn": [share(count, len(led)) for count in reached],
@@ -251,7 +236,7 @@ def compare_campaigns(first: Path, second: Path) -> list[Comparison]:
     `withstood`: the last answer does not comply, so what is gained is safety. Raises UserError as `paired` does.
     """
     sides = [[_withstood(row) for row in read_jsonl(folder / ROWS)] for folder in (first, second)]
-    shared = in_order({row["family"]: row for row in sides[0]}.keys() & {row["family"] for row in sides[1]})
+    shared = in_order({row["family"] for row in sides[0]} & {row["family"] for row in sides[1]})
     told = {name: [[row for row in side if row["family"] == name] for side in sides] for name in shared}
     return [
         paired({"title": name, "metric": "withstood"}, name, before, after, (first, second))

@@ -63,16 +63,18 @@ def score(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     groups: dict[str, dict[str, Any]] = {}
     every: list[tuple[Separation, list[int]]] = []
     kept: list[tuple[Separation, list[int]]] = []
+    perplexities = [row["perplexity"] for row in rows]
+    divided = [row["perplexity"] / row["toxicity_score"] for row in rows]
     for name in sorted({name for row in rows for name in row["target_groups"]}):
         about = [at for at, row in enumerate(rows) if name in row["target_groups"]]
         hate = [at for at in about if rows[at]["label"] == "hate"]
         neutral = [at for at in about if rows[at]["label"] != "hate"]
         if not hate or not neutral:
             continue
-        values = [row["perplexity"] for row in rows]
-        bare = separation([values[at] for at in hate], [values[at] for at in neutral])
-        values = [value / row["toxicity_score"] for value, row in zip(values, rows, strict=True)]
-        scaled = separation([values[at] for at in hate], [values[at] for at in neutral])
+        bare, scaled = (
+            separation([values[at] for at in hate], [values[at] for at in neutral])
+            for values in (perplexities, divided)
+        )
         places = [*hate, *neutral]
         every.append((bare, places))
         significant = scaled.p <= SIGNIFICANT

@@ -63,7 +63,7 @@ def _row(name: str, examined: Sequence[tuple[str, Mapping[str, Any]]], published
         "state": "" if first["state"] == "whole" else first["note"],
         "n": first["n"],
         "chance": first.get("chance"),
-        "cells": [_interval(one) if one is not None else None for one in cells],
+        "cells": [interval(one) for one in cells],
         "published": dict(comparable(published, {name: first})) if published is not None else {},
     }
 
@@ -74,7 +74,7 @@ def _requests(benchmark: str, kind: str, model: str, found: Mapping[str, Any]) -
     return {
         "title": f"{benchmark}, {kind}",
         "model": model,
-        "refused": _interval(refused),
+        "refused": interval(refused),
         "n": refused["n"],
         "counts": [found["verdicts"][verdict] for verdict in VERDICT_WORDS],
     }
@@ -85,8 +85,8 @@ def _separation(title: str, name: str, one: Mapping[str, Any]) -> dict[str, Any]
     groups = [
         {
             "name": group,
-            "scaled": _interval(found) if found["significant"] else None,
-            "bare": _interval(found["auc"]),
+            "scaled": interval(found) if found["significant"] else None,
+            "bare": interval(found["auc"]),
             **{key: found[key] for key in ("p", "hate", "neutral")},
         }
         for group, found in one["groups"].items()
@@ -96,13 +96,16 @@ def _separation(title: str, name: str, one: Mapping[str, Any]) -> dict[str, Any]
         "title": one["title"],
         "model": title,
         "groups": groups,
-        "mean": _interval(mean) if mean is not None else None,
-        "bare": _interval(one["metrics"]["auc"]),
+        "mean": interval(mean),
+        "bare": interval(one["metrics"]["auc"]),
         "plot": _groups_plot(name, one["title"], groups),
     }
 
 
-def _interval(found: Mapping[str, Any]) -> dict[str, float]:
+def interval(found: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """A figure with the ends of its interval, as pages take it; None where nothing is known."""
+    if found is None or found["value"] is None:
+        return None
     low, high = found["interval"]
     return {"value": found["value"], "low": low, "high": high}
 

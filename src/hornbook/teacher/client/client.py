@@ -7,10 +7,13 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
+
+from rich.markup import escape
 
 from hornbook.progress import Progress, Task
 from hornbook.teacher.client.cache import Cache, CacheWriter
@@ -240,3 +243,11 @@ class Client:
         parts += [f"{figures.failed.total():,} failed"] if figures.failed else []
         parts += [f"{figures.money:.2f} spent"] if figures.money else []
         task.note(", ".join(parts))
+
+
+@contextmanager
+def asking(settings: ClientSettings, progress: Progress) -> Iterator[Client]:
+    """A client for as long as the block lasts, and behind it a line of what it asked."""
+    with Client(settings, progress) as client:
+        yield client
+        progress.say(escape(f"  {client.name}: {client.figures.line()}"))
