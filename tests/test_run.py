@@ -127,7 +127,7 @@ def test_a_second_run_has_nothing_to_do(finished: Path, recipe: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "Everything is done already" in done.stdout
     assert done.stdout.count("done before") == len(STAGES)
-    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 8
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 3
 
 
 def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> None:

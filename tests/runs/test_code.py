@@ -13,22 +13,28 @@ from hornbook.runs import code
 from hornbook.runs.code import code_digest, modules
 
 
+def forget() -> None:
+    """As a later process would begin."""
+    for one in (code.modules, code._imports, code._told, code._digest, code._remembered):
+        one.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """A package of its own in the place of this one; writes a module, forgets what was read before."""
-    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "ROOT", tmp_path / "package")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def write(name: str, text: str) -> None:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        for one in (code.modules, code._imports, code._tree, code._digest):
-            one.cache_clear()
+        path = tmp_path / "package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        forget()
 
     write("a.py", "from hornbook.b import f\n")
     write("b.py", "def f(x):\n    return x + 1\n")
     yield write
-    for one in (code.modules, code._imports, code._tree, code._digest):
-        one.cache_clear()
+    forget()
 
 
 def test_what_is_imported_counts_wherever_the_import_stands(package) -> None:  # type: ignore[no-untyped-def]
@@ -56,6 +62,30 @@ def test_comments_docstrings_and_layout_change_nothing(package) -> None:  # type
     assert code_digest("hornbook.a") == before
     package("b.py", '"""Words."""\n\n\ndef f(x):\n    """More words."""\n    return x + 2\n')
     assert code_digest("hornbook.a") != before
+
+
+def test_what_was_parsed_once_is_known_later(package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    parsed, parse = [], ast.parse
+    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
+    package("c.py", "import hornbook.b\n")
+    first = code_digest("hornbook.c"), modules("hornbook.c")
+    assert len(parsed) == 2
+    forget()
+    assert (code_digest("hornbook.c"), modules("hornbook.c")) == first
+    assert len(parsed) == 2
+    package("b.py", "def f(x):\n    return x + 3\n")
+    assert code_digest("hornbook.c") != first[0]
+    assert len(parsed) == 3
+    [kept] = (tmp_path / "cache").rglob("modules.json")
+    for damage in ("", kept.read_text().replace("[", "{", 1), kept.read_text()[:-9], '{"key": 1}'):
+        kept.write_text(damage)
+        forget()
+        package("b.py", "def f(x):\n    return x + 1\n")
+        assert code_digest("hornbook.c") == first[0]
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: "/dev/null")
+    forget()
+    assert code_digest("hornbook.c") == first[0], "nothing can be kept"
 
 
 def test_a_string_that_is_no_docstring_counts(package) -> None:  # type: ignore[no-untyped-def]

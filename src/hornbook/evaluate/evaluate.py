@@ -169,10 +169,11 @@ def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:
 
 def _outside(settings: EvaluateStageSettings, base: Path) -> list[str | None] | None:
     """The weights of a model that is asked beside the run's own, and the user's questions."""
-    from hornbook.model.formats import checkpoint
+    weights = None
+    if settings.initial_model:
+        from hornbook.model.formats import checkpoint
 
-    named = settings.initial_model
-    weights = checkpoint.fingerprint(folder_from(named, base)) if named else None
+        weights = checkpoint.fingerprint(folder_from(settings.initial_model, base))
     found = [weights, questions_of(settings.evaluate, base)]
     return found if any(found) else None
 

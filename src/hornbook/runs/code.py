@@ -1,7 +1,7 @@
 """What code a result depends on: every module of this package that its stage's module imports, and those import.
 
 Of a module its syntax tree counts, without docstrings and comments; of what a package holds beside its modules and in
-folders that are no packages (templates, style sheets, data), the bytes.
+folders that are no packages (templates, style sheets, data), the bytes. What a text comes to is kept between calls.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from hornbook.files import digest_bytes, digest_file, digest_value
+from hornbook.errors import UserError
+from hornbook.files import digest_bytes, digest_file, digest_value, keep, kept
+from hornbook.machine import kept_in
 
 PACKAGE = "hornbook"
 ROOT = Path(__file__).parents[1]
 # What only shows, stores or words a result, and so decides none.
 IGNORED = ("hornbook", "hornbook.errors", "hornbook.progress", "hornbook.runs")
+_MOST = 5_000  # texts that are remembered
 
 
 def code_digest(module: str) -> str:
     """One hash of the code that `module` ("hornbook.train.sft") runs, wherever in the package that stands."""
-    return digest_value({name: _digest(name) for name in sorted(modules(module))})
+    found = digest_value({name: _digest(name) for name in sorted(modules(module))})
+    _remembered().store()
+    return found
 
 
 @cache
@@ -45,15 +51,9 @@ def modules(module: str) -> frozenset[str]:
 def _imports(module: str) -> tuple[str, ...]:
     """What a module imports of this package; a module inside a package brings the package's front page along."""
     found: set[str] = set()
-    for node in _nodes(_tree(module)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            parts = name.split(".")
-            found.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    for name in _told(module)[0]:
+        parts = name.split(".")
+        found.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
     return tuple(sorted(name for name in found if name not in IGNORED and not _inside(name) and _file(name)))
 
 
@@ -82,17 +82,64 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
-    """A module's syntax tree; that of an empty one where a program that is in no file has a stage of its own."""
+def _told(module: str) -> tuple[list[str], str]:
+    """What a module imports, and the hash of its syntax tree; those of an empty one where a program that is in no file
+    has a stage of its own.
+    """
     file = _file(module) or getattr(sys.modules.get(module), "__file__", None)
-    return ast.parse(Path(file).read_bytes() if file else b"")
+    return _remembered().told(Path(file).read_bytes() if file else b"")
+
+
+class _Texts:
+    """What texts of modules come to, those of earlier calls too: to parse the whole package takes seconds."""
+
+    def __init__(self) -> None:
+        self._place: Path | None = None
+        with suppress(UserError):  # nothing can be kept
+            self._place = kept_in("code", str(ROOT)) / "modules.json"
+        self._key = digest_file(Path(__file__))
+        before = kept(self._place, self._key) if self._place is not None else None
+        self._known: dict[str, tuple[list[str], str]] = before.result if before is not None else {}
+        self._stored = len(self._known)
+
+    def told(self, text: bytes) -> tuple[list[str], str]:
+        """What a text imports, and the hash of its syntax tree."""
+        mark = digest_bytes(text)
+        if mark not in self._known:
+            tree = ast.parse(text)
+            self._known[mark] = sorted(_imported(tree)), digest_bytes("\n".join(_canonical(tree)).encode())
+        names, digest = self._known[mark]
+        return names, digest
+
+    def store(self) -> None:
+        """Keep what is known for later calls, where that can be."""
+        if self._place is not None and len(self._known) != self._stored:
+            with suppress(OSError):
+                keep(self._place, self._key, dict(list(self._known.items())[-_MOST:]))
+            self._stored = len(self._known)
+
+
+@cache
+def _remembered() -> _Texts:
+    return _Texts()
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Every name that may be a module that a tree imports."""
+    found: set[str] = set()
+    for node in _nodes(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return found
 
 
 @cache
 def _digest(module: str) -> str:
     """Hash of a module's syntax tree, and for a package of the files in it that are no code."""
     file = _file(module)
-    parts = [digest_bytes("\n".join(_canonical(_tree(module))).encode())]
+    parts = [_told(module)[1]]
     if file is not None and file.name == "__init__.py":
         parts += [f"{path.relative_to(file.parent)} {digest_file(path)}" for path in _data(file.parent)]
     return digest_value(parts)
