@@ -68,6 +68,7 @@ def test_thousands_and_percents_keep_their_form() -> None:
         ("He has 12 pens and 3 more.", "He has 15.\n#### 15", "no solution with its arithmetic"),
         ("He has 12 pens and 9 more.", "<<12+9=22>>22\n#### 22", "does not come out"),
         ("He has 12 pens and 9 more.", "<<12+9=21>>21\n#### 22", "not its last step"),
+        ("It is 12 degrees and falls by 19, then by 3.", "<<12-19=-7>>-7, <<-7-3=-10>>-10\n#### -10", "below zero"),
         ("He has two pens and 2 more.", "<<2+2=4>>4\n#### 4", "no number that can be changed"),
         ("He has 12 pens and loses 9; 12 are blue.", "<<12+8=20>>20\n#### 20", "depend on each other"),
         # 6 is a given number and a result at once, and the solution does not tell which it goes on with.

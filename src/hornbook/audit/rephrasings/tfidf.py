@@ -77,4 +77,6 @@ def _runs(texts: Sequence[str]) -> Any:
     mixed = (hashes ^ (hashes >> np.uint64(32))) * np.uint64(_MIX)
     columns = (mixed >> np.uint64(65 - _COLUMNS.bit_length())).astype(np.int64)
     cells = (owners[:many][within], columns[within])
-    return csr_matrix((np.ones(len(cells[0])), cells), shape=(len(texts), _COLUMNS))
+    rows = csr_matrix((np.ones(len(cells[0])), cells), shape=(len(texts), _COLUMNS))
+    rows.sum_duplicates()  # older SciPy leaves them, and each would be counted as a text that has the feature
+    return rows

@@ -79,6 +79,8 @@ def twin(page: Benchmark, fields: Mapping[str, Any], chance: random.Random) -> F
     steps = _steps(worked)
     if not mark or not steps:
         raise UntwinnableError("has no solution with its arithmetic written down")
+    if any(step.result < 0 for step in steps):
+        raise UntwinnableError("has a step below zero, whose sign looks like a subtraction")
     if _value(final.strip()) != steps[-1].result:
         raise UntwinnableError("has an answer that is not its last step's result")
     given = {_value(one) for one in _NUMBER.findall(question)}
