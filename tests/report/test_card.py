@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,17 @@ def test_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
     assert (told["validations"]["validation_loss"], told["curves"]["step"], told["model"]) == (
         [loss for _, loss in HELD], [1, 2, 3, 4, 5, 6], f"base{EVIL}"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [None, 1e30])
+def test_before_the_first_step_nothing_may_be_known(before: float | None, tmp_path: Path) -> None:
+    made = make(tmp_path, figures=without(validation=FIGURES["validation"] | {"before": before}))
+    path = tmp_path / "training" / "figures.jsonl"
+    path.write_text(path.read_text().replace('"validation_loss": 3.0', f'"validation_loss": {json.dumps(before)}'))
+    found = page(tmp_path, made)
+    assert '<th scope="row">perplexity</th><td class="number">–</td><td class="number"><strong>4.5</strong></td>' in found  # fmt: skip
+    assert ("– before; the weights of step 4" in found) == (before is None)
+    assert json.loads(json.dumps(gather(tmp_path, made)["validations"]["validation_loss"])) == [before, 2.0, 1.5, 1.75]
 
 
 def test_preferences(tmp_path: Path) -> None:

@@ -67,14 +67,24 @@ def test_by_itself_a_command_holds_out_a_few_of_many(rows: int, held: int) -> No
     assert "held out" in told[0]
 
 
+def test_a_source_of_one_row_keeps_it() -> None:
+    """However little is held out, a part of a source that small is all of it."""
+    one, many = Given("one", rows=["x"]), Given("many", rows=[str(number) for number in range(400)])
+    learnt, held = split([one, many], settings(validation="auto"), QUIET)
+    assert [len(source.rows) for source in learnt] == [1, 390]
+    assert [len(source.rows) for source in held] == [0, 10]
+
+
 def test_what_cannot_be_held_out() -> None:
     def tried(rows: list[str], **chosen: Any) -> None:
         split([Given("a", rows=rows)], settings(**chosen), QUIET)
 
-    with pytest.raises(UserError, match="nothing can be held out of 9 rows: too many are equal"):
+    with pytest.raises(UserError, match="nothing can be held out of 9 rows: too few, or too many are equal"):
         tried(["x"] * 9, validation=2)
     with pytest.raises(UserError, match="validation would hold out all of a; lower it"):
         tried(["x", "y"], validation=2)
+    with pytest.raises(UserError, match="nothing can be held out of 1 row: too few"):
+        tried(["x"], validation=0.1)
     with pytest.raises(ValidationError, match="a share below 1, a whole number of rows, or auto"):
         settings(validation=1.5)
     with pytest.raises(ValidationError, match="set validation, too"):

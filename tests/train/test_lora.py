@@ -18,7 +18,7 @@ from hornbook.model.formats import checkpoint
 from hornbook.progress import Progress
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
-from hornbook.train.figures import columns
+from hornbook.train.figures import columns, validations
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
 from hornbook.train.sft import SftSettings, sft
@@ -72,6 +72,14 @@ def test_the_reference_of_dpo_is_the_base(base: Path, preferences: Any, tmp_path
     assert log["margin"][0] == 0 and log["margin"][-1] > 0.01
 
 
+def test_what_is_measured_has_the_base_as_it_is_stored(base: Path, preferences: Any, tmp_path: Path) -> None:
+    """Where steps compute in fewer bits than it has, too: before the first one nothing differs from the reference."""
+    settings = DpoSettings(lora=LORA, validation=8, chosen_weight=0, **COMMON | {"precision": "bf16"})
+    dpo(base, [Given("rows", rows=preferences)], settings, seed=1, into=tmp_path, progress=Progress())
+    found = validations(tmp_path)
+    assert (found["validation_margin"][0], found["validation_accuracy"][0]) == (0, 0.5)
+
+
 def test_dpo_resumes_exactly(base: Path, preferences: Any, tmp_path: Path) -> None:
     settings = DpoSettings(learning_rate=1e-3, lora=LORA, **COMMON)
 
@@ -97,8 +105,15 @@ def test_an_adapter_is_trained_on(base: Path, conversations: Any, preferences: A
     tuned = checkpoint.load(tmp_path / "dpo" / "model")
     assert tuned.origin is not None and tuned.origin.adapter is not None
     assert tuned.origin.adapter.base == base.resolve()
-    with pytest.raises(UserError, match="is an adapter already, of rank 4"):
-        load_to_train(adapter, LoraSettings(rank=8), seed=1)
+    load_to_train(adapter, LoraSettings(rank=4, alpha=8), seed=1)
+    for other, told in (
+        ({"rank": 8}, "rank 4"),
+        ({"alpha": 3}, "alpha 8"),
+        ({"rslora": True}, "rslora 0"),
+        ({"dropout": 0.1}, "dropout 0"),
+    ):
+        with pytest.raises(UserError, match=f"is an adapter already, of {told}, and is trained on as it is: leave"):
+            load_to_train(adapter, LoraSettings(**{"rank": 4} | other), seed=1)
 
 
 @pytest.mark.parametrize(

@@ -120,12 +120,13 @@ def test_answers_teach_the_assistants_tokens_only(make_model: Callable[..., Any]
 
 
 def test_conversations_that_share_a_row_are_learnt_as_if_alone(make_model: Callable[..., Any]) -> None:
-    """Each token's loss packed with others is its loss in a row of its own."""
+    """Each token's loss packed with others is its loss in a row of its own; of texts, which are learnt whole, too."""
     model, source = make_model(seed=4), np.random.default_rng(9)
     examples = [
-        Example(source.integers(6, 400, length).tolist(), [False, *(source.random(length - 1) < 0.5)])
-        for length in (9, 4, 7, 12, 5, 3, 8)
+        Example(source.integers(6, 400, length).tolist(), list(source.random(length) < 0.5))
+        for length in (9, 4, 7, 12, 5)
     ]
+    examples += [Example(source.integers(6, 400, length).tolist(), [True] * length) for length in (3, 8)]
 
     def losses(rows: Rows) -> list[float]:
         objective = LearntTokens(rows, np.arange(len(rows.ids)), len(rows.ids))

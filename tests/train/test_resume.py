@@ -182,9 +182,11 @@ def test_losses_fall(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     """Random rows, read again and again, are learnt by heart."""
     monkeypatch.setitem(COMMON, "checkpoint_seconds", 1000)
     monkeypatch.setitem(PHASES, "phase1", PHASES["phase1"] | {"tokens": 30 * 256})
-    run_pretrain(tokens_folder, tmp_path, Progress())
+    figures = run_pretrain(tokens_folder, tmp_path, Progress())
     steps = read(tmp_path)
     assert [one["step"] for one in steps] == list(range(1, 39))
+    last = {"phase1": sum(one["loss"] for one in steps[24:30]) / 6, "phase2": steps[-1]["loss"]}
+    assert figures["loss"] == pytest.approx(last, abs=1e-4), "of the steps of each phase, at its end"
     assert steps[0]["loss"] == pytest.approx(5.94, abs=0.1), "ln 380: nothing is known yet"
     assert steps[29]["loss"] < 0.95 * steps[0]["loss"]
     assert all(0 < one["rate"] <= 1 for one in steps)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
@@ -94,6 +95,33 @@ def test_few_rows_are_one_step(base: Path, tmp_path: Path) -> None:
     settings = SftSettings(compile=False, epochs=2, packing=False)
     figures = sft(base, given([talk("a", "b" * 30)] * 3), settings, seed=1, into=tmp_path, progress=Progress())
     assert (figures["batch"], figures["steps"], figures["rows"]) == (6, 1, 3)
+
+
+def test_what_no_step_reads_is_told(base: Path, tmp_path: Path) -> None:
+    """Nor is padding counted: what is learnt is a share of what is read, however many share a row."""
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    settings = {"compile": False, "batch": 2, "validation": 0}
+    rows = given([talk("a", "b" * n) for n in (1, 30, 12, 5, 20)])
+    alone = SftSettings(packing=False, **settings)
+    figures = sft(base, rows, alone, seed=1, into=tmp_path / "alone", progress=told)
+    assert figures["steps"] == 2
+    assert "never read, since the last ones fill no step of 2: 1 of 5 rows" in told.console.file.getvalue()
+    encoded = encode_rows(rows[0].rows, Tokenizer(base), 100).fitting
+    share = sum(sum(one.mask) for one in encoded) / sum(len(one.ids) for one in encoded)
+    packed = sft(base, rows, SftSettings(**settings), seed=1, into=tmp_path / "packed", progress=Progress())
+    assert packed["rows"] < figures["rows"]
+    assert figures["answer_share"] == packed["answer_share"] == round(share, 4)
+
+
+def test_a_model_that_computes_no_numbers(base: Path, tmp_path: Path) -> None:
+    """The first step moves nothing before its loss is known: no rate is to blame."""
+    weights = load_file(base / "model.safetensors")
+    weights["model.norm.weight"][:] = 3e38
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        UserError, match=r"the loss of step 1 is (nan|inf): nothing was learnt before it, so that is the model"
+    ):
+        sft(base, given([talk("a", "b")]), SftSettings(compile=False), seed=1, into=tmp_path, progress=Progress())
 
 
 def test_a_mixture_has_its_shares(base: Path, tmp_path: Path) -> None:

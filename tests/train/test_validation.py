@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from tests.train.test_resume import COMMON, StopAfter, Stopped, files
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
+from hornbook.train import held_out
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
-from hornbook.train.figures import read, validations
+from hornbook.train.figures import Figures, read, validations
 from hornbook.train.held_out import split
 from hornbook.train.sft import SftSettings, sft
+from hornbook.train.validation import Validation, outcome
 
 STEEP: dict[str, Any] = COMMON | {"optimizer": "adamw", "learning_rate": 3e-2, "warmup": 0.0, "schedule": "constant"}
 
@@ -118,6 +121,25 @@ def test_compiled_training_is_measured_alike(base: Path, talks: list[Any], tmp_p
     assert loss_of(tmp_path / "measured" / "model", held[0].rows) == pytest.approx(
         measured["validation"]["after"], abs=2e-4
     )
+
+
+def test_before_the_first_step_the_loss_may_be_no_number(tmp_path: Path) -> None:
+    """JSON has no infinity: the line says null, and so do the figures."""
+    told: list[str] = []
+
+    class Listening(Progress):
+        def say(self, text: str) -> None:
+            told.append(text)
+
+    lines = Figures(tmp_path, [])
+    with lines.open():
+        lines.add({"step": 0, "validation_loss": math.inf, "validation_tokens": 7})
+        lines.add({"step": 3, "validation_loss": 1.5, "validation_tokens": 7})
+    measured = Validation(lambda model: {}, [3], losses={3: 1.5})
+    found = outcome([measured], tmp_path, Listening())
+    assert found["validation"].items() >= {"before": None, "after": 1.5, "step": 3, "tokens": 7}.items()
+    assert "held-out loss no number before, 1.5000 with" in told[0]
+    assert held_out.told(found) == ", held out no number → 1.50"
 
 
 def test_pairs_are_measured_against_the_base(base: Path, preferences: list[Any], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hornbook.train.figures import validations
 
 _TITLES = {"sft": "Supervised fine-tuning", "dpo": "Preferences (DPO)", "pretrain": "Pretraining"}
 _LINES, _CHARACTERS = 12, 600  # of a text that is shown
+_LARGEST = 20  # nats, of which a perplexity is told: 485 million
 
 
 def training(folder: Path) -> Manifest | None:
@@ -116,8 +117,13 @@ def _measured(folder: Path, made: Manifest) -> dict[str, Any] | None:
             ("margin, in nats", decimal(margin[0]), decimal(margin[at])),
         ]
     else:
-        rows.append(("perplexity", *(decimal(exp(loss), 1) for loss in losses_)))
+        rows.append(("perplexity", *(decimal(_perplexity(loss), 1) for loss in losses_)))
     return {"rows": rows, "held_out": made.figures.get("held_out", 0), "pairs": made.stage == "dpo", **told}
+
+
+def _perplexity(loss: float | None) -> float | None:
+    """None where a loss is no number, and where the number would say no more than that it is large."""
+    return None if loss is None or loss > _LARGEST else exp(loss)
 
 
 def _samples(made: Manifest, asked: Mapping[str, Any]) -> dict[str, Any] | None:

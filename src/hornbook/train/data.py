@@ -253,3 +253,18 @@ def reading_order(sizes: Sequence[int], sources: Sequence[Given], epochs: float,
         return schedule([sum(sizes)], [1.0], total, max(1.0, epochs), seed).rows
     plan = schedule(sizes, shares, total, float(total), seed)
     return plan.rows + np.concatenate([[0], np.cumsum(sizes)[:-1]])[plan.shards]
+
+
+def tell_unread(order: NDArray[np.int64], batch: int, sources: Sequence[Given], what: str, progress: Progress) -> None:
+    """Say how many of the rows no step reads, though each epoch would: the last ones of the order fill none.
+
+    order: as `reading_order` gives it. what: what one row is called.
+    """
+    import numpy as np
+
+    there = len(np.unique(order))
+    unread = there - len(np.unique(order[: len(order) // batch * batch]))
+    if unread and all(source.share is None for source in sources):
+        progress.say(
+            f"  never read, since the last ones fill no step of {batch:d}: {unread:,} of {plural(there, what)}"
+        )

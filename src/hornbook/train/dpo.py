@@ -22,7 +22,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
-from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, tell_unread, warn_of_plain_prompts
 from hornbook.train.events import located
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
@@ -161,6 +161,7 @@ def _read(
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
+    tell_unread(order, batch, sources, "pair", progress)
 
     def preferences(pairs: list[Pair], order: NDArray[np.int64], batch: int) -> Preferences:
         return Preferences(

@@ -16,6 +16,8 @@ from hornbook.train.events import Events
 
 Entry = dict[str, float]
 Log = list[Entry]
+Measured = dict[str, list[float | None]]
+"""What was measured, by name; None for what was no number."""
 
 VALIDATION_LOSS = "validation_loss"
 PRECISION = "fp32"  # of all that is measured
@@ -89,17 +91,23 @@ def _line(entry: Entry) -> str:
 
 def columns(folder: Path) -> dict[str, list[float]]:
     """The figures of a stage's folder by name, one for each step."""
-    return _columns([entry for entry in read(folder) if VALIDATION_LOSS not in entry])
+    entries = [entry for entry in read(folder) if VALIDATION_LOSS not in entry]
+    return {name: [entry[name] for entry in entries] for name in _names(entries)}
 
 
-def validations(folder: Path) -> dict[str, list[float]]:
+def validations(folder: Path) -> Measured:
     """What was measured of a training on rows held out, by name, one for each time."""
-    return _columns([entry for entry in read(folder) if VALIDATION_LOSS in entry])
+    entries = [entry for entry in read(folder) if VALIDATION_LOSS in entry]
+    return {name: [entry[name] for entry in entries] for name in _names(entries)}
 
 
-def _columns(entries: Log) -> dict[str, list[float]]:
-    names = [name for name in (entries[0] if entries else ()) if name != "precision"]
-    return {name: [entry[name] for entry in entries] for name in names}
+def _names(entries: Log) -> list[str]:
+    return [name for name in (entries[0] if entries else ()) if name != "precision"]
+
+
+def loss_told(loss: float | None, digits: int = 2) -> str:
+    """A loss for people; it may be no number where a model knows nothing of what it is measured on."""
+    return "no number" if loss is None else f"{loss:.{digits}f}"
 
 
 def read(folder: Path) -> Log:

@@ -15,6 +15,7 @@ from hornbook.errors import UserError
 from hornbook.files import digest_bytes
 from hornbook.progress import Progress
 from hornbook.train.data import Given
+from hornbook.train.figures import loss_told
 from hornbook.train.settings import TrainSettings
 
 AUTO = "auto"
@@ -52,7 +53,7 @@ class HeldOutSettings(TrainSettings):
 def told(outcome: Mapping[str, Any]) -> str:
     """A training's loss on what was held out, for its headline, from its figures; empty where nothing was."""
     found = outcome.get("validation")
-    return f", held out {found['before']:.2f} → {found['after']:.2f}" if found else ""
+    return f", held out {loss_told(found['before'])} → {loss_told(found['after'])}" if found else ""
 
 
 def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progress) -> tuple[list[Given], list[Given]]:
@@ -72,7 +73,8 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
     copies = Counter(digest for digests in named for digest in digests)
     chosen: set[str] = set()
     for digests in named:
-        chosen |= _drawn(set(digests) - chosen, copies, max(1, round(share * len(digests))))
+        count = round(share * len(digests)) or min(1, len(digests) - 1)
+        chosen |= _drawn(set(digests) - chosen, copies, count)
     learnt, held, seen = [], [], set[str]()
     for source, digests in zip(sources, named, strict=True):
         left = [at for at, digest in enumerate(digests) if digest not in chosen]
@@ -84,7 +86,8 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
         held.append(_rows(source, [out[digest] for digest in sorted(out)]))
     number = sum(len(one.rows) for one in held)
     if not number:
-        raise UserError(f"nothing can be held out of {plural(there, 'row')}: too many are equal; set validation=0")
+        why = "too few, or too many are equal"
+        raise UserError(f"nothing can be held out of {plural(there, 'row')}: {why}; set validation=0")
     progress.say(f"  held out to measure by, and never learnt: {number:,} of {there:,} rows (validation=0: none)")
     return learnt, held
 

@@ -31,6 +31,7 @@ from hornbook.train.settings import TrainSettings
 from hornbook.train.validation import Validation
 
 DIVERGED = "training has diverged; lower the learning rate"
+BROKEN = "nothing was learnt before it, so that is the model as it was given"
 
 Shares = Callable[[int], Share]  # what this process computes of a step, by its number
 
@@ -64,7 +65,7 @@ def train(  # noqa: PLR0913 (one for each wish)
     milestones and returns, with the trained model; in the others it raises PartDone.
     """
     machine, whole = choose(settings.precision, settings.compile), model
-    model = _prepared(whole, settings, machine)
+    model = _prepared(whole, settings, machine, exact=bool(validations))
     optimizers = optim.build(model, settings, machine.compute)
 
     def share(step: int) -> Share:
@@ -169,17 +170,27 @@ class _Measured:
             one.forget()
 
 
+def ending(entries: Log) -> Log:
+    """The last fifth of some steps, one at least and 20 at most: what a training came to."""
+    return entries[-max(1, min(20, len(entries) // 5)) :]
+
+
 def mean(entries: Log, figure: str = "loss") -> float:
     """Mean of one of the figures over some steps, to four digits."""
     return round(fmean(entry[figure] for entry in entries), 4)
 
 
-def _prepared(model: Transformer, settings: TrainSettings, machine: Choice) -> Transformer:
-    """What is trained in place of the model: itself, or what is spread over the ranks."""
+def _prepared(model: Transformer, settings: TrainSettings, machine: Choice, *, exact: bool) -> Transformer:
+    """What is trained in place of the model: itself, or what is spread over the ranks.
+
+    exact: it is measured, too, so that what is not trained keeps every bit.
+    """
     parallel.meet(machine.device)
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
-            layer.weight.data = layer.weight.data.to(machine.compute)  # else it is converted at every step
+            weight, compute = layer.weight.data, machine.compute
+            if not exact or torch.promote_types(weight.dtype, compute) == compute:
+                layer.weight.data = weight.to(compute)  # else it is converted at every step
     model = parallel.spread(model, machine)
     model.to(machine.device).train()
     model.compute = machine.compute
@@ -250,10 +261,10 @@ def _step(
             figures[name] += weight * figure
     told = parallel.total(figures)
     if not math.isfinite(told["loss"]):
-        raise FloatingPointError(f"the loss of step {step + 1} is {told['loss']}: {DIVERGED}")
+        raise FloatingPointError(f"the loss of step {step + 1} is {told['loss']}: {DIVERGED if step else BROKEN}")
     norm = parallel.number(torch.nn.utils.clip_grad_norm_(model.parameters(), leg.settings.clip))
     if not math.isfinite(norm):
-        raise FloatingPointError(f"the gradient of step {step + 1} is {norm}: {DIVERGED}")
+        raise FloatingPointError(f"the gradient of step {step + 1} is {norm}: {DIVERGED if step else BROKEN}")
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -103,13 +103,22 @@ def _go_on(model: Transformer, base: Path, settings: LoraSettings) -> None:
     """Refuse to train an adapter on as another one than it is."""
     from hornbook.model.lora import layers
 
-    ranks = {branch.rank for _, layer in layers(model) for branch in layer.branches}
-    if ranks != {settings.rank}:
-        told = ", ".join(map(str, sorted(ranks)))
-        raise UserError(
-            f"{base} is an adapter already, of rank {told}, and is trained on as it is: leave lora.rank out, or make a "
-            "model of it first with `hornbook merge`"
-        )
+    assert model.origin is not None and model.origin.adapter is not None
+    branches = [branch for _, layer in layers(model) for branch in layer.branches]
+    there: dict[str, set[float]] = {
+        "rank": {branch.rank for branch in branches},
+        "alpha": {branch.alpha for branch in branches},
+        "rslora": {branch.rank_stabilised for branch in branches},
+        "dropout": {model.origin.adapter.config.lora_dropout},
+    }
+    for name, found in there.items():
+        wanted = getattr(settings, name)
+        if wanted and found != {wanted}:
+            told = ", ".join(f"{one:g}" for one in sorted(found))
+            raise UserError(
+                f"{base} is an adapter already, of {name} {told}, and is trained on as it is: leave lora.{name} out, "
+                "or make a model of it first with `hornbook merge`"
+            )
 
 
 def _add(model: Transformer, base: Path, settings: LoraSettings, seed: int) -> None:

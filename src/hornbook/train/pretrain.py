@@ -120,7 +120,7 @@ def pretrain(
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.candidates import Candidates, steps_of
-    from hornbook.train.loop import mean, train
+    from hornbook.train.loop import ending, mean, train
     from hornbook.train.validation import Validation
 
     tokenizer = Tokenizer(tokens / "tokenizer")
@@ -190,7 +190,7 @@ def pretrain(
         "candidates": {
             name: read_json(into / name / _CANDIDATES) for name in phases if (into / name / _CANDIDATES).is_file()
         },
-        "loss": {"phase1": mean(log[:first][-20:]), "phase2": mean(log[-20:])},
+        "loss": {"phase1": mean(ending(log[:first])), "phase2": mean(ending(log[first:]))},
         "training_seconds": round(time.monotonic() - began, 1),
     }
 

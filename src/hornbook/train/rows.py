@@ -33,7 +33,8 @@ class Example(NamedTuple):
 class Rows(NamedTuple):
     """Examples packed into rows of one length; all three are (rows, row).
 
-    mask: True where an id is learnt. document_ids: 1, 2, ... for the examples of a row, 0 where it is padded.
+    mask: True where an id is learnt: never an example's first, which nothing of its own comes before. document_ids: 1,
+    2, ... for the examples of a row, 0 where it is padded.
     """
 
     ids: NDArray[np.int64]
@@ -169,7 +170,7 @@ def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool =
     documents = [[place[number]] * len(example.ids) for number, example in enumerate(examples)]
     return Rows(
         fill(plan, [example.ids for example in examples], row, pad).astype(np.int64),
-        fill(plan, [list(map(int, example.mask)) for example in examples], row, 0).astype(np.bool_),
+        fill(plan, [[0, *map(int, example.mask[1:])] for example in examples], row, 0).astype(np.bool_),
         fill(plan, documents, row, 0).astype(np.int64),
     )
 

@@ -17,7 +17,7 @@ from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
 from hornbook.seeds import derive
 from hornbook.train import lora
-from hornbook.train.data import Data, Given, alike, reading_order, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, alike, reading_order, tell_unread, warn_of_plain_prompts
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
@@ -76,7 +76,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
     """
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
-    from hornbook.train.loop import mean, train
+    from hornbook.train.loop import ending, mean, train
     from hornbook.train.prompts import keep_prompts
     from hornbook.train.validation import outcome, validations_of
 
@@ -112,8 +112,8 @@ def tune(  # noqa: PLR0913 (one for each wish)
         "batch": reading.batch,
         "steps": len(log),
         "tokens": objective.read_in(len(log)),
-        "answer_share": round(float(rows.mask.mean()), 4),
-        "loss": mean(log[-20:]),
+        "answer_share": round(int(rows.mask.sum()) / int((rows.document_ids > 0).sum()), 4),
+        "loss": mean(ending(log)),
         **outcome(measured, into, progress),
     }
 
@@ -175,6 +175,7 @@ def _read(
     batch = min(settings.batch, len(order))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
+    tell_unread(order, batch, sources, "row", progress)
     measured = laid_out(held, length + 1, tokenizer.pad)
     number = len(measured.ids)
     if held_out and not number:

@@ -127,15 +127,16 @@ def outcome(validations: Sequence[Validation], into: Path, progress: Progress) -
         return {}
     [one], found = validations, figures.validations(into)
     before, after = found[VALIDATION_LOSS][0], one.losses[one.kept]
+    was = figures.loss_told(before, 4)
     if one.stopped:
         progress.say(f"  ended after step {one.last:d} of {max(one.steps):d}: {escape(one.stopped)}")
-    progress.say(f"  held-out loss {before:.4f} before, {after:.4f} with the weights of step {one.kept:d}, which stay")
+    progress.say(f"  held-out loss {was} before, {after:.4f} with the weights of step {one.kept:d}, which stay")
     return {
         "validation": {
-            "before": round(before, 4),
+            "before": None if before is None else round(before, 4),
             "after": round(after, 4),
             "step": one.kept,
-            "tokens": int(found["validation_tokens"][0]),
+            "tokens": int(found["validation_tokens"][0] or 0),
             "precision": PRECISION,
             "ended": one.stopped,
         }

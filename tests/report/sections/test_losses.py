@@ -30,9 +30,13 @@ def test_smoothing_keeps_length_and_range(values):
     assert all(min(values) - 1e-6 <= mean <= max(values) + 1e-6 for mean in means)
 
 
-def test_smoothing_evens_out():
-    values = [float(n % 2) for n in range(400)]
-    assert smoothed(values)[200] == pytest.approx(0.5, abs=0.1)
+@pytest.mark.parametrize(("count", "reach"), [(400, 4), (99, 4), (32, 4), (24, 3), (8, 1), (3, 1), (2, 0)])
+def test_smoothing_evens_out(count, reach):
+    """However few there are: a curve that is the pale one once more would say nothing."""
+    values = [float(n % 2) for n in range(count)]
+    middle, near = count // 2, 2 * reach + 1
+    assert smoothed(values)[middle] == pytest.approx(sum(values[middle - reach : middle + reach + 1]) / near)
+    assert (smoothed(values) != values) == (count > 2)
 
 
 def test_a_stage_without_a_log(make_run):

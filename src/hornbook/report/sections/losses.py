@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any
 
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
 from hornbook.report.wording import count, decimal, listed, share
-from hornbook.train.figures import columns, validations
+from hornbook.train.figures import Measured, columns, validations
 
 POINTS = 400
+SMOOTH = POINTS // 100
 
 Curves = dict[str, list[float]]
 
@@ -34,7 +36,7 @@ def plot(run: Run, stage: str, *, wide: bool = False) -> dict[str, Any] | None:
         return _DRAWN[stage](run.figures(stage), log, held_out(run, stage), wide)
 
 
-def _pretraining(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
+def _pretraining(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
     steps = figures.get("steps", {})
     if not isinstance(steps, dict):  # continued: one phase, of rows
         return _of_rows("Continued pretraining", "", figures, log, held, wide)
@@ -71,14 +73,14 @@ def _pretraining(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bo
 _PHASES = {"phase1": "phase 1", "phase2": "phase 2"}
 
 
-def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
+def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
     learnt = f": {share(figures['answer_share'])} of all" if "answer_share" in figures else ""
     says = f"Only the assistant's tokens count{learnt}. "
     return _of_rows("Supervised fine-tuning", says, figures, log, held, wide)
 
 
 def _of_rows(
-    title: str, says: str, figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool
+    title: str, says: str, figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool
 ) -> dict[str, Any]:
     """One curve. says: what is said of it before all else."""
     drawn, (loss,) = plots.figure(*_size(wide))
@@ -93,7 +95,7 @@ def _of_rows(
     }
 
 
-def _preferences(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bool) -> dict[str, Any]:
+def _preferences(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
     shown = 2 if "accuracy" in log else 1
     drawn, axes = plots.figure(*_size(wide), rows=shown)
     _plot_loss(axes[0], log, held, figures)
@@ -101,7 +103,7 @@ def _preferences(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bo
         axes[1].plot(log["step"], smoothed(log["accuracy"]), color=plots.COLOURS["one"])
         axes[1].set(ylabel="accuracy", ylim=(0, 1.05))
         if "validation_accuracy" in held:
-            axes[1].plot(held["step"], held["validation_accuracy"], **_DOTS)
+            axes[1].plot(_numbers(held["step"]), _numbers(held["validation_accuracy"]), **_DOTS)
     axes[-1].set(xlabel="step")
     caption = (
         "Accuracy: the share of pairs in which the chosen answer has gained more likelihood than the rejected one "
@@ -116,7 +118,7 @@ def _preferences(figures: Mapping[str, Any], log: Curves, held: Curves, wide: bo
     }
 
 
-_DRAWN: dict[str, Callable[[Mapping[str, Any], Curves, Curves, bool], dict[str, Any]]] = {
+_DRAWN: dict[str, Callable[[Mapping[str, Any], Curves, Measured, bool], dict[str, Any]]] = {
     "pretrain": _pretraining,
     "sft": _fine_tuning,
     "dpo": _preferences,
@@ -128,7 +130,7 @@ def _size(wide: bool) -> tuple[float, float]:
     return (10, 4.2) if wide else (5, 3)
 
 
-def _told(figures: Mapping[str, Any], held: Curves) -> str:
+def _told(figures: Mapping[str, Any], held: Measured) -> str:
     """What the dots are, for a caption that goes on."""
     if not held:
         return ""
@@ -138,19 +140,24 @@ def _told(figures: Mapping[str, Any], held: Curves) -> str:
     return f" Dots: held out, lowest ringed; the model has the weights of step {count(found['step'])}."
 
 
-def _plot_loss(axes: Any, log: Curves, held: Curves, figures: Mapping[str, Any] | None = None) -> None:
+def _plot_loss(axes: Any, log: Curves, held: Measured, figures: Mapping[str, Any] | None = None) -> None:
     """Each step's loss, pale, and over it the mean of the steps around; what was held out as dots, the best ringed."""
     axes.plot(log["step"], log["loss"], color=plots.COLOURS["one"], alpha=0.3, linewidth=1)
     axes.plot(log["step"], smoothed(log["loss"]), color=plots.COLOURS["one"], label="learnt")
     axes.set(ylabel="loss")
     if not held:
         return
-    axes.plot(held["step"], held["validation_loss"], label="held out", **_DOTS)
+    axes.plot(_numbers(held["step"]), _numbers(held["validation_loss"]), label="held out", **_DOTS)
     axes.legend(loc="upper right", ncols=2)
     if figures and "validation" in figures:
         step, lowest = best(held)
         ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": "none", "markeredgewidth": 1.5}
         axes.plot(step, lowest, **(_DOTS | ring))
+
+
+def _numbers(measured: list[float | None]) -> list[float]:
+    """What can be drawn: nothing where there is no number."""
+    return [nan if one is None else one for one in measured]
 
 
 def curves(run: Run, stage: str) -> Curves:
@@ -162,15 +169,15 @@ def curves(run: Run, stage: str) -> Curves:
     return {name: thinned(values) for name, values in found.items()}
 
 
-def held_out(run: Run, stage: str) -> Curves:
+def held_out(run: Run, stage: str) -> Measured:
     """What a stage measured on what it never learnt, by name (`step`, `validation_loss`); empty without any."""
     return validations(run.folders[stage]) if stage in run.folders else {}
 
 
-def best(held: Curves) -> tuple[int, float]:
+def best(held: Measured) -> tuple[int, float]:
     """The step with the lowest loss held out, of equal ones the last, and that loss. Before the first step is none."""
-    after = [(loss, -step) for step, loss in zip(held["step"], held["validation_loss"], strict=True) if step]
-    loss, step = min(after)
+    measured = zip(held["step"], held["validation_loss"], strict=True)
+    loss, step = min((loss, -step) for step, loss in measured if step and loss is not None)
     return int(-step), loss
 
 
@@ -184,8 +191,8 @@ def thinned(values: list[float], points: int = POINTS) -> list[float]:
 
 
 def smoothed(values: list[float]) -> list[float]:
-    """The mean of each value and its neighbours, up to a hundredth of all of them on either side."""
-    reach = len(values) // 100
+    """The mean of each value and its neighbours: an eighth of all on either side, one at least, SMOOTH at most."""
+    reach = min(SMOOTH, max(1, len(values) // 8))
     means = []
     for middle in range(len(values)):
         near = min(reach, middle, len(values) - 1 - middle)
