@@ -201,6 +201,7 @@ class Recipe(Settings):
         """What the model's shape must obey so that the tokenizer before it and what is written after it work."""
         try:
             architecture_for(self.model)
+            self.pretrain.times_wider(self.model)
         except UserError as error:
             raise ValueError(str(error)) from None
         if self.tokens.tokenizer and self.initial_model:

@@ -14,7 +14,7 @@ from hornbook.recipe import Recipe, available, load, text_of
 
 SIZES = {
     *("vocabulary", "layers", "width", "heads", "kv_heads", "head_dim", "mlp_width", "context", "sliding_window"),
-    *("blocksparse", "longrope", "attention_scale", "dummy_tokens"),
+    *("blocksparse", "longrope", "attention_scale", "logit_scale", "dummy_tokens"),
 }
 
 
@@ -33,6 +33,8 @@ def test_a_small_model_has_the_same_switches(name: str) -> None:
         assert small.attention_scale == 1 / small.head_size
     else:
         assert small.attention_scale == config.attention_scale
+    wider = 1 if config.logit_scale == 1 else small.width / config.width  # muP's, which goes by the width
+    assert small.logit_scale * wider == pytest.approx(config.logit_scale)
     if config.blocksparse is not None and small.blocksparse is not None:
         assert small.blocksparse.block == max(1, round(config.blocksparse.block * small.context / config.context))
         assert small.blocksparse.stride == config.blocksparse.stride

@@ -104,7 +104,7 @@ def small_model(config: ModelConfig, *, keeps_tokenizer: bool = False) -> ModelC
     context = min(config.context, CONTEXT)
     ratio = context / config.context
     pairs = int(size * config.rotary_share) // 2
-    scale = config.attention_scale  # 1 means none; any other goes by the head's size, as in muP
+    scale = config.attention_scale  # 1 means none; any other goes by the head's size, as in muP, logits' by the width
 
     def part(tokens: int) -> int:
         return max(1, round(tokens * ratio))
@@ -120,6 +120,7 @@ def small_model(config: ModelConfig, *, keeps_tokenizer: bool = False) -> ModelC
         "vocabulary": config.vocabulary if keeps_tokenizer else min(config.vocabulary, VOCABULARY),
         "sliding_window": None if config.sliding_window is None else part(config.sliding_window),
         "attention_scale": scale if scale in (None, 1.0) else scale * config.head_size / size,
+        "logit_scale": 1.0 if config.logit_scale == 1 else config.logit_scale * config.width / width,
         "dummy_tokens": config.dummy_tokens if keeps_tokenizer else (),
     }
     if config.blocksparse is not None:

@@ -9,6 +9,7 @@ import torch
 
 from hornbook.model import lora
 from hornbook.model.transformer import Transformer
+from hornbook.train import mup
 from hornbook.train.muon import Muon
 from hornbook.train.settings import TrainSettings
 
@@ -17,11 +18,17 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
     """Muon for the blocks' matrices and AdamW for embeddings and norms, or AdamW for all, and always for adapters.
 
     Weight decay touches the blocks' matrices only; embeddings and norms keep their size. What needs no gradient stays.
+    In a model that is wider than the rates are meant for, AdamW moves matrices slower; see `mup`.
     """
+    wider = settings.times_wider(model.config)
     hidden = [(name, p) for name, p in model.blocks.named_parameters() if p.ndim == 2 and p.requires_grad]
     chosen = {id(p) for _, p in hidden}
+    scales = mup.output_scale(model) if wider != 1 else []
+    chosen |= {id(p) for p in scales}
     others = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
     adamw: list[dict[str, object]] = [{"params": others, "decays": False}]
+    if scales:
+        adamw.append({"params": scales, "decays": False, "wider": wider})
     optimizers: list[torch.optim.Optimizer] = []
     if settings.optimizer == "muon" and not any(lora.layers(model)):
         optimizers.append(
@@ -33,7 +40,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
             )
         )
     else:
-        adamw.append({"params": [p for _, p in hidden], "decays": True})
+        adamw.append({"params": [p for _, p in hidden], "decays": True, "wider": wider})
     optimizers.append(torch.optim.AdamW(adamw, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -107,8 +114,10 @@ def adopt(optimizers: list[torch.optim.Optimizer], settings: TrainSettings) -> N
     """Give every group the peak rate and the weight decay that the settings have for it."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["peak"] = settings.muon_learning_rate if isinstance(optimizer, Muon) else settings.learning_rate
-            group["weight_decay"] = settings.weight_decay if group["decays"] else 0.0
+            wider = group.get("wider", 1.0)
+            rate = settings.muon_learning_rate if isinstance(optimizer, Muon) else settings.learning_rate
+            group["peak"] = rate / wider
+            group["weight_decay"] = settings.weight_decay * wider if group["decays"] else 0.0
 
 
 def set_learning_rate(optimizers: list[torch.optim.Optimizer], multiplier: float) -> None:

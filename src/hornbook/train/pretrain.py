@@ -26,6 +26,7 @@ from hornbook.runs.stage import Checkpoint, Input, Key, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import SAME_RESULT, Settings
 from hornbook.tokens.settings import Phase
+from hornbook.train import mup
 from hornbook.train.events import located
 from hornbook.train.objective import Batch, Objective
 from hornbook.train.settings import Rate, ScheduleName, TrainSettings
@@ -95,6 +96,16 @@ class PretrainSettings(TrainSettings):
         None, ge=1, description="steps of a phase between measurements on text held out of its sources; unset: none"
     )
 
+    mup_base_width: int | None = Field(
+        None,
+        ge=1,
+        description="muP: the width that the rates and model.initial_std were chosen at; unset: that of the model",
+    )
+
+    def times_wider(self, config: ModelConfig) -> float:
+        """muP's width multiplier. Raises UserError for a model that it is not defined for."""
+        return mup.multiplier(config, self.mup_base_width)
+
     def of(self, phase: PretrainPhase) -> PretrainSettings:
         """The settings as they are in a phase."""
         own = {name: getattr(phase, name) for name in _OF_A_PHASE if getattr(phase, name) is not None}
@@ -114,7 +125,8 @@ def pretrain(
     """Write two checkpoints, `phase1/` and `phase2/`, and the losses of every step. tokens: the tokens stage's folder.
 
     It begins with the weights of the model folder `initial`, whose configuration `config` is then; else with random
-    ones. Raises UserError where the documents of a phase do not fill one batch, and for weights that can't be trained.
+    ones. Raises UserError where the documents of a phase do not fill one batch, for weights that can't be trained, and
+    where `times_wider` does.
     """
     from hornbook.machine import choose
     from hornbook.model.formats import checkpoint
@@ -128,7 +140,8 @@ def pretrain(
     progress.say(escape(f"  computing on {machine.why}"))
     if machine.device == "cpu":
         _fits(config)
-    model = _drawn(config, seed) if initial is None else _begun(initial)
+    wider = settings.times_wider(config)
+    model = _drawn(config, seed, wider) if initial is None else _begun(initial)
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
@@ -207,14 +220,16 @@ def _fits(config: ModelConfig) -> None:
         )
 
 
-def _drawn(config: ModelConfig, seed: int) -> Transformer:
-    """A model of random weights."""
+def _drawn(config: ModelConfig, seed: int, wider: float) -> Transformer:
+    """A model of random weights, so many times as wide as its base."""
     import torch
 
     from hornbook.model.transformer import Transformer
 
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
+    if wider != 1:
+        mup.scale(model, wider)
     return model
 
 

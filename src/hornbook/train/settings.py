@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hornbook.machine import choose
+from hornbook.model.config import ModelConfig
 from hornbook.settings import SAME_RESULT, Settings
 
 ScheduleName = Literal["warmup-stable-decay", "linear", "cosine", "constant"]
@@ -67,6 +68,10 @@ class TrainSettings(Settings):
     tensorboard: Annotated[str | None, SAME_RESULT] = Field(
         None, min_length=1, description="folder for TensorBoard's event files, of this training alone; unset: none"
     )
+
+    def times_wider(self, config: ModelConfig) -> float:
+        """How many times as wide a model is as the one that the rates were chosen for; 1: they are right as given."""
+        return 1.0
 
     @property
     def compiles(self) -> bool:
