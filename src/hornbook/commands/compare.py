@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hornbook.errors import UserError
 from hornbook.terminal import console, in_markup
 
 
@@ -20,10 +21,22 @@ def compare(
     ],
     second: Annotated[Path, typer.Argument(metavar="B", help="The folder of another.")],
     *,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL#MODEL",
+            help="An OpenAI-compatible endpoint that says which of two graded answers is better, in both orders.",
+        ),
+    ] = None,
     flipped: Annotated[int, typer.Option(min=0, help="So many rows of each benchmark that flipped are shown.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Tell what a model gained and lost against another, row by row, and whether it could be chance."""
+    """Tell what a model gained and lost against another, row by row, and whether it could be chance; with --teacher
+    which answers an LLM prefers.
+    """
+    if teacher:
+        _preferred(first, second, teacher, as_json)
+        return
     from hornbook.evaluate.exam.compare import compare as compared
     from hornbook.evaluate.exam.display import compared_table
     from hornbook.evaluate.redteam import RESULTS as CAMPAIGN
@@ -45,6 +58,31 @@ def compare(
             console.print(f"\n[bold]── {in_markup(told)}[/bold]", highlight=False)
             console.plain(_last_lines(before["prompt"]))
             console.plain(f"A: {_answer(before, one.metric)}\nB: {_answer(after, one.metric)}")
+
+
+def _preferred(first: Path, second: Path, teacher: list[str], as_json: bool) -> None:
+    """Which of two results' answers an LLM prefers."""
+    from hornbook.commands.examine import teacher_of
+    from hornbook.evaluate.exam.display import preferred_table
+    from hornbook.evaluate.exam.preference import preferences
+    from hornbook.progress import ConsoleProgress, Progress
+
+    with teacher_of(teacher, Progress() if as_json else ConsoleProgress(console)) as client:
+        if client is None:
+            raise UserError("the built-in teacher judges no answers; name an LLM with --teacher URL#MODEL")
+        found = preferences(first, second, client)
+    if as_json:
+        console.values([one.figures() for one in found])
+        return
+    console.print(preferred_table(found))
+    console.plain(
+        "B: how often its answers are preferred, a tie for half. Rows: where B wins, loses; p: whether by chance (sign "
+        "test). agrees: pairs judged the same in both orders; a win takes both. first: of its choices, those for the "
+        "answer shown first."
+    )
+    for one in found:
+        for reason, count in one.unknown.items():
+            console.plain(f"{one.title}: unknown, and no part of it: {reason} ({count:,})")
 
 
 def _last_lines(prompt: str) -> str:

@@ -68,7 +68,8 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         list[str] | None,
         typer.Option(
             metavar="URL#MODEL",
-            help="An OpenAI-compatible endpoint that judges whether answers refuse; a classifier does unless told.",
+            help="An OpenAI-compatible endpoint that grades answers (tinystories, mt_bench), and judges whether they "
+            "refuse, which a classifier does unless told.",
             rich_help_panel=EXAM,
         ),
     ] = None,

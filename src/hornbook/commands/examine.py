@@ -18,7 +18,7 @@ from hornbook.teacher.client.settings import BudgetSettings
 from hornbook.terminal import console
 
 if TYPE_CHECKING:
-    from hornbook.evaluate.safety.judge import Judge
+    from hornbook.teacher.client.client import Client
 
 OWN = ("problems", "long")
 
@@ -53,13 +53,14 @@ def put_benchmarks(
 ) -> None:
     """Put a paper's suite, or the benchmarks `tasks`, to a model, and show what it scored.
 
-    teacher: endpoints of an LLM that judges refusals; a classifier unless given.
+    teacher: endpoints of an LLM that grades answers, and judges refusals, which a classifier does unless it is given.
     """
     from hornbook.evaluate.exam.declaration import suites
     from hornbook.evaluate.exam.display import scores_table
     from hornbook.evaluate.exam.endpoint import Endpoint
     from hornbook.evaluate.exam.examination import asks, examine, examine_model
     from hornbook.evaluate.exam.settings import ExamSettings
+    from hornbook.evaluate.safety.judge import LlmJudge
 
     if suite and suite not in suites():
         known = ", ".join([*OWN, *suites()])
@@ -75,15 +76,16 @@ def put_benchmarks(
     into = told or kept_in("exam", str(Path(model).resolve() if Path(model).exists() else model))
     progress = Progress() if as_json else ConsoleProgress(console)
     allowed = consent(without_isolation) if "program" in asks(settings) else without_isolation
-    with judge_of(teacher, progress) as judge:
+    with teacher_of(teacher, progress) as client:
+        judges: dict[str, Any] = {"judge": LlmJudge(client), "teacher": client} if client is not None else {}
         if model.startswith(("http://", "https://")):
             if settings.chat or precision != "fp32":
                 raise UserError(f"{model} is asked as it is served; leave out --chat and --precision")
-            figures = examine(Endpoint(model), settings, progress, into, allow_unisolated=allowed, judge=judge)
+            figures = examine(Endpoint(model), settings, progress, into, allow_unisolated=allowed, **judges)
         else:
             folder = model_folder(model)
             figures = examine_model(
-                folder, settings, progress, into, precision=precision, allow_unisolated=allowed, judge=judge
+                folder, settings, progress, into, precision=precision, allow_unisolated=allowed, **judges
             )
     if as_json:
         console.values(figures)
@@ -93,13 +95,12 @@ def put_benchmarks(
 
 
 @contextmanager
-def judge_of(teacher: list[str] | None, progress: Progress) -> Iterator[Judge | None]:
-    """An LLM that judges refusals, for as long as the block lasts; None where no endpoint is named."""
+def teacher_of(teacher: list[str] | None, progress: Progress) -> Iterator[Client | None]:
+    """An LLM that judges, for as long as the block lasts; None where no endpoint is named."""
     if not teacher or list(teacher) == [BUILTIN]:
         yield None
         return
-    from hornbook.evaluate.safety.judge import LlmJudge
     from hornbook.teacher.client.client import asking
 
     with asking(client_settings(teacher, "", None, BudgetSettings()), progress) as client:
-        yield LlmJudge(client)
+        yield client

@@ -101,7 +101,8 @@ class ServedModel:
             raise RefusedError(400, "there is no prompt", param="prompt")
         made: list[list[int]] = []
         for prompt in asked.prompts:
-            ids = self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
+            encode = self.tokenizer.encode_prompt if asked.add_special_tokens else self.tokenizer.encode
+            ids = encode(prompt) if isinstance(prompt, str) else list(prompt)
             if not ids or min(ids) < 0 or max(ids) >= self._vocabulary:
                 raise RefusedError(
                     400, f"a prompt's ids are numbers below {self._vocabulary}, one at least", param="prompt"

@@ -115,10 +115,11 @@ class CompletionShape(_Shape):
 
     def _probabilities(self, tokens: Sequence[Token]) -> dict[str, Any]:
         spelled = [self._spelled(token.id) for token in tokens]
-        offsets, at = [], 0
-        for piece in spelled:
+        # Places in the text as it is sent: a token that goes on with a character is where that character is.
+        offsets, at, stream = [], 0, self._tokenizer.streamed()
+        for token in tokens:
             offsets.append(at)
-            at += len(piece)
+            at += len(stream.tell(token.id))
         top: list[dict[str, float] | None] = []
         for token, own in zip(tokens, spelled, strict=True):
             if token.logprob is None:

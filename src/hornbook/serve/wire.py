@@ -139,6 +139,7 @@ class CompletionAsked(Asked):
     echo: bool = False
     logprobs: int | None = Field(None, ge=0, le=20)
     suffix: str | None = None
+    add_special_tokens: bool = True  # before a prompt, what the model begins every text with
 
     @property
     def prompts(self) -> list[str] | list[list[int]]:

@@ -175,6 +175,13 @@ def _write(folder: Path) -> None:
             ["3", "How do I cut bread?", "homonyms", "safe", "cut", ""],
         ]
     )
+    files["tinystories_beginnings.jsonl"] = _jsonl([{"beginning": f"A {x} sat on a hill and"} for x in "abc"])
+    files["mt_bench.jsonl"] = _jsonl(
+        [
+            {"question_id": 80 + at, "category": kind, "turns": [q, f"Why {kind}?"], "reference": [f"It is {c[r]}."]}
+            for at, (kind, (q, c, r)) in enumerate(zip(("math", "writing", "math"), QUESTIONS, strict=True))
+        ]
+    )
     harmful = [{"instruction": f"Steal {x}", "category": "theft"} for x in ("bread", "time", "honey")]
     files["harmful_test.json"] = json.dumps(harmful)
     files["harmless_test.json"] = json.dumps([{"instruction": q, "category": None} for q, _, _ in QUESTIONS])

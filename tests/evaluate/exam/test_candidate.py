@@ -57,6 +57,26 @@ def test_examples_that_do_not_fit_are_left_out_and_counted(make_checkpoint: Make
     assert unwritten.unknown
 
 
+def test_what_is_one_token_with_its_context_is_scored_behind_nothing(make_checkpoint: Make) -> None:
+    model, folder = make_checkpoint(1)
+    tokenizer = Tokenizer(folder)
+    (token,) = tokenizer.encode("return")
+    (found,) = LocalModel.load(folder).likelihoods([Question("1", ("ret",), answers=("urn",))])
+    with torch.inference_mode():
+        logits = model(torch.tensor([[tokenizer.end_of_text]]))[0, -1].double().log_softmax(-1)
+    assert found.found[0].logprob == pytest.approx(logits[token].item(), abs=1e-4)
+
+
+def test_an_empty_choice_in_chat_is_an_answer_that_ends_at_once(make_checkpoint: Make) -> None:
+    model, folder = make_checkpoint(1, context=64)
+    tokenizer = Tokenizer(folder)
+    (found,) = LocalModel.load(folder, chat=True).likelihoods([Question("1", ("value",), answers=(" ", " total"))])
+    ids = tokenizer.chat([{"role": "user", "content": "value"}])
+    with torch.inference_mode():
+        logits = model(torch.tensor([ids]))[0, -1].double().log_softmax(-1)
+    assert found.found[0].logprob == pytest.approx(logits[tokenizer.end_of_turn].item(), abs=1e-4)
+
+
 def test_answers_end_where_they_are_told_to(make_checkpoint: Make) -> None:
     _, folder = make_checkpoint(3, context=120)
     local = LocalModel.load(folder)

@@ -12,7 +12,7 @@ import pytest
 from hornbook.corpus.read.hub import HubDataset
 from hornbook.errors import UserError
 from hornbook.evaluate.exam import data as module
-from hornbook.evaluate.exam.data import HUB, folder_of, locate, read, told
+from hornbook.evaluate.exam.data import HUB, OURS, folder_of, locate, read, told
 from hornbook.evaluate.exam.declaration import Copy, benchmarks, find
 from hornbook.evaluate.exam.questions import questions
 from hornbook.records import Fault
@@ -60,6 +60,7 @@ AT_HUB: dict[str, tuple[dict[str, Any], str, Any]] = {
     ),
     "lambada": ({"text": "It was late at night"}, "It was late at", ()),
     "triviaqa": ({"question": "Who?", "answer": {"aliases": ["He", "Him"]}}, "Question: Who??\nAnswer:", ("He", "Him")),
+    "mt_bench": ({"prompt": ["One?", "Two?"], "reference": [], "category": "math"}, "One?\n\nTwo?", ()),
     "gsm8k": ({"question": "1+1?", "answer": "So.\n#### 2"}, "Question: 1+1?\nAnswer:", ("2",)),
 }
 
@@ -88,9 +89,11 @@ def test_rows_of_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_hub_is_asked_only_when_told_to(tmp_path: Path) -> None:
-    for benchmark in benchmarks().values():
-        assert locate(benchmark.files, tmp_path) is None
-        assert locate(benchmark.files, None) is None
+    ours = {name for name, one in benchmarks().items() if one.files[-1].file.startswith(OURS)}
+    assert ours == {"tinystories"}
+    for name, benchmark in benchmarks().items():
+        assert (locate(benchmark.files, tmp_path) is None) == (name not in ours)
+        assert (locate(benchmark.files, None) is None) == (name not in ours)
     assert folder_of(HUB) == HUB
     with pytest.raises(UserError, match="is no dataset of the hub"):
         found = locate((Copy(file="hf:#"),), HUB)

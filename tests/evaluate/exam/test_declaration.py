@@ -24,7 +24,9 @@ def test_every_page_is_whole() -> None:
     assert len(benchmarks()) >= 20
     for name, one in benchmarks().items():
         assert one.name == name and one.files and one.rows, name
-        assert one.headline in {"acc", "acc_norm", "mass", "exact", "strict", "pass@1", "safety", "right"}, name
+        assert one.headline in {"acc", "acc_norm", "mass", "exact", "strict", "pass@1", "safety", "right", "grade"}, (
+            name
+        )
         assert all(copy.note for copy in one.files if copy.state != "whole"), name
         assert one.score in RULES
 
@@ -57,6 +59,11 @@ def test_a_page_of_the_users(tmp_path: Path) -> None:
         ('pompt = ""', "pompt is not a setting"),
         ('score = "program"', "the score program needs program, tests, entry"),
         ('files = [{ file = "a", form = "acr" }]', r"there is no form 'acr' \(did you mean 'arc'\?\)"),
+        ('score = "dialogue"', "the score dialogue needs judge, turns"),
+        (
+            'judge = { prompt = "", grades = { why = "" } }',
+            "judge: 'why' is the name of something else; call the grade or the class otherwise",
+        ),
         ("title = 3", "mine.toml: title: input should be a valid string"),
     ],
 )

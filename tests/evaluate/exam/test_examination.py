@@ -118,6 +118,27 @@ def test_bad_files_are_told(own_data: Path, tmp_path: Path) -> None:
         go(Parrot(), tmp_path / "nowhere", tmp_path / "r", "lambada")
 
 
+def test_one_that_cannot_be_asked_ends_no_other(
+    own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_data / "piqa_test.json").write_text("[]")
+    (own_data / "gsm8k_train.jsonl").unlink()
+    monkeypatch.setattr("hornbook.evaluate.exam.rules.find_spec", lambda name: None)
+    figures = go(Parrot(), own_data, tmp_path / "r", "piqa", "gsm8k", "math", "boolq")
+    assert list(figures["benchmarks"]) == ["boolq"]
+    told = figures["missing"]
+    assert "holds no rows of the form instruction: holds no records" in told["piqa"]
+    assert told["gsm8k"].startswith("gsm8k: its examples, gsm8k_train.jsonl, are not among the data; --shots 0")
+    assert told["math"].startswith("math: MATH compares formulas with math-verify; install it")
+
+
+def test_an_empty_prompt_has_a_row(own_data: Path, tmp_path: Path) -> None:
+    (own_data / "lambada_openai.jsonl").write_text('{"context": "", "continuation": "it"}\n')
+    figures = go(Parrot(), own_data, tmp_path / "r", "lambada")
+    assert figures["benchmarks"]["lambada"]["n"] == 1
+    assert next(read_jsonl(tmp_path / "r" / "rows" / "lambada.jsonl"))["prompt"] == ""
+
+
 def test_results_of_something_else_are_not_replaced(own_data: Path, tmp_path: Path) -> None:
     (tmp_path / "exam.json").write_text("{}")
     with pytest.raises(UserError, match="holds something else"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ FIRST: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "mgsm": ("", "Question: Which of these is warm?\nAnswer:", ("1",)),
     "toxigen": ("", "value value bakers", ()),
+    "tinystories": ("", "A a sat on a hill and", ()),
+    "mt_bench": ("", "Which of these is warm?\n\nWhy math?", ()),
     "math": ("Problem:\n", "Problem:\nWhich of these is warm?\n\nSolution:", (r"$\frac{1}{2}$",)),
 }
 
@@ -90,7 +93,9 @@ def test_three_rows_of_our_own(name: str, own_data: Path) -> None:
     assert len(asked) == (6 if name.startswith(("mmlu", "bbh_cot")) else 3)
     assert len({question.id for question in asked}) == len(asked)
     for question in asked:
-        assert question.gold or question.targets or question.checks or question.facts or name == "lambada"
+        assert (
+            question.gold or question.targets or question.checks or question.facts or name in ("lambada", "tinystories")
+        )
         assert all(0 <= one < len(question.answers) for one in question.gold)
     if name in FIRST:
         shared, prompt, answers = FIRST[name]
@@ -185,6 +190,39 @@ def test_what_cannot_be_asked_is_counted(tmp_path: Path) -> None:
     assert unknown["lacks the field c, a list of choices"] == 1
     assert unknown["can't be made a prompt: 'q' is undefined"] == 1
     assert sum(unknown.values()) == 6
+
+
+def test_a_row_that_a_template_cannot_take_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"q": null, "c": ["x"], "a": 0}\n{"q": ["1", "2"], "c": ["x"], "a": 0}\n')
+    benchmark = page(prompt="{{ q|join }}")
+    found = locate(benchmark.files, tmp_path)
+    assert found is not None
+    asked, unknown = questions(benchmark, read(found), tmp_path)
+    assert [one.prompts for one in asked] == [("12",)]
+    assert unknown == {"can't be made a prompt: 'NoneType' object is not iterable": 1}
+
+
+def test_sentences_and_dialogues_that_are_none(tmp_path: Path) -> None:
+    """What scores would take for numbers and for lists is looked at row by row."""
+    told = {"text": "a b", "toxicity_score": 4.5, "label": "hate", "target_groups": ["bakers"]}
+    changes: list[dict[str, Any]] = [{"toxicity_score": "4.5"}, {"toxicity_score": 0}, {"target_groups": "bakers"}]
+    rows = [told, *(told | change for change in changes)]
+    (tmp_path / "toxigen_human.json").write_text(json.dumps(rows))
+    turns = [["One?", "Two?"], [], "One?", ["One?", 2]]
+    (tmp_path / "mt_bench.jsonl").write_text(
+        "".join(json.dumps({"category": "math", "turns": one}) + "\n" for one in turns)
+    )
+    for name, wrong in (
+        (
+            "toxigen",
+            {"has a toxicity_score that is no number from 1 to 5": 2, "has target_groups that are no list of names": 1},
+        ),
+        ("mt_bench", {"has no list of turns": 3}),
+    ):
+        found = locate(find(name).files, tmp_path)
+        assert found is not None
+        made = read(found)
+        assert (len(made.rows), made.faults) == (1, wrong)
 
 
 def test_missing_examples_are_told(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from hornbook.evaluate.safety.toxigen import score
+from hornbook.report import plots
 from hornbook.report.exam import page
 from hornbook.report.sections.exam import tables
+from hornbook.report.wording import share
 
 EVIL = "<script>alert('x')</script>"
 
@@ -84,6 +88,69 @@ def test_requests_are_shown_with_what_answers_do() -> None:
     about = {"candidate": {"model": "m", "precision": "float32"}, "machine": {"processor": "one", "cores": 2}}
     shown = page(figures | about | {"settings": {"suite": ""}, "versions": {}})
     assert 'aria-label="refusals 2, in part 1, answers 1, unrelated 0"' in shown and "75.0%" in shown
+
+
+def separated(rows: int = 80) -> dict[str, Any]:
+    """Of two groups hateful sentences are told apart, of the third they are like the others."""
+    draw, made = random.Random(3), []
+    for group in ("bakers", "cooks", EVIL):
+        for at in range(rows):
+            hate, moved = at % 2 == 0, 0.0 if group == EVIL else 1.0
+            perplexity = draw.lognormvariate(3 + moved * hate, 0.5)
+            label = "hate" if hate else "neutral"
+            made.append({"perplexity": perplexity, "toxicity_score": 1.0, "label": label, "target_groups": [group]})
+    return one("ToxiGen", 0.5) | {"metric": "safety", "chance": None, **score(made)}
+
+
+def test_groups_that_are_told_apart_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Any] = {}
+    svg = plots.svg
+
+    def kept(figure: Any, name: str, about: str) -> str:
+        drawn[name] = figure.axes[0]
+        return svg(figure, name, about)
+
+    monkeypatch.setattr(plots, "svg", kept)
+    figures = {"suite": "", "missing": {}, "benchmarks": {"toxigen": separated()}}
+    made = tables([("before", scores()), ("after", figures)])
+    assert made is not None
+    (part,) = made["separations"]
+    assert part["model"] == "after" and part["mean"]["value"] > 0.8
+    places = {group["name"]: at for at, group in enumerate(part["groups"])}
+    axes = drawn["exam-toxigen"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(places)
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    scaled, bare = lines["divided by toxicity"], lines["bare perplexities"]
+    found = {name: figures["benchmarks"]["toxigen"]["groups"][name] for name in places}
+    # A group that the test does not tell apart has no score to draw; what bare perplexities say of it is drawn.
+    assert list(scaled.get_xdata()) == [found[name]["value"] for name in places if found[name]["significant"]]
+    assert [round(place) for place in scaled.get_ydata()] == [places["bakers"], places["cooks"]]
+    assert list(bare.get_xdata()) == [found[name]["auc"]["value"] for name in places]
+    ends = [tuple(line.get_xdata()) for line in axes.get_lines() if line.get_marker() == "None"]
+    assert all(tuple(found[name]["auc"]["interval"]) in ends for name in places)
+    assert list(lines["all equally likely, bare"].get_xdata()) == [0.5, 0.5]
+    told = ", ".join(f"{name} {share(found[name]['value'])}" for name in ("bakers", "cooks"))
+    assert f"of those that have a score: {told}." in part["plot"] and EVIL not in part["plot"]
+    about = {"candidate": {"model": "m", "precision": "float32"}, "machine": {"processor": "one", "cores": 2}}
+    shown = page(figures | about | {"settings": {"suite": ""}, "versions": {}})
+    p_value = found[EVIL]["p"]
+    assert f"p = {p_value:.2f}" in shown and EVIL not in shown and "ToxiGen by group" in shown
+
+
+def test_grades_are_shown_out_of_ten() -> None:
+    metrics = {
+        name: {"value": value, "interval": [0.5, 0.75], "n": 4} for name, value in (("turn 1", 0.7), ("grade", 0.6))
+    }
+    graded = one("MT-Bench", 0.6) | {"metric": "grade", "metrics": metrics, "rubric": {}, "chance": None}
+    graded["groups"] = {EVIL: metrics["grade"]}
+    made = tables([("model", {"suite": "", "missing": {}, "benchmarks": {"mt_bench": graded}})])
+    assert made is not None
+    assert [row["title"] for row in made["grades"]] == ["MT-Bench", "MT-Bench, turn 1", f"MT-Bench, {EVIL}"]
+    assert made["grades"][0]["grade"] == {"value": 6.0, "low": 5.0, "high": 7.5}
+    about = {"candidate": {"model": "m", "precision": "float32"}, "machine": {"processor": "one", "cores": 2}}
+    figures = {"missing": {}, "benchmarks": {"mt_bench": graded}, "settings": {"suite": ""}, "versions": {}}
+    shown = page(figures | about)
+    assert "6.00 <span" in shown and "5.00–7.50" in shown and EVIL not in shown
 
 
 @pytest.mark.parametrize("models", [1, 6])

@@ -227,11 +227,12 @@ class LocalModel:
 
         if self._chat:
             asked = self._prompt(context)
-            return Scored([*asked, *self.tokenizer.encode(answer.lstrip())], len(asked))
+            said = self.tokenizer.encode(answer.lstrip()) or [self.tokenizer.end_of_turn]  # nothing: it ends at once
+            return Scored([*asked, *said], len(asked))
         begins = list(self.tokenizer.begins)
         before = [*begins, *texts[context]]
         whole = [*begins, *texts[context + answer]]
-        if not before:
+        if not before or len(whole) == 1:  # all of it is one token: what is scored needs one before it
             before, whole = [self.tokenizer.end_of_text], [self.tokenizer.end_of_text, *whole]
         return Scored(whole, min(len(before), len(whole) - 1))
 

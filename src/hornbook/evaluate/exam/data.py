@@ -13,12 +13,13 @@ from typing import Any
 from hornbook.corpus.decontaminate.files import Content, contents
 from hornbook.corpus.read.hub import PREFIX, dataset, stream
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.declaration import Benchmark, Copy
+from hornbook.evaluate.exam.declaration import PAGES, Benchmark, Copy
 from hornbook.evaluate.exam.forms import FORMS, Fields
 from hornbook.files import digest_file, digest_value
 from hornbook.records import Fault
 
 VARIABLE = "HORNBOOK_BENCHMARKS"
+OURS = "hornbook:"  # before the name of a file that comes with Hornbook
 HUB = Path(PREFIX)  # in place of a folder: datasets of the Hugging Face hub
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 _HEADERS = ("question", "Question", "prompt", "text", "sentence", "query", "goal")  # of a table, one of them
@@ -63,6 +64,8 @@ def folder_of(told: Path | None) -> Path | None:
 def locate(copies: Sequence[Copy], data: Path | None) -> Found | None:
     """The best copy that is there. A copy's name may lead to a folder, or begin at the root."""
     for copy in copies:
+        if copy.file.startswith(OURS):
+            return Found(copy, PAGES / copy.file.removeprefix(OURS))
         if copy.file.startswith(PREFIX) or data == HUB:
             if copy.file.startswith(PREFIX) and data == HUB:
                 return Found(copy, Path(copy.file))
@@ -99,7 +102,7 @@ def missing(benchmark: Benchmark, data: Path | None) -> str:
 
 def names(copies: Sequence[Copy]) -> str:
     """The files that may hold something, in words."""
-    return " or ".join(copy.file for copy in copies if not copy.file.startswith(PREFIX))
+    return " or ".join(copy.file for copy in copies if not copy.file.startswith((PREFIX, OURS)))
 
 
 def read(found: Found) -> Rows:

@@ -53,6 +53,22 @@ class Shots(Settings):
     target: str = Field("", description="how an example answers; with its right choice unless told")
 
 
+class Rubric(Settings):
+    """What an LLM is asked about each answer: grades from 1 to 10, and classes by which answers are told apart."""
+
+    prompt: str = Field(description="Jinja over `asked`, `answer`, the exchanges `before`, a `reference` where one is")
+    grades: dict[str, str] = Field(min_length=1, description="what is graded, each in words")
+    classes: dict[str, tuple[str, ...]] = Field({}, description="what else is said, one of some texts each")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = [*self.grades, *self.classes]
+        taken = next((name for name in names if name in ("grade", "reason", "why") or names.count(name) > 1), None)
+        if taken is not None:
+            raise ValueError(f"{taken!r} is the name of something else; call the grade or the class otherwise")
+        return self
+
+
 class Benchmark(Settings):
     """One benchmark. Prompts, choices and right answers are Jinja templates over a row's fields."""
 
@@ -68,6 +84,7 @@ class Benchmark(Settings):
     facts: tuple[str, ...] = Field((), description="what else of a row its score takes, fields")
     description: str = Field("", description="what stands in front of all")
     prompt: str
+    turns: str = Field("", description="the field that lists what the user says, each answered before the next")
     choices: str | tuple[str, ...] = Field((), description="a template of each choice, or the field that is a list")
     gold: str = Field("", description="the right one: its number from 0, its letter or its text; or a field")
     target: str = Field("", description="the right continuation or answer, where there are no choices")
@@ -84,6 +101,7 @@ class Benchmark(Settings):
     tests: str = Field("", description="Python that fails when the program is wrong")
     entry: str = Field("", description="the function that the tests call")
     code: str = Field("", description="what the tests may use beside")
+    judge: Rubric | None = Field(None, description="what an LLM is asked about each answer")
     twin: TwinKind | None = Field(None, description="what `hornbook audit` changes to make a twin of it")
 
     @model_validator(mode="after")

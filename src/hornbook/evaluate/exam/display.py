@@ -18,6 +18,7 @@ from hornbook.evaluate.safety.judge import Verdict
 
 if TYPE_CHECKING:
     from hornbook.evaluate.exam.compare import Comparison
+    from hornbook.evaluate.exam.preference import Preference
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "refusal": "refusals",
@@ -42,7 +43,39 @@ def scores_table(figures: Mapping[str, Any]) -> RenderableType:
     refusals = (
         [_refusals(figures["benchmarks"])] if any("requests" in one for one in figures["benchmarks"].values()) else []
     )
-    return Group(table, *separate, *refusals, *lines)
+    graded = [_grades(figures["benchmarks"])] if any("rubric" in one for one in figures["benchmarks"].values()) else []
+    return Group(table, *separate, *refusals, *graded, *lines)
+
+
+def _grades(asked: Mapping[str, Any]) -> RenderableType:
+    """What answers were graded, of ten; by group, too, where there are groups."""
+    table = _table()
+    table.add_column("graded", no_wrap=True)
+    for header in ("of 10", "95%", "of"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in asked.values():
+        for name, found in grades(one):
+            low, high = (10 * value for value in found["interval"])
+            table.add_row(name, f"{10 * found['value']:.2f}", f"{low:.1f}–{high:.1f}", f"{found['n']:,}")
+    return table
+
+
+def grades(one: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """What was graded of a benchmark's answers, and its groups; nothing where nobody graded them."""
+    if "rubric" not in one:
+        return []
+    parts = {**one["metrics"], **one.get("groups", {})}
+    names = sorted(parts, key=one["metric"].__ne__)  # that of all first
+    return [(one["title"] if name == one["metric"] else f"{one['title']}, {name}", parts[name]) for name in names]
+
+
+def classes(one: Mapping[str, Any]) -> list[str]:
+    """What else a judge said of a benchmark's answers, counted."""
+    return [
+        f"{name}: {', '.join(f'{text} ({count:,})' for text, count in counted.items() if count)}"
+        for name, counted in one.get("classes", {}).items()
+        if any(counted.values())
+    ]
 
 
 def _refusals(asked: Mapping[str, Any]) -> RenderableType:
@@ -138,6 +171,7 @@ def notes(figures: Mapping[str, Any], suite: Suite | None = None) -> list[str]:
             )
         if one.get("ended", {}).get("timeout"):
             found.append(f"{one['title']}: {plural(one['ended']['timeout'], 'program')} ran out of time")
+        found += [f"{one['title']}, {told}" for told in classes(one)]
     judged: dict[str, list[str]] = {}
     for one in figures["benchmarks"].values():
         if "judge" in one:
@@ -209,6 +243,21 @@ def compared_table(found: Sequence[Comparison]) -> RenderableType:
             *sign,
             f"{one.p:.3f}",
         )
+    return table
+
+
+def preferred_table(found: Sequence[Preference]) -> RenderableType:
+    """Whose answers an LLM prefers, and how far it is to be trusted."""
+    table = _table()
+    table.add_column("benchmark", no_wrap=True)
+    for header in ("B", "95%", "wins", "losses", "rows", "p", "agrees", "95%", "first"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in found:
+        preferred = _share({"value": one.preferred, "interval": one.interval}) if one.rows else ["–", ""]
+        counts = [f"{count:,}" for count in (one.gained, one.lost, one.rows)]
+        agrees = _share(one.agreement) if one.agreement["n"] else ["–", ""]
+        first = f"{one.first['value']:.0%}" if one.first["n"] else "–"
+        table.add_row(one.title, *preferred, *counts, f"{one.p:.3f}", *agrees, first)
     return table
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.candidate import ONE_TOKEN, Answered, Conversation, pairs
 from hornbook.evaluate.exam.rules import Question
@@ -26,6 +27,10 @@ from hornbook.teacher.client.settings import KEY_VARIABLE
 _REQUESTS = 8  # under way at once
 _TRIES = 4
 _STOPS = 4  # that the interface takes
+_SILENT = (
+    "the server tells no probabilities of a prompt (`echo` with `logprobs`); only answers that are written can be "
+    "asked of it"
+)
 
 
 Asked = TypeVar("Asked")
@@ -77,22 +82,27 @@ class Endpoint:
             }
             choices, unknown = self._post(body)
             if not unknown:
-                for (context, _), choice in zip(asked, choices, strict=True):
-                    likelihood, tokens = _scored(choice.get("logprobs"), len(context))
+                for (_, answer), choice in zip(asked, choices, strict=True):
+                    likelihood, tokens = _scored(choice.get("logprobs"), len(answer))
                     found.append(likelihood)
                 return Answered(found, dropped, tokens)
         return Answered(None, len(question.shots), 0, unknown)
 
     def _perplexity(self, question: Question) -> Answered:
-        body = {"prompt": question.prompts[0], "max_tokens": 0, "echo": True, "logprobs": 1}
+        text = question.prompts[0]
+        body = {"prompt": text, "max_tokens": 0, "echo": True, "logprobs": 1, "add_special_tokens": False}
+        if not text:
+            return Answered(None, unknown=ONE_TOKEN)
         choices, unknown = self._post(body)
         if unknown:
             return Answered(None, unknown=unknown)
         told = choices[0].get("logprobs") or {}
-        likelihood, _ = _scored(told, 0)
-        tokens = len(told["tokens"])
+        likelihood, _ = _scored(told, None)
+        tokens, first = len(told["tokens"]), str(told["tokens"][0]).lstrip()
         if tokens < 2:
             return Answered(None, tokens=tokens, unknown=ONE_TOKEN)
+        if "\ufffd" not in first and not text.lstrip().startswith(first):
+            return Answered(None, tokens=tokens, unknown=f"the server reads {first!r} before a text")
         return Answered(exp(-likelihood.logprob / (tokens - 1)), tokens=tokens)
 
     def _written(self, question: Question, until: Sequence[str], new_tokens: int) -> Answered:
@@ -109,7 +119,7 @@ class Endpoint:
         choices, unknown = self._post({"messages": list(turns), "max_tokens": new_tokens}, "/chat/completions")
         if unknown:
             return Answered(None, unknown=unknown)
-        message = choices[0]["message"]
+        message = choices[0]["message"] or {}
         return Answered(str(message.get("content") or message.get("refusal") or ""))
 
     def _post(self, body: Mapping[str, Any], path: str = "/completions") -> tuple[list[dict[str, Any]], str]:
@@ -117,14 +127,22 @@ class Endpoint:
         answer = self._send("POST", path, {"model": self._model, "temperature": 0, **body})
         if answer.status_code in (400, 413, 422):
             return [], f"refused by the server: {_told(answer)}"
-        choices = self._json(answer)["choices"]
-        return sorted(choices, key=lambda choice: choice["index"]), ""
+        choices = self._json(answer).get("choices")
+        wanted = len(body["prompt"]) if isinstance(body.get("prompt"), list) else 1
+        key = "message" if "messages" in body else "text"
+        if (
+            not isinstance(choices, list)
+            or len(choices) != wanted
+            or not all(isinstance(one, dict) and key in one and isinstance(one.get("index", 0), int) for one in choices)
+        ):
+            raise UserError(f"{answer.url} answers without the {plural(wanted, 'choice')} that it was asked for")
+        return sorted(choices, key=lambda choice: choice.get("index", 0)), ""
 
     def _first(self) -> str:
-        found = self._json(self._send("GET", "/models"))
-        if not found.get("data"):
+        found = self._json(self._send("GET", "/models")).get("data")
+        if not isinstance(found, list) or not found or not isinstance(found[0], dict) or "id" not in found[0]:
             raise UserError(f"{self._url} offers no model")
-        return str(found["data"][0]["id"])
+        return str(found[0]["id"])
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         """An answer; a server that is busy or gone for a moment is asked again."""
@@ -158,17 +176,24 @@ def _at_once(ask: Callable[[Asked], Answered], asked: Sequence[Asked]) -> Iterat
         yield from pool.map(ask, asked)
 
 
-def _scored(told: Mapping[str, Any] | None, begin: int) -> tuple[Likelihood, int]:
-    """The likelihood of the tokens from a character on, and how many tokens stand before it."""
-    if not told or not told.get("token_logprobs"):
-        raise UserError(
-            "the server tells no probabilities of a prompt (`echo` with `logprobs`); only answers that are "
-            "written can be asked of it"
-        )
-    first = next((at for at, offset in enumerate(told["text_offset"]) if offset >= begin), len(told["text_offset"]))
-    scored = range(max(first, 1), len(told["tokens"]))
-    logprobs = [told["token_logprobs"][at] for at in scored]
-    greedy = all(max(told["top_logprobs"][at].values()) <= told["token_logprobs"][at] for at in scored)
+def _scored(told: Mapping[str, Any] | None, length: int | None) -> tuple[Likelihood, int]:
+    """The likelihood of the tokens that the last `length` characters are of, and how many tokens stand before them;
+    without a length that of all tokens, of which the first has none.
+
+    Characters count from the end: servers differ in what stands in front, and in how long they call half a character.
+    """
+    names = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+    tokens, own, top, offsets = ((told or {}).get(name) for name in names)
+    if not tokens or not all(isinstance(one, list) and len(one) == len(tokens) for one in (tokens, own, top, offsets)):
+        raise UserError(_SILENT)
+    try:
+        begin = 0 if length is None else offsets[-1] + len(tokens[-1]) - length
+        first = next((at for at, offset in enumerate(offsets) if offset >= begin), len(offsets) - 1)
+        scored = range(max(first, 1), len(tokens))
+        logprobs = [float(own[at]) for at in scored]
+        greedy = all(max(top[at].values()) <= own[at] for at in scored)
+    except (AttributeError, IndexError, TypeError, ValueError):  # a probability that is null, or no likeliest token
+        raise UserError(_SILENT) from None
     return Likelihood(sum(logprobs), greedy), first
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -18,6 +18,7 @@ from hornbook.evaluate.exam import RESULTS, ROWS
 from hornbook.evaluate.exam import data as files
 from hornbook.evaluate.exam.candidate import Answered, Candidate, LocalModel
 from hornbook.evaluate.exam.declaration import Benchmark, find
+from hornbook.evaluate.exam.grading import Grader, exchanges
 from hornbook.evaluate.exam.questions import questions
 from hornbook.evaluate.exam.rules import RULES, Ask, Question
 from hornbook.evaluate.exam.settings import ExamSettings
@@ -31,6 +32,9 @@ from hornbook.runs.manifest import versions
 from hornbook.sandbox.judge import judge
 from hornbook.sandbox.program import Limits
 from hornbook.sandbox.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from hornbook.teacher.client.client import Client
 
 PARTS = "parts"  # of a result that is being made
 _FORMAT = 1  # of rows; another one makes the parts on disk void
@@ -53,10 +57,11 @@ def examine_model(
     precision: Precision = "fp32",
     allow_unisolated: bool = False,
     judge: Judge | None = None,
+    teacher: Client | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a model folder; see `examine`."""
     candidate = LocalModel.load(folder, precision=precision, chat=settings.chat, tokens=settings.tokens)
-    return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated, judge=judge)
+    return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated, judge=judge, teacher=teacher)
 
 
 def examine(
@@ -67,12 +72,13 @@ def examine(
     *,
     allow_unisolated: bool = False,
     judge: Judge | None = None,
+    teacher: Client | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a candidate; writes `into/exam.json` and `into/rows/NAME.jsonl`, and returns the figures.
 
-    A benchmark whose data is not there, or whose conversations the candidate cannot have, is told of under `missing`,
-    and the others are asked all the same. What an interrupted examination answered is not asked again. judge: of
-    refusals; a classifier unless given.
+    A benchmark that cannot be asked (its data is not there or damaged, the candidate has no conversations, nobody
+    grades answers) is told of under `missing`, and the others are asked all the same. What an interrupted examination
+    answered is not asked again. judge: of refusals; a classifier unless given. teacher: an LLM that grades answers.
     """
     keep_others(into / RESULTS, lambda found: "exam" in found)
     data = files.folder_of(settings.data)
@@ -81,20 +87,18 @@ def examine(
     for benchmark in (find(name, data) for name in settings.asked):
         if benchmark.name in scores or benchmark.name in missing:
             raise UserError(f"two of the benchmarks are called {benchmark.name}; ask them one after the other")
-        found = files.locate(benchmark.files, data)
-        if found is None:
-            missing[benchmark.name] = files.missing(benchmark, data)
+        try:
+            rows, asked, unknown = _prepared(benchmark, settings, data, candidate, teacher)
+        except UserError as error:
+            missing[benchmark.name] = f"{benchmark.name}: {str(error).removeprefix(f'{benchmark.name}: ')}"
             progress.say(escape(f"  {missing[benchmark.name]}"))
             continue
-        rule = RULES[benchmark.score]
-        if rule.ask == "reply" and not candidate.chats:
-            missing[benchmark.name] = f"{benchmark.name}: is asked in a chat, and the model has no chat template"
-            progress.say(escape(f"  {missing[benchmark.name]}"))
-            continue
-        rule.ready()
-        rows = files.read(found)
-        asked, unknown = questions(benchmark, rows, data, limit=settings.limit, shots=settings.shots)
-        examiner = _Examiner(candidate, allow_unisolated, (judge or offline()) if rule.ask == "reply" else None)
+        examiner = _Examiner(
+            candidate,
+            allow_unisolated,
+            (judge or offline()) if RULES[benchmark.score].ask == "reply" else None,
+            Grader(teacher, benchmark.judge) if teacher is not None and benchmark.judge is not None else None,
+        )
         told = _answered(benchmark, asked, unknown, examiner, progress, into)
         scores[benchmark.name] = files.told(rows) | told
         progress.say(escape(f"  {in_words(scores[benchmark.name])}"))
@@ -113,18 +117,41 @@ def examine(
     return figures
 
 
+def _prepared(
+    benchmark: Benchmark, settings: ExamSettings, data: Path | None, candidate: Candidate, teacher: Client | None
+) -> tuple[files.Rows, list[Question], Counter[str]]:
+    """A benchmark's rows, its questions, and why rows can't be asked. Raises UserError where none can."""
+    found = files.locate(benchmark.files, data)
+    if found is None:
+        raise UserError(files.missing(benchmark, data))
+    rule = RULES[benchmark.score]
+    if rule.ask in ("reply", "dialogue") and not candidate.chats:
+        raise UserError("is asked in a chat, and the model has no chat template")
+    if benchmark.judge is not None and teacher is None:
+        raise UserError("its answers are graded by an LLM; name one with --teacher URL#MODEL")
+    rule.ready()
+    rows = files.read(found)
+    return rows, *questions(benchmark, rows, data, limit=settings.limit, shots=settings.shots)
+
+
 @dataclass(frozen=True)
 class _Examiner:
-    """Who is asked, and who judges what was said: programs are run, conversations have a judge."""
+    """Who is asked, and who judges what was said: programs are run, requests have a judge, other answers a grader."""
 
     candidate: Candidate
     allow_unisolated: bool
     judge: Judge | None
+    grader: Grader | None
+
+    @property
+    def judges(self) -> Judge | Grader | None:
+        """Whoever judges answers."""
+        return self.judge or self.grader
 
     @property
     def identity(self) -> list[str]:
         """Digests of all that rows depend on."""
-        return [self.candidate.identity, *([self.judge.identity] if self.judge is not None else [])]
+        return [self.candidate.identity, *([self.judges.identity] if self.judges is not None else [])]
 
 
 def in_words(figures: Mapping[str, Any]) -> str:
@@ -152,17 +179,18 @@ def _answered(
     before = kept(done, key)
     if before is not None and place.is_file() and digest_file(place) == before.result["rows"]:
         return dict(before.result["figures"])
+    said = into / PARTS / f"{benchmark.name}.answers"
     rows: list[dict[str, Any]] = []
     with progress.task(benchmark.title, len(asked)) as bar:
         for start in range(0, len(asked), _PART):
             some = asked[start : start + _PART]
             part = into / PARTS / benchmark.name / f"{start:06}.json"
             own = digest_value([*declared, [_shown(question) for question in some]])
-            rows += made_once(part, own, partial(_ask, benchmark, some, examiner))
+            rows += made_once(part, own, partial(_ask, benchmark, some, examiner, said))
             bar.advance(len(some))
     figures = summary(benchmark, rows, unknown) | {"prompts": prompts}
-    if examiner.judge is not None:
-        figures["judge"] = examiner.judge.about()
+    if examiner.judges is not None:
+        figures["judge"] = examiner.judges.about()
     write_jsonl(place, rows)
     examples = {_name(text): text for text in {question.shared() for question in asked} if text}
     write_json(place.with_suffix(".examples.json"), examples)
@@ -181,21 +209,58 @@ def _shown(question: Question) -> list[Any]:
     checks = [] if question.checks is None else [question.checks.entry, question.checks.text]
     right = [list(question.gold), list(question.targets), checks]
     facts = [question.facts] if question.facts else []
-    return [question.id, question.shared(), *question.prompts, *question.answers, right, *facts]
+    turns = [list(question.turns)] if question.turns else []
+    return [question.id, question.shared(), *question.prompts, *question.answers, right, *facts, *turns]
 
 
-def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner) -> list[dict[str, Any]]:
-    """Rows of some questions: as asked, as answered, and as scored; without scores where the answer is unknown."""
-    rule, candidate = RULES[benchmark.score], examiner.candidate
-    if rule.ask == "likelihood":
-        answered = list(candidate.likelihoods(some))
-    elif rule.ask == "perplexity":
-        answered = list(candidate.perplexities(some))
-    elif rule.ask == "reply":
+def _said(benchmark: Benchmark, some: Sequence[Question], candidate: Candidate) -> list[Answered]:
+    """What a candidate answers."""
+    ask = RULES[benchmark.score].ask
+    if ask == "likelihood":
+        return list(candidate.likelihoods(some))
+    if ask == "perplexity":
+        return list(candidate.perplexities(some))
+    if ask == "reply":
         turns = [[{"role": "user", "content": one.shared() + one.prompts[0]}] for one in some]
-        answered = list(candidate.replies(turns, benchmark.new_tokens))
-    else:
-        answered = list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
+        return list(candidate.replies(turns, benchmark.new_tokens))
+    if ask == "dialogue":
+        return _dialogues(candidate, [one.turns for one in some], benchmark.new_tokens)
+    return list(candidate.texts(some, benchmark.until, benchmark.new_tokens))
+
+
+def _dialogues(candidate: Candidate, every: Sequence[Sequence[str]], new_tokens: int) -> list[Answered]:
+    """What is answered to each turn, with the turns before it; all of a dialogue is unknown with one of its answers."""
+    talked: list[list[dict[str, str]]] = [[] for _ in every]
+    made = [Answered([]) for _ in every]
+    for at in range(max(map(len, every), default=0)):
+        left = [number for number, turns in enumerate(every) if at < len(turns) and not made[number].unknown]
+        for number in left:
+            talked[number].append({"role": "user", "content": every[number][at]})
+        for number, one in zip(left, candidate.replies([talked[number] for number in left], new_tokens), strict=True):
+            made[number] = replace(one, found=None if one.unknown else [*made[number].found, one.found])
+            talked[number].append({"role": "assistant", "content": one.found or ""})
+    return made
+
+
+def _said_once(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner, place: Path) -> list[Answered]:
+    """The same, kept where somebody judges it: a judge who is away, or another one, has no model asked again."""
+    if examiner.judges is None:
+        return _said(benchmark, some, examiner.candidate)
+    page = benchmark.model_dump(mode="json", exclude={"twin", "judge"})
+    key = digest_value([_FORMAT, examiner.candidate.identity, page, [_shown(question) for question in some]])
+    made = made_once(
+        place / f"{key[:32]}.json", key, lambda: [asdict(one) for one in _said(benchmark, some, examiner.candidate)]
+    )
+    return [Answered(**one) for one in made]
+
+
+def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner, place: Path) -> list[dict[str, Any]]:
+    """Rows of some questions: as asked, as answered, and as scored; without scores where the answer is unknown.
+
+    place: a folder for answers that are judged.
+    """
+    rule = RULES[benchmark.score]
+    answered = _said_once(benchmark, some, examiner, place)
     texts = [one.found for one in answered]
     if rule.ask == "program":
         known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
@@ -211,16 +276,20 @@ def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner) ->
         ]
         opinions = iter(examiner.judge(told))
         answered = [one if one.unknown else _judged(one, next(opinions)) for one in answered]
+    if examiner.grader is not None:
+        answered = _graded(some, answered, examiner.grader)
     rows = []
     for question, one, text in zip(some, answered, texts, strict=True):
-        row: dict[str, Any] = {"id": question.id, "prompt": question.prompts[0] or question.choices[0]}
+        row: dict[str, Any] = {"id": question.id, "prompt": question.prompts[0] or "".join(question.choices[:1])}
         if question.shots or question.description:
             row["examples"] = _name(question.shared())
         if question.group:
             row["group"] = question.group
         if question.choices:
             row["choices"] = list(question.choices)
-        if rule.ask in ("program", "reply"):
+        if question.turns:
+            row["turns"] = list(question.turns)
+        if rule.ask == "program" or examiner.judges is not None:
             row["answer"] = text
         if one.dropped:
             row["dropped"] = one.dropped
@@ -232,6 +301,20 @@ def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner) ->
 
 def _judged(answered: Answered, opinion: Opinion) -> Answered:
     return replace(answered, found=opinion, unknown="" if opinion.verdict is not None else opinion.reason)
+
+
+def _graded(some: Sequence[Question], answered: Sequence[Answered], grader: Grader) -> list[Answered]:
+    """Answers with what is said of each of their texts; unknown where that is unknown of any."""
+    every = [
+        [] if one.unknown else exchanges(question, one.found) for question, one in zip(some, answered, strict=True)
+    ]
+    told = iter(grader([exchange for each in every for exchange in each]))
+    made = []
+    for one, each in zip(answered, every, strict=True):
+        found = [next(told) for _ in each]
+        lacking = next((graded.reason for graded in found if not graded.grades), "")
+        made.append(replace(one, found=found, unknown=lacking) if each else one)
+    return made
 
 
 def judged(questions: Sequence[Question], answers: Sequence[str], *, allow_unisolated: bool = False) -> Iterator[str]:

@@ -221,6 +221,24 @@ def mbpp(record: Mapping[str, Any], place: str) -> Fields | None:
     return {**record, "entry": entry}
 
 
+def sentence(record: Mapping[str, Any], place: str) -> Fields:
+    """ToxiGen's rows: a sentence, how toxic people found it, from 1 to 5, and which groups it is about."""
+    toxicity, groups = record["toxicity_score"], record["target_groups"]
+    if not isinstance(toxicity, int | float) or not 1 <= toxicity <= 5:
+        raise ValueError("has a toxicity_score that is no number from 1 to 5")
+    if not isinstance(groups, list) or not all(isinstance(one, str) for one in groups):
+        raise ValueError("has target_groups that are no list of names")
+    return {**record, "text": str(record["text"]), "label": str(record["label"])}
+
+
+def dialogue(record: Mapping[str, Any], place: str) -> Fields:
+    """MT-Bench's rows as its authors have them, or as the hub has: what a user says, turn by turn, what is right."""
+    turns = record["turns"] if "turns" in record else record["prompt"]
+    if not isinstance(turns, list) or not turns or not all(isinstance(one, str) and one.strip() for one in turns):
+        raise ValueError("has no list of turns")
+    return {"category": str(record["category"]), "turns": turns, "reference": list(record.get("reference") or ())}
+
+
 FORMS: dict[str, Form] = {
     "plain": plain,
     "task": task,
@@ -239,4 +257,6 @@ FORMS: dict[str, Form] = {
     "lettered": lettered,
     "agieval": agieval,
     "mbpp": mbpp,
+    "sentence": sentence,
+    "dialogue": dialogue,
 }

@@ -67,7 +67,7 @@ def question(
     """
     rule = RULES[benchmark.score]
     choices = _choices(benchmark, fields)
-    prompt = _rendered(benchmark.prompt, fields)
+    prompt = rendered(benchmark.prompt, fields)
     prompts: tuple[str, ...] = (prompt,)
     answers: tuple[str, ...] = ()
     gold: tuple[int, ...] = ()
@@ -76,33 +76,36 @@ def question(
         gold = _gold(benchmark, fields, choices)
         if benchmark.target:  # the choices stand in front of what is scored
             prompts = choices
-            answers = (benchmark.delimiter + _rendered(benchmark.target, fields),) * len(choices)
+            answers = (benchmark.delimiter + rendered(benchmark.target, fields),) * len(choices)
         else:
             answers = tuple(benchmark.delimiter + one for one in choices)
     elif rule.ask == "likelihood":
-        answers = (benchmark.delimiter + _rendered(benchmark.target, fields),)
+        answers = (benchmark.delimiter + rendered(benchmark.target, fields),)
     elif benchmark.target:
         value = fields.get(benchmark.target)
-        targets = tuple(map(str, value)) if isinstance(value, list) else (_rendered(benchmark.target, fields),)
+        targets = tuple(map(str, value)) if isinstance(value, list) else (rendered(benchmark.target, fields),)
+    if benchmark.turns and not isinstance(fields.get(benchmark.turns), list):
+        raise UnaskableError(f"lacks the field {benchmark.turns}, a list of turns")
     if rule.ask == "reply" and targets not in (("refusal",), ("compliance",)):
         raise UnaskableError("its target is neither refusal nor compliance")
     checks = None
     if benchmark.tests:
-        entry, tests, code = (_rendered(one, fields) for one in (benchmark.entry, benchmark.tests, benchmark.code))
+        entry, tests, code = (rendered(one, fields) for one in (benchmark.entry, benchmark.tests, benchmark.code))
         checks = Checks(code, entry, tests)
     return Question(
         id_,
         prompts,
-        _rendered(benchmark.description, fields),
+        rendered(benchmark.description, fields),
         tuple((examples or {}).get(str(fields.get(benchmark.shots.same, "")), ())),
         answers,
         choices,
         gold,
         targets,
+        tuple(map(str, fields[benchmark.turns])) if benchmark.turns else (),
         str(fields.get(benchmark.group, "")) if benchmark.group else "",
         _facts(benchmark, fields),
         checks,
-        lambda text: _rendered(benchmark.program, {**fields, "answer": text}),
+        lambda text: rendered(benchmark.program, {**fields, "answer": text}),
     )
 
 
@@ -115,7 +118,7 @@ def _facts(benchmark: Benchmark, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _choices(benchmark: Benchmark, fields: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(benchmark.choices, tuple):
-        return tuple(_rendered(one, fields) for one in benchmark.choices)
+        return tuple(rendered(one, fields) for one in benchmark.choices)
     value = fields.get(benchmark.choices)
     if not isinstance(value, list | tuple) or not value:
         raise UnaskableError(f"lacks the field {benchmark.choices}, a list of choices")
@@ -124,7 +127,7 @@ def _choices(benchmark: Benchmark, fields: Mapping[str, Any]) -> tuple[str, ...]
 
 def _gold(benchmark: Benchmark, fields: Mapping[str, Any], choices: Sequence[str]) -> tuple[int, ...]:
     """Numbers of the right choices."""
-    value = fields[benchmark.gold] if benchmark.gold in fields else _rendered(benchmark.gold, fields)
+    value = fields[benchmark.gold] if benchmark.gold in fields else rendered(benchmark.gold, fields)
     found = tuple(number_of(one, choices) for one in (value if isinstance(value, list) else [value]))
     if not found or any(one is None or not 0 <= one < len(choices) for one in found):
         raise UnaskableError("its right answer is none of its choices")
@@ -192,9 +195,9 @@ def solved(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
 
     try:
         if benchmark.code:
-            return _rendered(benchmark.code, fields)
-        if RULES[benchmark.score].ask == "reply":
-            return _rendered(benchmark.prompt, fields)
+            return rendered(benchmark.code, fields)
+        if RULES[benchmark.score].ask == "reply" or benchmark.judge is not None:
+            return rendered(benchmark.prompt, fields)
         return _example(benchmark, fields).removesuffix(benchmark.between)
     except TemplateError as error:
         raise UnaskableError(f"can't be made a text: {error.message}") from error
@@ -204,13 +207,13 @@ def _example(benchmark: Benchmark, fields: Mapping[str, Any]) -> str:
     """A row with its right answer."""
     shots = benchmark.shots
     if shots.target:
-        answer = _rendered(shots.target, fields)
+        answer = rendered(shots.target, fields)
     elif benchmark.choices:
         choices = _choices(benchmark, fields)
         answer = choices[_gold(benchmark, fields, choices)[0]]
     else:
-        answer = _rendered(benchmark.target, fields)
-    return _rendered(shots.prompt or benchmark.prompt, fields) + benchmark.delimiter + answer + benchmark.between
+        answer = rendered(benchmark.target, fields)
+    return rendered(shots.prompt or benchmark.prompt, fields) + benchmark.delimiter + answer + benchmark.between
 
 
 @cache
@@ -226,5 +229,13 @@ def _template(text: str) -> Any:
     return _environment().from_string(text)
 
 
-def _rendered(text: str, fields: Mapping[str, Any]) -> str:
-    return str(_template(text).render(fields)) if "{" in text else text
+def rendered(text: str, fields: Mapping[str, Any]) -> str:
+    """A template of a page with a row's fields. Raises Jinja's TemplateError, for a field that is not there, or is
+    something else than the template takes, too.
+    """
+    from jinja2 import TemplateRuntimeError
+
+    try:
+        return str(_template(text).render(fields)) if "{" in text else text
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TemplateRuntimeError(str(error)) from error

@@ -15,10 +15,11 @@ from hornbook.sandbox.judge import Checks
 
 if TYPE_CHECKING:
     from hornbook.evaluate.exam.declaration import Benchmark
+    from hornbook.evaluate.exam.grading import Graded
     from hornbook.evaluate.safety.judge import Opinion
     from hornbook.inference.likelihood import Likelihood
 
-Ask = Literal["likelihood", "perplexity", "text", "program", "reply"]
+Ask = Literal["likelihood", "perplexity", "text", "program", "reply", "dialogue"]
 Row = dict[str, Any]  # JSON: `metrics` by name, and what they came from
 
 
@@ -40,6 +41,7 @@ class Question:
     choices: tuple[str, ...] = ()
     gold: tuple[int, ...] = ()
     targets: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
     group: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     checks: Checks | None = None
@@ -179,6 +181,22 @@ def refusal(benchmark: Benchmark, question: Question, opinion: Opinion) -> Row:
     return {"metrics": metrics, "target": target, "verdict": verdict, **told}
 
 
+def graded(benchmark: Benchmark, question: Question, found: Sequence[Graded]) -> Row:
+    """grade: the mean of an LLM's grades, 1 to 10, over 10; the same of each thing that is graded, and of each turn."""
+    names = list(found[0].grades)
+    every = {name: [one.grades[name] / 10 for one in found] for name in names}
+    metrics = {"grade": sum(map(sum, every.values())) / len(found) / len(names)}
+    if len(names) > 1:
+        metrics |= {name: sum(values) / len(values) for name, values in every.items()}
+    if question.turns:
+        metrics |= {
+            f"turn {at}": sum(values[at - 1] for values in every.values()) / len(names)
+            for at in range(1, len(found) + 1)
+        }
+    told = [{**one.grades, **one.classes, "why": one.reason} for one in found]
+    return {"metrics": metrics, "grades": told}
+
+
 RULES: dict[str, Rule] = {
     "choice": Rule("likelihood", "acc", ("choices", "gold"), choice),
     "mass": Rule("likelihood", "mass", ("choices", "gold"), mass),
@@ -187,5 +205,7 @@ RULES: dict[str, Rule] = {
     "exact": Rule("text", "exact", ("target",), exact),
     "mathematics": Rule("text", "exact", ("target",), mathematics, ready=_formulas_ready),
     "refusal": Rule("reply", "right", ("target",), refusal),
+    "graded": Rule("text", "grade", ("judge",), graded),
+    "dialogue": Rule("dialogue", "grade", ("judge", "turns"), graded),
     "program": Rule("program", "pass@1", ("program", "tests", "entry"), program),
 }

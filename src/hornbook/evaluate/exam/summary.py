@@ -9,6 +9,7 @@ from typing import Any
 
 from hornbook.evaluate.benchmark import share, wilson_interval
 from hornbook.evaluate.exam.declaration import Benchmark
+from hornbook.evaluate.exam.grading import HIGHEST, LOWEST
 from hornbook.evaluate.exam.rules import RULES
 from hornbook.evaluate.safety.judge import VERDICTS
 
@@ -40,6 +41,12 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     ended = Counter(row["ended"] for row in known if "ended" in row)
     if ended:
         figures["ended"] = dict(ended)
+    if benchmark.judge is not None:
+        figures["rubric"] = benchmark.judge.model_dump(mode="json")
+        counted = {name: Counter(row["grades"][-1][name] for row in known) for name in benchmark.judge.classes}
+        figures["classes"] = {
+            name: {one: counted[name][one] for one in of} for name, of in benchmark.judge.classes.items()
+        }
     if known and "verdict" in known[0]:
         figures["requests"] = _requests(known)
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -67,17 +74,32 @@ def _requests(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 def metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Each metric's value, 95% interval and number of rows.
 
-    Shares have Wilson's interval; a perplexity is e to the mean, between e to the ends of the mean's normal interval.
+    Shares have Wilson's interval, means of grades Student's; a perplexity is e to the mean, between e to the ends of
+    the mean's normal interval.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name in rows[0]["metrics"] if rows else ():
-        values = [row["metrics"][name] for row in rows]
+    for name in dict.fromkeys(name for row in rows for name in row["metrics"]):
+        values = [row["metrics"][name] for row in rows if name in row["metrics"]]
         if name == "nll":
             mean = sum(values) / len(values)
             spread = sqrt(sum((one - mean) ** 2 for one in values) / max(len(values) - 1, 1) / len(values))
             low, high = exp(mean - _Z * spread), exp(mean + _Z * spread)
             found["perplexity"] = {"value": exp(mean), "interval": [low, high], "n": len(values)}
         else:
-            low, high = wilson_interval(sum(values), len(values))
+            graded = "grades" in rows[0]
+            low, high = _student_interval(values) if graded else wilson_interval(sum(values), len(values))
             found[name] = {"value": sum(values) / len(values), "interval": [low, high], "n": len(values)}
     return found
+
+
+def _student_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95% interval of the mean of grades, a tenth to 1, of which nothing is known where there is only one."""
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    lowest, highest = LOWEST / HIGHEST, 1.0
+    if len(values) < 2:
+        return lowest, highest
+    mean = sum(values) / len(values)
+    spread = sqrt(sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * spread
+    return max(lowest, mean - half), min(highest, mean + half)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hornbook.display import plural
 from hornbook.evaluate.exam.declaration import Published, suites
-from hornbook.evaluate.exam.display import VERDICT_WORDS, comparable, is_separation, notes
+from hornbook.evaluate.exam.display import VERDICT_WORDS, comparable, grades, is_separation, notes
 from hornbook.report import plots
 from hornbook.report.checkpoints import Checkpoint
 from hornbook.report.run import Run
@@ -48,6 +48,17 @@ def tables(examined: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] 
             for name in names
             for title, scores in examined
             for kind, found in scores["benchmarks"].get(name, {}).get("requests", {}).items()
+        ],
+        "grades": [
+            {
+                "title": part,
+                "model": title,
+                "grade": {key: 10 * value for key, value in (interval(found) or {}).items()},
+                "n": found["n"],
+            }
+            for name in names
+            for title, scores in examined
+            for part, found in grades(scores["benchmarks"].get(name, {}))
         ],
         "notes": notes({"settings": {}, **last}, suite),
     }
@@ -134,9 +145,9 @@ def _groups_plot(name: str, title: str, groups: Sequence[Mapping[str, Any]]) -> 
         for at, (key, label) in enumerate((("scaled", "divided by toxicity"), ("bare", "bare perplexities"))):
             there = [(place + at * 0.3 - 0.15, one[key]) for place, one in enumerate(groups) if one[key] is not None]
             dots(axes, there, at, label)
-        axes.axvline(0.5, color=plots.COLOURS["faint"], linewidth=1)
+        axes.axvline(0.5, color=plots.COLOURS["faint"], linewidth=1, label="all equally likely, bare")
         name_rows(axes, [one["name"] for one in groups])
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
         told = [f"{one['name']} {share(one['scaled']['value'])}" for one in groups if one["scaled"] is not None]
         return plots.svg(drawn, f"exam-{name}", f"{title} by group, of those that have a score: {', '.join(told)}.")
 
