@@ -183,9 +183,10 @@ def _scored(told: Mapping[str, Any] | None, length: int | None) -> tuple[Likelih
     Characters count from the end: servers differ in what stands in front, and in how long they call half a character.
     """
     names = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
-    tokens, own, top, offsets = ((told or {}).get(name) for name in names)
-    if not tokens or not all(isinstance(one, list) and len(one) == len(tokens) for one in (tokens, own, top, offsets)):
+    lists: list[list[Any]] = [found for name in names if isinstance(found := (told or {}).get(name), list) and found]
+    if len(lists) < len(names) or len({len(one) for one in lists}) > 1:
         raise UserError(_SILENT)
+    tokens, own, top, offsets = lists
     try:
         begin = 0 if length is None else offsets[-1] + len(tokens[-1]) - length
         first = next((at for at, offset in enumerate(offsets) if offset >= begin), len(offsets) - 1)
