@@ -116,4 +116,4 @@ def _show(plan: Plan) -> None:
             in_range(row.runs * least, row.runs * most),
         )
     console.print(table)
-    console.plain(f"{in_range(*total)} in all, one run at a time. Nothing was run.")
+    console.plain(f"{in_range(*total)} in all, one run at a time, on this machine as busy as it is. Nothing was run.")

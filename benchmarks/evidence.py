@@ -1,0 +1,88 @@
+"""What a finished study found, kept in docs/evidence and told in docs/evidence.md.
+
+hornbook study phases --into STUDY
+python benchmarks/evidence.py STUDY [STUDY ...]
+
+Keeps a study's page, its figures and their comparisons as docs/evidence/NAME.html, .parquet and .json, and writes the
+table between NAME's marks in docs/evidence.md. Prose around the marks is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hornbook.errors import UserError
+from hornbook.files import read_json, whole, write_text
+from hornbook.study.measures import Measure, measure_of, title_of
+
+ROOT = Path(__file__).parents[1]
+EVIDENCE = ROOT / "docs" / "evidence"
+PAGE = ROOT / "docs" / "evidence.md"
+KEPT = {"study.html": ".html", "figures.parquet": ".parquet", "study.json": ".json"}
+
+
+def marks(name: str) -> tuple[str, str]:
+    """Between which lines of the page a study's table stands."""
+    return f"<!-- {name}: benchmarks/evidence.py writes what stands here -->", f"<!-- /{name} -->"
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """A study's comparisons as Markdown, of what its JSON holds: a row for each arm of each figure."""
+    against, seeds = result["study"]["against"], len(result["study"]["seeds"])
+    lines = [
+        f"| figure | arm | mean of {seeds} seeds (range) | against `{against}` (95%) | found |",
+        "|---|---|---|---|---|",
+    ]
+    for one in result["comparisons"]:
+        lines += _rows(one, result["titles"][one["checkpoint"]], against)
+    return "\n".join(lines)
+
+
+def _rows(compared: Mapping[str, Any], checkpoint: str, against: str) -> Iterator[str]:
+    measure = measure_of(compared["measure"])
+    title = f" {title_of(compared['measure'])}, after {checkpoint}"
+    differences = {one["arm"]: one for one in compared["arms"]}
+    for arm, by_seed in compared["values"].items():
+        values = list(by_seed.values())
+        spread = f"{measure.shown(min(values))}–{measure.shown(max(values))}".replace("%–", "–")
+        told = "| | |" if arm == against else f"| {_difference(measure, differences[arm])} | {differences[arm]['verdict']} |"
+        yield f"|{title} | `{arm}` | {measure.shown(sum(values) / len(values))} ({spread}) {told}"
+        title = ""
+
+
+def _difference(measure: Measure, one: Mapping[str, Any]) -> str:
+    if one["low"] is None:
+        return ""
+    low, high = measure.difference(one["low"]), measure.difference(one["high"])
+    return f"{measure.difference(one['mean'])} {measure.unit} ({low} to {high})"
+
+
+def with_table(page: str, name: str, told: str) -> str:
+    """The page with a study's table between its marks. Raises UserError where it has no such marks."""
+    begin, end = marks(name)
+    found = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n\n{told}\n\n{end}", page, flags=re.S)
+    if begin not in page or end not in page:
+        raise UserError(f"docs/evidence.md has no place for {name}: add the lines {begin} and {end}")
+    return found
+
+
+def main() -> None:
+    """Keep and tell what each study found."""
+    parser = argparse.ArgumentParser(description="What finished studies found, kept and told.")
+    parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="the folder of a study")
+    for folder in parser.parse_args().studies:
+        result = read_json(folder / "study.json")
+        name = result["study"]["name"]
+        write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), name, table(result)))
+        for source, ending in KEPT.items():
+            with whole(EVIDENCE / f"{name}{ending}") as temporary:
+                shutil.copyfile(folder / source, temporary)
+
+
+if __name__ == "__main__":
+    main()
