@@ -50,7 +50,11 @@ def _rows(compared: Mapping[str, Any], checkpoint: str, against: str) -> Iterato
     for arm, by_seed in compared["values"].items():
         values = list(by_seed.values())
         spread = f"{measure.shown(min(values))}–{measure.shown(max(values))}".replace("%–", "–")
-        told = "| | |" if arm == against else f"| {_difference(measure, differences[arm])} | {differences[arm]['verdict']} |"
+        told = (
+            "| | |"
+            if arm == against
+            else f"| {_difference(measure, differences[arm])} | {differences[arm]['verdict']} |"
+        )
         yield f"|{title} | `{arm}` | {measure.shown(sum(values) / len(values))} ({spread}) {told}"
         title = ""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from pathlib import Path
 from statistics import mean
 from textwrap import wrap
 from typing import Any
+
+from browser import NAMES, Browser, chromium
 
 from hornbook.errors import UserError
 from hornbook.files import write_json, write_text
@@ -32,7 +33,6 @@ from hornbook.report.wording import duration, listed, size
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "benchmarks" / "readme_figures.json"
 BEGIN, END = "<!-- figures: benchmarks/readme_figures.py writes what stands here -->", "<!-- /figures -->"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 124  # columns of README's text
 PICTURE = (1100, 1560)  # pixels: the head of the page and the score table
 # Vector and matrix instructions that change how, and how fast, PyTorch multiplies: x86's, then Arm's.
@@ -199,24 +199,11 @@ def written(readme: str, text: str) -> str:
 
 def picture(page: Path, image: Path) -> None:
     """The head of a page as a PNG, by a browser without a window or a network. Raises UserError where there is none."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise UserError(f"no {' or '.join(BROWSERS)} for the picture: install one, or add --without-picture")
-    with tempfile.TemporaryDirectory() as profile:
-        taken = Path(profile) / "report.png"
-        command = [
-            browser,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            f"--user-data-dir={profile}/profile",
-            f"--window-size={PICTURE[0]},{PICTURE[1]}",
-            f"--screenshot={taken}",
-            page.absolute().as_uri(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode or not taken.is_file():
-            raise UserError(f"{browser} took no picture of {page}: {done.stderr.strip()[-300:]}")
-        shutil.move(taken, image)
+    if chromium() is None:
+        raise UserError(f"no {' or '.join(NAMES)} for the picture: install one, or add --without-picture")
+    with tempfile.TemporaryDirectory() as profile, Browser(Path(profile), size=PICTURE, scale=1) as browser:
+        browser.open(page.absolute().as_uri())
+        browser.picture(image)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -121,7 +121,7 @@ def test_the_picture_is_of_the_median(runs: Path, arguments: list[str], monkeypa
 
 
 def test_without_a_browser_that_is_said(runs: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures.shutil, "which", lambda name: None)
+    monkeypatch.setattr(figures, "chromium", lambda: None)
     with pytest.raises(UserError, match="for the picture: install one, or add --without-picture"):
         figures.main(arguments)
     assert (runs / "README.md").read_text() == README

@@ -125,5 +125,9 @@ def _show_plan(chosen: Study, todo: Sequence[Run], root: Path) -> None:
         table.add_row(one.name, ", ".join(one.makes), ", ".join(one.shared), expected)
     console.print(table)
     least, most = (sum(part) for part in zip(*total, strict=True))
-    told = f"{in_range(least, most)} in all, one run at a time, on this machine as busy as it is" if most else "All is done"
+    told = (
+        f"{in_range(least, most)} in all, one run at a time, on this machine as busy as it is"
+        if most
+        else "All is done"
+    )
     console.plain(f"{told}. Nothing was run.")
