@@ -19,7 +19,7 @@ from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.tokens import shards
 from hornbook.train import state
-from hornbook.train.figures import columns
+from hornbook.train.figures import columns, validations
 from hornbook.train.optimizers import scheduled
 from hornbook.train.parallel import prepare_blocks
 from hornbook.train.pretrain import PretrainSettings, pretrain
@@ -82,6 +82,19 @@ def test_the_best_and_the_average_are_what_they_are_called(held_out: Path, tmp_p
     best = weights[0 if losses["4"] < losses["8"] else 1]
     for name, made in load_file(tmp_path / "best" / "phase2" / "model.safetensors").items():
         assert torch.equal(made, best[name])
+
+
+def test_what_is_only_watched_is_no_candidate(held_out: Path, tmp_path: Path) -> None:
+    """Measured at every step, of which the first is the best, a phase still ends with one of its two candidates."""
+    shards.write(held_out / "validation", "a", np.random.default_rng(9).integers(6, 380, (5, 65)), 380)
+    steep = {"schedule": "constant", "warmup": 0.0, "learning_rate": 0.1, "candidates": 2, "keep": "best"}
+    plain = run(held_out, tmp_path / "plain", steep)["candidates"]["phase2"]
+    watched = run(held_out, tmp_path / "watched", steep, validate_every=1)["candidates"]["phase2"]
+    losses = validations(tmp_path / "watched")["validation_loss"]
+    assert len(losses) == 14 and min(losses[6:]) < min(plain.values())
+    assert plain == watched and plain.keys() == {"4", "8"}
+    one, other = (load_file(tmp_path / name / "phase2" / "model.safetensors") for name in ("plain", "watched"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, tmp_path: Path) -> None:

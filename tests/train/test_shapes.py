@@ -57,7 +57,7 @@ def test_a_row_is_known_by_its_columns(row: dict[str, Any], name: str, learnt: A
     [
         ({"a": 1, "b": 2}, "neither a conversation nor a text: it has a, b"),
         ({}, "it has no columns"),
-        ({"text": "  "}, "neither a conversation nor a text"),
+        ({"text": "  "}, "an empty text"),
         ({"messages": []}, "a conversation without messages"),
         ({"messages": ["Hi?"]}, "a turn that is no message"),
         ({"messages": [{"content": "Hi?"}]}, "a message of nobody"),

@@ -52,7 +52,7 @@ def page(folder: Path, made: Manifest) -> str:
             machine=overview.machine(run),
             version=made.versions.get("hornbook", ""),
             measured=_measured(folder, made),
-            curve=losses.plot(run, made.stage, wide=True),
+            curve=losses.plot(run, made.stage),
             samples=_samples(made, asked),
             read=_read(made),
             again=reproduce.view(run, ()),

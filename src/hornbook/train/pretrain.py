@@ -164,7 +164,7 @@ def pretrain(
             kept.average(model, steps)
         elif phase.keep == "best":
             losses = validations[name].losses
-            told = {str(at - steps_before[name]): round(loss, 4) for at, loss in losses.items()}
+            told = {str(at - steps_before[name]): round(losses[at], 4) for at in steps}
             write_json(into / name / _CANDIDATES, told)
         checkpoint.save(model, into / name, tokenizer, stored_precision=initial is not None)
         if initial is None:
@@ -179,7 +179,7 @@ def pretrain(
         if phase.keep == "best" or settings.validate_every:
             kept = Candidates(into / SCRATCH, name) if phase.keep == "best" else None
             measured = _measured(before, count, steps if kept else steps[-1:], settings.validate_every)
-            validations[name] = Validation(_measure(tokens, name, phase, tokenizer.pad), measured, kept)
+            validations[name] = Validation(_measure(tokens, name, phase, tokenizer.pad), measured, kept, steps)
 
     began = time.monotonic()
     log = train(

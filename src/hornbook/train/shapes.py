@@ -60,6 +60,8 @@ def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
     text = _first(row, _TEXTS)
     if text:
         return "texts", text
+    if any(isinstance(row.get(name), str) for name in _TEXTS):
+        raise UnusableError("an empty text")
     if "chosen" in row and "rejected" in row:
         raise UnusableError("it is a pair of answers; `hornbook dpo` learns from those")
     raise UnusableError(f"neither a conversation nor a text: it has {_names(row)}")

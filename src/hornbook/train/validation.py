@@ -33,13 +33,15 @@ class Validation:
     """After which steps a training is measured, and what follows.
 
     candidates: where the best weights are kept, which the last of the steps, or an early end, gives back; None: the
-    last ones stay. patience: so many validations in a row without a lower loss are the end. baseline: the weights are
-    measured before the first step, too; they are no candidate. losses: what was measured, by step.
+    last ones stay. among: the steps that they are the best of; None: all. patience: so many validations in a row
+    without a lower loss are the end. baseline: the weights are measured before the first step, too; they are no
+    candidate. losses: what was measured, by step.
     """
 
     measure: Measure
     steps: Collection[int]
     candidates: Candidates | None = None
+    among: Collection[int] | None = None
     patience: int | None = None
     baseline: bool = False
     losses: dict[int, float] = field(default_factory=dict)
@@ -55,14 +57,18 @@ class Validation:
             found = self.measure(model)
         if step in self.steps:
             self.losses[step] = found[VALIDATION_LOSS]
-            if self.candidates is not None and self.best == step and not self.over:
+            if self.candidates is not None and self._chosen_from and self.best == step and not self.over:
                 self.candidates.keep(model, step)
         return found
 
     @property
     def best(self) -> int:
         """The step with the lowest loss, of equal ones the last."""
-        return min(reversed(self.losses), key=self.losses.__getitem__)
+        return min(reversed(self._chosen_from), key=self.losses.__getitem__)
+
+    @property
+    def _chosen_from(self) -> list[int]:
+        return [step for step in self.losses if self.among is None or step in self.among]
 
     @property
     def kept(self) -> int:
@@ -101,7 +107,7 @@ class Validation:
 
     def forget(self) -> None:
         """Delete weights that were the best once, and are not in the state that was stored."""
-        if self.candidates is not None and self.losses:
+        if self.candidates is not None and self._chosen_from:
             self.candidates.forget(self.best)
 
 
@@ -115,7 +121,7 @@ def validations_of(objective: Objective | None, steps: int, settings: HeldOutSet
             measure_of(objective),
             steps_of(0, steps, _TIMES) if every is None else sorted({*range(every, steps, every), steps}),
             Candidates(into / SCRATCH, "held-out") if settings.keep == "best" else None,
-            settings.patience,
+            patience=settings.patience,
             baseline=True,
         )
     ]

@@ -24,22 +24,19 @@ def view(run: Run, models: Sequence[Checkpoint]) -> dict[str, Any] | None:
     return {"plots": drawn} if drawn else None
 
 
-def plot(run: Run, stage: str, *, wide: bool = False) -> dict[str, Any] | None:
-    """A stage's loss, step by step, and on rows held out where it was measured; None for fewer than two steps.
-
-    wide: over the whole page, however little there is to show.
-    """
+def plot(run: Run, stage: str) -> dict[str, Any] | None:
+    """A stage's loss, step by step, and on rows held out where it was measured; None for fewer than two steps."""
     log = curves(run, stage)
     if len(log.get("loss", [])) < 2:
         return None
     with plots.style():
-        return _DRAWN[stage](run.figures(stage), log, held_out(run, stage), wide)
+        return _DRAWN[stage](run.figures(stage), log, held_out(run, stage))
 
 
-def _pretraining(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
+def _pretraining(figures: Mapping[str, Any], log: Curves, held: Measured) -> dict[str, Any]:
     steps = figures.get("steps", {})
     if not isinstance(steps, dict):  # continued: one phase, of rows
-        return _of_rows("Continued pretraining", "", figures, log, held, wide)
+        return _of_rows("Continued pretraining", "", figures, log, held)
     drawn, (loss, rate) = plots.figure(10, 4.2, rows=2, ratios=[3, 1])
     _plot_loss(loss, log, held)
     rate.plot(log["step"], log["rate"], color=plots.COLOURS["three"])
@@ -73,31 +70,29 @@ def _pretraining(figures: Mapping[str, Any], log: Curves, held: Measured, wide: 
 _PHASES = {"phase1": "phase 1", "phase2": "phase 2"}
 
 
-def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
+def _fine_tuning(figures: Mapping[str, Any], log: Curves, held: Measured) -> dict[str, Any]:
     learnt = f": {share(figures['answer_share'])} of all" if "answer_share" in figures else ""
     says = f"Only the assistant's tokens count{learnt}. "
-    return _of_rows("Supervised fine-tuning", says, figures, log, held, wide)
+    return _of_rows("Supervised fine-tuning", says, figures, log, held)
 
 
-def _of_rows(
-    title: str, says: str, figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool
-) -> dict[str, Any]:
+def _of_rows(title: str, says: str, figures: Mapping[str, Any], log: Curves, held: Measured) -> dict[str, Any]:
     """One curve. says: what is said of it before all else."""
-    drawn, (loss,) = plots.figure(*_size(wide))
+    drawn, (loss,) = plots.figure(*_SIZE)
     _plot_loss(loss, log, held, figures)
     loss.set(xlabel="step")
     caption = f"{says}Loss {decimal(figures.get('loss'))} at the end.{_told(figures, held)}"
     return {
         "title": title,
-        "wide": wide,
+        "wide": False,
         "svg": plots.svg(drawn, "rows", f"Loss over {count(log['step'][-1])} steps. {caption}"),
         "caption": caption,
     }
 
 
-def _preferences(figures: Mapping[str, Any], log: Curves, held: Measured, wide: bool) -> dict[str, Any]:
+def _preferences(figures: Mapping[str, Any], log: Curves, held: Measured) -> dict[str, Any]:
     shown = 2 if "accuracy" in log else 1
-    drawn, axes = plots.figure(*_size(wide), rows=shown)
+    drawn, axes = plots.figure(*_SIZE, rows=shown)
     _plot_loss(axes[0], log, held, figures)
     if shown == 2:
         axes[1].plot(log["step"], smoothed(log["accuracy"]), color=plots.COLOURS["one"])
@@ -112,22 +107,19 @@ def _preferences(figures: Mapping[str, Any], log: Curves, held: Measured, wide: 
     )
     return {
         "title": "Preferences (DPO)",
-        "wide": wide,
+        "wide": False,
         "svg": plots.svg(drawn, "dpo", f"DPO loss and accuracy over {count(log['step'][-1])} steps. {caption}"),
         "caption": caption,
     }
 
 
-_DRAWN: dict[str, Callable[[Mapping[str, Any], Curves, Measured, bool], dict[str, Any]]] = {
+_DRAWN: dict[str, Callable[[Mapping[str, Any], Curves, Measured], dict[str, Any]]] = {
     "pretrain": _pretraining,
     "sft": _fine_tuning,
     "dpo": _preferences,
 }
+_SIZE = (5, 3)  # a phone shows all of it, with words that can be read
 _DOTS: dict[str, Any] = {"color": plots.COLOURS["two"], "linewidth": 1.2, "marker": "o", "markersize": 4.5}
-
-
-def _size(wide: bool) -> tuple[float, float]:
-    return (10, 4.2) if wide else (5, 3)
 
 
 def _told(figures: Mapping[str, Any], held: Measured) -> str:
