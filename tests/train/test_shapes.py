@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.train.shapes import Completion, UnusableError, to_learn, to_prefer
+from hornbook.train.shapes import Completion, Reply, UnusableError, to_learn, to_prefer
 
 ASK, SAY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}
 OTHER = {"role": "assistant", "content": "No."}
@@ -44,7 +44,8 @@ SYSTEM = {"role": "system", "content": "Be kind."}
         ),
         ({"question": "Hi?", "answer": "Yes.", "system": "Be kind."}, "instructions with answers", [SYSTEM, ASK, SAY]),
         ({"prompt": "1 + 1 =", "completion": " 2"}, "prompts with completions", Completion("1 + 1 =", " 2")),
-        ({"prompt": [ASK], "completion": [SAY]}, "prompts with completions", [ASK, SAY]),
+        ({"prompt": [ASK], "completion": [SAY]}, "prompts with completions", Reply([ASK], "Yes.")),
+        ({"prompt": [ASK], "completion": [SAY, ASK, SAY]}, "prompts with completions", [ASK, SAY, ASK, SAY]),
         ({"text": "Once upon a time.", "id": 3}, "texts", "Once upon a time."),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,13 +10,18 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hornbook.commands.folders import CHANGED_CODE
+from hornbook.commands.stopping import stoppable
 from hornbook.commands.write import CACHE, MODEL_NAME, MONEY, REQUESTS, TOKENS, client_settings
+from hornbook.corpus.read.remote import is_address
 from hornbook.display import FigureTable
+from hornbook.errors import UserError
 from hornbook.evaluate.redteam.settings import RedteamSettings
 from hornbook.files import write_text
 from hornbook.machine import Precision
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress, Progress
+from hornbook.runs.single import ChangedCode
 from hornbook.settings import apply, comma_separated, validated
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.terminal import console
@@ -65,17 +71,35 @@ def redteam(  # noqa: PLR0913 (one for each option)
     budget_requests: REQUESTS = None,
     budget_tokens: TOKENS = None,
     budget_money: MONEY = None,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Train the model on what got through, and attack it anew; see docs/safety.md."),
+    ] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Of --fix: so many; 3 unless given.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Of --fix: where files of benchmarks lie, to measure refusals and ability."
+        ),
+    ] = None,
+    changed_code: CHANGED_CODE = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Attack a model: by role play, codes, pieces, many examples, slowly, or by an LLM that adapts. Writes a page."""
     given = {"requests": requests, "families": None if families is None else comma_separated(families), "limit": limit}
+    given |= {"rounds": rounds, "data": data}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for override in overrides or []:
         apply(values, override)
-    settings = validated(RedteamSettings, values, "the red team")
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
     client = client_settings(teacher, teacher_model, cache, budget) if teacher else None
     progress = Progress() if as_json else ConsoleProgress(console)
+    if fix:
+        _fix(model, values, client, progress, into, precision, changed_code, as_json=as_json)
+        return
+    if rounds is not None or data is not None or changed_code is not None:
+        raise UserError("--rounds, --data and --changed-code are for --fix")
+    settings = validated(RedteamSettings, values, "the red team")
     figures = _attack(_candidate(model, precision), settings, client, progress, into)
     if as_json:
         console.values(figures)
@@ -91,6 +115,49 @@ def _candidate(model: str, precision: Precision) -> Candidate:
     if model.startswith(("http://", "https://")):
         return Endpoint(model)
     return LocalModel.load(model_folder(model), precision=precision)
+
+
+def _fix(
+    model: str,
+    values: dict[str, Any],
+    client: ClientSettings | None,
+    progress: Progress,
+    into: Path,
+    precision: Precision,
+    changed_code: ChangedCode | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Do all rounds, and leave their page beside them."""
+    from hornbook.breakfix import PAGE
+    from hornbook.breakfix.page import notes, page, sentences
+    from hornbook.breakfix.rounds import Team
+    from hornbook.breakfix.rounds import fix as do
+    from hornbook.breakfix.settings import FixSettings
+    from hornbook.evaluate.redteam.adaptive import LlmAttacker
+    from hornbook.evaluate.safety.classifier import offline
+    from hornbook.evaluate.safety.judge import LlmJudge
+    from hornbook.teacher.client.client import asking
+
+    if is_address(model):
+        raise UserError(f"{model} is a server's: --fix trains the model of a folder")
+    settings = validated(FixSettings, values, "the fixing")
+    folder = model_folder(model)
+    with ExitStack() as open_:
+        if client is None:
+            team = Team(offline())
+        else:
+            asked = open_.enter_context(asking(client, progress))
+            team = Team(LlmJudge(asked), LlmAttacker(asked))
+        open_.enter_context(stoppable(console))
+        figures = do(folder, settings, team, into, precision=precision, progress=progress, changed_code=changed_code)
+    write_text(into / PAGE, page(figures))
+    if as_json:
+        console.values(figures)
+        return
+    for line in (*sentences(figures), *notes(figures)):
+        console.plain(line)
+    console.plain(f"The page: {into / PAGE}")
 
 
 def _attack(

@@ -42,7 +42,7 @@ def open_scheduler(
         raise UserError(f"there is no dtype {dtype}; take {' or '.join(known)}")
     if dtype is None and not machine.has_gpu():
         try:
-            return _native(folder, threads, cache, context, most, prompt_lookup)
+            return native_scheduler(folder, threads, cache, context, most, prompt_lookup)
         except NotNative as reason:
             warnings.warn(f"PyTorch computes, not the faster native engine: {reason}", Notice, stacklevel=2)
 
@@ -57,8 +57,13 @@ def open_scheduler(
     return scheduler_of(model, cache=cache, context=context, most=most, prompt_lookup=prompt_lookup)
 
 
-def _native(
-    folder: Path, threads: int | None, cache: float, context: int | None, most: int, prompt_lookup: bool | None
+def native_scheduler(
+    folder: Path,
+    threads: int | None = None,
+    cache: float = CACHE,
+    context: int | None = None,
+    most: int = MOST,
+    prompt_lookup: bool | None = None,
 ) -> Scheduler:
     """A scheduler over the native engine. Raises NotNative where it cannot compute the model."""
     found = look(folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
 from hornbook.train.data import Given
-from hornbook.train.shapes import Completion
+from hornbook.train.shapes import Completion, Reply
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
@@ -54,6 +54,8 @@ def prompt_of(row: Any, opening: int = _OPENINGS[0]) -> Prompt | None:
     if isinstance(row, Mapping):
         asked = {"messages": row["messages"]} if row.get("messages") else {"text": row["prompt"]}
         return {**asked, "answer": row["chosen"]}
+    if isinstance(row, Reply):
+        return {"messages": row.messages, "answer": row.answer}
     if isinstance(row, Completion):
         return {"text": row.prompt, "answer": row.answer}
     if isinstance(row, str):

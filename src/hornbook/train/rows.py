@@ -17,7 +17,7 @@ from hornbook.progress import Progress
 from hornbook.terminal import in_markup
 from hornbook.tokens.pack import fill, pack
 from hornbook.train.losses import IGNORE
-from hornbook.train.shapes import Completion, Row
+from hornbook.train.shapes import Completion, Reply, Row
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Message, Tokenizer
@@ -86,10 +86,10 @@ def encode_all(given: Sequence[Any], encode: Callable[[Any], list[Example] | Pai
 def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: bool = False) -> Encoded:
     """Encode what people give to learn from into examples of at most `row` ids.
 
-    Of a conversation only the assistant's words are learnt, of a completion what follows the prompt, of a text all. A
-    longer conversation is cut behind the last answer that fits: cut elsewhere it would teach a model to stop in the
-    middle, or nothing. A longer text becomes several examples. `whole`: conversations and completions are texts too, as
-    the template spells them. The rest is as in `encode_all`.
+    Of a conversation only the assistant's words are learnt, of a reply the last turn, of a completion what follows the
+    prompt, of a text all. A longer conversation is cut behind the last answer that fits: cut elsewhere it would teach a
+    model to stop in the middle, or nothing. A longer text becomes several examples. `whole`: conversations and
+    completions are texts too, as the template spells them. The rest is as in `encode_all`.
     """
     cut = 0
 
@@ -100,6 +100,10 @@ def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: 
         if isinstance(one, Completion):
             example = completion(tokenizer, one.prompt, one.answer)
             return _pieces(example.ids, row) if whole else [example]
+        if isinstance(one, Reply):
+            if not whole:
+                return [last_answer(tokenizer, one.messages, one.answer)]
+            one = [*one.messages, {"role": "assistant", "content": one.answer}]
         if whole:
             return _pieces(tokenizer.chat(one, answer=False), row)
         example = Example(*tokenizer.chat_with_mask(one))

@@ -35,8 +35,15 @@ class Completion(NamedTuple):
     answer: str
 
 
-Row = Sequence[Message] | Completion | str
-"""A conversation, a completion, or a text."""
+class Reply(NamedTuple):
+    """A conversation up to the user's last turn, and the answer to it, which alone is learnt."""
+
+    messages: list[Message]
+    answer: str
+
+
+Row = Sequence[Message] | Reply | Completion | str
+"""A conversation, a reply, a completion, or a text."""
 
 
 def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
@@ -48,13 +55,15 @@ def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
     prompt, completion = row.get("prompt"), row.get("completion")
     if completion not in (None, ""):
         if _list(prompt) is not None and _list(completion) is not None:
-            return "prompts with completions", _messages([*(_list(prompt) or ()), *(_list(completion) or ())])
+            *asked, last = _messages([*(_list(prompt) or ()), *(_list(completion) or ())])
+            alone = len(_list(completion) or ()) == 1 and last["role"] == "assistant" and asked
+            return "prompts with completions", Reply(asked, last["content"]) if alone else [*asked, last]
         if isinstance(prompt, str) and isinstance(completion, str):
             return "prompts with completions", Completion(prompt, completion)
-    asked, answered = _first(row, _ASKED), _first(row, _ANSWERED)
-    if asked and answered:
+    question, answered = _first(row, _ASKED), _first(row, _ANSWERED)
+    if question and answered:
         given = _first(row, _WITH)
-        question = f"{asked}\n\n{given}" if given else asked
+        question = f"{question}\n\n{given}" if given else question
         talk = [{"role": "user", "content": question}, {"role": "assistant", "content": answered}]
         return "instructions with answers", _with_system(talk, row)
     text = _first(row, _TEXTS)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.rules import Question
-from hornbook.evaluate.exam.writing import cut, written
+from hornbook.evaluate.exam.writing import MOST, cut, scheduler_of, written
 from hornbook.files import digest_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hornbook.inference.likelihood import Scored, Together
+    from hornbook.inference.scheduler import Scheduler
     from hornbook.machine import Precision
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
@@ -84,9 +85,10 @@ class LocalModel:
         *,
         chat: bool = False,
         tokens: int = TOKENS,
+        engine: Scheduler | None = None,
     ) -> None:
         """name: what results call it. identity: a digest of the model's files. chat: ask in the chat template.
-        tokens: how many are read at once; changes no score.
+        tokens: how many are read at once; changes no score. engine: who writes the same model's answers in its place.
 
         Raises UserError for a model without a chat template that is asked in chat.
         """
@@ -97,7 +99,9 @@ class LocalModel:
         self.model, self.tokenizer, self._chat = model, tokenizer, chat
         self._reader = Reader(model, tokens=tokens)
         self._name, self._context = name, model.config.context
-        self.identity = digest_value([identity, str(model.compute), chat])
+        self._engine = engine
+        written_by = [] if engine is None else ["native"]
+        self.identity = digest_value([identity, str(model.compute), chat, *written_by])
 
     @property
     def chats(self) -> bool:
@@ -106,9 +110,15 @@ class LocalModel:
 
     @classmethod
     def load(
-        cls, folder: Path, *, precision: Precision = "fp32", chat: bool = False, tokens: int = TOKENS
+        cls,
+        folder: Path,
+        *,
+        precision: Precision = "fp32",
+        chat: bool = False,
+        tokens: int = TOKENS,
+        fast: bool = False,
     ) -> LocalModel:
-        """A model folder, on the GPU where there is one."""
+        """A model folder, on the GPU where there is one. fast: the native engine writes answers where it can."""
         from hornbook import machine
         from hornbook.evaluate.long.suite import identity
         from hornbook.model.formats import checkpoint
@@ -116,7 +126,8 @@ class LocalModel:
 
         dtype = machine.dtype(precision)
         model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
-        return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens)
+        engine = _native(folder) if fast and not machine.has_gpu() else None
+        return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens, engine=engine)
 
     def about(self) -> dict[str, Any]:
         """See `Candidate.about`."""
@@ -127,6 +138,7 @@ class LocalModel:
             "precision": str(self.model.compute).removeprefix("torch."),
             "device": self.model.norm.weight.device.type,
             "chat": self._chat,
+            **({"answers": "native"} if self._engine is not None else {}),
         }
 
     def likelihoods(self, questions: Sequence[Question]) -> Iterator[Answered]:
@@ -173,7 +185,8 @@ class LocalModel:
         self, prompts: Sequence[tuple[list[int] | None, int, str]], until: Sequence[str], new_tokens: int
     ) -> Iterator[Answered]:
         """What is written behind prompts, of which each comes as `_fitting` returns it."""
-        told = written(self.model, self.tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
+        writer = self._engine or scheduler_of(self.model)
+        told = written(writer, self.tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
         for ids, dropped, unknown in prompts:
             if ids is None:
                 yield Answered(None, dropped, 0, unknown)
@@ -235,6 +248,17 @@ class LocalModel:
         if not before or len(whole) == 1:  # all of it is one token: what is scored needs one before it
             before, whole = [self.tokenizer.end_of_text], [self.tokenizer.end_of_text, *whole]
         return Scored(whole, min(len(before), len(whole) - 1))
+
+
+def _native(folder: Path) -> Scheduler | None:
+    """The native engine over a model folder; None where it cannot compute that."""
+    from hornbook.inference.native.weights import NotNative
+    from hornbook.inference.opening import native_scheduler
+
+    try:
+        return native_scheduler(folder, most=MOST)
+    except NotNative:
+        return None
 
 
 def pairs(question: Question, shared: str) -> Iterator[tuple[str, str]]:

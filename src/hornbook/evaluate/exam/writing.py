@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hornbook.inference.scheduler import Scheduler
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
 
 _CACHE = 1 << 30  # bytes of the cache that answers share
-_MOST = 64  # answers that are written side by side
+MOST = 64  # answers that are written side by side
 
 
 class _Until:
@@ -30,18 +31,18 @@ class _Until:
 
 
 def written(
-    model: Transformer, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], until: Sequence[str], new_tokens: int
+    scheduler: Scheduler,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Sequence[int]],
+    until: Sequence[str],
+    new_tokens: int,
 ) -> Iterator[str]:
-    """What the model goes on with behind each prompt, greedily, until it has written one of some texts.
+    """What a model goes on with behind each prompt, greedily, until it has written one of some texts.
 
     Prompts that begin alike are read once as far as they do, and an answer that ends makes room for the next.
     """
-    from hornbook.inference.scheduler import Request, Scheduler
-    from hornbook.inference.torch_executor import TorchExecutor
+    from hornbook.inference.scheduler import Request
 
-    context = model.config.context
-    tokens = max(context, min(_CACHE // TorchExecutor.bytes_per_token(model), _MOST * context))
-    scheduler = Scheduler(TorchExecutor(model, tokens=tokens), most=_MOST)
     answers = [
         scheduler.submit(Request(ids, new_tokens, tokenizer.stops, ended=_Until(tokenizer, until).ended))
         for ids in prompts
@@ -52,6 +53,16 @@ def written(
         if answer.error is not None:
             raise answer.error
         yield tokenizer.decode([token.id for token in answer.tokens])
+
+
+def scheduler_of(model: Transformer) -> Scheduler:
+    """Who writes many answers of a model side by side."""
+    from hornbook.inference.scheduler import Scheduler
+    from hornbook.inference.torch_executor import TorchExecutor
+
+    context = model.config.context
+    tokens = max(context, min(_CACHE // TorchExecutor.bytes_per_token(model), MOST * context))
+    return Scheduler(TorchExecutor(model, tokens=tokens), most=MOST)
 
 
 def cut(text: str, until: Sequence[str]) -> str:

@@ -38,31 +38,26 @@ def attack(
     into: Path,
     *,
     attacker: LlmAttacker | None = None,
+    wishes: Sequence[Wish] | None = None,
 ) -> dict[str, Any]:
     """Attack a model; writes `into/redteam.json` and `into/rows.jsonl`, and returns the figures.
 
-    What an interrupted campaign asked is not asked again. Raises UserError for a model that cannot chat.
+    wishes: what is asked for in place of what the settings name. What an interrupted campaign asked is not asked again.
+    Raises UserError for a model that cannot chat.
     """
     keep_others(into / RESULTS, lambda found: "redteam" in found)
     if not candidate.chats:
         raise UserError("the red team talks to a model, and this one has no chat template")
-    given, faults = wishes_of(settings.requests) if settings.requests is not None else (builtin_wishes(), Counter())
-    wishes = _taken(given, settings.limit)
+    faults = Counter[str]()
+    if wishes is None:
+        wishes, faults = wanted(settings)
     names = settings.families or (*families(), *([ADAPTIVE] if attacker is not None else []))
     if ADAPTIVE in names and attacker is None:
         raise UserError(f"the family {ADAPTIVE} is an LLM; name one with --teacher URL#MODEL")
     asked, left_out = cases(wishes, [name for name in names if name != ADAPTIVE], settings.tries, settings.seed)
-    identity = [_FORMAT, candidate.identity, judge.identity, settings.new_tokens]
-    rows: list[Row] = []
-    with progress.task("attack", len(asked)) as bar:
-        for start in range(0, len(asked), _PART):
-            some = asked[start : start + _PART]
-            key = digest_value([*identity, [[case.id, case.wish.text, case.turns] for case in some]])
-            place = into / _PARTS / f"{start:06}.json"
-            rows += made_once(place, key, partial(_talk, some, candidate, judge, settings))
-            bar.advance(len(some))
+    rows = conversations(asked, candidate, judge, settings.new_tokens, progress, into, "attack")
     if ADAPTIVE in names and attacker is not None:
-        rows += _adapt(wishes, attacker, candidate, judge, settings, progress, into, identity)
+        rows += _adapt(wishes, attacker, candidate, judge, settings, progress, into)
     figures = {
         "redteam": _FORMAT,
         "candidate": candidate.about(),
@@ -81,6 +76,42 @@ def attack(
     return figures
 
 
+def wanted(settings: RedteamSettings) -> tuple[Sequence[Wish], Counter[str]]:
+    """The requests that the settings name, and why rows of their file are none, counted."""
+    given, faults = wishes_of(settings.requests) if settings.requests is not None else (builtin_wishes(), Counter())
+    return _taken(given, settings.limit), faults
+
+
+def conversations(
+    asked: Sequence[Case],
+    candidate: Candidate,
+    judge: Judge,
+    new_tokens: int,
+    progress: Progress,
+    into: Path,
+    label: str,
+) -> list[Row]:
+    """Rows of cases: `messages` with the model's answers, and the `verdict` on the last one, or why it is `unknown`.
+
+    What `into` holds of them is not asked again.
+    """
+    rows: list[Row] = []
+    with progress.task(label, len(asked)) as bar:
+        for start in range(0, len(asked), _PART):
+            some = asked[start : start + _PART]
+            told = [[case.id, case.wish.text, case.turns] for case in some]
+            key = digest_value([*_identity(candidate, judge, new_tokens), told])
+            place = into / _PARTS / f"{start:06}.json"
+            rows += made_once(place, key, partial(_talk, some, candidate, judge, new_tokens))
+            bar.advance(len(some))
+    return rows
+
+
+def _identity(candidate: Candidate, judge: Judge, new_tokens: int) -> list[Any]:
+    """What rows depend on beside what is asked."""
+    return [_FORMAT, candidate.identity, judge.identity, new_tokens]
+
+
 def _taken(wishes: Sequence[Wish], limit: int | None) -> Sequence[Wish]:
     """At most `limit` requests, of each category as evenly as may be."""
     seen: Counter[str] = Counter()
@@ -91,7 +122,7 @@ def _taken(wishes: Sequence[Wish], limit: int | None) -> Sequence[Wish]:
     return [wishes[place] for place in sorted(place for _, place in sorted(turns)[:limit])]
 
 
-def _talk(some: Sequence[Case], candidate: Candidate, judge: Judge, settings: RedteamSettings) -> list[Row]:
+def _talk(some: Sequence[Case], candidate: Candidate, judge: Judge, new_tokens: int) -> list[Row]:
     """Rows of some cases: all conversations go on turn by turn, side by side."""
     talks: list[list[dict[str, str]]] = [[] for _ in some]
     unknown = ["" for _ in some]
@@ -100,7 +131,7 @@ def _talk(some: Sequence[Case], candidate: Candidate, judge: Judge, settings: Re
         for at in going:
             talks[at].append({"role": "user", "content": some[at].turns[step][0]})
         asked = [at for at in going if some[at].turns[step][1] is None]
-        replies = candidate.replies([talks[at] for at in asked], settings.new_tokens) if asked else ()
+        replies = candidate.replies([talks[at] for at in asked], new_tokens) if asked else ()
         for at, reply in zip(asked, replies, strict=True):
             unknown[at] = reply.unknown
             if not reply.unknown:
@@ -149,9 +180,9 @@ def _adapt(
     settings: RedteamSettings,
     progress: Progress,
     into: Path,
-    identity: Sequence[Any],
 ) -> list[Row]:
     """Rows of conversations that an LLM leads."""
+    identity = _identity(candidate, judge, settings.new_tokens)
     rows: list[Row] = []
     with progress.task("attack adaptively", len(wishes)) as bar:
         for start in range(0, len(wishes), _PART):
