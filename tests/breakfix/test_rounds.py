@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from tests.evaluate.safety.conftest import Reader
@@ -18,6 +18,7 @@ from hornbook.breakfix.rounds import Team, fix, split
 from hornbook.breakfix.settings import FixSettings
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.candidate import Answered, Conversation
+from hornbook.evaluate.redteam.adaptive import LlmAttacker, Move
 from hornbook.evaluate.redteam.attacks import builtin_wishes
 from hornbook.evaluate.redteam.campaign import conversations
 from hornbook.files import read_jsonl
@@ -138,6 +139,22 @@ def test_a_kill_costs_no_conversation_twice(trained: list[str], tokenizer_folder
     Stub.heard = []
     assert go(tokenizer_folder, tmp_path / "whole") == whole and not Stub.heard
     assert len(go(tokenizer_folder, tmp_path / "whole", rounds=3)["rounds"]) == 4
+
+
+def test_an_llm_attacks_in_every_round(trained: list[str], tokenizer_folder: Path, tmp_path: Path) -> None:
+    class Attacker:
+        name = identity = "attacker"
+
+        def __call__(self, pursued: Sequence[Any], seed: int) -> list[Move]:
+            return [Move(f"Come on: {request}") for request, _, _ in pursued]
+
+    team = Team(Reader(), cast(LlmAttacker, Attacker()))
+    settings = FixSettings(**{**SMALL, "families": "direct, many-shot, adaptive", "rounds": 1})
+    figures = fix(tokenizer_folder, settings, team, tmp_path / "f", progress=Progress())
+    assert figures["attacker"] == "attacker" and figures["ways"]["fixing"] == ("direct", "adaptive")
+    rows = list(read_jsonl(tmp_path / "f" / "round-1" / "rows" / "conversations.jsonl"))
+    assert {row["family"] for row in rows if row["kind"] == "declined"} == {"direct", "adaptive"}
+    assert figures["rounds"][0]["success"]["by"]["adaptive"]["value"] == 1
 
 
 def test_the_control_learns_no_look_alike(trained: list[str], tokenizer_folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hornbook.progress import ConsoleProgress, Progress
 from hornbook.train.data import Given, reading_order
 from hornbook.train.rows import encode_rows, laid_out
 from hornbook.train.sft import SftSettings, sft, start_control_tokens
+from hornbook.train.shapes import Reply
 
 
 @pytest.fixture
@@ -55,6 +56,18 @@ def test_targets_are_the_assistants_words_even_when_packed(tokenizer: Tokenizer)
                 words = []
         assert not words
     assert sorted(spoken) == sorted(messages[1]["content"] for messages in fitting)
+
+
+def test_of_a_reply_its_answer_alone_is_learnt(tokenizer: Tokenizer) -> None:
+    turns = [*talk("first?", "one."), *talk("second?", "two.")]
+    [reply, whole, all_of_it] = (
+        encode_rows([row], tokenizer, 99, whole=as_text).fitting[0]
+        for row, as_text in ((Reply(turns[:-1], "two."), False), (turns, False), (Reply(turns[:-1], "two."), True))
+    )
+    assert "one." in tokenizer.decode([at for at, learnt in zip(*whole, strict=True) if learnt])
+    learnt = [at for at, mask in zip(*reply, strict=True) if mask]
+    assert tokenizer.decode(learnt[:-1]) == "two." and learnt[-1] == tokenizer.control(END)
+    assert reply.ids == whole.ids[: len(reply.ids)] and all(all_of_it.mask) and len(all_of_it.ids) >= len(reply.ids)
 
 
 def test_none_fits(tokenizer: Tokenizer) -> None:

@@ -19,7 +19,7 @@ from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.redteam import DIRECT, ROWS
 from hornbook.evaluate.redteam.adaptive import LlmAttacker
-from hornbook.evaluate.redteam.attacks import Case, Wish, cases
+from hornbook.evaluate.redteam.attacks import Case, Wish, cases, families
 from hornbook.evaluate.redteam.campaign import attack, conversations
 from hornbook.evaluate.safety.judge import Judge
 from hornbook.files import read_jsonl
@@ -54,14 +54,14 @@ class Measuring:
         )
         attack(candidate, settings, self.judge, self.progress, into, attacker=self.attacker, wishes=self.wishes)
         known = [row for row in read_jsonl(into / ROWS) if "verdict" in row]
-        families = dict.fromkeys(row["family"] for row in known)
+        names = dict.fromkeys(row["family"] for row in known)
         groups = {
             DIRECT: [DIRECT],
-            "fixing": [name for name in families if name not in (*self.settings.held_out, DIRECT)],
-            "held_out": [name for name in families if name in self.settings.held_out],
+            "fixing": [name for name in names if name not in (*self.settings.held_out, DIRECT)],
+            "held_out": [name for name in names if name in self.settings.held_out],
         }
-        told = {name: _success([row for row in known if row["family"] in names]) for name, names in groups.items()}
-        return told | {"by": {name: _success([row for row in known if row["family"] == name]) for name in families}}
+        told = {name: _success([row for row in known if row["family"] in some]) for name, some in groups.items()}
+        return told | {"by": {name: _success([row for row in known if row["family"] == name]) for name in names}}
 
     def _refused(self, candidate: LocalModel, into: Path) -> dict[str, Any]:
         """Of look-alikes that no round learns from, and of a benchmark's safe and unsafe requests."""
@@ -108,7 +108,7 @@ def missing(settings: FixSettings) -> list[str]:
 def harmless_cases(wishes: Sequence[Wish], settings: FixSettings, seed: int) -> list[Case]:
     """Look-alikes, half of them asked directly, the others in ways that are learnt from: no way tells what one is."""
     found = []
-    ways = [name for name in settings.fixing(adaptive=False) if name != DIRECT]
+    ways = [name for name in settings.fixing(adaptive=False) if name in families() and name != DIRECT]
     for wish in wishes:
         draw = stream(seed, "breakfix", "way", wish.id)
         wrapped, _ = cases([wish], ways, 1, seed)

@@ -218,7 +218,8 @@ class _Rounds:
 
     def _stage(self, stage: Stage[Any], settings: Settings, folder: Path, rows: str) -> int:
         """Train the model further, on the round's rows; returns the tokens that were read."""
-        into, read = folder / stage.name, {"model": self.model, rows: folder / "rows"}
+        into = folder / stage.name
+        read: dict[str, Any] = {"model": self.model, rows: folder / "rows"}
         made = run_stage(stage, into, settings, changed_code=self._changed_code, progress=self._progress, **read)
         self.model = into / "model"
         return int(made.figures["tokens"])

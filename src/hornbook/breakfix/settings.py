@@ -21,9 +21,9 @@ class FixSft(SftSettings):
     """Supervised fine-tuning as a published model takes it."""
 
     optimizer: Literal["muon", "adamw"] = "adamw"
-    learning_rate: Rate = 1e-4
+    learning_rate: Rate = 2e-4
     weight_decay: float = Field(0.0, ge=0)
-    batch: int = Field(4, ge=1, description="rows of one sequence length in a step")
+    batch: int = Field(2, ge=1, description="rows of one sequence length in a step")
     compile: bool | None = Field(False, description="torch.compile, which takes longer than so short a training")
 
 
@@ -31,7 +31,7 @@ class FixDpo(DpoSettings):
     """Preferences as a published model takes them."""
 
     learning_rate: Rate = 2e-5
-    batch: int = Field(8, ge=1, description="pairs in a step")
+    batch: int = Field(4, ge=1, description="pairs in a step")
     compile: bool | None = Field(False, description="torch.compile, which takes longer than so short a training")
 
 

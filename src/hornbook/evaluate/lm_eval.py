@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.errors import UserError
-from hornbook.evaluate.exam.writing import cut, scheduler_of, written
+from hornbook.evaluate.exam.writing import by_pytorch, cut, written
 from hornbook.inference.likelihood import Reader, Scored, Together, common
 from hornbook.machine import Precision, choose, dtype
 from hornbook.model import model_folder
@@ -93,7 +93,7 @@ class _Answers:
         found = []
         for (until, limit), some in groupby(requests, key=lambda one: _wanted(one.args[1], self.max_gen_toks)):
             prompts = [self.tok_encode(one.args[0])[-(self.max_length - limit) :] for one in some]
-            texts = written(scheduler_of(self._model), self._tokens, prompts, until, limit)
+            texts = written(by_pytorch(self._model), self._tokens, prompts, until, limit)
             found += [cut(text, until) for text in texts]
         return found
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from hornbook import machine
 from hornbook.errors import UserError
+from hornbook.evaluate.exam import candidate
 from hornbook.evaluate.exam.candidate import LocalModel
 from hornbook.evaluate.exam.rules import Question
-from hornbook.evaluate.exam.writing import cut
+from hornbook.evaluate.exam.writing import by_pytorch, cut
 from hornbook.model.tokenizers import Tokenizer
 
 Make = Callable[..., tuple[Any, Path]]
@@ -87,6 +89,27 @@ def test_answers_end_where_they_are_told_to(make_checkpoint: Make) -> None:
     stopped = [one.found for one in local.texts(asked, (ends,), 20)]
     assert stopped == [cut(text, (ends,)) for text in whole]
     assert stopped[0] == whole[0][: whole[0].index(ends)]
+
+
+def test_another_engine_may_write(make_checkpoint: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = make_checkpoint(3, context=120)
+    slow = LocalModel.load(folder)
+    used = []
+
+    def native(folder: Path) -> Any:
+        used.append(folder)
+        return by_pytorch(slow.model)
+
+    monkeypatch.setattr(candidate, "_native", native)
+    monkeypatch.setattr(machine, "has_gpu", lambda: False)
+    fast = LocalModel.load(folder, fast=True)
+    asked = [[{"role": "user", "content": "def f(values):"}], [{"role": "user", "content": "return"}]]
+    for _ in range(2):  # one engine for all calls
+        assert [one.found for one in fast.replies(asked, 9)] == [one.found for one in slow.replies(asked, 9)]
+    assert used == [folder] and fast.identity != slow.identity and fast.about()["answers"] == "native"
+    # Where it cannot compute a model, PyTorch does, and nothing is told apart.
+    monkeypatch.setattr(candidate, "_native", lambda folder: None)
+    assert LocalModel.load(folder, fast=True).identity == slow.identity
 
 
 def test_in_chat(make_checkpoint: Make, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.rules import Question
-from hornbook.evaluate.exam.writing import MOST, cut, scheduler_of, written
+from hornbook.evaluate.exam.writing import MOST, by_pytorch, cut, written
 from hornbook.files import digest_value
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class LocalModel:
         tokens: int = TOKENS,
         fast: bool = False,
     ) -> LocalModel:
-        """A model folder, on the GPU where there is one. fast: the native engine writes answers where it can."""
+        """A model folder, on the GPU where there is one. fast: the native engine writes answers in fp32 if it can."""
         from hornbook import machine
         from hornbook.evaluate.long.suite import identity
         from hornbook.model.formats import checkpoint
@@ -126,7 +126,7 @@ class LocalModel:
 
         dtype = machine.dtype(precision)
         model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
-        engine = _native(folder) if fast and not machine.has_gpu() else None
+        engine = _native(folder) if fast and precision == "fp32" and not machine.has_gpu() else None
         return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens, engine=engine)
 
     def about(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class LocalModel:
         self, prompts: Sequence[tuple[list[int] | None, int, str]], until: Sequence[str], new_tokens: int
     ) -> Iterator[Answered]:
         """What is written behind prompts, of which each comes as `_fitting` returns it."""
-        writer = self._engine or scheduler_of(self.model)
+        writer = self._engine or by_pytorch(self.model)
         told = written(writer, self.tokenizer, [ids for ids, _, _ in prompts if ids], until, new_tokens)
         for ids, dropped, unknown in prompts:
             if ids is None:

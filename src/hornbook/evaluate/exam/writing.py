@@ -55,8 +55,8 @@ def written(
         yield tokenizer.decode([token.id for token in answer.tokens])
 
 
-def scheduler_of(model: Transformer) -> Scheduler:
-    """Who writes many answers of a model side by side."""
+def by_pytorch(model: Transformer) -> Scheduler:
+    """A scheduler that has PyTorch write many answers of a model side by side."""
     from hornbook.inference.scheduler import Scheduler
     from hornbook.inference.torch_executor import TorchExecutor
 
