@@ -98,8 +98,8 @@ def test_pairs_that_do_not_do(base: Path, preferences: list[dict[str, Any]], tmp
         losses(base, preferences, tmp_path, max_length=5)
 
 
-def test_few_pairs_are_one_step(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
-    assert len(losses(base, preferences[:4], tmp_path, batch=16, epochs=2.0, compile=False)["loss"]) == 1
+def test_few_pairs_are_a_step_an_epoch(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert len(losses(base, preferences[:4], tmp_path, batch=16, epochs=2.0, compile=False)["loss"]) == 2
 
 
 def test_an_answer_is_encoded_with_what_it_answers(base: Path, preferences: list[dict[str, Any]]) -> None:

@@ -92,6 +92,9 @@ def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: 
 
 
 def test_rows_that_do_not_do(base: Path, tmp_path: Path) -> None:
+    settings = SftSettings(max_length=10)
+    with pytest.raises(UserError, match=r"sft: the only conversation is longer than 10 tokens; raise sft.max_length"):
+        sft(base, given([talk("a", "b" * 30)]), settings, seed=1, into=tmp_path, progress=Progress())
     with pytest.raises(UserError, match=r"all 3 conversations are longer than 10 tokens; raise sft.max_length"):
         sft(
             base,
@@ -103,11 +106,11 @@ def test_rows_that_do_not_do(base: Path, tmp_path: Path) -> None:
         )
 
 
-def test_few_rows_are_one_step(base: Path, tmp_path: Path) -> None:
-    """A batch that the rows do not fill is as large as they are."""
+def test_few_rows_are_a_step_an_epoch(base: Path, tmp_path: Path) -> None:
+    """A batch that the rows do not fill is as large as they are: each epoch moves the weights."""
     settings = SftSettings(compile=False, epochs=2, packing=False)
     figures = sft(base, given([talk("a", "b" * 30)] * 3), settings, seed=1, into=tmp_path, progress=Progress())
-    assert (figures["batch"], figures["steps"], figures["rows"]) == (6, 1, 3)
+    assert (figures["batch"], figures["steps"], figures["rows"]) == (3, 2, 3)
 
 
 def test_what_no_step_reads_is_told(base: Path, tmp_path: Path) -> None:

@@ -155,10 +155,10 @@ def _read(
     for source, one in zip(sources, encoded, strict=True):
         tell_refused(one, "pair", progress)
         if source.rows and not one.fitting:
-            raise nothing_fits(one, "pairs", "dpo", length, context)
+            raise nothing_fits(one, "pair", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
     order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
-    batch = min(settings.batch, len(order))
+    batch = min(settings.batch, len(order), len(pairs))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
     tell_unread(order, batch, sources, "pair", progress)

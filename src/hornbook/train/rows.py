@@ -146,13 +146,14 @@ def fitting_length(longest: int, most: int, least: int = 64) -> int:
     return min(most, max(least, 1 << (longest - 1).bit_length()))
 
 
-def nothing_fits(encoded: Encoded, what: str, stage: str, length: int, context: int) -> UserError:
-    """Why there is nothing to learn from: what most of the rows lack."""
+def nothing_fits(encoded: Encoded, one: str, stage: str, length: int, context: int) -> UserError:
+    """Why there is nothing to learn from: what most of the rows lack. one: what a row is called."""
     if encoded.too_long >= sum(encoded.refused.values()):
         way = f"raise {stage}.max_length" if length < context else "the model's context holds no more"
-        return UserError(f"{stage}: all {encoded.too_long} {what} are longer than {length} tokens; {way}")
+        what = f"the only {one} is" if encoded.too_long == 1 else f"all {encoded.too_long} {one}s are"
+        return UserError(f"{stage}: {what} longer than {length} tokens; {way}")
     reason, count = max(encoded.refused.items(), key=lambda item: item[1])
-    return UserError(f"{stage}: none of the {what} can be learnt from; of {count} of them: {reason}")
+    return UserError(f"{stage}: none of the {one}s can be learnt from; of {count} of them: {reason}")
 
 
 def nothing_held(stage: str) -> UserError:

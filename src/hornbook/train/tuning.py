@@ -72,7 +72,8 @@ def tune(  # noqa: PLR0913 (one for each wish)
 
     Its tokenizer, template, context and files stay what they are. stage: whose settings these are. prepare: what is
     done to the model beforehand. whole: of conversations every word is learnt. A step reads fewer rows than
-    `settings.batch` where there are fewer. Raises UserError where nothing can be learnt from the rows of a source.
+    `settings.batch` where there are fewer, so that an epoch is a step at least. Raises UserError where nothing can
+    be learnt from the rows of a source.
     """
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
@@ -165,14 +166,14 @@ def _read(
     for source, one in zip(sources, encoded, strict=True):
         tell_refused(one, "conversation", progress)
         if source.rows and not one.fitting:
-            raise nothing_fits(one, "conversations", stage, most, context)
+            raise nothing_fits(one, "conversation", stage, most, context)
     held = [one for source in held_out for one in encode_rows(source.rows, tokenizer, most + 1, whole=whole).fitting]
     longest = max(len(example.ids) for one in (*(one.fitting for one in encoded), held) for example in one)
     length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
     tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
     rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
     order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
-    batch = min(settings.batch, len(order))
+    batch = min(settings.batch, len(order), len(rows.ids))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
     tell_unread(order, batch, sources, "row", progress)
