@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hornbook.evaluate.exam.display import notes
 from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.files import read_jsonl
+from hornbook.inference.likelihood import Likelihood
 from hornbook.progress import Progress
 
 
@@ -137,6 +140,36 @@ def test_an_empty_prompt_has_a_row(own_data: Path, tmp_path: Path) -> None:
     figures = go(Parrot(), own_data, tmp_path / "r", "lambada")
     assert figures["benchmarks"]["lambada"]["n"] == 1
     assert next(read_jsonl(tmp_path / "r" / "rows" / "lambada.jsonl"))["prompt"] == ""
+
+
+def test_probabilities_that_are_no_numbers_choose_nothing(own_data: Path, tmp_path: Path) -> None:
+    class Broken(Parrot):
+        def likelihoods(self, questions: Any) -> Any:
+            for one in super().likelihoods(questions):
+                yield replace(one, found=[*one.found[:-1], Likelihood(math.nan, False)])
+
+        def perplexities(self, questions: Any) -> Any:
+            yield from (replace(one, found=math.nan) for one in super().perplexities(questions))
+
+    figures = go(Broken(), own_data, tmp_path / "r", "piqa", "lambada", "toxigen")
+    for one in figures["benchmarks"].values():
+        assert (one["n"], one["unknown"]) == (0, {"the model's probabilities are no numbers": 3})
+
+
+def test_an_earlier_result_never_stands_beside_other_rows(own_data: Path, tmp_path: Path) -> None:
+    class Stopped(Parrot):
+        def likelihoods(self, questions: Any) -> Any:
+            if self.asked:
+                raise KeyboardInterrupt
+            return super().likelihoods(questions)
+
+    go(Parrot(), own_data, tmp_path, "piqa", "boolq", limit=2)
+    with pytest.raises(KeyboardInterrupt):
+        go(Stopped(), own_data, tmp_path, "piqa", "boolq")
+    assert len(list(read_jsonl(tmp_path / "rows" / "piqa.jsonl"))) == 3
+    with pytest.raises(UserError, match="holds no examination"):
+        compare(tmp_path, tmp_path)
+    assert go(Parrot(), own_data, tmp_path, "piqa", "boolq")["benchmarks"]["piqa"]["n"] == 3
 
 
 def test_results_of_something_else_are_not_replaced(own_data: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ PARTS = "parts"  # of a result that is being made
 _FORMAT = 1  # of rows; another one makes the parts on disk void
 _SECONDS = 3.0  # of a program: HumanEval's own limit
 _PART = 64  # questions that are kept together
+_NO_NUMBER = "the model's probabilities are no numbers"
 
 
 def asks(settings: ExamSettings) -> set[Ask]:
@@ -191,6 +193,7 @@ def _answered(
     figures = summary(benchmark, rows, unknown) | {"prompts": prompts}
     if examiner.judges is not None:
         figures["judge"] = examiner.judges.about()
+    (into / RESULTS).unlink(missing_ok=True)  # of an earlier examination: it never stands beside other rows
     write_jsonl(place, rows)
     examples = {_name(text): text for text in {question.shared() for question in asked} if text}
     write_json(place.with_suffix(".examples.json"), examples)
@@ -260,7 +263,7 @@ def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner, pl
     place: a folder for answers that are judged.
     """
     rule = RULES[benchmark.score]
-    answered = _said_once(benchmark, some, examiner, place)
+    answered = [_sound(one) for one in _said_once(benchmark, some, examiner, place)]
     texts = [one.found for one in answered]
     if rule.ask == "program":
         known = [(question, one) for question, one in zip(some, answered, strict=True) if not one.unknown]
@@ -297,6 +300,15 @@ def _ask(benchmark: Benchmark, some: Sequence[Question], examiner: _Examiner, pl
         row |= {"unknown": one.unknown} if one.unknown else rule.score(benchmark, question, one.found)
         rows.append(row)
     return rows
+
+
+def _sound(answered: Answered) -> Answered:
+    """An answer of which every probability is a number; another one is unknown, and chooses nothing."""
+    found = answered.found if isinstance(answered.found, list) else [answered.found]
+    values = (getattr(one, "logprob", one) for one in found)
+    if any(isinstance(value, float) and isnan(value) for value in values):
+        return replace(answered, found=None, unknown=_NO_NUMBER)
+    return answered
 
 
 def _judged(answered: Answered, opinion: Opinion) -> Answered:
