@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
+from hornbook.evaluate.exam.declaration import benchmarks
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.files import read_json
 from hornbook.machine import Precision
@@ -43,6 +44,16 @@ class EvaluateSettings(Settings):
     exam: ExamSettings | None = Field(None, description="published benchmarks that are asked, too")
     questions: tuple[Question, ...] = Field((), description="asked in chat; the report shows the replies side by side")
     own_questions: Path | None = Field(None, description="a JSONL file of more: `question`, `answer` or `answers`")
+
+    @model_validator(mode="after")
+    def _judged(self) -> Self:
+        asked = self.exam.asked if self.exam is not None else ()
+        if asked and all(name in benchmarks() and benchmarks()[name].judge is not None for name in asked):
+            raise ValueError(
+                f"{', '.join(asked)}: an LLM grades the answers, and a run has none; "
+                "put it to a checkpoint with `hornbook evaluate --tasks ... --teacher URL#MODEL`"
+            )
+        return self
 
     def seen_from(self, base: Path) -> EvaluateSettings:
         """The same with the questions' path as it is from here; `base` is where a recipe's relative paths start."""

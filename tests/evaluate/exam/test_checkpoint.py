@@ -44,6 +44,9 @@ def test_what_a_recipe_may_say() -> None:
     assert ExamSettings(suite="phi-1").asked == ("humaneval", "mbpp")
     assert ExamSettings(suite="phi-1", benchmarks=("piqa", "piqa")).asked == ("piqa",)
     assert EvaluateSettings().exam is None
+    with pytest.raises(ValueError, match=r"mt_bench: an LLM grades the answers, and a run has none; put it to a"):
+        EvaluateSettings(exam=ExamSettings(benchmarks=("mt_bench",)))
+    assert EvaluateSettings(exam=ExamSettings(suite="phi-3")).exam is not None
     with pytest.raises(ValueError, match=r"there is no suite 'phi1' \(did you mean 'phi-1'\?\)"):
         ExamSettings(suite="phi1")
     assert "exam" in Recipe.model_fields["evaluate"].annotation.model_fields  # type: ignore[union-attr]

@@ -13,10 +13,12 @@ from rich.console import Console
 from tests.audit.rephrasings.conftest import JudgeServer as Teacher
 from tests.evaluate.exam.conftest import Parrot
 from tests.teacher.client.server import Act, Call, status
+from typer.testing import CliRunner
 
+from hornbook.cli import app
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.candidate import Answered, Conversation
-from hornbook.evaluate.exam.declaration import find
+from hornbook.evaluate.exam.declaration import PAGES, find
 from hornbook.evaluate.exam.display import notes, scores_table
 from hornbook.evaluate.exam.examination import examine
 from hornbook.evaluate.exam.grading import NOTHING, SYSTEM, Exchange, Grader
@@ -168,6 +170,30 @@ def test_a_judge_who_is_away_costs_no_answer(own_data: Path, tmp_path: Path, con
         go(third, own_data, tmp_path / "r", "tinystories", teacher=client)
     assert (len(writer.asked), again.asked, third.asked) == (3, [], [])
     assert figures["benchmarks"]["tinystories"]["n"] == 3
+
+
+def test_from_the_command_line(
+    own_data: Path, make_checkpoint: Callable[..., tuple[Any, Path]], tmp_path: Path
+) -> None:
+    page = (PAGES / "tinystories.toml").read_text().replace("new_tokens = 300", "new_tokens = 4")
+    (own_data / "tinystories.toml").write_text(page)
+    grades = {"reason": "Short.", "grammar": 7, "creativity": 2, "consistency": 3, "age": "3 or under"}
+
+    def told(*words: object) -> str:
+        variables = {"COLUMNS": "100", "XDG_CACHE_HOME": str(tmp_path)}
+        done = CliRunner().invoke(app, list(map(str, words)), env=variables)
+        assert done.exit_code == 0, done.output or done.exception
+        return done.output
+
+    with Teacher(lambda call: Act(content=json.dumps(grades))) as server:
+        out = told(
+            *("evaluate", make_checkpoint(1)[1], "--tasks", "tinystories", "--data", own_data),
+            *("--teacher", f"{server.url}#judge", "--into", tmp_path / "r"),
+        )
+    assert "TinyStories, grammar" in out and "7.00" in out and "TinyStories: judged by judge" in out
+    assert "age: 3 or under (3)" in out
+    shown = told("show", tmp_path / "r", "--of", "tinystories", "--sample", 1)
+    assert "Short." in shown and "sat on a hill and" in shown
 
 
 def test_without_a_judge_nothing_is_graded(own_data: Path, tmp_path: Path) -> None:
