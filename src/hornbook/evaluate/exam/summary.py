@@ -102,4 +102,4 @@ def _student_interval(values: Sequence[float]) -> tuple[float, float]:
     mean = sum(values) / len(values)
     spread = sqrt(sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
     half = float(t.ppf(0.975, len(values) - 1)) * spread
-    return max(lowest, mean - half), min(highest, mean + half)
+    return min(mean, max(lowest, mean - half)), max(mean, min(highest, mean + half))
