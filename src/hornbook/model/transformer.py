@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SIGMOID_SLOPE = 1.702  # x * sigmoid(1.702 x) is the sigmoid approximation of GELU (Hendrycks and Gimpel 2016)
 # A layer's share of a step over rows of several sequences, which does the attending itself.
 RowsLayer = PagedLayer | TreeLayer
+# Keys up to which bf16 attention is computed in fp32 on a CPU: PyTorch's kernel for bf16 takes longer, at 128 twice.
+_SHORT = 256
 CHUNK = 512  # tokens that are read at once when a sequence is read again under its long factors
 
 
@@ -127,6 +129,11 @@ class Attention(nn.Module):
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         causal = mask.seen is None and mask.causal and q.shape[2] > 1
         left_out = self.dropout if self.training else 0.0
+        if q.dtype == torch.bfloat16 and not q.is_cuda and k.shape[2] <= _SHORT:
+            y = F.scaled_dot_product_attention(
+                q.float(), k.float(), v.float(), mask.seen, left_out, is_causal=causal, scale=self.scale
+            )
+            return y.to(q.dtype)
         return F.scaled_dot_product_attention(q, k, v, mask.seen, left_out, is_causal=causal, scale=self.scale)
 
 
