@@ -97,4 +97,7 @@ def _answer(row: Mapping[str, Any], metric: str) -> str:
     if "pick" in row:
         picked = row["pick_norm" if metric == "acc_norm" else "pick"]
         return f"{row['choices'][picked]!r} ({metrics})"
-    return f"{row.get('answer', '')[:200]!r} ({metrics})" if "answer" in row else metrics
+    if "answer" not in row:
+        return metrics
+    text = " / ".join(row["answer"]) if isinstance(row["answer"], list) else row["answer"]
+    return f"{text[:200]!r} ({metrics})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +88,9 @@ def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_j
         return
     console.plain(f"{len(drawn.rows):,} of {drawn.of:,} answers to {name} in {folder}")
     for number, row in enumerate(drawn.rows, start=1):
-        told = {key: value for key, value in row.items() if key not in ("metrics", "logprobs", "choices")}
+        told = {key: value for key, value in row.items() if key not in ("metrics", "logprobs", "choices", "grades")}
+        if "turns" in told:
+            told |= {"messages": _said(told.pop("turns"), told.pop("answer") or []), "prompt": None}
         console.print(f"\n[bold]── {number:,}[/bold]", highlight=False)
         for line in _shown(told | row.get("metrics", {}), whole):
             console.plain(line)
@@ -97,6 +100,16 @@ def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_j
             picked += " picked by its characters" if at == row.get("pick_norm") != row.get("pick") else ""
             chance = f"{row['logprobs'][at]:8.3f}" if "logprobs" in row else ""
             console.plain(f"{chance}  {choice}{right}{picked}")
+        for one in row.get("grades", []):
+            grades = ", ".join(f"{key} {value}" for key, value in one.items() if key != "why")
+            console.plain(f"[grades] {grades}: {one['why']}")
+
+
+def _said(turns: list[str], answers: list[str]) -> list[dict[str, str]]:
+    """A dialogue, as far as it was answered."""
+    pairs = zip_longest(turns, answers)
+    spoken = [[{"role": "user", "content": asked}, {"role": "assistant", "content": answer}] for asked, answer in pairs]
+    return [one for pair in spoken for one in pair if one["content"] is not None]
 
 
 def _place(place: str, kind: str, dropped: bool) -> Path:

@@ -134,6 +134,9 @@ def test_dialogues_are_graded_turn_by_turn(own_data: Path, tmp_path: Path, conne
     rows = list(read_jsonl(tmp_path / "r" / "rows" / "mt_bench.jsonl"))
     assert rows[1]["turns"] == ["What do bees make?", "Why writing?"] and len(rows[1]["answer"]) == 2
     assert "grades" not in rows[2]
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "r"), "--of", "mt_bench"]).output
+    first = "[user]\nWhich of these is warm?\n[assistant]\n1 Which of these is warm?\n[user]\nWhy math?\n[assistant]\n"
+    assert f"{first}3 Why math?\n[grades] quality 9: r\n[grades] quality 4: r" in shown and "[prompt]" not in shown
 
 
 FAILURES: dict[str, Callable[[], Act]] = {
@@ -193,7 +196,8 @@ def test_from_the_command_line(
     assert "TinyStories, grammar" in out and "7.00" in out and "TinyStories: judged by judge" in out
     assert "age: 3 or under (3)" in out
     shown = told("show", tmp_path / "r", "--of", "tinystories", "--sample", 1)
-    assert "Short." in shown and "sat on a hill and" in shown
+    assert "[grades] age 3 or under, consistency 3, creativity 2, grammar 7: Short." in shown
+    assert "sat on a hill and" in shown
 
 
 def test_without_a_judge_nothing_is_graded(own_data: Path, tmp_path: Path) -> None:

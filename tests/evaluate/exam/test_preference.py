@@ -97,6 +97,8 @@ def test_from_the_command_line(results: tuple[Path, Path], tmp_path: Path, own_d
         assert "TinyStories" in done.output and "agrees" in done.output
         as_json = told("compare", *results, "--teacher", f"{server.url}#judge", "--json")
     assert {one["name"] for one in json.loads(as_json.output)} == {"tinystories", "mt_bench"}
+    plain = told("compare", *results, "--flipped", 1).output
+    assert "gained" in plain and "'3 3 3' (consistency 0.3, creativity 0.3, grade 0.3, grammar 0.3)" in plain
     done = told("compare", *results, "--teacher", "builtin")
     assert isinstance(done.exception, UserError) and "judges no answers" in str(done.exception)
 
