@@ -198,6 +198,13 @@ def test_what_a_server_puts_in_front_is_no_part_of_an_answer() -> None:
     assert (found.found[0].logprob, found.found[0].greedy, found.tokens) == (-2.0, True, 6)
 
 
+@pytest.mark.parametrize(("prompt", "answer", "tokens"), [("", " a", (" a",)), ("ret", "urn", ("return",))])
+def test_a_texts_first_token_has_no_probability(prompt: str, answer: str, tokens: tuple[str, ...]) -> None:
+    served = answering(lambda body: httpx.Response(200, json={"choices": [told(*tokens)]}))
+    (found,) = served.likelihoods([Question("1", (prompt,), answers=(answer,))])
+    assert found.found is None and found.unknown.startswith("nothing stands before the answer")
+
+
 def test_a_sentence_stands_by_itself_or_is_unknown() -> None:
     bodies = []
 

@@ -27,6 +27,7 @@ from hornbook.teacher.client.settings import KEY_VARIABLE
 _REQUESTS = 8  # under way at once
 _TRIES = 4
 _STOPS = 4  # that the interface takes
+_FIRST = "nothing stands before the answer, and the server tells no probability of a text's first token"
 _SILENT = (
     "the server tells no probabilities of a prompt (`echo` with `logprobs`); only answers that are written can be "
     "asked of it"
@@ -84,6 +85,8 @@ class Endpoint:
             if not unknown:
                 for (_, answer), choice in zip(asked, choices, strict=True):
                     likelihood, tokens = _scored(choice.get("logprobs"), len(answer))
+                    if not tokens:
+                        return Answered(None, dropped, 0, _FIRST)
                     found.append(likelihood)
                 return Answered(found, dropped, tokens)
         return Answered(None, len(question.shots), 0, unknown)
