@@ -133,8 +133,8 @@ def wilson_interval(passed: float, total: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def share(count: int, of: int) -> dict[str, Any]:
-    """A share with Wilson's 95% interval; its value is None where it is of nothing."""
+def share(count: float, of: int) -> dict[str, Any]:
+    """A share with Wilson's 95% interval, see there; its value is None where it is of nothing."""
     return {"value": count / of if of else None, "interval": list(wilson_interval(count, of)), "n": of}
 
 

@@ -57,19 +57,19 @@ def test_a_fair_judge_agrees_with_itself(results: tuple[Path, Path], connect: Co
 
     found = judged(results, connect, fair)
     one = found["tinystories"]
-    assert (one.rows, one.gained, one.lost, one.preferred) == (3, 2, 1, pytest.approx(2 / 3))
+    assert (one.preferred["n"], one.gained, one.lost, one.preferred["value"]) == (3, 2, 1, pytest.approx(2 / 3))
     assert one.agreement["value"] == 1 and one.agreement["n"] == 3 and one.p == 1
     assert one.first["value"] == 0.5 and one.unknown == {}
     assert one.pairs[0] == Pair("1", 1, ("second", "second"), ("Since.", "Since."))
     # The answers to dialogues are the same in both, and the third of them is unknown in both.
     talk = found["mt_bench"]
-    assert (talk.rows, talk.preferred, len(talk.pairs)) == (2, 0.5, 4)
+    assert (talk.preferred["n"], talk.preferred["value"], len(talk.pairs)) == (2, 0.5, 4)
     assert json.loads(json.dumps(one.figures()))["pairs"][0]["better"] == ["second", "second"]
 
 
 def test_a_judge_who_likes_the_first_decides_nothing(results: tuple[Path, Path], connect: Connect) -> None:  # noqa: F811
     one = judged(results, connect, lambda call: say("first"))["tinystories"]
-    assert (one.gained, one.lost, one.preferred) == (0, 0, 0.5)
+    assert (one.gained, one.lost, one.preferred["value"]) == (0, 0, 0.5)
     assert one.agreement["value"] == 0 and one.first["value"] == 1
 
 
@@ -81,10 +81,10 @@ def test_what_a_judge_fails_to_say_is_unknown(results: tuple[Path, Path], connec
         return say("first" if first > second else "second")
 
     one = judged(results, connect, sometimes)["tinystories"]
-    assert (one.rows, one.gained, one.lost, one.preferred) == (2, 2, 0, 1.0)
+    assert (one.preferred["n"], one.gained, one.lost, one.preferred["value"]) == (2, 2, 0, 1.0)
     assert one.unknown == {"the judge's answer is invalid": 1} and one.agreement["n"] == 2
     none = judged(results, connect, lambda call: Act(content="hm"))["tinystories"]
-    assert (none.rows, none.preferred, none.interval, none.p) == (0, None, (0.0, 1.0), 1.0)
+    assert (none.preferred, none.p) == ({"value": None, "interval": [0.0, 1.0], "n": 0}, 1.0)
 
 
 def test_from_the_command_line(results: tuple[Path, Path], tmp_path: Path, own_data: Path) -> None:

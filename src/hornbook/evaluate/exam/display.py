@@ -253,9 +253,8 @@ def preferred_table(found: Sequence[Preference]) -> RenderableType:
     for header in ("B", "95%", "wins", "losses", "rows", "p", "agrees", "95%", "first"):
         table.add_column(header, justify="right", no_wrap=True)
     for one in found:
-        preferred = _share({"value": one.preferred, "interval": one.interval}) if one.rows else ["–", ""]
-        counts = [f"{count:,}" for count in (one.gained, one.lost, one.rows)]
-        agrees = _share(one.agreement) if one.agreement["n"] else ["–", ""]
+        preferred, agrees = (_share(found) if found["n"] else ["–", ""] for found in (one.preferred, one.agreement))
+        counts = [f"{count:,}" for count in (one.gained, one.lost, one.preferred["n"])]
         first = f"{one.first['value']:.0%}" if one.first["n"] else "–"
         table.add_row(one.title, *preferred, *counts, f"{one.p:.3f}", *agrees, first)
     return table

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import share, sign_test
-from hornbook.evaluate.exam.compare import SEED, bootstrap, results, rows
+from hornbook.evaluate.exam.compare import results, rows
 from hornbook.evaluate.exam.grading import MAX_TOKENS, SYSTEM, shortened
-from hornbook.seeds import derive
 from hornbook.teacher.client.messages import Answer, Request
 from hornbook.teacher.interface import Message
 
@@ -58,7 +57,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Preference:
-    """One benchmark of two results. preferred: of B, the mean over rows with a half for ties, 95% by bootstrap.
+    """One benchmark of two results. preferred: of B, the mean over rows with a half for ties.
 
     gained, lost: rows where B is preferred, and where A is; p: of the exact sign test on these. agreement: the share of
     pairs of which the judge says the same in both orders. first: of its choices those for the answer shown first.
@@ -67,9 +66,7 @@ class Preference:
 
     name: str
     title: str
-    rows: int
-    preferred: float | None
-    interval: tuple[float, float]
+    preferred: Mapping[str, Any]
     gained: int
     lost: int
     p: float
@@ -121,9 +118,7 @@ def _summary(name: str, title: str, pairs: tuple[Pair, ...]) -> Preference:
     return Preference(
         name,
         title,
-        len(scores),
-        sum(scores) / len(scores) if scores else None,
-        bootstrap(scores, derive(SEED, "prefer", name)) if scores else (0.0, 1.0),
+        share(sum(scores), len(scores)),
         gained,
         lost,
         sign_test(gained, lost),
