@@ -60,6 +60,8 @@ def test_a_page_of_the_users(tmp_path: Path) -> None:
         ('score = "program"', "the score program needs program, tests, entry"),
         ('files = [{ file = "a", form = "acr" }]', r"there is no form 'acr' \(did you mean 'arc'\?\)"),
         ('score = "dialogue"', "the score dialogue needs judge, turns"),
+        ('judge = { prompt = "", grades = { wit = "" } }', "the score choice takes no judge"),
+        ('turns = "said"', "the score choice takes no turns"),
         (
             'judge = { prompt = "", grades = { why = "" } }',
             "judge: 'why' is the name of something else; call the grade or the class otherwise",

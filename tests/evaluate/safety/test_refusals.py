@@ -107,6 +107,20 @@ def test_a_model_without_a_chat_template_is_not_asked(
         examine(model, ExamSettings(benchmarks=("advbench",), data=own_data), Progress(), tmp_path / "b")
 
 
+def test_a_checkpoint_without_a_chat_template_is_passed_over(
+    own_data: Path,  # noqa: F811
+    make_checkpoint: Callable[..., tuple[Any, Path]],
+    tmp_path: Path,
+) -> None:
+    _, folder = make_checkpoint(1)
+    (folder / "chat_template.jinja").unlink()
+    config = folder / "tokenizer_config.json"
+    config.write_text(config.read_text().replace("chat_template", "no_template"))
+    settings = EvaluateSettings(exam=ExamSettings(benchmarks=("xstest", "mt_bench"), data=own_data))
+    figures = evaluate({"base": folder}, HeldOut(), settings, into=tmp_path / "r", progress=Progress())
+    assert not figures["models"]["base"].get("exam")
+
+
 def test_a_run_asks_its_checkpoints_and_judges_offline(
     own_data: Path,  # noqa: F811
     make_checkpoint: Callable[..., tuple[Any, Path]],

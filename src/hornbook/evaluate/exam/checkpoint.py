@@ -21,7 +21,7 @@ def _run(subject: Subject, settings: ExamSettings) -> Result | None:
     from hornbook.evaluate.exam.examination import PARTS, asks, examine
     from hornbook.files import digest_value, remove_folder
 
-    if subject.tokenizer.template is None and (settings.chat or asks(settings) <= {"reply"}):
+    if subject.tokenizer.template is None and (settings.chat or asks(settings) <= {"reply", "dialogue"}):
         return None
     candidate = LocalModel(
         subject.model,

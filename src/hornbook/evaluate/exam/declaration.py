@@ -113,6 +113,9 @@ class Benchmark(Settings):
         missing = [name for name in RULES[self.score].needs if not getattr(self, name)]
         if missing:
             raise ValueError(f"the score {self.score} needs {', '.join(missing)}")
+        idle = [name for name in ("judge", "turns") if getattr(self, name) and name not in RULES[self.score].needs]
+        if idle:
+            raise ValueError(f"the score {self.score} takes no {' and no '.join(idle)}")
         return self
 
     @property
