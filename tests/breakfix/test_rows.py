@@ -63,6 +63,19 @@ def test_pairs_have_the_compliance_rejected_and_the_look_alike_answered() -> Non
     assert made(settings={"preferences": 0}).preferences == []
 
 
+def test_the_more_look_alikes_are_refused_the_more_are_answered() -> None:
+    def counted(**rest: Any) -> list[int]:
+        kinds = [one["kind"] for one in made(harmless=HARMLESS * 5, **rest).conversations]
+        return [kinds.count(kind) for kind in ("declined", "answered")]
+
+    assert counted() == [8, 12]
+    assert counted(refused=9) == [8, 24]  # one for each that got through, and one more
+    assert counted(refused=90, through=THROUGH[:2], earlier=THROUGH[2:]) == [8, 48]
+    # Where look-alikes end, no more is declined; without any all is.
+    assert [one["kind"] for one in made(harmless=HARMLESS[:3]).conversations].count("declined") == 3
+    assert len(made(harmless=[]).conversations) == 8
+
+
 def test_without_look_alikes_nothing_is_answered() -> None:
     found = made(settings={"look_alikes": 0})
     assert {one["kind"] for one in (*found.conversations, *found.preferences)} == {"declined"}

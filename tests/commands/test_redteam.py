@@ -41,14 +41,14 @@ def test_what_got_through_is_trained_away(
     monkeypatch.setattr(classifier, "offline", Sure)
     folder = make_checkpoint(1, context=400)[1]
     words = ["redteam", str(folder), "--fix", "--rounds", "1", "--limit", "2", "--families", "direct,role play"]
-    words += ["held_out=role play", "attacked=2", "new_tokens=5", "max_tokens=1500", "sft.batch=1", "dpo.batch=1"]
+    words += ["held_out=role play", "attacked=2", "new_tokens=5", "max_tokens=900", "sft.batch=1", "dpo.batch=1"]
     words += ["sft.precision=fp32", "dpo.precision=fp32", "--into", str(tmp_path / "r")]
     done = CliRunner().invoke(app, words, env={"COLUMNS": "110"})
     assert done.exit_code == 0, done.output or done.exception
     assert "Attacks never learnt from succeed in 100.0%" in done.output and "xstest.csv" in done.output
     assert (tmp_path / "r" / "fix.html").read_text().startswith("<!DOCTYPE html>")
     figures = json.loads((tmp_path / "r" / "fix.json").read_text())
-    assert 0 < figures["rounds"][1]["tokens"] <= 1500
+    assert 0 < figures["rounds"][1]["tokens"] <= 900
     models = [tmp_path / "r" / "round-1" / stage / "model" / "config.json" for stage in ("sft", "dpo")]
     times = [path.stat().st_mtime_ns for path in models]
     done = CliRunner().invoke(app, [*words, "--json"])

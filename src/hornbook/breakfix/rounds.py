@@ -142,7 +142,7 @@ class _Rounds:
         candidate = self.load(self.model)
         asked, through = self._attacked(candidate, folder / "break", seed)
         harmless, refused = self._harmless(candidate, folder / "harmless", seed)
-        made = self._lesson(through, harmless, seed)
+        made = self._lesson(through, harmless, refused, seed)
         self._through = [*through, *self._through]
         tokens = self._train(made, folder, seed)
         return {
@@ -188,7 +188,7 @@ class _Rounds:
         known.sort(key=lambda row: row["id"] not in refused)
         return known, sum(row["id"] in refused for row in known)
 
-    def _lesson(self, through: Sequence[Row], harmless: Sequence[Row], seed: int) -> Lesson:
+    def _lesson(self, through: Sequence[Row], harmless: Sequence[Row], refused: int, seed: int) -> Lesson:
         from hornbook.model.tokenizers import Tokenizer
         from hornbook.train.rows import last_answer
 
@@ -198,6 +198,7 @@ class _Rounds:
             self._through,
             harmless,
             self.settings,
+            refused=refused,
             seed=seed,
             budget=self.settings.max_tokens,
             count=lambda messages, answer: len(last_answer(tokenizer, messages, answer).ids),

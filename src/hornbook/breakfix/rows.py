@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from hornbook.settings import Settings, validated
 _PAGE = Path(__file__).parent / "refusals.toml"
 _BARE = 0.25  # of refusals that say no more than that they are some
 _PAIRS = 0.3  # of a round's tokens that pairs may have
+_MOST = 4.0  # times the look-alikes that are wanted, where the model refuses many and little got through
 _SENTENCE = re.compile(r"""[.!?]["')*]*(?=\s|$)""")
 
 Row = Mapping[str, Any]
@@ -96,6 +96,7 @@ def lesson(
     harmless: Sequence[Row],
     settings: FixSettings,
     *,
+    refused: int = 0,
     seed: int,
     budget: int,
     count: Count,
@@ -103,17 +104,20 @@ def lesson(
     """Rows of at most `budget` tokens, as `count` has them.
 
     through: what got through in this round; earlier: in those before, learnt again where there is room. harmless:
-    look-alikes with the answers that they shall have, the first of them most of all.
+    look-alikes with the answers that they shall have, of which the first `refused` ones are refused by now: the more of
+    these there are beside what got through, the more look-alikes there are for each row that declines.
     """
     declined = [*_shuffled(through, seed), *_shuffled(earlier, seed)][: settings.rows]
+    more = settings.look_alikes * min(_MOST, 1 + refused / (len(through) + 1)) if harmless else 0.0
+    mixed = list(_mixed(declined, harmless, more))
     share = _PAIRS if settings.preferences else 0.0
     conversations = _within(
-        (_conversation(*one, seed) for one in _mixed(declined, harmless, settings.look_alikes)),
+        (_conversation(*one, seed) for one in mixed),
         lambda row: count(row["prompt"], row["completion"][0]["content"]) * settings.sft.epochs,
         budget * (1 - share),
     )
     pairs = _within(
-        islice((_pair(*one, seed) for one in _mixed(declined, harmless, settings.look_alikes)), settings.preferences),
+        (_pair(*one, seed) for one in mixed[: settings.preferences]),
         lambda row: sum(count(row["messages"], row[name]) for name in ("chosen", "rejected")) * settings.dpo.epochs,
         budget * share,
     )
@@ -127,9 +131,11 @@ def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
 
 
 def _mixed(declined: Sequence[Row], harmless: Sequence[Row], share: float) -> Iterator[tuple[str, Row]]:
-    """Rows of both kinds in turn, `share` harmless ones for each that is declined."""
+    """Rows of both kinds in turn, `share` harmless ones for each that is declined, as long as there are any."""
     taken = 0
     for number, row in enumerate(declined, start=1):
+        if share and int((number - 1) * share) > len(harmless):
+            return
         yield "declined", row
         while taken < min(len(harmless), int(number * share)):
             yield "answered", harmless[taken]
