@@ -81,6 +81,7 @@ class CompletionShape(_Shape):
         """echo: the text of each choice's prompt comes first."""
         super().__init__(model, tokenizer)
         self._echo = echo
+        self._places: dict[int, _Places] = {}  # of streamed choices
 
     def head(self, under: Under) -> dict[str, Any] | None:
         """A stream's first chunk of a choice: the prompt, if it is echoed."""
@@ -90,7 +91,12 @@ class CompletionShape(_Shape):
 
     def chunk(self, under: Under, piece: Piece) -> dict[str, Any]:
         """A piece in a stream."""
-        told = None if under.job.request.logprobs is None else self._probabilities(piece.tokens)
+        told = None
+        if under.job.request.logprobs is not None:
+            if under.index not in self._places:
+                before = len(self._prompt(under)) if self._echo else 0
+                self._places[under.index] = _Places(self._tokenizer, before)
+            told = self._probabilities(piece.tokens, self._places[under.index])
         return self._named(self.CHUNK, [self._choice(under, piece.text, told, piece.finish)])
 
     def whole(self, begun: Sequence[Under], texts: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +108,7 @@ class CompletionShape(_Shape):
             if answer.request.logprobs is not None:
                 # What ended the answer is told too: who scores a prompt asks for one token more and drops it.
                 ending = [answer.ending] if answer.ending is not None else []
-                told = self._probabilities([*answer.echoed, *answer.tokens, *ending])
+                told = self._probabilities([*answer.echoed, *answer.tokens, *ending], _Places(self._tokenizer))
             before = self._prompt(under) if self._echo else ""
             choices.append(self._choice(under, before + text, told, answer.finish))
         return self._named(self.CHUNK, choices) | {"usage": usage(begun)}
@@ -113,13 +119,9 @@ class CompletionShape(_Shape):
     def _choice(self, under: Under, text: str, told: dict[str, Any] | None, finish: str | None) -> dict[str, Any]:
         return {"index": under.index, "text": text, "logprobs": told, "finish_reason": finish}
 
-    def _probabilities(self, tokens: Sequence[Token]) -> dict[str, Any]:
+    def _probabilities(self, tokens: Sequence[Token], places: _Places) -> dict[str, Any]:
         spelled = [self._spelled(token.id) for token in tokens]
-        # Places in the text as it is sent: a token that goes on with a character is where that character is.
-        offsets, at, stream = [], 0, self._tokenizer.streamed()
-        for token in tokens:
-            offsets.append(at)
-            at += len(stream.tell(token.id))
+        offsets = [places.of(token.id) for token in tokens]
         top: list[dict[str, float] | None] = []
         for token, own in zip(tokens, spelled, strict=True):
             if token.logprob is None:
@@ -137,6 +139,18 @@ class CompletionShape(_Shape):
 
     def _spelled(self, token: int) -> str:
         return self._tokenizer.spelling(token).decode("utf-8", "replace")
+
+
+class _Places:
+    """Where each token of a text begins as it is sent: one that goes on with a character is where that character is."""
+
+    def __init__(self, tokenizer: Tokenizer, begin: int = 0) -> None:
+        self._stream, self._at = tokenizer.streamed(), begin
+
+    def of(self, token: int) -> int:
+        at = self._at
+        self._at += len(self._stream.tell(token))
+        return at
 
 
 def usage(begun: Sequence[Under]) -> dict[str, Any]:

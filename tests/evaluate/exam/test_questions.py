@@ -152,6 +152,9 @@ def test_a_limit_takes_of_every_group(own_data: Path) -> None:
     assert [one.group for one in made("mmlu", own_data, limit=4)] == ["baking"] * 2 + ["field_botany"] * 2
     assert len(made("mmlu", own_data, shots=1)[0].shots) == 1
     assert made("mmlu", own_data, shots=0)[0].shared().endswith("about baking.\n\n")
+    for name in ("mmlu", "bbh_cot"):
+        with pytest.raises(UserError, match=rf"{name} has \d examples? to give: --shots \d at most"):
+            made(name, own_data, shots=99)
 
 
 def test_examples_leave_from_the_left() -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.data import Found, Rows, locate, names, read
 from hornbook.evaluate.exam.rules import RULES, Question
@@ -31,11 +32,14 @@ def questions(
     """The questions of the rows, in order, at most `limit`, and why rows can't be asked, counted.
 
     A limit takes rows of each group in turn, so that a part of a benchmark of many subjects has them all. shots: how
-    many examples, as the declaration says unless told. Raises UserError where there are no examples to take.
+    many examples, as the declaration says unless told. Raises UserError where there are no examples to take, or fewer.
     """
     from jinja2 import TemplateError
 
     examples = _examples(benchmark, data, benchmark.shots.count if shots is None else shots)
+    there = max(map(len, examples.values()), default=0) - bool(benchmark.shots.texts)  # those begin with a description
+    if shots and there < shots:
+        raise UserError(f"{benchmark.name} has {plural(there, 'example')} to give: --shots {there} at most")
     unknown = Counter(rows.faults)
     made: list[Question] = []
     for id_, fields in taken(benchmark, rows, limit):
