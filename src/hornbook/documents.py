@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hornbook.errors import UserError
-from hornbook.files import digest_file, naming, remove_folder, temporary_of, whole
+from hornbook.files import digest_file, naming, read_json, remove_folder, temporary_of, whole
 from hornbook.seeds import derive
 
 DOCUMENTS = "documents"
@@ -376,13 +376,29 @@ def is_corpus(folder: Path) -> bool:
     return (folder / DOCUMENTS).is_dir()
 
 
+def no_corpus(folder: Path) -> str:
+    """Why a folder is not a corpus, and how one is made of it, in a line."""
+    if not folder.exists():
+        return f"{folder} is not a corpus: it does not exist"
+    makes = f"`hornbook read {folder} --into corpus` makes one"
+    if folder.is_file():
+        return f"{folder} is not a corpus: it is a file; {makes}"
+    if (folder / "config.json").is_file():
+        return f"{folder} is not a corpus: it is a model's folder"
+    with suppress(UserError, TypeError, KeyError):
+        return f"{folder} is not a corpus: the stage {read_json(folder / 'manifest.json')['stage']} made it"
+    inside = [place.name for place in sorted(folder.iterdir()) if is_corpus(place)]
+    what = f"these are in it: {', '.join(inside)}" if inside else f"{makes} of its files"
+    return f"{folder} is not a corpus: there is no folder {DOCUMENTS} with parquet files in it; {what}"
+
+
 def shards(*corpora: Path, part: str = DOCUMENTS) -> list[Shard]:
     """The files of the corpora's documents, or of what was REMOVED, in order. Raises UserError where there are none."""
     found: list[Shard] = []
     for corpus in corpora:
         files = _files(corpus / part)
         if not files:
-            raise UserError(f"{corpus} is not a corpus: there are no parquet files in {corpus / part}")
+            raise UserError(no_corpus(corpus))
         for file in files:
             found.append(Shard(file, found[-1].end if found else 0, _rows_in(file)))
     return found

@@ -248,6 +248,8 @@ def locate(recipe: str) -> tuple[str, Path]:
         return path.stem, path
     if path.suffix == ".toml":
         raise UserError(f"there is no recipe file {recipe}")
+    if (path / "recipe.toml").is_file():
+        raise UserError(f"{recipe} is a folder; the run in it kept its recipe: `hornbook run {path / 'recipe.toml'}`")
     hint = nearest(recipe, available())
     raise UserError(f"there is no recipe {recipe!r}{hint}; `hornbook recipes` lists them, or give a .toml file")
 

@@ -115,5 +115,5 @@ def test_the_corpus_of_a_model_is_found_by_manifests(tmp_path: Path) -> None:
 def test_the_corpus_of_a_folder(tmp_path: Path) -> None:
     root = run_folder(tmp_path)
     assert corpus_of(root) == corpus_of(root / "01-clean") == root / "01-clean"
-    with pytest.raises(UserError, match="holds no corpus"):
+    with pytest.raises(UserError, match="is not a corpus"):
         corpus_of(root / "02-tokens")

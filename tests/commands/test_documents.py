@@ -91,7 +91,9 @@ def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
         (["filter", "small"], "nothing to filter by"),
         (["filter", "small", "--rules", "goffer"], "there is no rule 'goffer' (did you mean 'gopher'?)"),
         (["filter", "small", "--mask", "emial"], "privacy.mask"),
-        (["filter", "notes", "--rules", "gopher"], "is not a corpus"),
+        (["filter", "notes", "--rules", "gopher"], "`hornbook read notes --into corpus` makes one of its files"),
+        (["filter", "rows.jsonl", "--rules", "gopher"], "rows.jsonl is"),
+        (["grade", "small", "--share", "web=0.5"], "no document is of the source 'web'; there are notes"),
         (["clean", "small", "similarity=2"], "similarity"),
         (["clean", "small", "--against", "nowhere"], "nowhere"),
         (["clean", "small", "--into", "notes"], "notes is there already"),
@@ -100,6 +102,15 @@ def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
         assert isinstance(done.exception, UserError), (arguments, done.output)
         assert words in str(done.exception)
         assert "\n" not in str(done.exception)
+
+
+def test_what_a_corpus_holds_beside_its_documents_is_not_read(folder: Path) -> None:
+    told("read", "notes", "--into", "once")
+    told("clean", "once", "--into", "cleaned")
+    assert rows("cleaned", "removed")
+    told("read", "cleaned", "--into", "twice")
+    assert {row["text"] for row in rows("twice")} == {row["text"] for row in rows("cleaned")}
+    assert rows("twice", "removed") == []
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,12 @@ def test_changed_settings_ask_or_redo(tmp_path: Path, monkeypatch: pytest.Monkey
         agree_to_changes(found, tmp_path, [], "ask")
 
 
+@pytest.mark.parametrize("option", ["--force", "--until"])
+def test_a_stage_that_is_not_there_is_told_by_a_dry_run_too(option: str) -> None:
+    with pytest.raises(UserError, match=r"there is no stage 'token' \(did you mean 'tokens'\?\)"):
+        app(["run", "pocket", "--dry-run", option, "token"], standalone_mode=False)
+
+
 def test_an_equal_stage_of_another_run_is_taken_unless_the_machine_is_told_to_be_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,6 +205,16 @@ def test_what_was_begun_with_other_settings_is_kept_unless_forced(text: Path, tm
     assert run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text, force=True).figures["letters"] == 6
 
 
+def test_a_mistake_that_shows_soon_leaves_nothing_that_another_try_would_meet(text: Path, tmp_path: Path) -> None:
+    def refuse(work: Work[CountStageSettings]) -> dict[str, Any]:
+        write_text(work.into / "scratch" / "portion" / "state", "half")
+        raise UserError("there is no such source")
+
+    with pytest.raises(UserError, match="no such source"):
+        run_stage(replace(COUNT, run=refuse), tmp_path / "made", text=text)
+    assert run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text).figures["letters"] == 6
+
+
 def test_a_full_disk_keeps_what_is_done_and_leaves_no_half(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

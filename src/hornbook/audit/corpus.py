@@ -9,7 +9,7 @@ from typing import Any
 
 from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, say_left_out
 from hornbook.corpus.decontaminate.finder import Finder, Limits
-from hornbook.documents import DOCUMENTS, is_corpus, read_batches
+from hornbook.documents import is_corpus, no_corpus, read_batches
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs import manifest
@@ -39,9 +39,7 @@ def corpus_of(folder: Path) -> Path:
         return folder
     stages = [one for one in sorted(folder.glob("[0-9][0-9]-*")) if is_corpus(one)]
     if not stages:
-        raise UserError(
-            f"{folder} holds no corpus; give a folder with {DOCUMENTS}/, or a run folder such as runs/pocket"
-        )
+        raise UserError(no_corpus(folder))
     return stages[-1]
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hornbook.errors import UserError
-from hornbook.runs.folders import is_run
+from hornbook.errors import UserError, nearest
+from hornbook.runs import manifest
+from hornbook.runs.folders import is_run, run_above, runs_beside
 
 MODEL = Annotated[
     str,
@@ -19,9 +20,22 @@ MODEL = Annotated[
 ]
 
 
-def run_folder(run: str) -> Path:
-    """The folder of a run, given as a folder or as a name in runs/."""
-    for root in (Path(run), Path("runs") / run):
+def run_folder(run: str, also: str = "") -> Path:
+    """The folder of a run, given as a folder or as a name in runs/. also: what else the command takes, in words."""
+    given = Path(run)
+    for root in (given, Path("runs") / run):
         if is_run(root):
             return root
-    raise UserError(f"{run} is not a run; give a folder that `hornbook run` made, such as runs/pocket")
+    found, above = manifest.read(given), run_above(given)
+    why = ""
+    if not given.exists():
+        runs = [place.name for place in runs_beside(given) if is_run(place)]
+        why = f": it does not exist{nearest(given.name, runs)}"
+    elif found is not None:
+        why = f": it is the stage {found.stage}{f' of {_shown(above)}' if above is not None else ''}"
+    raise UserError(f"{run} is not a run{why}; give a folder that `hornbook run` made, such as runs/pocket{also}")
+
+
+def _shown(folder: Path) -> Path:
+    """A folder as one would type it here."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from hornbook.commands.places import run_folder
 from hornbook.commands.stopping import stoppable
@@ -69,15 +70,17 @@ def report(
     from hornbook.report.run import Run
     from hornbook.report.terminal import mixture_table, score_table
 
-    root = run_folder(run)
+    root = run_folder(run, ", a corpus, what a training made, or a result of `hornbook evaluate --tasks`")
     figures = collect(root)
     if as_json:
         console.values(figures)
         return
     made = Run.at(root)
     titles = made.titles
+    lines = Table.grid(padding=(0, 2, 0, 0))
     for stage, found in made.manifests.items():
-        console.print(f"{stage:<9} {escape(found.headline)}  [dim]{found.seconds:.1f} s[/dim]", highlight=False)
+        lines.add_row(stage, Text(found.headline), Text(f"{found.seconds:.1f} s", style="dim", justify="right"))
+    console.print(lines)
     mixed = mixture_table(figures, titles)
     if mixed is not None:
         console.print(mixed)

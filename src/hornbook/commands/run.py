@@ -95,11 +95,11 @@ def run(  # noqa: PLR0913 (one for each option)
             settings, told = cut_for_smoke(settings, base, Path(aside) if dry_run else root / "stand-ins")
             console.print(escape(told), highlight=False, soft_wrap=True)
         steps = settings.steps(base)
+        chosen = runs.up_to(steps, until)
+        again = [runs.up_to(steps, one)[-1].name for one in force or []]
         if dry_run:
-            _show_plan(steps, settings, base, root, until, reuse=reuse)
+            _show_plan(steps, chosen, again, settings, base, root, reuse=reuse)
             return
-    chosen = runs.up_to(steps, until)
-    again = [name for one in force or [] for name in [runs.up_to(steps, one)[-1].name]]
     found = state(chosen, root, reuse=reuse)
     keep = keep_outdated(found, chosen, root, changed_code)
     agree_to_changes(found, root, again, changed_settings)
@@ -210,9 +210,18 @@ def _program() -> str:
 
 
 def _show_plan(
-    steps: Sequence[Step], recipe: Recipe, base: Path, root: Path, until: str | None, *, reuse: bool
+    steps: Sequence[Step],
+    chosen: Sequence[Step],
+    again: Sequence[str],
+    recipe: Recipe,
+    base: Path,
+    root: Path,
+    *,
+    reuse: bool,
 ) -> None:
-    """The stages, their inputs and sizes, whether they are done, and the time they would take."""
+    """The stages, their inputs and sizes, whether they are done, and the time they would take; `again` those that are
+    to be done whatever lies there.
+    """
     from hornbook.planning.efforts import efforts
     from hornbook.runs.effort import in_range, measure_rates
 
@@ -221,17 +230,17 @@ def _show_plan(
         table.add_column(column, justify="right" if column == "expected" else "left")
     rates, found = measure_rates(), efforts(recipe, base)
     total: list[tuple[float, float]] = [(0.0, 0.0)]
-    chosen = runs.up_to(steps, until)
     there = state(chosen, root, reuse=reuse)
     for step in chosen:
         seconds = rates.seconds(found[step.name])
-        expected = "done" if step.name in there.done else in_range(*seconds)
-        if step.name in there.outdated:
-            expected = f"{expected} (done by other code)"
-        if step.name in there.elsewhere:
-            expected = f"as in {escape(there.elsewhere[step.name].parent.name)}"
-        if step.name not in (*there.done, *there.elsewhere):
+        expected = in_range(*seconds)
+        if step.name in again or step.name not in (*there.done, *there.elsewhere):
             total.append(seconds)
+            if step.name in there.outdated:
+                expected = f"{expected} (done by other code)"
+        else:
+            done = step.name not in there.elsewhere
+            expected = "done" if done else f"as in {escape(there.elsewhere[step.name].parent.name)}"
         folder = runs.folder_of(steps, step.name, root)
         table.add_row(folder.name, step.summary, ", ".join(step.inputs) or "sources", found[step.name].size, expected)
     console.print(table)

@@ -62,8 +62,12 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
             raise UserError(
                 f"{folders[0]!r} is one folder more than `hornbook {stage.name}` reads; settings: KEY=VALUE"
             )
+        given_folders = {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
         if many and not folders:
-            raise UserError(f"`hornbook {stage.name}` needs {many[0].name}: {many[0].help}")
+            before = " and ".join(one.name for one in required)
+            raise UserError(
+                f"`hornbook {stage.name}` needs {many[0].name}{f' behind {before}' if before else ''}: {many[0].help}"
+            )
         choose_runner(options.get("runner"), options.get("workers"))
         given = flag_values(stage.flags, {flag.name: options[_name(flag)] for flag in stage.flags})
         read = _rows(rows, folders) if rows is not None else {}
@@ -77,7 +81,7 @@ def command_of(stage: Stage[Any], into: str, what: str, help: str) -> Callable[.
         if not stage.wanted(settings):
             wishes = " or ".join(flag.name for flag in stage.flags) or "settings, KEY=VALUE"
             raise UserError(f"nothing to {stage.name} by: name {wishes}")
-        inputs = read | {one.name: _folder(one, options[one.name]) for one in (*required, *may) if options[one.name]}
+        inputs = read | given_folders
         if stage.look is not None and options["dry_run"]:
             with stoppable(console):
                 show(stage.look(Work(settings, inputs, options["into"], ConsoleProgress(console))))
@@ -208,4 +212,6 @@ def _folder(one: Input, given: Any) -> Path:
     if one.checkpoint:
         return model_folder(str(given))
     folder = Path(given)
+    if one.holds and folder.is_dir() and not (folder / one.holds).exists():
+        raise UserError(f"{folder} holds no {one.holds}; give {one.help[0].lower()}{one.help[1:].rstrip('.')}")
     return folder / one.inside if one.inside and (folder / one.inside).is_dir() else folder

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook.documents import DOCUMENTS, REMOVED, Row, is_corpus, shards
+from hornbook.documents import DOCUMENTS, REMOVED, Row, is_corpus, no_corpus, shards
 from hornbook.errors import UserError, nearest
 from hornbook.records import Fault, json_lines
 from hornbook.seeds import derive
@@ -32,7 +32,7 @@ def documents(corpus: Path, *, count: int, seed: int = 1, source: str | None = N
     there.
     """
     if not is_corpus(corpus):
-        raise UserError(f"{corpus} is no corpus: there is no folder documents in it{_inside(corpus)}")
+        raise UserError(no_corpus(corpus))
     part = REMOVED if dropped else DOCUMENTS
     if dropped and not any((corpus / REMOVED).glob("*.parquet")):
         return Drawn([], 0)
@@ -102,11 +102,3 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, one.value
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from None
-
-
-def _inside(folder: Path) -> str:
-    """The corpora that lie in a folder, in words."""
-    if not folder.is_dir():
-        return ""
-    found = [place.name for place in sorted(folder.iterdir()) if is_corpus(place)]
-    return f"; these are in it: {', '.join(found)}" if found else ""

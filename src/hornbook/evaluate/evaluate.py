@@ -112,7 +112,7 @@ def in_words(scores: Mapping[str, Any]) -> str:
 CASES = 60.0  # problems a second that are answered and run, by a model as small as the pocket recipe's
 PROMPT = 50  # tokens of a problem, on average
 PROBLEMS = Input("written", ("write",), "A folder with problems.jsonl and safety.jsonl in it.")
-TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.")
+TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made.", holds="shards")
 MODELS = Input("models", EVERY_STAGE, "Models to measure.", checkpoint=True, every=True)
 
 

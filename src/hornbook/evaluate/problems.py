@@ -58,7 +58,10 @@ def load(path: Path, limit: int | None = None) -> list[Problem]:
         problems.extend(_problem(row) for row in read_jsonl(path))
     except (ValueError, KeyError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError) as error:
         line = len(problems) + 1
-        raise UserError(f"{path}, line {line}, is no problem: {type(error).__name__}: {error}") from None
+        why = f"{type(error).__name__}: {error}"
+        if isinstance(error, KeyError):
+            why = f"it has no {error}, as the write stage's have; published benchmarks are asked with --tasks"
+        raise UserError(f"{path}, line {line}, is no problem: {why}") from None
     if not problems:
         raise UserError(f"{path} holds no problems")
     return problems[:limit]

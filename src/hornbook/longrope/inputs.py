@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 CORPUS = Input("corpus", ("clean",), "A corpus folder: one with documents/ in it.")
 
-TOKENS = Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer, shards and validation texts.")
+TOKENS = Input(
+    "tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer, shards and validation texts.", holds="shards"
+)
 
 BASE = Input("base", ("pretrain",), "The model with the short context.", checkpoint=True)
 

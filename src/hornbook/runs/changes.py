@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from hornbook.runs.manifest import Manifest
 from hornbook.runs.run import folder_of
 from hornbook.runs.steps import Step
 from hornbook.runs.store import Begun, Job
+
+_ABSENT = "absent"  # of a setting that one of two versions does not have
 
 
 @dataclass(frozen=True)
@@ -134,22 +136,36 @@ def _lost(made: Manifest | None, before: Begun | None, job: Job) -> Lost | None:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 3) -> str:
     """The settings in which two differ, "batch 4 → 8, seed 1 → 2"; what they read, where they are the same."""
-    old, new = _flat(before), _flat(after)
-    changed = [key for key in new if key in old and old[key] != new[key]]
-    changed += [key for key in (*old, *new) if (key in old) != (key in new) and "." not in key]
-    told = [f"{key} {_short(old.get(key))} → {_short(new.get(key))}" for key in changed[:most]]
+    changed = list(_differing(before, after))
+    told = [f"{key} {_short(old)} → {_short(new)}" for key, old, new in changed[:most]]
     more = [f"{len(changed) - most} more"] if len(changed) > most else []
     return ", ".join([*told, *more]) or "what it reads"
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        inner = _flat(value) if isinstance(value, Mapping) else {}
-        found |= {f"{key}.{name}": one for name, one in inner.items()} or {key: value}
-    return found
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted keys with what they were and are, those that only one side has last."""
+    for name in after:
+        if name in before and before[name] != after[name]:
+            old, new = _table(before[name]), _table(after[name])
+            if old and new:
+                yield from _differing(old, new, f"{above}{name}.")
+            else:
+                yield f"{above}{name}", before[name], after[name]
+    for name in (*before, *after):
+        if (name in before) != (name in after) and "." not in name:  # what changes no result has its key whole
+            yield f"{above}{name}", before.get(name, _ABSENT), after.get(name, _ABSENT)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    """A table, or a list of tables by number; nothing else has keys."""
+    if isinstance(value, Mapping):
+        return value
+    listed = isinstance(value, list | tuple) and all(isinstance(one, Mapping) for one in value)
+    return {str(number): one for number, one in enumerate(value)} if listed else {}
 
 
 def _short(value: Any) -> str:
-    told = str(value)
+    told = "unset" if value is None else str(value)
+    if isinstance(value, Mapping) and value:
+        told = ", ".join(f"{key}={one}" for key, one in value.items())
     return told if len(told) <= 30 else f"{told[:29]}…"

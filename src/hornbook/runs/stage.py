@@ -40,6 +40,8 @@ class Input:
 
     needs: stages without which those in `made_by` don't make it.
 
+    holds: a file or folder that is in every such folder; a user who names another folder is told so.
+
     rows: the file or folder in such a folder that holds rows to learn from. The user's own may take its place: the
     setting `data` of the stage's table names them, and so do the words of its command.
     """
@@ -53,6 +55,7 @@ class Input:
     optional: bool = False
     rows: str = ""
     needs: tuple[str, ...] = ()
+    holds: str = ""
     when: Callable[[Any, Path], bool] = lambda settings, base: True
 
 

@@ -24,6 +24,7 @@ from hornbook.runs.stage import Checkpoint
 from hornbook.workers.work import workers_memory
 
 KEY = "key.json"  # in scratch/: which job is at work, since when
+_SLIGHT = 10  # seconds of work that nobody misses, where a mistake ended it: with it mended the job is another one
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,8 @@ def _work(
     try:
         figures = work(partial)
     except UserError:
-        if not any((partial / SCRATCH).glob("*/")):  # nothing that the same job could go on from
+        slight = seconds + time.monotonic() - began < _SLIGHT
+        if slight or not any((partial / SCRATCH).glob("*/")):  # nothing that the same job could go on from
             remove_folder(partial)
         raise
     sweep(partial)

@@ -462,7 +462,9 @@ PRETRAIN = Stage(
     summary="phase 1, then phase 2",
     settings=PretrainStageSettings,
     run=_pretrain,
-    inputs=(Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards."),),
+    inputs=(
+        Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards.", holds="shards"),
+    ),
     checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
     outside=_weights_of,
     on_ranks=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.by_source import counts_by_source
 from hornbook.corpus.grade.agreement import agreement, calibration
 from hornbook.corpus.grade.classifier import (
     FILES,
@@ -22,7 +23,7 @@ from hornbook.corpus.grade.classifier import (
 )
 from hornbook.corpus.grade.labels import MOST, Labels, labels
 from hornbook.corpus.grade.sampling import choose, choose_of
-from hornbook.corpus.grade.scoring import LOW, Cutoffs, score_corpus
+from hornbook.corpus.grade.scoring import LOW, Cutoffs, score_corpus, shares_by_source
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.documents import Row, read_rows
 from hornbook.errors import UserError
@@ -261,6 +262,8 @@ def _grade(work: Work[GradeStageSettings]) -> dict[str, Any]:
     from hornbook.teacher.choose import grader
 
     settings = work.settings
+    if isinstance(settings.grade.share, Mapping):  # a source that is not there is told before anything is graded
+        shares_by_source(settings.grade.share, list(counts_by_source(work.inputs["corpus"])))
     options: Any = {"into": work.into, "progress": work.progress}
     if settings.grade.classifier is not None:
         folder = classifier_folder(settings.grade.classifier, work.base)

@@ -92,7 +92,7 @@ def score_corpus(
     for found in work_through(scored, "score documents", progress):
         for source, histogram in found.items():
             counts.setdefault(source, Counter()).update(dict(enumerate(histogram)))
-    asked = _asked(settings.share, list(counts))
+    asked = shares_by_source(settings.share, list(counts))
     cutoffs = _cutoffs(stored, [part.folder / _SCORES for part in scored], load(classifier), settings, asked)
     schema = corpus_schema([corpus])
     written = [
@@ -117,7 +117,7 @@ def score_corpus(
     }, cutoffs
 
 
-def _asked(share: float | Mapping[str, float] | None, sources: Sequence[str]) -> dict[str, float]:
+def shares_by_source(share: float | Mapping[str, float] | None, sources: Sequence[str]) -> dict[str, float]:
     """The share that is to stay of each source, for those of which it is told."""
     if share is None:
         return {}

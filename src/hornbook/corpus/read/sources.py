@@ -25,9 +25,11 @@ from hornbook.corpus.read.kinds import KINDS, Foreign, Found, Unreadable, suffix
 from hornbook.corpus.read.remote import is_address, listing
 from hornbook.corpus.read.settings import STANDARD_INPUT, Source
 from hornbook.corpus.read.walk import spelled, walk
+from hornbook.documents import DOCUMENTS, is_corpus
 from hornbook.errors import UserError, nearest
 from hornbook.files import digest_file, digest_value
 from hornbook.records import Record, json_lines
+from hornbook.runs import manifest
 
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
@@ -74,6 +76,8 @@ def look_through(source: Source, base: Path) -> tuple[list[Found | Unreadable], 
         elif place.is_file():
             listed = [Found(place, spelled(place.name))]
         else:
+            if is_corpus(place) and manifest.carries(place):  # what was dropped, and told of it, is nothing to read
+                leave_out = _beside_documents
             listed = list(walk(place, leave_out, source.links or source.path == STANDARD_LIBRARY))
     items = [item for item in listed if not isinstance(item, Foreign)]
     # What lies in the standard library beside its code is nothing that anyone misses.
@@ -82,6 +86,10 @@ def look_through(source: Source, base: Path) -> tuple[list[Found | Unreadable], 
         why = next((f": {item.path}: {item.reason}" for item in items if isinstance(item, Unreadable)), "")
         raise UserError(f"source {source.name!r}: {root} holds no files that are read ({KINDS}){why}")
     return sorted(items, key=lambda item: item.path), strange
+
+
+def _beside_documents(path: str) -> bool:
+    return path.split("/", 1)[0] != DOCUMENTS
 
 
 def fingerprint(sources: Iterable[Source], base: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from hornbook.corpus.read.hub import PREFIX
@@ -201,13 +202,13 @@ def judge_in_words(judge: Mapping[str, Any], of: str) -> str:
 
 def catalogue(pages: Sequence[Benchmark], data: Path | None) -> RenderableType:
     """What there is to ask: each benchmark, whether its data is there, and what is known of the copy."""
-    table = _table()
-    for header in ("benchmark", "data", "sha256", "about"):
-        table.add_column(header, no_wrap=header != "about")
+    lines: list[RenderableType] = []
     for page in pages:
         found = locate(page.files, data)
-        table.add_row(page.name, _state(found), found.sha256[:12] if found else "", _about(page, found))
-    return table
+        known = f"{_state(found)}, sha256 {found.sha256[:12]}" if found else _state(found)
+        lines.append(Text.assemble((page.name, "bold"), "  ", (known, "dim"), overflow="fold"))
+        lines.append(Padding(Text(_about(page, found)), (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def _state(found: Found | None) -> str:

@@ -93,7 +93,8 @@ def examine(
             rows, asked, unknown = _prepared(benchmark, settings, data, candidate, teacher)
         except UserError as error:
             missing[benchmark.name] = f"{benchmark.name}: {str(error).removeprefix(f'{benchmark.name}: ')}"
-            progress.say(escape(f"  {missing[benchmark.name]}"))
+            if len(settings.asked) > 1:
+                progress.say(escape(f"  {missing[benchmark.name]}"))
             continue
         examiner = _Examiner(
             candidate,
@@ -105,7 +106,8 @@ def examine(
         scores[benchmark.name] = files.told(rows) | told
         progress.say(escape(f"  {in_words(scores[benchmark.name])}"))
     if not scores:
-        raise UserError("; ".join(missing.values()) or "no benchmark is named; `hornbook evaluate --list` tells of all")
+        why = next(iter(missing.values()), "no benchmark is named; `hornbook evaluate --list` tells of all")
+        raise UserError(f"none of {len(missing)} benchmarks can be asked; {why}" if len(missing) > 1 else why)
     figures = {
         "exam": _FORMAT,
         "candidate": candidate.about(),
