@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,8 +71,14 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._session = None
+        with suppress(RuntimeError):  # it may end before it answers
+            self._ask("Browser.close", {})
+        try:
+            self._process.wait(10)  # until then its processes write into the profile
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._say)
         os.close(self._hear)
 

@@ -47,7 +47,7 @@ def _rows(compared: Mapping[str, Any], checkpoint: str, against: str) -> Iterato
     measure = measure_of(compared["measure"])
     title = f" {title_of(compared['measure'])}, after {checkpoint}"
     differences = {one["arm"]: one for one in compared["arms"]}
-    for arm, by_seed in compared["values"].items():
+    for arm, by_seed in sorted(compared["values"].items(), key=lambda item: item[0] != against):
         values = list(by_seed.values())
         spread = f"{measure.shown(min(values))}–{measure.shown(max(values))}".replace("%–", "–")
         told = (

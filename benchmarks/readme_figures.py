@@ -1,6 +1,8 @@
 """README's table and picture: the pocket recipe with several seeds, as mean and range, on a machine that is named.
 
 python benchmarks/readme_figures.py [--runs runs/readme] [--seeds 1 2 3]
+python benchmarks/readme_figures.py --recipe benchmarks/pocket_bars.toml --seeds 11 12 13 14 15 --runs runs/bars \
+    --figures-only --figures benchmarks/pocket_bars.json
 
 Runs the recipe once for each seed into RUNS/seed-N (what is finished is read), writes what was measured to
 benchmarks/readme_figures.json, the section of README.md between its marks, and docs/images/report.png, the report card
@@ -221,9 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--figures", type=Path, default=FIGURES)
     parser.add_argument("--picture", type=Path, default=ROOT / "docs" / "images" / "report.png")
     parser.add_argument("--without-picture", action="store_true")
+    parser.add_argument("--figures-only", action="store_true", help="neither README nor its picture is touched")
     given = parser.parse_args(arguments)
     figures = json.loads(given.figures.read_text(encoding="utf-8")) if given.rewrite else _gather(given)
-    write_text(given.readme, written(given.readme.read_text(encoding="utf-8"), section(figures)))
+    if not given.figures_only:
+        write_text(given.readme, written(given.readme.read_text(encoding="utf-8"), section(figures)))
     print(json.dumps({one["seed"]: one["scores"] for one in figures["runs"]}, indent=2))
 
 
@@ -236,7 +240,7 @@ def _gather(given: argparse.Namespace) -> Figures:
     here = {**describe(), "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore"))}
     runs = [measured(folder, seed) for seed, folder in folders.items()]
     figures = together(runs, given.date or datetime.datetime.now(datetime.UTC).date().isoformat(), here)
-    if not given.without_picture:
+    if not (given.without_picture or given.figures_only):
         [page] = folders[figures["median"]].glob("[0-9]*-report/report.html")
         picture(page, given.picture)
     write_json(given.figures, figures)

@@ -61,7 +61,7 @@ def test_a_row_for_each_arm_with_its_range() -> None:
             {
                 "checkpoint": "phase2",
                 "measure": "pass_at_1",
-                "values": {"recipe": {"1": 0.8, "2": 0.7}, "other": {"1": 0.9, "2": 0.75}},
+                "values": {"other": {"1": 0.9, "2": 0.75}, "recipe": {"1": 0.8, "2": 0.7}},
                 "arms": [{"arm": "other", "mean": 0.075, "low": -0.24, "high": 0.39, "verdict": "no difference seen"}],
             }
         ],

@@ -103,6 +103,12 @@ def test_the_section_tells_mean_and_range_and_the_machine(runs: Path, arguments:
     assert figures.section(stored) in text
 
 
+def test_figures_alone_leave_the_page_as_it_is(runs: Path, arguments: list[str]) -> None:
+    figures.main([*arguments, "--figures-only"])
+    assert (runs / "README.md").read_text() == README and not (runs / "report.png").exists()
+    assert [one["seed"] for one in json.loads((runs / "f.json").read_text())["runs"]] == [1, 2, 3]
+
+
 def test_once_more_is_the_same(runs: Path, arguments: list[str]) -> None:
     figures.main([*arguments, "--without-picture"])
     before = (runs / "README.md").read_text()
