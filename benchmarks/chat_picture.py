@@ -2,7 +2,8 @@
 
 python benchmarks/chat_picture.py runs/pocket [--into docs/images/chat.png] [--dark] [--ask PROMPT ...]
 
-Nothing is made up: the answers are the model's, greedily. The picture needs Chromium.
+Nothing is made up: the answers are the model's, greedily. Unless told otherwise it is asked what it can't know, and
+then what the page itself suggests first. The picture needs Chromium.
 """
 
 from __future__ import annotations
@@ -19,10 +20,7 @@ from pathlib import Path
 from browser import Browser
 
 ROOT = Path(__file__).parents[1]
-PROMPTS = (
-    "What is the capital of France?",
-    "Write a function count_even that returns how many of the numbers in values are even.",
-)
+BEYOND = "What is the capital of France?"
 SIZE = (1000, 620)
 
 
@@ -32,7 +30,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images" / "chat.png")
     parser.add_argument("--dark", action="store_true")
-    parser.add_argument("--ask", nargs="+", default=PROMPTS, metavar="PROMPT")
+    parser.add_argument("--ask", nargs="+", metavar="PROMPT")
     given = parser.parse_args()
     words = [sys.executable, "-m", "hornbook", "serve", str(given.model), "--port", "0"]
     variables = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -47,7 +45,7 @@ def main() -> None:
                 browser.open(address)
                 browser.wait("model")
                 browser.run("options.temperature = 0; 0")
-                for prompt in given.ask:
+                for prompt in given.ask or (BEYOND, browser.run("model.hornbook.suggestions[0]")):
                     browser.run(f"$('say').value = {json.dumps(prompt)}; $('ask').requestSubmit()")
                     browser.wait("!stop && chat.turns.at(-1).role === 'assistant'")
                     print(f"{prompt}\n{browser.run('chat.turns.at(-1).content')}\n")
