@@ -30,7 +30,7 @@ def test_both_models_answer_as_they_do_elsewhere(
     def not_built(*_: Any) -> Any:
         raise NotNative("it was not built")
 
-    monkeypatch.setattr(opening, "_native", not_built)
+    monkeypatch.setattr(opening, "native_scheduler", not_built)
     _, base = make_checkpoint(seed=1)
     folder = tmp_path / "tuned"
     folder.mkdir()

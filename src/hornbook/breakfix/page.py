@@ -16,6 +16,7 @@ from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import interval
 from hornbook.report.wording import listed, share
+from hornbook.runs.folders import model_title
 
 Found = Mapping[str, Any]
 Curves = Mapping[str, Sequence[Found | None]]  # by name, a figure with its interval for each round, None where unknown
@@ -30,7 +31,7 @@ def page(figures: Mapping[str, Any]) -> str:
         environment(Path(__file__).parent)
         .get_template("fix.html")
         .render(
-            name=Path(figures["candidate"]["model"]).name,
+            name=model_title(figures["candidate"]["model"]),
             candidate=figures["candidate"],
             machine=figures["machine"],
             versions=", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items())),

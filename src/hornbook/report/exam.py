@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import hornbook
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import tables
+from hornbook.runs.folders import model_title
 
 
 def page(figures: Mapping[str, Any]) -> str:
     """The page as HTML, of what `exam.json` holds; equal values make equal bytes."""
-    name = Path(figures["candidate"]["model"]).name
+    name = model_title(figures["candidate"]["model"])
     scores = {"suite": figures["settings"]["suite"], **figures}
     versions = ", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items()))
     return (

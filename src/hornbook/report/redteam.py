@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import hornbook
@@ -17,6 +16,7 @@ from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import dots, interval, name_rows
 from hornbook.report.wording import listed, share
+from hornbook.runs.folders import model_title
 
 _SHOWN = 6  # conversations of each family
 _TOLD = {"compliance": "complied", "partial": "complied in part", "refusal": "refused", "unrelated": "unrelated"}
@@ -32,7 +32,7 @@ def page(figures: Mapping[str, Any], rows: Sequence[Row]) -> str:
         environment()
         .get_template("redteam_page.html")
         .render(
-            name=Path(figures["candidate"]["model"]).name,
+            name=model_title(figures["candidate"]["model"]),
             candidate=figures["candidate"],
             machine=figures["machine"],
             versions=", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items())),

@@ -71,3 +71,10 @@ def last_checkpoint(folder: Path, *, trained: bool = False) -> Path | None:
         if not (trained and checkpoint["shrunk"]) and is_model(place):
             return place
     return None
+
+
+def model_title(model: str) -> str:
+    """What a page calls a model, by its folder or name: one of a run by the run and the stage, `pocket, 08-dpo`."""
+    parts = [part for part in Path(model).parts if part != "model"] or [model]
+    stage = next((at for at in reversed(range(1, len(parts))) if _NUMBERED.fullmatch(parts[at])), None)
+    return parts[-1] if stage is None else f"{parts[stage - 1]}, {'/'.join(parts[stage:])}"

@@ -73,7 +73,7 @@ def test_the_page_of_a_result() -> None:
     made = page(figures)
     assert made == page(figures)
     assert EVIL not in made and "&lt;script&gt;" in made
-    assert "73.4%" in made and "abababababab" in made and "Computed in float32 on one, 2 cores. torch 2.13." in made
+    assert "73.4%" in made and "abababababab" in made and "Computed in fp32 on one, 2 cores. torch 2.13." in made
 
 
 def test_requests_are_shown_with_what_answers_do() -> None:

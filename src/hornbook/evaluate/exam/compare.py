@@ -72,6 +72,8 @@ def _row_by_row(folder: Path, name: str, metric: str) -> bool:
 
 def results(folder: Path) -> dict[str, Any]:
     """The figures of an examination. Raises UserError where the folder holds none."""
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}")
     found = read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
     if not isinstance(found, dict) or "exam" not in found:
         raise UserError(f"{folder} holds no examination; give the folder that `hornbook evaluate --into` named")

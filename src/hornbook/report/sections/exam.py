@@ -126,7 +126,8 @@ def dots(axes: Any, cells: Sequence[tuple[float, Mapping[str, float]]], series: 
     colour = plots.COLOURS[plots.SERIES[series]]
     for place, cell in cells:
         axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=2.2, alpha=0.45)
-    axes.plot([cell["value"] for _, cell in cells], [place for place, _ in cells], "o", color=colour, label=label)
+    values, places = [cell["value"] for _, cell in cells], [place for place, _ in cells]
+    axes.plot(values, places, "o", color=colour, label=label, clip_on=False)  # none of it lies beyond 0% or 100%
 
 
 def name_rows(axes: Any, names: Sequence[str]) -> None:
