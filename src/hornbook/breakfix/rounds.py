@@ -94,7 +94,7 @@ def fix(
     }
     write_json(into / RESULT, figures)
     for number in range(1, settings.rounds + 1):
-        progress.say(f"[bold]round {number}[/bold]")
+        progress.say(f"[bold]round {number:d}[/bold]")
         made = rounds.do(number)
         told = measure(rounds.load(rounds.model), rounds.folder(number), into / FIRST)
         figures["rounds"].append({"round": number, **made, **told})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
+from rich.markup import escape
 
 from hornbook.corpus.read.formats import Raw, documents
 from hornbook.corpus.read.hub import PREFIX
@@ -265,6 +266,5 @@ def tell_unread(order: NDArray[np.int64], batch: int, sources: Sequence[Given], 
     there = len(np.unique(order))
     unread = there - len(np.unique(order[: len(order) // batch * batch]))
     if unread and all(source.share is None for source in sources):
-        progress.say(
-            f"  never read, since the last ones fill no step of {batch:d}: {unread:,} of {plural(there, what)}"
-        )
+        told = f"never read, since the last ones fill no step of {batch:d}: {unread:,} of {plural(there, what)}"
+        progress.say(f"  {escape(told)}")

@@ -136,7 +136,7 @@ def outcome(validations: Sequence[Validation], into: Path, progress: Progress) -
     was = figures.loss_told(before, 4)
     if one.stopped:
         progress.say(f"  ended after step {one.last:d} of {max(one.steps):d}: {escape(one.stopped)}")
-    progress.say(f"  held-out loss {was} before, {after:.4f} with the weights of step {one.kept:d}, which stay")
+    progress.say(f"  held-out loss {escape(was)} before, {after:.4f} with the weights of step {one.kept:d}, which stay")
     return {
         "validation": {
             "before": None if before is None else round(before, 4),
