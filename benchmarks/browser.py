@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from hornbook.errors import UserError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -34,10 +36,14 @@ class Browser:
     def __init__(
         self, folder: Path, *, size: tuple[int, int] = (1100, 800), scale: float = 2, dark: bool = False
     ) -> None:
+        """Raises UserError where there is no browser."""
+        program = chromium()
+        if program is None:
+            raise UserError(f"there is no {' or '.join(NAMES)} on this machine: install one")
         self._session: str | None = None
         told, self._say = os.pipe()
         self._hear, answer = os.pipe()
-        words = [str(chromium()), "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+        words = [program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
         words += ["--no-first-run", "--disable-quic", "--disable-sync", "--disable-background-networking"]
         words += ["--hide-scrollbars", "--disable-component-update", f"--user-data-dir={folder}", "about:blank"]
 

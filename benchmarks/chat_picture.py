@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from browser import Browser
+from served import server
+
+from hornbook.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 BEYOND = "What is the capital of France?"
@@ -32,27 +32,23 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--ask", nargs="+", metavar="PROMPT")
     given = parser.parse_args()
-    words = [sys.executable, "-m", "hornbook", "serve", str(given.model), "--port", "0"]
-    variables = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=variables) as server:
-        try:
-            assert server.stdout is not None
-            address = next(found[0] for line in server.stdout if (found := re.search(r"http://[^ /]+:\d+", line)))
-            with (
-                tempfile.TemporaryDirectory() as profile,
-                Browser(Path(profile), size=SIZE, dark=given.dark) as browser,
-            ):
-                browser.open(address)
-                browser.wait("model")
-                browser.run("options.temperature = 0; 0")
-                for prompt in given.ask or (BEYOND, browser.run("model.hornbook.suggestions[0]")):
-                    browser.run(f"$('say').value = {json.dumps(prompt)}; $('ask').requestSubmit()")
-                    browser.wait("!stop && chat.turns.at(-1).role === 'assistant'")
-                    print(f"{prompt}\n{browser.run('chat.turns.at(-1).content')}\n")
-                browser.picture(given.into)
-        finally:
-            server.terminate()
+    with (
+        server(str(given.model)) as (address, _),
+        tempfile.TemporaryDirectory() as profile,
+        Browser(Path(profile), size=SIZE, dark=given.dark) as browser,
+    ):
+        browser.open(address)
+        browser.wait("model")
+        browser.run("options.temperature = 0; 0")
+        for prompt in given.ask or (BEYOND, browser.run("model.hornbook.suggestions[0]")):
+            browser.run(f"$('say').value = {json.dumps(prompt)}; $('ask').requestSubmit()")
+            browser.wait("!stop && chat.turns.at(-1).role === 'assistant'")
+            print(f"{prompt}\n{browser.run('chat.turns.at(-1).content')}\n")
+        browser.picture(given.into)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

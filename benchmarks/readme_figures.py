@@ -2,7 +2,7 @@
 
 python benchmarks/readme_figures.py [--runs runs/readme] [--seeds 1 2 3]
 python benchmarks/readme_figures.py --recipe benchmarks/pocket_bars.toml --seeds 11 12 13 14 15 --runs runs/bars \
-    --figures-only --figures benchmarks/pocket_bars.json
+    --figures-only --figures runs/bars.json
 
 Runs the recipe once for each seed into RUNS/seed-N (what is finished is read), writes what was measured to
 benchmarks/readme_figures.json, the section of README.md between its marks, and docs/images/report.png, the report card

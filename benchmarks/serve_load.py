@@ -13,22 +13,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import httpx
+from served import server
 
 from hornbook.files import write_json
 from hornbook.machine import describe
@@ -72,32 +69,7 @@ def requests(count: int) -> list[dict[str, Any]]:
     return made
 
 
-@contextmanager
-def server(model: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server on a free port: its address and process."""
-    words = [sys.executable, "-m", "hornbook", "serve", model, "--port", "0", "--name", NAME]
-    words += ["--api-key-env", "BENCHMARK_KEY", *options]
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"BENCHMARK_KEY": KEY, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        assert process.stdout is not None
-        address = ""
-        while not address:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit("the server did not start")
-            found = re.search(r"http://[^ /]+:\d+", line)
-            address = found[0] if found else ""
-        yield address, process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+SERVED = ("--name", NAME, "--api-key-env", "BENCHMARK_KEY")
 
 
 async def ask(client: httpx.AsyncClient, asked: dict[str, Any], *, stream: bool) -> str:
@@ -261,9 +233,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--into", type=Path)
     asked = parser.parse_args()
-    with server(asked.model) as (address, process):
+    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, process):
         found = asyncio.run(load(address, process, asked.clients, asked.minutes))
-    with server(asked.model) as (address, _):
+    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, _):
         found["tokens a second"] = asyncio.run(throughput(address))
     found |= {"model": asked.model, "machine": describe(), "versions": versions()}
     print(json.dumps(found, indent=1))
