@@ -15,7 +15,7 @@ from hornbook.evaluate.safety.classifier import ATTACKS
 from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import interval
-from hornbook.report.wording import listed, share
+from hornbook.report.wording import listed, share, versions_told
 from hornbook.runs.folders import model_title
 
 Found = Mapping[str, Any]
@@ -34,7 +34,7 @@ def page(figures: Mapping[str, Any]) -> str:
             name=model_title(figures["candidate"]["model"]),
             candidate=figures["candidate"],
             machine=figures["machine"],
-            versions=", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items())),
+            versions=versions_told(figures["versions"]),
             ways=figures["ways"],
             requests=figures["requests"],
             sentences=sentences(figures),

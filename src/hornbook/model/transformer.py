@@ -129,12 +129,11 @@ class Attention(nn.Module):
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         causal = mask.seen is None and mask.causal and q.shape[2] > 1
         left_out = self.dropout if self.training else 0.0
-        if q.dtype == torch.bfloat16 and not q.is_cuda and k.shape[2] <= _SHORT:
-            y = F.scaled_dot_product_attention(
-                q.float(), k.float(), v.float(), mask.seen, left_out, is_causal=causal, scale=self.scale
-            )
-            return y.to(q.dtype)
-        return F.scaled_dot_product_attention(q, k, v, mask.seen, left_out, is_causal=causal, scale=self.scale)
+        dtype = q.dtype
+        if dtype == torch.bfloat16 and not q.is_cuda and k.shape[2] <= _SHORT:
+            q, k, v = q.float(), k.float(), v.float()
+        y = F.scaled_dot_product_attention(q, k, v, mask.seen, left_out, is_causal=causal, scale=self.scale)
+        return y.to(dtype)
 
 
 class MLP(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 import hornbook
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import tables
+from hornbook.report.wording import versions_told
 from hornbook.runs.folders import model_title
 
 
@@ -15,7 +16,6 @@ def page(figures: Mapping[str, Any]) -> str:
     """The page as HTML, of what `exam.json` holds; equal values make equal bytes."""
     name = model_title(figures["candidate"]["model"])
     scores = {"suite": figures["settings"]["suite"], **figures}
-    versions = ", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items()))
     return (
         environment()
         .get_template("exam_page.html")
@@ -24,7 +24,7 @@ def page(figures: Mapping[str, Any]) -> str:
             view=tables([(name, scores)]),
             candidate=figures["candidate"],
             machine=figures["machine"],
-            versions=versions,
+            versions=versions_told(figures["versions"]),
             data={one["title"]: one for one in figures["benchmarks"].values()},
             version=hornbook.__version__,
         )

@@ -15,7 +15,7 @@ from hornbook.evaluate.safety.classifier import ATTACKS
 from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.sections.exam import dots, interval, name_rows
-from hornbook.report.wording import listed, share
+from hornbook.report.wording import listed, share, versions_told
 from hornbook.runs.folders import model_title
 
 _SHOWN = 6  # conversations of each family
@@ -35,7 +35,7 @@ def page(figures: Mapping[str, Any], rows: Sequence[Row]) -> str:
             name=model_title(figures["candidate"]["model"]),
             candidate=figures["candidate"],
             machine=figures["machine"],
-            versions=", ".join(f"{library} {version}" for library, version in sorted(figures["versions"].items())),
+            versions=versions_told(figures["versions"]),
             requests=figures["requests"],
             tiles=_tiles(figures),
             plot=_plot(by),

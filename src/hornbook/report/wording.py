@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 Marked = list[tuple[str, bool]]
 
@@ -14,6 +14,11 @@ _PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 def count(number: float) -> str:
     """1234567 -> 1,234,567."""
     return f"{number:,.0f}"
+
+
+def versions_told(versions: Mapping[str, str]) -> str:
+    """{"torch": "2.13"} -> torch 2.13; the libraries by name."""
+    return ", ".join(f"{library} {version}" for library, version in sorted(versions.items()))
 
 
 def share(value: float | None, digits: int = 0) -> str:
