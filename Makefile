@@ -7,18 +7,20 @@ BIN = $(VENV)/bin
 MINOR = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 CONSTRAINTS ?= constraints/$(MINOR).txt
 INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
+PYTEST = $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
-.PHONY: pocket tutor tutor-control test fuzz lint types imports tests test-newest test-oldest constraints versions clean help
+.PHONY: pocket tutor tutor-control test slow fuzz lint types imports tests test-newest test-oldest constraints versions clean help
 
 help:
 	@echo "make pocket        install into .venv and run the pocket recipe: raw text to a model in minutes"
 	@echo "make tutor         SmolLM2 goes on with the manual of this Python, exercises, chat; or DOCUMENTS=my/folder"
 	@echo "make tutor-control the same from random weights; then tutor's report card holds both against each other"
-	@echo "make test          lint, types, import contract and all tests"
+	@echo "make test          lint, types, import contract and the tests, but for the slow ones"
+	@echo "make slow          the slow tests: clusters, kills at every moment, published recipes in small"
 	@echo "make fuzz          the property tests with other examples every time, and more of them"
 	@echo "make test-newest   the same in a new environment with the newest version of everything"
-	@echo "make test-oldest   all tests with the oldest versions that pyproject.toml allows"
+	@echo "make test-oldest   the tests, slow ones too, with the oldest versions that pyproject.toml allows"
 	@echo "make constraints   test-newest with each of PYTHONS; what passes is what the others install from then on"
 	@echo "make clean         remove environments and caches (runs/ stays)"
 
@@ -60,20 +62,23 @@ imports: $(VENV)/.installed-dev
 
 # One process more than two cores have: two fifths of what the tests take is waiting.
 tests: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -m "not slow and not servers" $(ARGS)
+
+slow: $(VENV)/.installed-dev
+	$(PYTEST) -m "slow and not servers" $(ARGS)
 
 fuzz: $(VENV)/.installed-dev
 	HORNBOOK_FUZZ=600 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m hypothesis $(ARGS)
 
 test-newest:
 	rm -rf .venv-newest
-	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+	$(MAKE) test slow VENV=.venv-newest CONSTRAINTS=
 
 test-oldest:
 	rm -rf .venv-oldest
 	mkdir -p build
 	$(PYTHON) constraints/oldest.py > build/oldest.txt
-	$(MAKE) tests VENV=.venv-oldest CONSTRAINTS=build/oldest.txt
+	$(MAKE) tests slow VENV=.venv-oldest CONSTRAINTS=build/oldest.txt
 
 constraints:
 	for python in $(PYTHONS); do \

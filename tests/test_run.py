@@ -27,10 +27,8 @@ from hornbook.recipe import STAGES as DECLARED
 from hornbook.recipe import load
 from hornbook.runs import store
 from hornbook.runs.folders import final_model
-from hornbook.runs.manifest import FIGURES
+from hornbook.runs.manifest import FIGURES, Manifest
 from hornbook.train import figures
-
-pytestmark = pytest.mark.slow
 
 RECIPE = """
 description = "everything, as small as it can be"
@@ -95,11 +93,33 @@ def test_every_stage_is_there_and_nothing_else(finished: Path, recipe: Path) -> 
     names = [f"{number:02d}-{name}" for number, name in enumerate(STAGES, 1)]
     assert sorted(path.name for path in finished.iterdir()) == [".hornbook.lock", *names, "recipe.toml"]
     assert not [path for path in finished.rglob("*") if path.name in ("scratch",) or path.suffix in (".tmp", ".old")]
-    contents: dict[str, str] = {}
+    made: dict[str, Manifest] = {}
     for step, name in zip(load(recipe).steps(recipe.parent), names, strict=True):
-        found = store.done(finished / name, step.job({one: contents[one] for one in step.inputs}))
+        found = store.done(finished / name, step.job_after(made))
         assert found is not None, name
-        contents[step.name] = found.content
+        made[step.name] = found
+
+
+def test_other_pairs_or_conversations_train_no_base_model_again(finished: Path, recipe: Path, tmp_path: Path) -> None:
+    """Only what learns from them, or after what learns from them, is made again."""
+    shutil.copytree(finished, tmp_path / "run")
+    before = {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*/manifest.json")}
+    for changed, kept in (
+        ("write.preferences=30", ("read", "grade", "tokens", "pretrain", "sft")),
+        ("write.conversations=50", ("read", "grade", "tokens", "pretrain")),
+    ):
+        done = subprocess.run(
+            [*command(recipe, tmp_path / "run", "--until", "dpo", "--changed-settings", "redo"), changed],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        times = {path.parent.name: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("*/manifest.json")}
+        same = [name.partition("-")[2] for name in sorted(times) if times[name] == before[name]]
+        assert same[: len(kept)] == list(kept)
+        assert not {"write", "clean", "dpo"} & set(same)
+        before = times
 
 
 def test_every_checkpoint_loads(finished: Path) -> None:
@@ -130,6 +150,7 @@ def test_a_second_run_has_nothing_to_do(finished: Path, recipe: Path) -> None:
     assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 3
 
 
+@pytest.mark.slow
 def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> None:
     """kill -9 of the whole process group: soon after the start, at random moments, and twice amid training."""
     into, source = tmp_path / "run", random.Random(os.urandom(8))

@@ -63,7 +63,6 @@ PROCESSORS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.numerics
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_processors_agree_on_losses_to_a_hundred_thousandth_of_a_nat(processor: str, tmp_path: Path) -> None:

@@ -193,7 +193,6 @@ def test_recipes_that_measure_nothing_or_not_what_is_asked_for(tiny: Path) -> No
         plan(tiny, measures=["body"])
 
 
-@pytest.mark.slow
 def test_a_corpus_too_small_for_the_budget(tiny: Path, tmp_path: Path) -> None:
     wanted = Plan(str(tiny), SIZES, 60_000_000)
     with pytest.raises(UserError, match=r"60,000,000 tokens would read a corpus of [\d,]+ more than 4 times"):

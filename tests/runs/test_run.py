@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from hornbook.errors import UserError
 from hornbook.files import write_text
 from hornbook.progress import Progress
 from hornbook.runs import code, manifest
+from hornbook.runs.chain import chain
 from hornbook.runs.changes import state
 from hornbook.runs.run import LOCK, Result, run
 from hornbook.runs.steps import Step
+from hornbook.runs.verify import verify
 
 
 class Kill(BaseException):
@@ -523,3 +525,41 @@ def test_what_other_code_began_is_told_and_can_be_gone_on_with(tmp_path: Path) -
     assert state([step("hornbook.errors", True)], tmp_path).begun.keys() == {"a"}
     run([step("hornbook.errors", False)], tmp_path, progress=Progress(), keep_outdated=True)
     assert found == [False, True]
+
+
+def test_a_stage_that_reads_a_part_is_not_done_again_where_that_part_is_the_same(tmp_path: Path) -> None:
+    ran: list[str] = []
+    reads = {"rows": "rows.jsonl", "tokens": "documents", "whole": ""}
+
+    def steps(rows: str, text: str) -> list[Step]:
+        def write(work: Work) -> dict[str, Any]:
+            write_text(work.into / "rows.jsonl", rows)
+            write_text(work.into / "documents" / "text", text)
+            return {}
+
+        def read(name: str) -> Callable[[Work], dict[str, Any]]:
+            def do(work: Work) -> dict[str, Any]:
+                ran.append(name)
+                write_text(work.into / name, "read")
+                return {}
+
+            return do
+
+        first = make_step("write", (), {"rows": rows, "text": text}, ("hornbook.seeds",), write)
+        more = [make_step(name, ("write",), {}, ("hornbook.seeds",), read(name)) for name in reads]
+        return [first, *(replace(one, parts={"write": reads[one.name]}) for one in more)]
+
+    def rerun(rows: str, text: str) -> list[str]:
+        ran.clear()
+        assert state(steps(rows, text), tmp_path).done.keys() <= {"write", *reads}
+        run(steps(rows, text), tmp_path, progress=Progress())
+        assert state(steps(rows, text), tmp_path).done.keys() == {"write", *reads}
+        [link] = {one.reads["write"] for one in chain(tmp_path / "02-rows")[:1]}
+        assert link == tmp_path / "01-write"
+        assert not [wrong for found in verify(tmp_path) for wrong in found.wrong]
+        return list(ran)
+
+    assert rerun("a", "b") == ["rows", "tokens", "whole"]
+    assert rerun("a", "c") == ["tokens", "whole"]
+    assert rerun("d", "c") == ["rows", "whole"]
+    assert rerun("d", "c") == []

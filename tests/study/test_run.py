@@ -22,7 +22,6 @@ from hornbook.study.plan import plan
 from hornbook.study.run import run_study
 from hornbook.study.settings import read_study, runs_of
 
-pytestmark = pytest.mark.slow
 SOURCES = {f"{measure}.{source}" for measure in ("bits", "perplexity") for source in ("texts", "tasks")}
 SCORES = {"pass_at_1", "chat", "harmful_refused", "harmless_refused"}
 
@@ -97,6 +96,7 @@ def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
         run_study(study.model_copy(update={"settings": {"pretrain.batch": 2}}), tmp_path / "out", base=tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_it_goes_on(study_file: Path, tmp_path: Path) -> None:
     shorter(study_file)
     into = tmp_path / "out"
@@ -117,6 +117,7 @@ def test_killed_and_interrupted_it_goes_on(study_file: Path, tmp_path: Path) -> 
     assert all(run["failed"] is None for run in whole(into)["runs"])
 
 
+@pytest.mark.slow
 def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Path, tmp_path: Path) -> None:
     study_file.write_text(
         shorter(study_file)
@@ -139,6 +140,7 @@ def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Pat
     ).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 def test_on_a_cluster_they_are_the_same(study_file: Path, tmp_path: Path) -> None:
     study_file.write_text(shorter(study_file).replace("seeds = [1, 2]", "seeds = [1]"))

@@ -34,6 +34,7 @@ def assert_alike(made: dict[str, Any], wanted: dict[str, Any]) -> None:
         assert one == pytest.approx(other, rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "worlds"), [("muon", (2, 4)), ("adamw", (2,))], ids=["muon", "adamw"])
 def test_several_processes_train_as_one_does(optimizer: str, worlds: tuple[int, ...], tmp_path: Path) -> None:
     """Six rows are no multiple of four: two of the ranks compute a part that counts nothing."""

@@ -84,6 +84,7 @@ def test_it_ends_when_it_gets_no_better_and_keeps_the_best(base: Path, talks: li
     assert len({line["validation_tokens"] for line in lines}) == 1
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on_with_it_decides_the_same(base: Path, talks: list[Any], tmp_path: Path) -> None:
     """Also right before and behind a validation, and before the last step."""
     figures = run(base, talks, tmp_path / "whole", patience=2)
@@ -109,7 +110,6 @@ def test_the_last_weights_stay_where_that_is_wanted(base: Path, talks: list[Any]
     assert not validations(tmp_path / "plain")
 
 
-@pytest.mark.slow
 def test_compiled_training_is_measured_alike(base: Path, talks: list[Any], tmp_path: Path) -> None:
     """What is measured is computed without the compiler, and the compiled steps go on as before."""
     measured = run(base, talks[:16], tmp_path / "measured", validation=4, keep="last", epochs=3, compile=True)

@@ -142,7 +142,6 @@ def alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_without_their_parent_workers_end(tmp_path: Path, kind: signal.Signals) -> None:

@@ -58,7 +58,7 @@ def learned_from(model: Path) -> Path | None:
             return folder
         found = manifest.read(folder)
         for name, content in (found.inputs if found is not None else {}).items():
-            if name in beside and name not in seen and beside[name][1].content == content:
+            if name in beside and name not in seen and content in beside[name][1].contents:
                 seen.add(name)
                 waiting.append(beside[name][0])
     return None

@@ -10,7 +10,7 @@ from hornbook.runs.stage import Input, Work
 if TYPE_CHECKING:
     from hornbook.longrope.documents import LongDocuments
 
-CORPUS = Input("corpus", ("clean",), "A corpus folder: one with documents/ in it.")
+CORPUS = Input("corpus", ("clean",), "A corpus folder: one with documents/ in it.", reads="documents")
 
 TOKENS = Input(
     "tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer, shards and validation texts.", holds="shards"

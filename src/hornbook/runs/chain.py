@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.errors import UserError
-from hornbook.files import digest_value
 from hornbook.runs import manifest
 from hornbook.runs.folders import final_model
 from hornbook.runs.manifest import Manifest
@@ -36,12 +35,17 @@ def chain(result: Path | str) -> list[Link]:
     start = _with_manifest(Path(result))
     beside = [path for path in sorted(start.parent.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     manifests = {path: made for path in beside if (made := manifest.read(path)) is not None}
-    there = {content: path for path in reversed(manifests) for content in contents(manifests[path])}
+    held = {path: made.contents for path, made in manifests.items()}
     found: dict[Path, Link] = {}
+
+    def holder(name: str, content: str) -> Path | None:
+        """Where it lies: in the stage of that name, before another one that holds an equal file."""
+        holders = [path for path in held if content in held[path]]
+        return next((path for path in holders if manifests[path].stage == name), holders[0] if holders else None)
 
     def follow(folder: Path) -> None:
         made = manifests[folder]
-        reads = {name: there.get(content) for name, content in made.inputs.items()}
+        reads = {name: holder(name, content) for name, content in made.inputs.items()}
         for other in reads.values():
             if other is not None and other not in found:
                 follow(other)
@@ -59,12 +63,3 @@ def _with_manifest(place: Path) -> Path:
             return folder
     raise UserError(f"neither {place} nor a folder above it has a {manifest.FILE}: nothing tells what it was made of")
 
-
-def contents(made: Manifest) -> list[str]:
-    """The hashes by which a folder may have been read: of all that it holds, and of each folder in it."""
-    inside: dict[str, dict[str, str]] = {}
-    for name, digest in made.outputs.items():
-        first, slash, rest = name.partition("/")
-        if slash:
-            inside.setdefault(first, {})[rest] = digest
-    return [made.content, *map(digest_value, inside.values())]

@@ -49,27 +49,27 @@ def state(steps: Sequence[Step], root: Path, *, reuse: bool = False) -> State:
     begun: dict[str, float] = {}
     elsewhere: dict[str, Path] = {}
     changed: dict[str, Lost] = {}
-    contents: dict[str, str] = {}
+    made: dict[str, Manifest] = {}
     numbers = stage_folders(root)
     for step in steps:
         folder = folder_of(steps, step.name, root)
         if not folder.exists() and step.name in numbers and manifest.carries(numbers[step.name]):
             folder = numbers[step.name]  # as another recipe numbered it
         before = store.begun(folder)
-        if not set(step.inputs) <= contents.keys():
-            made = manifest.read(folder)
-            if made is not None or before is not None:
-                changed[step.name] = Lost(_seconds(made) + (before.seconds if before is not None else 0.0))
+        if not set(step.inputs) <= made.keys():
+            last = manifest.read(folder)
+            if last is not None or before is not None:
+                changed[step.name] = Lost(_seconds(last) + (before.seconds if before is not None else 0.0))
             continue
-        job = step.job({name: contents[name] for name in step.inputs})
+        job = step.job_after(made)
         if found := store.done(folder, job):
-            finished[step.name], contents[step.name] = found, found.content
+            finished[step.name] = made[step.name] = found
         elif found := store.outdated(folder, job):
-            other[step.name], contents[step.name] = found, found.content
+            other[step.name] = made[step.name] = found
         elif place := store.elsewhere(job, stages_called(step.name, others)):
             taken = manifest.read(place)
             assert taken is not None
-            elsewhere[step.name], contents[step.name] = place, taken.content
+            elsewhere[step.name], made[step.name] = place, taken
         else:
             store.replaceable(folder)
             same = before.is_of(job) if before is not None else False

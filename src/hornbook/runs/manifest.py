@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import hornbook
@@ -47,8 +47,23 @@ class Manifest:
 
     @property
     def content(self) -> str:
-        """One hash of everything the stage wrote: what later stages take as their input's name."""
+        """One hash of everything the stage wrote."""
         return digest_value(self.outputs)
+
+    def content_of(self, part: str) -> str:
+        """The hash of one file or folder of it; of everything, where `part` is empty or was not written."""
+        inside = self._inside(part)
+        return self.outputs.get(part) or (digest_value(inside) if inside else self.content)
+
+    @property
+    def contents(self) -> frozenset[str]:
+        """Every hash by which it may have been read: of all that it holds, and of each file and folder in it."""
+        folders = {parent.as_posix() for name in self.outputs for parent in PurePosixPath(name).parents[:-1]}
+        return frozenset({self.content, *self.outputs.values(), *map(self.content_of, folders)})
+
+    def _inside(self, folder: str) -> dict[str, str]:
+        start = f"{folder}/"
+        return {name.removeprefix(start): digest for name, digest in self.outputs.items() if name.startswith(start)}
 
     def write(self, folder: Path) -> None:
         """Store as `manifest.json`."""

@@ -116,7 +116,7 @@ class _Run:
         self.results = {}
         for step in chosen:
             folder = folder_of(self._steps, step.name, self._root)
-            job = step.job({name: self.results[name].manifest.content for name in step.inputs})
+            job = step.job_after({name: self.results[name].manifest for name in step.inputs})
             found = None if step.name in self._again else self._found(folder, job)
             if found is None and not self._sound(step):
                 return False

@@ -42,6 +42,9 @@ class Input:
 
     holds: a file or folder that is in every such folder; a user who names another folder is told so.
 
+    reads: the file or folder in it that the stage reads, where that is not all: what else changes there does not make
+    a recipe do the stage again. Of `rows` that is so without being said.
+
     rows: the file or folder in such a folder that holds rows to learn from. The user's own may take its place: the
     setting `data` of the stage's table names them, and so do the words of its command.
     """
@@ -54,9 +57,15 @@ class Input:
     every: bool = False
     optional: bool = False
     rows: str = ""
+    reads: str = ""
     needs: tuple[str, ...] = ()
     holds: str = ""
     when: Callable[[Any, Path], bool] = lambda settings, base: True
+
+    @property
+    def part(self) -> str:
+        """What of the folder decides the result; empty for all of it."""
+        return self.reads or self.rows
 
 
 @dataclass(frozen=True)

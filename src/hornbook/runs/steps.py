@@ -14,6 +14,7 @@ from hornbook.files import digest_value
 from hornbook.progress import Progress
 from hornbook.runs.code import code_digest
 from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.manifest import Manifest
 from hornbook.runs.ranks import perform
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.runs.store import Job
@@ -21,8 +22,9 @@ from hornbook.runs.store import Job
 
 @dataclass(frozen=True)
 class Step:
-    """A stage as one recipe has it. inputs: the stages whose folders it reads. settings: what decides its result;
-    beside: those that do not, which are told all the same.
+    """A stage as one recipe has it. inputs: the stages whose folders it reads; parts: the file or folder of such a
+    stage that it reads, where that is not all. settings: what decides its result; beside: those that do not, which are
+    told all the same.
 
     modules: where the code begins that the result depends on. run: gets the inputs' folders by stage, the folder to
     fill, and where to show progress; returns figures.
@@ -40,11 +42,16 @@ class Step:
     runs_generated_code: bool = False
     estimate: Callable[[Volume], Effort] = lambda volume: Effort()
     beside: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def code(self) -> str:
         """One hash of the code that the result depends on."""
         return digest_value([code_digest(module) for module in self.modules])
+
+    def job_after(self, made: Mapping[str, Manifest]) -> Job:
+        """What decides the result, once the stages that it reads are `made`."""
+        return self.job({name: made[name].content_of(self.parts.get(name, "")) for name in self.inputs})
 
     def job(self, contents: Mapping[str, str]) -> Job:
         """What decides the result, `contents` being those of its inputs by stage."""
@@ -119,7 +126,17 @@ def _bind(
         runs_generated_code=stage.runs_generated_code,
         estimate=lambda volume: stage.estimate(settings, volume),
         beside=stage.beside(settings, base),
+        parts=_parts(read, makers),
     )
+
+
+def _parts(read: Sequence[Input], makers: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The part of each stage's folder that is read; a stage of which two inputs read different ones is read whole."""
+    found: dict[str, set[str]] = {}
+    for one in read:
+        for name in makers[one.name]:
+            found.setdefault(name, set()).add(one.part)
+    return {name: parts.pop() for name, parts in found.items() if len(parts) == 1}
 
 
 def _inside(one: Input, maker: Stage[Any]) -> str:

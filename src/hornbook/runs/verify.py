@@ -9,7 +9,6 @@ from pathlib import Path
 from hornbook.errors import UserError
 from hornbook.files import read_checked
 from hornbook.runs import manifest, store
-from hornbook.runs.chain import contents
 from hornbook.runs.folders import is_run, run_above, stage_folders
 from hornbook.runs.manifest import SCRATCH, Manifest
 
@@ -38,7 +37,7 @@ def verify(place: Path) -> Iterator[Verified]:
     """
     folders = _folders(place)
     made = {folder: found for folder in folders if (found := manifest.read(folder)) is not None}
-    there = {content for found in made.values() for content in contents(found)}
+    there = {content for found in made.values() for content in found.contents}
     for folder in folders:
         if folder not in made:
             yield Verified(folder, None, 0, 0, (f"{manifest.FILE} is damaged, or another version's",))

@@ -283,7 +283,7 @@ TOKENS = Stage(
     summary="tokenizer and packed shards",
     settings=TokensStageSettings,
     run=_tokens,
-    inputs=(Input("corpus", ("clean",), "A corpus folder: one with documents/ in it."),),
+    inputs=(Input("corpus", ("clean",), "A corpus folder: one with documents/ in it.", reads="documents"),),
     decides=lambda settings, base: {
         "seed": settings.seed,
         "vocabulary": settings.vocabulary,

@@ -179,6 +179,7 @@ def test_benchmarks_are_kept_out_too(tmp_path: Path, make_corpus: Any, problems:
     assert shown["quiz.txt"].startswith(question)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_everywhere_ends_with_the_same_bytes(
     tmp_path: Path, make_corpus: Any, problems: Path, interrupted: Any
 ) -> None:

@@ -174,7 +174,6 @@ print(machine.peak_memory() - before)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can't be set back")
 def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
     """Holding 80 MB of input once would be seen; so would a twentieth of five gigabytes."""

@@ -471,7 +471,6 @@ for folder, dtype in [(folder, dtype) for folder in folders for dtype in (None, 
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured on Linux")
 def test_loading_holds_no_second_copy(make_model: Any, tmp_path: Path) -> None:
     """Peak memory of a process that loads and uses 130 MB of weights, stored in bf16, in several files."""

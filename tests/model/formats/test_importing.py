@@ -285,7 +285,6 @@ print(before, machine.peak_memory(), figures["bytes"])
 """
 
 
-@pytest.mark.slow
 def test_memory_is_one_tensors_whatever_the_file_holds(file: Path, tmp_path: Path) -> None:
     """Tensors come one after the other: beside what the program needs, the peak is the largest one's size and pieces."""
     large = tiny(tmp_path / "large.gguf", layers=24, width=1024, rows=8192, ones=True)

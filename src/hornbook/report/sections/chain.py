@@ -35,7 +35,7 @@ def _link(run: Run, stage: str) -> dict[str, Any]:
             {
                 "stage": name,
                 "content": content,
-                "same": run.manifests[name].content == content if name in run.manifests else None,
+                "same": content in run.manifests[name].contents if name in run.manifests else None,
             }
             for name, content in sorted(manifest.inputs.items())
         ],

@@ -37,7 +37,6 @@ def test_families_of_one_group_hold_out_the_same_parts() -> None:
     assert parts["build"] == parts["build_loop"]
 
 
-@pytest.mark.slow
 def test_a_full_set_shares_no_composition_and_no_body_with_the_problems() -> None:
     tests = problems(200, 1)
     guard = Guard(tests)
