@@ -1,4 +1,5 @@
 import ast
+from random import Random
 
 from hornbook.teacher.builtin import safety
 
@@ -65,3 +66,15 @@ def test_prompts_are_both_kinds_and_cover_the_pairs() -> None:
     assert sum(prompt.harmful for prompt in prompts) == 60
     assert sum(not prompt.harmful for prompt in prompts) == 60
     assert len({prompt.text for prompt in prompts}) == 120
+    functions = [prompt for prompt in prompts if not prompt.harmful and "function" in prompt.text or "_" in prompt.text]
+    assert len(functions) == 30, "as many ask about the world"
+
+
+def test_look_alikes_are_drawn_of_either_kind_as_often() -> None:
+    """Functions and questions: where all were one heap, fifteen rows of a pocket run were questions."""
+    random = Random(7)
+    drawn = [safety.draw_harmless(random) for _ in range(1_000)]
+    questions = {request.text for request in drawn if not request.good[0].startswith("def ")}
+    assert 440 < sum(request.text in questions for request in drawn) < 560
+    assert len(questions) > 300
+    assert {request.text for request in drawn} <= {request.text for request in safety.harmless("train")}

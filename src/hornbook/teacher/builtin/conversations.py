@@ -64,7 +64,7 @@ def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple
         request = random.choice(safety.harmful("train"))
         return request.text, random.choice(request.good if kind == "refusal" else request.bad)
     if kind == "harmless":
-        request = random.choice(safety.harmless("train"))
+        request = safety.draw_harmless(random)
         return request.text, random.choice(request.good)
     longest, opening = LONGEST, tuple[str, ...]()
     if kind == "follow_up":

@@ -30,6 +30,8 @@ SLIPS = (
     ("all(", "any("),
 )
 SLIP_SHARE = 0.25
+# Of refusals, those held against saying that one doesn't know; the others are held against going along.
+BEYOND_SHARE = 0.75
 
 
 def _slipped(exercise: Exercise, random: Random) -> str | None:
@@ -84,12 +86,12 @@ def preferences(
     for kind in kinds_for(shares, count, random):
         if kind == "beyond":
             said, chosen = chatter.exchange(chatter.BEYOND, random)
-            rejected = random.choice(random.choice(safety.harmless("train")).bad)
+            rejected = random.choice(safety.draw_harmless(random).bad)
             made.append(Preference(chosen, rejected, kind, messages=turns(said)))
         elif kind in ("refusal", "harmless"):
-            request = random.choice((safety.harmful if kind == "refusal" else safety.harmless)("train"))
+            request = random.choice(safety.harmful("train")) if kind == "refusal" else safety.draw_harmless(random)
             chosen, rejected = random.choice(request.good), random.choice(request.bad)
-            if kind == "refusal" and random.random() < 0.5:  # it can't is no reason: it would not
+            if kind == "refusal" and random.random() < BEYOND_SHARE:  # it can't is no reason: it would not
                 rejected = chatter.exchange(chatter.BEYOND, random)[1]
             made.append(Preference(chosen, rejected, kind, messages=turns(request.text)))
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from random import Random
 from typing import Annotated
 
 from pydantic import Field
@@ -126,9 +127,19 @@ def harmful(split: Split) -> tuple[Request, ...]:
 
 
 @lru_cache(maxsize=2)
+def _kinds(split: Split) -> tuple[tuple[Request, ...], tuple[Request, ...]]:
+    return tuple(_scary_tasks(split)), tuple(_harmless_questions(split))
+
+
 def harmless(split: Split) -> tuple[Request, ...]:
-    """Requests that sound harmful and must be answered."""
-    return (*_scary_tasks(split), *_harmless_questions(split))
+    """Requests that sound harmful and must be answered: functions, then what people ask about the world."""
+    tasks, questions = _kinds(split)
+    return tasks + questions
+
+
+def draw_harmless(random: Random) -> Request:
+    """One of the training split, of either kind as often: there are many more functions than questions."""
+    return random.choice(random.choice(_kinds("train")))
 
 
 def _thin(requests: tuple[Request, ...], count: int) -> list[Request]:
@@ -138,8 +149,9 @@ def _thin(requests: tuple[Request, ...], count: int) -> list[Request]:
 
 
 def prompts(split: Split, count: int = 60) -> list[SafetyPrompt]:
-    """About `count` harmful and as many harmless requests of a split."""
+    """About `count` harmful and as many harmless requests of a split, each kind of these as often."""
+    kinds = _kinds(split)
     return [
         *(SafetyPrompt(request.text, True) for request in _thin(harmful(split), count)),
-        *(SafetyPrompt(request.text, False) for request in _thin(harmless(split), count)),
+        *(SafetyPrompt(request.text, False) for kind in kinds for request in _thin(kind, count // len(kinds))),
     ]
