@@ -96,15 +96,41 @@ def test_a_string_that_is_no_docstring_counts(package) -> None:  # type: ignore[
     assert len(set(digests)) == len(digests)
 
 
-def test_templates_beside_a_package_count(package) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    "look", ["from pathlib import Path\nP = Path(__file__)\n", "from importlib import resources\n"]
+)
+def test_templates_beside_a_package_count(package, look: str) -> None:  # type: ignore[no-untyped-def]
     package("c/__init__.py", "")
-    package("c/d.py", "")
+    package("c/d.py", look)
     package("a.py", "from hornbook.c import d\n")
     before = code_digest("hornbook.a")
     package("c/page.html", "<p>")
     page = code_digest("hornbook.a")
     package("c/templates/words/nouns.txt", "cat")
     assert len({before, page, code_digest("hornbook.a")}) == 3
+
+
+def test_templates_count_only_where_a_module_that_is_run_looks_for_them(package) -> None:  # type: ignore[no-untyped-def]
+    """A package's settings need none of its templates, though its front page comes along with them."""
+    package("c/__init__.py", "")
+    package("c/settings.py", "")
+    package("c/templates.py", "FOLDER = __file__\n")
+    package("a.py", "from hornbook.c import settings\n")
+    before = code_digest("hornbook.a")
+    package("c/templates/words.txt", "cat")
+    assert code_digest("hornbook.a") == before
+    package("a.py", "from hornbook.c import settings, templates\n")
+    reads = code_digest("hornbook.a")
+    package("c/templates/words.txt", "dog")
+    assert code_digest("hornbook.a") != reads
+
+
+def test_what_the_teacher_says_in_chats_is_no_code_of_pretraining() -> None:
+    """Its templates lie beside settings that reading documents takes a word from."""
+    reached = sorted(modules("hornbook.train.pretrain"))
+    assert "hornbook.teacher.settings" in reached
+    assert not code._looks_beside("hornbook.teacher", reached)
+    assert code._looks_beside("hornbook.teacher", sorted(modules("hornbook.teacher.write")))
 
 
 def test_the_same_tree_is_the_same_for_every_version_of_python() -> None:

@@ -62,4 +62,3 @@ def _with_manifest(place: Path) -> Path:
         if manifest.read(folder) is not None:
             return folder
     raise UserError(f"neither {place} nor a folder above it has a {manifest.FILE}: nothing tells what it was made of")
-

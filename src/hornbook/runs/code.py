@@ -1,17 +1,19 @@
 """What code a result depends on: every module of this package that its stage's module imports, and those import.
 
 Of a module its syntax tree counts, without docstrings and comments; of what a package holds beside its modules and in
-folders that are no packages (templates, style sheets, data), the bytes. What a text comes to is kept between calls.
+folders that are no packages (templates, style sheets, data), the bytes, where one of its modules that are run looks for
+files beside itself. What a text comes to is kept between calls.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from hornbook.errors import UserError
 from hornbook.files import digest_bytes, digest_file, digest_value, keep, kept
@@ -26,7 +28,8 @@ _MOST = 5_000  # texts that are remembered
 
 def code_digest(module: str) -> str:
     """One hash of the code that `module` ("hornbook.train.sft") runs, wherever in the package that stands."""
-    found = digest_value({name: _digest(name) for name in sorted(modules(module))})
+    names = sorted(modules(module))
+    found = digest_value({name: _digest(name, with_data=_looks_beside(name, names)) for name in names})
     _remembered().store()
     return found
 
@@ -51,7 +54,7 @@ def modules(module: str) -> frozenset[str]:
 def _imports(module: str) -> tuple[str, ...]:
     """What a module imports of this package; a module inside a package brings the package's front page along."""
     found: set[str] = set()
-    for name in _told(module)[0]:
+    for name in _told(module).imports:
         parts = name.split(".")
         found.update(".".join(parts[:count]) for count in range(1, len(parts) + 1))
     return tuple(sorted(name for name in found if name not in IGNORED and not _inside(name) and _file(name)))
@@ -81,11 +84,17 @@ def _file(module: str) -> Path | None:
     return None
 
 
+class _Told(NamedTuple):
+    """What a module imports, the hash of its syntax tree, and whether it looks for files beside itself."""
+
+    imports: list[str]
+    digest: str
+    looks_beside: bool
+
+
 @cache
-def _told(module: str) -> tuple[list[str], str]:
-    """What a module imports, and the hash of its syntax tree; those of an empty one where a program that is in no file
-    has a stage of its own.
-    """
+def _told(module: str) -> _Told:
+    """What is told of a module; of an empty one where a program that is in no file has a stage of its own."""
     file = _file(module) or getattr(sys.modules.get(module), "__file__", None)
     return _remembered().told(Path(file).read_bytes() if file else b"")
 
@@ -99,17 +108,20 @@ class _Texts:
             self._place = kept_in("code", str(ROOT)) / "modules.json"
         self._key = digest_file(Path(__file__))
         before = kept(self._place, self._key) if self._place is not None else None
-        self._known: dict[str, tuple[list[str], str]] = before.result if before is not None else {}
+        self._known: dict[str, Sequence[Any]] = before.result if before is not None else {}
         self._stored = len(self._known)
 
-    def told(self, text: bytes) -> tuple[list[str], str]:
-        """What a text imports, and the hash of its syntax tree."""
+    def told(self, text: bytes) -> _Told:
+        """What a text comes to."""
         mark = digest_bytes(text)
         if mark not in self._known:
             tree = ast.parse(text)
-            self._known[mark] = sorted(_imported(tree)), digest_bytes("\n".join(_canonical(tree)).encode())
-        names, digest = self._known[mark]
-        return names, digest
+            imports, digest = sorted(_imported(tree)), digest_bytes("\n".join(_canonical(tree)).encode())
+            beside = "importlib.resources" in imports or any(
+                isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree)
+            )
+            self._known[mark] = _Told(imports, digest, beside)
+        return _Told(*self._known[mark])
 
     def store(self) -> None:
         """Keep what is known for later calls, where that can be."""
@@ -135,12 +147,17 @@ def _imported(tree: ast.Module) -> set[str]:
     return found
 
 
+def _looks_beside(package: str, names: Sequence[str]) -> bool:
+    """Whether one of these modules that stands in a package looks for files beside itself."""
+    return any(_told(name).looks_beside for name in names if name == package or name.startswith(f"{package}."))
+
+
 @cache
-def _digest(module: str) -> str:
-    """Hash of a module's syntax tree, and for a package of the files in it that are no code."""
+def _digest(module: str, *, with_data: bool) -> str:
+    """Hash of a module's syntax tree, and for a package `with_data` of the files in it that are no code."""
     file = _file(module)
-    parts = [_told(module)[1]]
-    if file is not None and file.name == "__init__.py":
+    parts = [_told(module).digest]
+    if with_data and file is not None and file.name == "__init__.py":
         parts += [f"{path.relative_to(file.parent)} {digest_file(path)}" for path in _data(file.parent)]
     return digest_value(parts)
 
