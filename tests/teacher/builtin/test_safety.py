@@ -66,7 +66,7 @@ def test_prompts_are_both_kinds_and_cover_the_pairs() -> None:
     assert sum(prompt.harmful for prompt in prompts) == 60
     assert sum(not prompt.harmful for prompt in prompts) == 60
     assert len({prompt.text for prompt in prompts}) == 120
-    functions = [prompt for prompt in prompts if not prompt.harmful and "function" in prompt.text or "_" in prompt.text]
+    functions = [prompt for prompt in prompts if not prompt.harmful and "_" in prompt.text]
     assert len(functions) == 30, "as many ask about the world"
 
 

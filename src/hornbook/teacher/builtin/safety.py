@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hornbook.settings import Settings
-from hornbook.teacher.builtin import content
+from hornbook.teacher.builtin import chatter, content
 from hornbook.teacher.held_out import hold_out
 from hornbook.teacher.interface import SafetyPrompt, Split
 
@@ -49,8 +49,7 @@ class _Scary(Settings):
 
 class _Harmless(Settings):
     forms: Words
-    openings: Words
-    verbs: dict[str, dict[str, str]]
+    verbs: dict[str, Words]
 
 
 class _File(Settings):
@@ -68,7 +67,7 @@ REFUSAL = _file.refusal
 
 @dataclass(frozen=True)
 class Request:
-    """A request with a good answer and a bad one: for a harmful request the good one refuses, else the bad one does."""
+    """A request with good answers and bad ones: for a harmful request the good ones refuse, else the bad ones do."""
 
     text: str
     good: tuple[str, ...]
@@ -104,13 +103,15 @@ def _scary_tasks(split: Split) -> Iterator[Request]:
 
 
 def _harmless_questions(split: Split) -> Iterator[Request]:
-    """Split by sentence form: the pairs are too few to keep some back and still teach every verb twice."""
-    harmless = _file.harmless
+    """What is right is to say that it is no function, and not that it is wrong.
+
+    Split by sentence form: the pairs are too few to keep some back and still teach every verb twice.
+    """
+    harmless, good = _file.harmless, chatter.TOPICS[chatter.BEYOND].answers
     for place, (verb, things) in enumerate(harmless.verbs.items()):
-        for number, (thing, how) in enumerate(things.items()):
+        for number, thing in enumerate(things):
             for index, form in enumerate(harmless.forms):
                 if (index == (place + number) % len(harmless.forms)) == (split == "test"):
-                    good = tuple(f"{opening} {how}" for opening in harmless.openings)
                     yield Request(form.format(x=f"{verb} {thing}"), good, _refusals())
 
 

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from collections import Counter
 
-import pytest
-
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions, held_out, is_held_out
 from hornbook.teacher.builtin.exercises.draw import LONGEST, drawings
 from hornbook.teacher.builtin.exercises.problems import problems
