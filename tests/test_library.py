@@ -61,7 +61,7 @@ def test_what_other_settings_made_is_kept_unless_told(tmp_path: Path) -> None:
 
 def test_what_other_code_made_is_kept_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_recipe("stories", tmp_path / "run", TINY, until="texts")
-    monkeypatch.setattr(code, "_digest", lambda module: "other")
+    monkeypatch.setattr(code, "_digest", lambda module, with_data: "other")
     with pytest.raises(UserError, match='give changed_code="redo" or changed_code="keep"'):
         run_recipe("stories", tmp_path / "run", TINY, until="texts")
     assert run_recipe("stories", tmp_path / "run", TINY, until="texts", changed_code="keep")["texts"].before

@@ -39,7 +39,7 @@ def test_nothing_is_asked_where_the_code_is_the_same(steps: list[Step], tmp_path
 
 def test_changed_code_asks_redoes_or_keeps(steps: list[Step], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(steps[:2], tmp_path, progress=Progress())
-    monkeypatch.setattr(code, "_digest", lambda module: "other")
+    monkeypatch.setattr(code, "_digest", lambda module, with_data: "other")
     assert asked(steps, tmp_path, "keep") is True
     assert asked(steps, tmp_path, "redo") is False
     with pytest.raises(UserError) as caught:  # tests have no terminal to ask on

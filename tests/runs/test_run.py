@@ -138,7 +138,7 @@ def test_settings_code_and_outside_decide(world: World, tmp_path: Path) -> None:
 
 def test_a_changed_source_file_counts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run(tmp_path)
-    monkeypatch.setattr(code, "_digest", lambda module: "other")
+    monkeypatch.setattr(code, "_digest", lambda module, with_data: "other")
     assert world.run(tmp_path) == ["a", "b", "c"]
 
 
@@ -495,7 +495,7 @@ def test_what_other_code_made_is_told_apart_and_can_be_kept(
     world.run(tmp_path)
     assert set(state(world.steps(), tmp_path).done) == {"a", "b", "c"}
     with monkeypatch.context() as patch:
-        patch.setattr(code, "_digest", lambda module: "other")
+        patch.setattr(code, "_digest", lambda module, with_data: "other")
         found = state(world.steps(), tmp_path)
         assert (set(found.done), set(found.outdated), found.begun) == (set(), {"a", "b", "c"}, {})
         assert world.run(tmp_path, keep_outdated=True) == []
