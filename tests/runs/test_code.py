@@ -125,12 +125,39 @@ def test_templates_count_only_where_a_module_that_is_run_looks_for_them(package)
     assert code_digest("hornbook.a") != reads
 
 
-def test_what_the_teacher_says_in_chats_is_no_code_of_pretraining() -> None:
-    """Its templates lie beside settings that reading documents takes a word from."""
-    reached = sorted(modules("hornbook.train.pretrain"))
-    assert "hornbook.teacher.settings" in reached
-    assert not code._looks_beside("hornbook.teacher", reached)
-    assert code._looks_beside("hornbook.teacher", sorted(modules("hornbook.teacher.write")))
+def test_templates_of_a_room_count_where_a_module_above_them_reads_them(package) -> None:  # type: ignore[no-untyped-def]
+    package("c/__init__.py", "")
+    package("c/page.py", "FOLDER = __file__\n")
+    package("c/parts/__init__.py", "")
+    package("c/parts/table.py", "")
+    package("a.py", "from hornbook.c.page import FOLDER\nfrom hornbook.c.parts import table\n")
+    before = code_digest("hornbook.a")
+    package("c/parts/table.html", "<table>")
+    assert code_digest("hornbook.a") != before
+
+
+@pytest.mark.parametrize(
+    ("stage", "data", "counts"),
+    [
+        ("report", "report/sections/chain.html", True),
+        ("report", "report/style.css", True),
+        ("write", "teacher/templates/builtin/safety.toml", True),
+        ("evaluate", "evaluate/benchmarks/gsm8k.toml", True),
+        ("pretrain", "teacher/templates/builtin/safety.toml", False),
+    ],
+)
+def test_what_lies_beside_the_code_counts_for_the_stages_that_read_it(
+    stage: str, data: str, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the teacher says in chats is no code of pretraining, though reading documents takes a word of its settings."""
+    assert (code.ROOT / data).is_file()
+    [module] = [one.module for one in ORDER if one.name == stage]
+    forget()
+    before, real = code_digest(module), code.digest_file
+    monkeypatch.setattr(code, "digest_file", lambda path: "other" if path == code.ROOT / data else real(path))
+    forget()
+    assert (code_digest(module) != before) is counts
+    forget()
 
 
 def test_the_same_tree_is_the_same_for_every_version_of_python() -> None:

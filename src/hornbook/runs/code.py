@@ -1,8 +1,8 @@
 """What code a result depends on: every module of this package that its stage's module imports, and those import.
 
 Of a module its syntax tree counts, without docstrings and comments; of what a package holds beside its modules and in
-folders that are no packages (templates, style sheets, data), the bytes, where one of its modules that are run looks for
-files beside itself. What a text comes to is kept between calls.
+folders that are no packages (templates, style sheets, data), the bytes, where a module of the same room that is run
+looks for files beside itself. What a text comes to is kept between calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _MOST = 5_000  # texts that are remembered
 def code_digest(module: str) -> str:
     """One hash of the code that `module` ("hornbook.train.sft") runs, wherever in the package that stands."""
     names = sorted(modules(module))
-    found = digest_value({name: _digest(name, with_data=_looks_beside(name, names)) for name in names})
+    rooms = {_room(name) for name in names if _told(name).looks_beside}
+    found = digest_value({name: _digest(name, with_data=_room(name) in rooms) for name in names})
     _remembered().store()
     return found
 
@@ -147,9 +148,9 @@ def _imported(tree: ast.Module) -> set[str]:
     return found
 
 
-def _looks_beside(package: str, names: Sequence[str]) -> bool:
-    """Whether one of these modules that stands in a package looks for files beside itself."""
-    return any(_told(name).looks_beside for name in names if name == package or name.startswith(f"{package}."))
+def _room(module: str) -> str:
+    """The room that a module stands in, `hornbook.report` for its sections too: their templates are read from above."""
+    return ".".join(module.split(".")[:2])
 
 
 @cache
