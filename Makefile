@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 MINOR = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 CONSTRAINTS ?= constraints/$(MINOR).txt
 INSTALL = $(BIN)/pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
+# One process more than two cores have: two fifths of what the tests take is waiting.
 PYTEST = $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
@@ -60,7 +61,6 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-# One process more than two cores have: two fifths of what the tests take is waiting.
 tests: $(VENV)/.installed-dev
 	$(PYTEST) -m "not slow and not servers" $(ARGS)
 

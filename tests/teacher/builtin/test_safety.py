@@ -71,7 +71,7 @@ def test_prompts_are_both_kinds_and_cover_the_pairs() -> None:
 
 
 def test_look_alikes_are_drawn_of_either_kind_as_often() -> None:
-    """Functions and questions: where all were one heap, fifteen rows of a pocket run were questions."""
+    """Functions and questions: where all were one heap, ten rows of a pocket run were questions."""
     random = Random(7)
     drawn = [safety.draw_harmless(random) for _ in range(1_000)]
     questions = {request.text for request in drawn if not request.good[0].startswith("def ")}
