@@ -82,9 +82,15 @@ def test_an_llm_costs_money_and_the_built_in_teacher_does_not(tmp_path: Path) ->
     assert made.teacher_dollars == pytest.approx((435_000 + 4 * 262_000) / 1e6)
     only = plan(load(available()["pocket"], [*size, endpoint, "teacher.grades=false"]), tmp_path, terms)
     assert only.teaching.requests == 1_000
-    talk = ("write.conversations=400", "write.preferences=100", "teacher.conversations=0.5", "teacher.preferences=1")
+    talk = ["write.conversations=400", "write.preferences=100", "teacher.conversations=0.5", "teacher.preferences=1"]
+    talk.append(
+        "write.conversation_shares={completion=0.4, task=0.3, follow_up=0.1, chatter=0.06, beyond=0.04, refusal=0.05,"
+        "compliance=0.02, harmless=0.03}"
+    )
+    talk.append("write.preference_shares={completion=0.4, chat=0.2, beyond=0.1, refusal=0.25, harmless=0.05}")
     more = plan(load(available()["pocket"], [*size, endpoint, *talk]), tmp_path, terms)
-    assert more.teaching.requests == 1_100 + 106 + 66
+    chats, preferences = 400 // 2 * (0.3 + 0.1 + 0.06 + 0.04), 100 * (0.4 + 0.2 + 0.1)
+    assert more.teaching.requests == 1_100 + round(chats) + round(preferences)
     stories = load(available()["stories"], [endpoint, 'sources.0.path="teacher:stories#500"'])
     assert plan(stories, tmp_path, terms).teaching.requests == 500
 
