@@ -40,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by then stays: no collection looks through it, and no training that ends puts it back."""
+    gc.collect()
+    gc.freeze()
+    gc.freeze = gc.unfreeze = lambda: None
+
+
 SNIPPET = '''def add_all(values):
     """Return the sum of all values."""
     total = 0

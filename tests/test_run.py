@@ -100,6 +100,7 @@ def test_every_stage_is_there_and_nothing_else(finished: Path, recipe: Path) -> 
         made[step.name] = found
 
 
+@pytest.mark.slow
 def test_other_pairs_or_conversations_train_no_base_model_again(finished: Path, recipe: Path, tmp_path: Path) -> None:
     """Only what learns from them, or after what learns from them, is made again."""
     shutil.copytree(finished, tmp_path / "run")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import random
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 SENTENCES = ["Add 1 to x.", "Return the sum of a and b.", "Count the words.", "Say hello.", "Sort the list."]
-
-
-@pytest.fixture(autouse=True)
-def _no_collection_of_what_other_tests_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training begins with one, which takes half a second where so much is loaded."""
-    quiet = SimpleNamespace(collect=lambda: 0, freeze=gc.freeze, unfreeze=gc.unfreeze)
-    monkeypatch.setattr("hornbook.train.loop.gc", quiet)
 
 
 @pytest.fixture

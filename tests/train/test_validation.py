@@ -110,6 +110,7 @@ def test_the_last_weights_stay_where_that_is_wanted(base: Path, talks: list[Any]
     assert not validations(tmp_path / "plain")
 
 
+@pytest.mark.slow
 def test_compiled_training_is_measured_alike(base: Path, talks: list[Any], tmp_path: Path) -> None:
     """What is measured is computed without the compiler, and the compiled steps go on as before."""
     measured = run(base, talks[:16], tmp_path / "measured", validation=4, keep="last", epochs=3, compile=True)
