@@ -13,6 +13,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 # Containers often set this; every process that a test starts would compile Hornbook again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import functools
 import random
 import signal
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 from hypothesis import settings
 
 # A shell has what it starts in the background ignore Ctrl-C; so would every process that a test starts and stops.
@@ -27,6 +29,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # So much is loaded and kept here that looking through it as often as Python does takes a tenth of all time.
 gc.set_threshold(50_000, 20, 100)
+
+# Eighty commands are put together anew for every call of one: half of what a call takes.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 # The same examples in every run, so that what passes here passes there; `make fuzz` looks for others.
 FUZZ = int(os.environ.get("HORNBOOK_FUZZ", "0"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -38,15 +40,27 @@ SHAPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def small(shape: str, form: Quantization, outer: int = 16) -> Transformer:
-    """A random model in this format; outer: bits of embedding and output matrix."""
+OUTER = ("embed", "lm_head")
+
+
+@functools.cache
+def with_layers(shape: str, form: Quantization) -> Transformer:
+    """A random model with its layers in this format."""
     sizes = {"layers": 2, "width": 128, "heads": 4, "mlp_width": 256, "vocabulary": 203, "initial_std": 0.05}
     model = build(ModelConfig(**sizes, **SHAPES[shape]), seed=1).eval()
     with torch.no_grad():
         for name in matrices(model):
-            if name not in ("embed", "lm_head"):
+            if name not in OUTER:
                 quantize_matrix(model, name, form)
-            elif outer != 16 and not (name == "lm_head" and model.config.tied_embeddings):
+    return model
+
+
+def small(shape: str, form: Quantization, outer: int = 16) -> Transformer:
+    """A random model in this format; outer: bits of embedding and output matrix."""
+    model = copy.deepcopy(with_layers(shape, form))
+    with torch.no_grad():
+        for name in OUTER if outer != 16 else ():
+            if name in matrices(model) and not (name == "lm_head" and model.config.tied_embeddings):
                 quantize_matrix(model, name, Quantization(outer, form.group, form.symmetric))
     return model
 
