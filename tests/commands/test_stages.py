@@ -102,7 +102,7 @@ def test_an_adapter_is_trained_and_merged() -> None:
     told("sft", "pretrained", "rows", *QUICK, "--lora", "2", "--into", "adapted")
     assert (Path("adapted/model") / "adapter_model.safetensors").is_file()
     assert not (Path("adapted/model") / "model.safetensors").exists()
-    assert "adapters merged into weights in float32" in told("merge", "adapted", "--into", "alone")
+    assert "adapters merged into weights in fp32" in told("merge", "adapted", "--into", "alone")
     assert checkpoint.load(Path("alone")).config.layers == 1
 
 

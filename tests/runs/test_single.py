@@ -125,6 +125,8 @@ def test_a_given_list_goes_on_from_the_one_that_is_there() -> None:
     start = CountStageSettings(count=CountSettings(words=("a",)), seed=7)
     found = settings_of(COUNT, {"words": ["b"]}, ["times=2"], start=start)
     assert (found.count.words, found.count.times, found.seed) == (("a", "b"), 2, 7)
+    assert settings_of(COUNT, {}, ["times=2"], start=start).count.model_fields_set == {"words", "times"}
+    assert settings_of(COUNT, {}, ["times=2"], start=CountStageSettings()).count.model_fields_set == {"times"}
 
 
 def test_what_is_not_ours_stays(text: Path, tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_a_stages_folder_gives_its_rows_and_texts_give_themselves(tmp_path: Path
     assert found("notes.md", tmp_path) == ["# A text\n\nOf two lines."]
 
 
+def test_a_stages_folder_is_told_by_its_name(tmp_path: Path) -> None:
+    """Not by where it lies, which a manifest would keep."""
+    (tmp_path / "04-clean").mkdir()
+    write(tmp_path / "04-clean", OWN)
+    rows = RowsInput("rows", OWN, to_learn, lambda settings: ())
+    work = SimpleNamespace(inputs={"rows": tmp_path / "04-clean"}, progress=Progress(), settings=None, base=Path())
+    (given,) = rows.given(work)  # type: ignore[arg-type]
+    assert (given.name, len(given.rows), given.theirs) == ("04-clean", 3, False)
+
+
 def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 

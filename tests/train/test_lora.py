@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hornbook.train.dpo import DpoSettings, dpo
 from hornbook.train.figures import columns, validations
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
+from hornbook.train.lora import look as load_to_look
 from hornbook.train.sft import SftSettings, sft
 
 LORA = LoraSettings(rank=4)
@@ -111,9 +113,29 @@ def test_an_adapter_is_trained_on(base: Path, conversations: Any, preferences: A
         ({"alpha": 3}, "alpha 8"),
         ({"rslora": True}, "rslora 0"),
         ({"dropout": 0.1}, "dropout 0"),
+        ({"target_modules": ("o_proj",)}, "target_modules down_proj"),
+        ({"modules_to_save": ("embed_tokens",)}, "modules_to_save none"),
     ):
-        with pytest.raises(UserError, match=f"is an adapter already, of {told}, and is trained on as it is: leave"):
-            load_to_train(adapter, LoraSettings(**{"rank": 4} | other), seed=1)
+        for look_or_load in (load_to_look, partial(load_to_train, seed=1)):
+            with pytest.raises(UserError, match=f"is an adapter already, of {told}.*and is trained on as it is: leave"):
+                look_or_load(adapter, LoraSettings(**other))
+
+
+def test_what_an_adapter_is_already_may_be_said(make_checkpoint: Any, tmp_path: Path) -> None:
+    folder = make_checkpoint(1, format="llama", kv_heads=2)[1]
+    said = LoraSettings(rank=2, target_modules=("q_proj", "attention.out"), modules_to_save=("norm",))
+    checkpoint.save(load_to_train(folder, said, seed=1), tmp_path / "adapter")
+    load_to_train(tmp_path / "adapter", said, seed=1)
+    load_to_train(tmp_path / "adapter", LoraSettings(target_modules=("o_proj", "q_proj")), seed=1)
+    assert load_to_look(tmp_path / "adapter", None)[1] and not load_to_look(folder, None)[1]
+    for other, told in (
+        ({"target_modules": ("q_proj",)}, "of target_modules o_proj, q_proj,"),
+        ({"modules_to_save": ()}, "of modules_to_save norm,"),
+    ):
+        with pytest.raises(UserError, match=told):
+            load_to_train(tmp_path / "adapter", LoraSettings(**other), seed=1)
+    with pytest.raises(UserError, match="no linear map 'o_porj'"):
+        load_to_train(tmp_path / "adapter", LoraSettings(target_modules=("o_porj",)), seed=1)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +176,7 @@ def test_merge(base: Path, conversations: Any, tmp_path: Path) -> None:
     run_sft(base, conversations, tmp_path / "tuned")
     program = CliRunner()
     done = program.invoke(app, ["merge", str(tmp_path / "tuned"), "--into", str(tmp_path / "merged")])
-    assert done.exit_code == 0 and "8 adapters merged into weights in float32" in done.output, done.output
+    assert done.exit_code == 0 and "8 adapters merged into weights in fp32" in done.output, done.output
     wanted = checkpoint.load(tmp_path / "tuned" / "model")(IDS)
     torch.testing.assert_close(checkpoint.load(tmp_path / "merged")(IDS), wanted, atol=1e-5, rtol=1e-5)
     with pytest.raises(UserError, match="holds no adapter"):

@@ -102,7 +102,7 @@ def perform(stage: Stage[S], work: Work[S]) -> dict[str, Any]:
         _calls.tell(
             {
                 "stage": stage.name,
-                "settings": work.settings.model_dump(mode="json"),
+                "settings": work.settings.model_dump(mode="json", exclude_unset=True),  # unsaid stays so
                 "inputs": {name: str(folder.absolute()) for name, folder in work.inputs.items()},
                 "several": {
                     name: {one: str(folder.absolute()) for one, folder in some.items()}

@@ -146,7 +146,8 @@ def settings_of(
 
     Raises UserError with one line that names the wrong key and the nearest right one.
     """
-    values: dict[str, Any] = {} if start is None else start.model_dump()
+    # What the recipe does not say stays unsaid: an adapter that is trained on asks.
+    values: dict[str, Any] = {} if start is None else start.model_dump(exclude_unset=True)
     if start is None and stage.alone:
         values[stage.name] = dict(stage.alone)
     for override in overrides:

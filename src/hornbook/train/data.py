@@ -208,9 +208,11 @@ class RowsInput:
     def given(self, work: Work[Any]) -> list[Given]:
         """The rows, as `gather` reads and tells them."""
         own = work.inputs.get(self.name)
-        data = self.data(work.settings) if own is None else (Data(path=str(own.absolute())),)
-        found = gather(data, work.base, self.shape, own=self.file, progress=work.progress)
-        return [replace(one, theirs=own is None) for one in found]
+        if own is None:
+            found = gather(self.data(work.settings), work.base, self.shape, own=self.file, progress=work.progress)
+            return [replace(one, theirs=True) for one in found]
+        place = own.absolute()  # told by its name, which is the same wherever a run lies
+        return gather([Data(path=place.name)], place.parent, self.shape, own=self.file, progress=work.progress)
 
     def fingerprint(self, settings: Any, base: Path) -> list[str] | None:
         """A hash of what each of the user's data holds; of what lies elsewhere, its address. None without any."""

@@ -16,6 +16,7 @@ from hornbook.seeds import derive
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
+    from hornbook.model.config import ModelConfig
     from hornbook.model.formats.adapter import Place
     from hornbook.model.transformer import Transformer
 
@@ -51,12 +52,10 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
     import torch
 
     from hornbook.model.formats import adapter_config, checkpoint
-    from hornbook.model.formats.quantized import QuantizedLayer
 
     if settings is None and not adapter_config.is_adapter(base):
         model = checkpoint.load(base, dtype=torch.float32)
-        if any(isinstance(layer, QuantizedLayer) for layer in model.modules()):
-            raise UserError(f"{base} is quantized, its weights can't be trained; train an adapter on it: lora.rank=16")
+        _refuse_quantized(model, base)
         return model
     model = checkpoint.load(base)
     assert model.origin is not None
@@ -68,6 +67,26 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
         _go_on(model, base, settings)
     _release(model)
     return model
+
+
+def look(base: Path, settings: LoraSettings | None) -> tuple[ModelConfig, bool]:
+    """What `load` would make ready, in the precision in which it is stored: its configuration, and whether adapters
+    are what is trained of it. Raises UserError as `load` does.
+    """
+    from hornbook.model.formats import adapter_config, checkpoint
+
+    if settings is not None or adapter_config.is_adapter(base):
+        return load(base, settings, seed=0).config, True
+    model = checkpoint.load(base)
+    _refuse_quantized(model, base)
+    return model.config, False
+
+
+def _refuse_quantized(model: Transformer, base: Path) -> None:
+    from hornbook.model.formats.quantized import QuantizedLayer
+
+    if any(isinstance(layer, QuantizedLayer) for layer in model.modules()):
+        raise UserError(f"{base} is quantized, its weights can't be trained; train an adapter on it: lora.rank=16")
 
 
 class MergeSettings(Settings):
@@ -96,29 +115,40 @@ def merge(adapter: Path, settings: MergeSettings, *, into: Path) -> dict[str, An
     count = sum(len(layer.branches) for _, layer in lora.layers(model))
     checkpoint.save(lora.merge(model), into, Tokenizer(adapter))
     weight = model.blocks[0].get_submodule("attention.out").get_parameter("weight")
-    return {"adapters": count, "precision": str(weight.dtype).removeprefix("torch.")}
+    return {"adapters": count, "precision": next(name for name, one in named.items() if one == weight.dtype)}
 
 
 def _go_on(model: Transformer, base: Path, settings: LoraSettings) -> None:
-    """Refuse to train an adapter on as another one than it is."""
+    """Refuse to train an adapter on as another one than it is, by what was said of it."""
+    from hornbook.model.formats import adapter
     from hornbook.model.lora import layers
 
     assert model.origin is not None and model.origin.adapter is not None
+    mine, said = model.origin.adapter, settings.model_fields_set
     branches = [branch for _, layer in layers(model) for branch in layer.branches]
-    there: dict[str, set[float]] = {
+    numbers: dict[str, set[float]] = {
         "rank": {branch.rank for branch in branches},
         "alpha": {branch.alpha for branch in branches},
         "rslora": {branch.rank_stabilised for branch in branches},
-        "dropout": {model.origin.adapter.config.lora_dropout},
+        "dropout": {mine.config.lora_dropout},
     }
-    for name, found in there.items():
+    for name, found in numbers.items():
         wanted = getattr(settings, name)
-        if wanted and found != {wanted}:
-            told = ", ".join(f"{one:g}" for one in sorted(found))
-            raise UserError(
-                f"{base} is an adapter already, of {name} {told}, and is trained on as it is: leave lora.{name} out, "
-                "or make a model of it first with `hornbook merge`"
-            )
+        if name in said and wanted is not None and found != {wanted}:
+            raise _another(base, name, (f"{one:g}" for one in sorted(found)))
+    there, names = adapter.places(model), {branch.name for branch in branches}
+    if settings.target_modules is not None and set(_targets(there, settings.target_modules)) != names:
+        raise _another(base, "target_modules", adapter.target_modules(names, there))
+    saved = set(mine.saved.values())
+    if "modules_to_save" in said and set(_saved(model, settings.modules_to_save).values()) != saved:
+        raise _another(base, "modules_to_save", sorted(map(_module, mine.saved)) or ["none"])
+
+
+def _another(base: Path, name: str, found: Iterable[str]) -> UserError:
+    return UserError(
+        f"{base} is an adapter already, of {name} {', '.join(found)}, and is trained on as it is: leave lora.{name} "
+        "out, or make a model of it first with `hornbook merge`"
+    )
 
 
 def _add(model: Transformer, base: Path, settings: LoraSettings, seed: int) -> None:
@@ -176,6 +206,11 @@ def _is(word: str, name: str) -> bool:
     return name == word or name.endswith(f".{word}")
 
 
+def _module(tensor: str) -> str:
+    """The module of a file's tensor by its last word: `model.embed_tokens.weight` is embed_tokens."""
+    return tensor.rpartition(".")[0].rpartition(".")[2]
+
+
 def _saved(model: Transformer, wanted: Iterable[str]) -> dict[str, str]:
     """The tensors that are trained whole, ours by the file's names; of two that are tied, one word means both."""
     from hornbook.model.formats.architectures import architecture_for
@@ -194,7 +229,7 @@ def _saved(model: Transformer, wanted: Iterable[str]) -> dict[str, str]:
     for word in wanted:
         mine = {theirs: ours for theirs, ours in names.items() if _is(word, theirs.rpartition(".")[0])}
         if not mine:
-            known = sorted({name.rpartition(".")[0].rpartition(".")[2] for name in names})
+            known = sorted({_module(name) for name in names})
             raise UserError(
                 f"lora.modules_to_save: the model has no {word!r} that can be trained whole{nearest(word, known)}; it "
                 f"has {', '.join(known)}"

@@ -199,10 +199,9 @@ def look(
     whole: bool = False,
 ) -> Look:
     """What `tune` would read of the rows: the first examples, counts, and the work that it would be."""
-    from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, config = Tokenizer(base), checkpoint.load(base).config
+    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora)
     reading = _read(tokenizer, config.context, sources, settings, stage, seed, progress, whole)
     examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
     objective = LearntTokens(reading.rows, reading.order, reading.batch)
@@ -215,7 +214,7 @@ def look(
         f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
         f"{plural(len(reading.rows.ids), 'row')} of {reading.length:,} tokens, {padding:.0%} padding; "
         f"{plural(objective.steps, 'step')} of {plural(reading.batch, 'row')}",
-        memory(config, settings, adapters=settings.lora is not None),
+        memory(config, settings, adapters=adapters),
     ]
     read = objective.steps * objective.tokens_per_step
     flops = 3 * read * config.flops_per_token(reading.length)
@@ -227,7 +226,9 @@ def memory(config: ModelConfig, settings: TrainSettings, *, adapters: bool) -> s
     """A line on what a training holds from its first step to its last."""
     held = 4 if adapters else 12 if settings.optimizer == "muon" else 16
     what = "the weights" if adapters else "weights, gradients and the optimiser's means"
-    return f"memory: {held * config.parameters() / 1e9:.1f} GB for {what}; what a step computes comes on top"
+    size = held * config.parameters()
+    told = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    return f"memory: {told} for {what}; what a step computes comes on top"
 
 
 def stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -211,7 +211,7 @@ def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None) -
         "lora_alpha": alpha,
         "lora_dropout": adapter.config.lora_dropout,
         "use_rslora": any(one.rank_stabilised for one in branches.values()),
-        "target_modules": _targets(branches, places(model)),
+        "target_modules": target_modules(branches, places(model)),
         "rank_pattern": {name: one.rank for name, one in branches.items() if one.rank != rank},
         "alpha_pattern": {name: one.alpha for name, one in branches.items() if one.alpha != alpha},
         "modules_to_save": saved or None,
@@ -226,11 +226,12 @@ def save(model: Transformer, folder: Path, tokenizer: Tokenizer | None = None) -
         tokenizer.save(folder)
 
 
-def _targets(branches: Mapping[str, Branch], there: Mapping[str, Place]) -> list[str]:
-    """target_modules: `q_proj` where every q_proj has an adapter, whole names where only some have."""
+def target_modules(names: Iterable[str], there: Mapping[str, Place]) -> list[str]:
+    """Modules with an adapter as PEFT names them: `q_proj` where every q_proj has one, whole names where some have."""
+    chosen = set(names)
     last = {name: name.rpartition(".")[2] for name in there}
-    some = {last[name] for name in there if name not in branches}
-    return sorted({last[name] if last[name] not in some else name for name in branches})
+    some = {last[name] for name in there if name not in chosen}
+    return sorted({last[name] if last[name] not in some else name for name in chosen})
 
 
 def _tensors(model: Transformer, adapter: Adapter) -> Iterator[tuple[str, Written]]:
