@@ -19,8 +19,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from hornbook.amounts import count
 from hornbook.files import whole
-from hornbook.optimise.shapes import amount
 from hornbook.study.statistics import Paired, paired
 
 Values = dict[str, dict[int, dict[int, float]]]  # by size, share in % and seed
@@ -34,7 +34,7 @@ def bodies(rows: list[dict[str, Any]]) -> Values:
         name = re.fullmatch(r"share(\d+)-(\w+)", row["arm"])
         if name and (row["checkpoint"], row["measure"]) == ("phase2", "body"):
             found.setdefault(name[2], {}).setdefault(int(name[1]), {})[row["seed"]] = row["value"]
-    return {size: dict(sorted(found[size].items())) for size in sorted(found, key=amount)}
+    return {size: dict(sorted(found[size].items())) for size in sorted(found, key=count)}
 
 
 def costs(by_share: Mapping[int, Mapping[int, float]]) -> dict[int, Paired]:

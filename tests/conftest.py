@@ -16,7 +16,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import functools
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,26 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """A browser with a profile of its own, at an address."""
+    from tests.benchmarks.scripts import script
+
+    browser = script("browser")
+    if browser.chromium() is None:
+        pytest.skip("there is no Chromium on this machine")
+    opened = []
+
+    def make(url: str, **options: Any) -> Any:
+        opened.append(browser.Browser(tmp_path / f"profile{len(opened)}", **options))
+        opened[-1].open(url)
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.__exit__()
 
 
 @pytest.fixture(scope="session")

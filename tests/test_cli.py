@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
+from typer.models import ArgumentInfo
 
 import hornbook
 from hornbook import cli
@@ -35,6 +40,32 @@ def test_help(command: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -
     out = capsys.readouterr().out
     assert f"hornbook {command}" in out
     assert len(out.splitlines()) > 8 or command == "recipes"
+
+
+def parameters(app: typer.Typer, path: str = "hornbook") -> Iterator[tuple[str, Any, Any]]:
+    """Those of every command: its name and theirs, the type, and what declares it."""
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        yield from parameters(group.typer_instance, f"{path} {group.name}")
+    for command in app.registered_commands:
+        assert command.callback is not None
+        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            if get_origin(hint) is Annotated:
+                kind, declared = get_args(hint)
+                yield f"{path} {command.name or command.callback.__name__}, {name}", kind, declared
+
+
+def test_help_has_one_notation() -> None:
+    """Names of arguments are capitals, what is a path says of which kind, alternatives have a | and no spaces."""
+    found = list(parameters(cli.app))
+    assert len(found) > 200
+    for where, kind, declared in found:
+        shown = declared.metavar or ""
+        if isinstance(declared, ArgumentInfo):
+            assert re.match(r"\[?[A-Z]", shown), f"{where} is shown by its name in the code"
+            assert " |" not in shown and "| " not in shown, f"{where}: {shown}"
+        elif Path in (kind, *get_args(kind)) or list[Path] in get_args(kind):
+            assert set(shown.split("|")) <= {"FOLDER", "FILE", "CORPUS", "COLUMN", "hf:"}, f"{where}: {shown}"
 
 
 def test_help_of_everything(capsys: Captured) -> None:

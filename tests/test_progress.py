@@ -43,3 +43,11 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     lines = out.getvalue().splitlines()
     assert [line.split()[:2] for line in lines] == [["training", "65%"], ["training", "80%"], ["training", "95%"]]
     assert "loss 2" in lines[-1]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_to_do_is_nothing_to_see(terminal: bool) -> None:
+    out = io.StringIO()
+    with ConsoleProgress(Console(file=out, force_terminal=terminal, width=120)).task("judge pairs", 0) as bar:
+        bar.note("loss 2")
+    assert out.getvalue() == ""

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hornbook.errors import UserError
+from hornbook.errors import UserError, nearest
 from hornbook.files import digest_file, naming, read_json, remove_folder, temporary_of, whole
 from hornbook.seeds import derive
 
@@ -390,6 +390,15 @@ def no_corpus(folder: Path) -> str:
     inside = [place.name for place in sorted(folder.iterdir()) if is_corpus(place)]
     what = f"these are in it: {', '.join(inside)}" if inside else f"{makes} of its files"
     return f"{folder} is not a corpus: there is no folder {DOCUMENTS} with parquet files in it; {what}"
+
+
+def no_source(where: str, name: str, there: Collection[str]) -> UserError:
+    """That nothing of a corpus comes from the source that a setting names, and how sources get their names."""
+    known = ", ".join(sorted(map(str, there))) or "none"
+    return UserError(
+        f"{where}: no document comes from {name!r}{nearest(name, there)}; there are {known}. A source gets its name "
+        f"when it is read: hornbook read {name}=my/folder"
+    )
 
 
 def shards(*corpora: Path, part: str = DOCUMENTS) -> list[Shard]:

@@ -76,7 +76,10 @@ class ConsoleProgress(Progress):
 
     @contextmanager
     def task(self, label: str, total: float | None = None, done: float = 0) -> Iterator[Task]:
-        """See `Progress.task`."""
+        """See `Progress.task`. Where there is nothing to do there is nothing to see."""
+        if total == 0:
+            yield Task()
+            return
         if not self.console.is_terminal:
             yield _LineTask(self.console, label, total, done)
             return

@@ -67,7 +67,7 @@ def key_and_value(override: str) -> tuple[str, Any]:
     """The dotted key and the value of an override. Raises UserError for what is none."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UserError(f"{override!r} is no override; write key=value, such as pretrain.phase2.tokens=1e6")
+        raise UserError(f"{override!r} is no setting; write KEY=VALUE, such as pretrain.phase2.tokens=1M")
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -154,7 +154,8 @@ def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iter
             yield f"{where} is a table of settings, not the single value {problem['input']!r}"
         else:
             given = problem["input"]
-            shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+            told = isinstance(given, str) and repr(given) in message
+            shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) and not told else ""
             yield f"{where}: {message[0].lower()}{message[1:]}{shown}"
 
 

@@ -105,6 +105,13 @@ def test_a_trace(app: typer.Typer, run: Path, tmp_path: Path, monkeypatch: pytes
     assert "abcdef" in told
     assert "a.txt" in told
     assert "wandering lanterns" in told
+    (run / "02-grade" / "documents").mkdir(parents=True)
+    row = {"id": "abcdef", "text": "So", "source": "web", "path": "a.txt", "score": 3.5, "note": "long\n" * 99}
+    pq.write_table(pa.Table.from_pylist([row]), run / "02-grade" / "documents" / "part-00000.parquet")
+    Manifest("grade", "", {}, {}, "", {}, 0.0, 0, {}).write(run / "02-grade")
+    told = call(app, "trace", "abcd", run)
+    assert told.count("path: a.txt") == 1 and "score: 3.5" in told, "a step shows what is new"
+    assert max(map(len, told.splitlines())) < 120
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="there are 0 runs"):
         call(app, "trace", "abcd")
@@ -261,7 +268,7 @@ def test_how_the_examination_is_not_audited(
     app: typer.Typer, run: Path, benchmarks: Path, quiz: Path, make_checkpoint: Callable[..., tuple[Any, Path]]
 ) -> None:
     _, model = make_checkpoint(1)
-    with pytest.raises(UserError, match="name benchmarks: --against DIR for files, or --tasks"):
+    with pytest.raises(UserError, match="name benchmarks: --against FOLDER for files, or --tasks"):
         call(app, "audit", run)
     with pytest.raises(UserError, match="give one of them"):
         call(app, "audit", model, "--against", benchmarks, "--tasks", "quiz", "--data", quiz)

@@ -93,7 +93,7 @@ def test_settings_and_what_they_name_wrongly(folder: Path) -> None:
         (["filter", "small", "--mask", "emial"], "privacy.mask"),
         (["filter", "notes", "--rules", "gopher"], "`hornbook read notes --into corpus` makes one of its files"),
         (["filter", "rows.jsonl", "--rules", "gopher"], "rows.jsonl is"),
-        (["grade", "small", "--share", "web=0.5"], "no document is of the source 'web'; there are notes"),
+        (["grade", "small", "--share", "web=0.5"], "no document comes from 'web'; there are notes"),
         (["clean", "small", "similarity=2"], "similarity"),
         (["clean", "small", "--against", "nowhere"], "nowhere"),
         (["clean", "small", "--into", "notes"], "notes is there already"),

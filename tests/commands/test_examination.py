@@ -70,6 +70,15 @@ def test_a_page_of_ones_own_from_the_command_line(data: Path, models: list[Path]
     assert "examination" in (tmp_path / "a.html").read_text()
     assert json.loads(told("report", tmp_path / "a", "--json"))["benchmarks"]["mine"]["n"] == 8
     assert "asked mine" in refused("show", tmp_path / "a", "--of", "yours")
+    assert "2 of 8 answers to mine" in told("show", tmp_path / "a", "--sample", 2)
+
+
+def test_of_several_benchmarks_one_is_named(data: Path, models: list[Path], tmp_path: Path) -> None:
+    for kind in ("toml", "jsonl"):
+        (data / f"yours.{kind}").write_text((data / f"mine.{kind}").read_text().replace("mine.jsonl", "yours.jsonl"))
+    out = told("evaluate", models[0], "--tasks", "mine,yours", "--data", data, "--into", tmp_path / "a")
+    assert f"hornbook show {tmp_path / 'a'} --of NAME, which is mine or yours" in out.replace("\n", "")
+    assert "asked mine, yours; name one with --of" in refused("show", tmp_path / "a")
 
 
 def test_what_there_is(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ def test_a_folder_with_one_file_in_it(make_checkpoint: Any, tmp_path: Path) -> N
     write_json(folder / "tokenizer.json", state)
     told = export(folder, "--type", "q8_0", "--into", tmp_path / "out")
     assert "model-q8_0.gguf: " in told and "bits a weight" in told
+    assert f"The file: {tmp_path / 'out' / 'model-q8_0.gguf'}" in told
     assert (tmp_path / "out" / "model-q8_0.gguf").read_bytes()[:4] == b"GGUF"
     assert "It is there already" in export(folder, "--type", "q8_0", "--into", tmp_path / "out")
 

@@ -75,6 +75,7 @@ def test_the_authors_variant_is_an_option(base: Path, texts: Path, tmp_path: Pat
         (["--to", "48", "iteration=3"], "did you mean 'iterations'"),
         (["--to", "48", "population=none"], "population"),
         (["--to", "16"], "no extension"),
+        (["--to", "many"], "^--to: 'many' is no amount; write 4096, 4K or 1M$"),
         (["--to", "4000"], "no document has the 4,001 tokens"),
     ],
 )

@@ -59,6 +59,7 @@ def test_show_tells_the_figures_in_words():
 
 def test_show_as_json():
     values = json.loads(run("show", "phi-3-mini-4k", "--json", "--length", "1000"))
+    assert json.loads(run("show", "phi-3-mini-4k", "--json", "--length", "2K"))["length"] == 2048
     assert values["parameters"] == 3_821_079_552
     assert values["published"] == "microsoft/Phi-3-mini-4k-instruct"
     assert values["bytes"]["bf16"] == 7_642_159_104
@@ -92,6 +93,7 @@ def test_mistakes_get_one_line(tmp_path):
     assert "phi-3-mini-4k" in failure("show", "phi3-mini")
     assert "config.json" in failure("show", str(tmp_path))
     assert "context of 4096" in failure("show", "phi-3-mini-4k", "--length", "5000")
+    assert failure("show", "phi-3-mini-4k", "--length", "0").strip() == "--length: 0 is too few; 1 at least"
 
 
 def test_neither_command_imports_torch():

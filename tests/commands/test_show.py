@@ -93,7 +93,7 @@ def test_what_cannot_be_shown(corpus: Path) -> None:
 
 def test_the_page_of_a_corpus(corpus: Path) -> None:
     output = told("report", "mine")
-    assert "40 documents of 2 sources. The page: " in output
+    assert "40 documents of 2 sources. The page: mine.html\n" in output
     page = Path("mine.html").read_text()
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.split("</head>")[1]))
     assert "nearly gone" not in words
@@ -101,6 +101,7 @@ def test_the_page_of_a_corpus(corpus: Path) -> None:
     assert re.search(r"books 30 0 0 30 100% ", words)
     assert page.count("<svg") == 2
     assert "<script" not in page and "&lt;script&gt;" in page
+    assert "The page: mine.html\n" in told("report", "./mine/")
     told("report", "mine", "--into", "again.html")
     assert Path("again.html").read_text() == page
     figures = json.loads(told("report", "mine", "--json"))

@@ -164,14 +164,14 @@ def test_a_run_that_fails_ends_it_only_where_others_are_held_against_it() -> Non
     ("words", "told"),
     [
         (["--sizes", "35k", "--tokens", "6k"], "names two sizes at least"),
-        (["--sizes", "35k,many", "--tokens", "6k"], "'many' is no amount"),
+        (["--sizes", "35k,many", "--tokens", "6k"], "--sizes: 'many' is no amount"),
         (
             ["--sizes", "35k,60k", "--tokens", "6k", "--measures", "boddy"],
             "'boddy' is none of body, bits (did you mean",
         ),
         (["--sizes", "1k,60k", "--tokens", "6k", "--dry-run"], "no shape of this model has about 1,000 parameters"),
         (["pretrain.tokns=3", "--sizes", "35k,60k", "--tokens", "6k"], "pretrain.tokns is not a setting"),
-        (["nonsense", "--sizes", "35k,60k", "--tokens", "6k"], "'nonsense' is no override"),
+        (["nonsense", "--sizes", "35k,60k", "--tokens", "6k"], "'nonsense' is no setting; write KEY=VALUE"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(tiny: Path, words: list[str], told: str) -> None:

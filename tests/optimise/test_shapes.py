@@ -8,28 +8,10 @@ from hypothesis import strategies as st
 
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
-from hornbook.optimise.shapes import NEAR, amount, in_words, scaled
+from hornbook.optimise.shapes import NEAR, scaled
 from hornbook.recipe import load, locate
 
 POCKET = load(locate("pocket")[1]).model
-
-
-def test_amounts() -> None:
-    assert [amount(text) for text in ("0.25M", "250k", "1e6", "1_000_000", "2", "1.5B")] == [
-        250_000, 250_000, 1_000_000, 1_000_000, 2, 1_500_000_000,
-    ]  # fmt: skip
-    for text in ("", "M", "0", "-1", "1.2.3", "1T", "1e400", "four"):
-        with pytest.raises(UserError, match="is no amount"):
-            amount(text)
-
-
-@given(st.integers(1, 10**12))
-def test_amounts_in_words_read_back(number: int) -> None:
-    assert amount(in_words(number)) == number
-
-
-def test_amounts_in_words() -> None:
-    assert [in_words(number) for number in (250_000, 60_000, 984_192, 17)] == ["0.25M", "60k", "984.192k", "17"]
 
 
 def test_at_its_own_size_it_is_itself() -> None:

@@ -10,13 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from tests.benchmarks.scripts import script
-
-BROWSER = script("browser")
 
 
 class Server:
@@ -103,20 +99,3 @@ def start(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def server(start: Callable[..., Server]) -> Server:
     """A server without a key."""
     return start()
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """A browser with a profile of its own, at an address."""
-    if BROWSER.chromium() is None:
-        pytest.skip("there is no Chromium on this machine")
-    opened = []
-
-    def make(url: str, **options: Any) -> Any:
-        opened.append(BROWSER.Browser(tmp_path / f"profile{len(opened)}", **options))
-        opened[-1].open(url)
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.__exit__()

@@ -196,7 +196,7 @@ def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
         one for path in (tmp_path / "out" / "shards").glob("*.documents.json") for one in json.loads(path.read_text())
     }
     assert read and not read & {row["id"] for row in rows if row["source"] == "web"}
-    with pytest.raises(UserError, match=r"no document comes from 'wet' \(did you mean 'web'\?\)"):
+    with pytest.raises(UserError, match=r"'wet' \(did you mean 'web'\?\); there are .*: hornbook read wet=my"):
         run(tmp_path / "corpus", tmp_path / "never", phases(mixture=[{"sources": ["wet"], "share": 1.0}]))
 
 

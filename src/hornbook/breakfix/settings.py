@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hornbook.amounts import Count
 from hornbook.errors import nearest
 from hornbook.evaluate.redteam import DIRECT
 from hornbook.evaluate.redteam.attacks import families
@@ -52,7 +53,7 @@ class FixSettings(RedteamSettings):
     )
     rows: int = Field(200, ge=1, description="conversations that decline, in a round, at most")
     preferences: int = Field(48, ge=0, description="pairs in a round, at most; 0: no dpo")
-    max_tokens: int = Field(80_000, ge=1, description="that a round trains on, at most")
+    max_tokens: Count = Field(80_000, ge=1, description="that a round trains on, at most")
     sft: FixSft = FixSft()
     dpo: FixDpo = FixDpo()
     data: Path | None = Field(None, description="the folder of benchmarks' files")

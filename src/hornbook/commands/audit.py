@@ -53,27 +53,31 @@ def audit(  # noqa: PLR0913 (one for each option)
     *,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Benchmarks: a folder of .jsonl, .json, .csv or .tsv files, or .gz of them."),
+        typer.Option(metavar="FOLDER", help="Benchmarks: .jsonl, .json, .csv or .tsv files, or .gz of them."),
     ] = None,
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="Benchmarks as `hornbook evaluate` asks them, such as mmlu,gsm8k.", rich_help_panel=WITH_EXAM
+            metavar="NAME,NAME",
+            help="Benchmarks as `hornbook evaluate` asks them, such as mmlu,gsm8k.",
+            rich_help_panel=WITH_EXAM,
         ),
     ] = None,
     suite: Annotated[str, typer.Option(help="A paper's table of them, such as phi-3.", rich_help_panel=WITH_EXAM)] = "",
     data: Annotated[
-        Path | None, typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS).", rich_help_panel=WITH_EXAM)
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where their files lie (HORNBOOK_BENCHMARKS).", rich_help_panel=WITH_EXAM),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many rows of each.", rich_help_panel=WITH_EXAM)] = None,
     shots: Annotated[
         int | None, typer.Option(min=0, help="Examples before each row.", rich_help_panel=WITH_EXAM)
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="What the model learned from; found by its run's manifests unless told.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What the model learned from; found by its run's manifests unless told."),
     ] = None,
     unseen: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Texts the model has not seen, in the form of a benchmark.")
+        Path | None, typer.Option(metavar="FOLDER", help="Texts the model has not seen, in the form of a benchmark.")
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="Ask a model at most so many items of a benchmark.")] = 200,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where audit.html and audit.json go.")] = Path("audit"),
@@ -160,7 +164,7 @@ def audit(  # noqa: PLR0913 (one for each option)
 
 def _named(against: Path | None) -> Path:
     if against is None:
-        raise UserError("name benchmarks: --against DIR for files, or --tasks NAMES for those of the examination")
+        raise UserError("name benchmarks: --against FOLDER for files, or --tasks NAMES for those of the examination")
     return against
 
 

@@ -21,7 +21,7 @@ def read(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]PATH | KEY=VALUE",
+            metavar="[NAME=]PATH|KEY=VALUE",
             help="Files, folders, - (standard input), addresses (s3://, https://), hf:DATASET; settings as in recipes.",
         ),
     ],
@@ -49,13 +49,13 @@ def read(
 
 def clean(
     corpora: Annotated[
-        list[str], typer.Argument(metavar="CORPUS | KEY=VALUE", help="Corpus folders; settings, as in a recipe.")
+        list[str], typer.Argument(metavar="CORPUS|KEY=VALUE", help="Corpus folders; settings, as in a recipe.")
     ],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The one corpus to write.")] = Path("cleaned"),
     *,
     against: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Benchmarks whose items no document may hold; can be repeated."),
+        typer.Option(metavar="FOLDER", help="Benchmarks whose items no document may hold; can be repeated."),
     ] = None,
     force: FORCE = False,
     changed_code: CHANGED_CODE = None,

@@ -29,8 +29,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     model: Annotated[
         str | None,
         typer.Argument(
+            metavar="MODEL",
             help="A model folder, the folder of a stage or a run (its last model), a run's name, or a name of "
-            "`hornbook model list`; for benchmarks an address ending in /v1, too."
+            "`hornbook model list`; for benchmarks an address ending in /v1, too.",
         ),
     ] = None,
     overrides: Annotated[
@@ -46,10 +47,15 @@ def evaluate(  # noqa: PLR0913 (one for each option)
             "[bold]safety[/bold]: hateful sentences, refusals, over-refusal."
         ),
     ] = "",
-    problems: Annotated[Path | None, typer.Option(help="A problems.jsonl; the model's own run's unless told.")] = None,
+    problems: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A problems.jsonl; the model's own run's unless told.")
+    ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(help="Benchmarks, such as arc_easy,my/page.toml; with --suite long its tasks, such as passkey."),
+        typer.Option(
+            metavar="NAME,NAME",
+            help="Benchmarks, such as arc_easy,my/page.toml; with --suite long its tasks, such as passkey.",
+        ),
     ] = None,
     list_them: Annotated[
         bool,
@@ -57,7 +63,9 @@ def evaluate(  # noqa: PLR0913 (one for each option)
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="The folder of their files (HORNBOOK_BENCHMARKS), or hf: for the hub.", rich_help_panel=EXAM),
+        typer.Option(
+            metavar="FOLDER|hf:", help="Where their files lie (HORNBOOK_BENCHMARKS), or the hub.", rich_help_panel=EXAM
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each.", rich_help_panel=EXAM)] = None,
     shots: Annotated[
@@ -74,18 +82,28 @@ def evaluate(  # noqa: PLR0913 (one for each option)
         ),
     ] = None,
     lengths: Annotated[
-        str | None, typer.Option(help="Such as 4K,8K; from 512 to the model's context.", rich_help_panel=LONG)
+        str | None,
+        typer.Option(
+            metavar="TOKENS,TOKENS",
+            help="Such as 4K,8K; from 512 to the model's context.",
+            rich_help_panel=LONG,
+        ),
     ] = None,
-    depths: Annotated[str | None, typer.Option(help="In percent, such as 0,50,100.", rich_help_panel=LONG)] = None,
+    depths: Annotated[
+        str | None, typer.Option(metavar="PERCENT,PERCENT", help="In percent, such as 0,50,100.", rich_help_panel=LONG)
+    ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Prompts of each depth.", rich_help_panel=LONG)] = None,
     text: Annotated[
-        Path | None, typer.Option(help="A text file or folder to hide things in.", rich_help_panel=LONG)
+        Path | None,
+        typer.Option(metavar="FILE|FOLDER", help="A text file or folder to hide things in.", rich_help_panel=LONG),
     ] = None,
     questions: Annotated[
-        Path | None, typer.Option(help="A JSONL file of question, answer, paragraph.", rich_help_panel=LONG)
+        Path | None,
+        typer.Option(metavar="FILE", help="A JSONL file of question, answer, paragraph.", rich_help_panel=LONG),
     ] = None,
     into: Annotated[
-        Path | None, typer.Option(help="Where results go, part by part; of --suite long, and of benchmarks.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where results go, part by part; of --suite long, and of benchmarks."),
     ] = None,
     precision: Annotated[
         Precision | None,

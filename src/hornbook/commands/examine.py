@@ -91,7 +91,9 @@ def put_benchmarks(
         console.values(figures)
         return
     console.print(scores_table(figures))
-    console.plain(f"Every prompt and answer: hornbook show {into} --of {next(iter(figures['benchmarks']))}")
+    asked = list(figures["benchmarks"])
+    which = asked[0] if len(asked) == 1 else f"NAME, which is {', '.join(asked[:-1])} or {asked[-1]}"
+    console.plain(f"Every prompt and answer: hornbook show {into} --of {which}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hornbook.commands.folders import FORCE, make, model_places, tell
+from hornbook.commands.places import MODEL
 from hornbook.model import model_folder
 from hornbook.progress import Progress
 from hornbook.report.wording import size
@@ -37,7 +38,7 @@ class Type(StrEnum):
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A model folder, a run folder, or a run's name.")],
+    model: MODEL,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")] = Path("exported"),
     to: Annotated[Format, typer.Option(help="The format of the file.")] = Format.GGUF,
     type_: Annotated[Type, typer.Option("--type", help="How matrices are stored.")] = Type.F16,
@@ -56,7 +57,7 @@ def export(
         return write(folder, ExportSettings.model_validate({"type": type_.value}), into=place, progress=progress)
 
     made = make(into, job, work, headline=_exported, reads=list(places.values()), force=force, goes_on=False)
-    tell(made, into, "file")
+    tell(made, into / made.figures["file"], "file")
 
 
 def _exported(figures: dict[str, Any]) -> str:

@@ -27,7 +27,9 @@ _SOURCES = 20  # that are told of one by one
 
 RUNNER = Annotated[
     str | None,
-    typer.Option(help="[bold]native[/bold]: this machine; [bold]ray[/bold]: the cluster at RAY_ADDRESS."),
+    typer.Option(
+        metavar="native|ray", help="[bold]native[/bold]: this machine; [bold]ray[/bold]: the cluster at RAY_ADDRESS."
+    ),
 ]
 WORKERS = Annotated[
     int | None,

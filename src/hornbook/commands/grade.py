@@ -31,7 +31,7 @@ from hornbook.terminal import console
 
 
 def grade(  # noqa: PLR0913 (one for each option)
-    corpus: Annotated[Path, typer.Argument(help="A corpus folder: one with documents/ in it.")],
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus folder: one with documents/ in it.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe.")
     ] = None,

@@ -10,7 +10,7 @@ import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
 from hornbook.commands.places import MODEL
-from hornbook.commands.settings import settings_of
+from hornbook.commands.settings import amounts, settings_of
 from hornbook.files import digest_value
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.search import SEARCH
@@ -35,7 +35,12 @@ app = typer.Typer(
     help="Make a model's context longer (LongRoPE): search factors without training, then train with them.",
 )
 
-TEXT = Annotated[Path, typer.Option(help="Long documents: a file or a folder of .txt .md .py .rst .jsonl .parquet.")]
+TEXT = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE|FOLDER", help="Long documents: a file or a folder of .txt .md .py .rst .jsonl .parquet."
+    ),
+]
 INTO = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the extended model goes: FOLDER/model.")]
 SEED = Annotated[int | None, typer.Option(min=0, help="Same seed, same factors, same weights; 1 unless told.")]
 SETTINGS = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings, as in a recipe.")]
@@ -45,7 +50,9 @@ SETTINGS = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=
 def search(  # noqa: PLR0913 (one for each option)
     model: MODEL,
     text: TEXT,
-    to: Annotated[int, typer.Option(metavar="TOKENS", min=2, help="The longer context.")],
+    to: Annotated[
+        int, typer.Option(metavar="TOKENS", parser=amounts("--to", least=2), help="The longer context, such as 8K.")
+    ],
     into: INTO,
     overrides: SETTINGS = None,
     *,

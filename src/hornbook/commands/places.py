@@ -14,9 +14,13 @@ from hornbook.runs.folders import is_run, run_above, runs_beside
 MODEL = Annotated[
     str,
     typer.Argument(
+        metavar="MODEL",
         help="A model folder, the folder of a stage or a run (its last model), a run's name, or a name of "
-        "`hornbook model list`."
+        "`hornbook model list`.",
     ),
+]
+A_RECIPE = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe's name (see `hornbook recipes`) or a .toml file.")
 ]
 
 

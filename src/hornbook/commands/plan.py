@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from hornbook.commands.places import A_RECIPE
 from hornbook.errors import UserError
 from hornbook.machine import cores as cores_here
 from hornbook.recipe import base_of, load, locate
@@ -14,10 +15,10 @@ from hornbook.terminal import console
 
 
 def plan(  # noqa: PLR0913 (one for each option)
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
+    recipe: A_RECIPE,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1M."),
     ] = None,
     *,
     gpu: Annotated[str, typer.Option(help="The accelerator, such as h100, a100, l4, 4090.")] = "a100",

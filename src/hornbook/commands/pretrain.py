@@ -22,7 +22,7 @@ def pretrain(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="TOKENS | MODEL DATA[:SHARE]... | KEY=VALUE",
+            metavar="TOKENS|MODEL DATA[:SHARE]|KEY=VALUE",
             help="What `hornbook tokens` made; or a model and texts for it to read on in: files, folders, a corpus, "
             "hf:NAME; settings as in a recipe.",
         ),

@@ -36,8 +36,9 @@ def redteam(  # noqa: PLR0913 (one for each option)
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="A model folder, the folder of a stage or a run (its last model), a run's name, a name of "
-            "`hornbook model list`, or an address ending in /v1."
+            "`hornbook model list`, or an address ending in /v1.",
         ),
     ],
     overrides: Annotated[
@@ -49,7 +50,8 @@ def redteam(  # noqa: PLR0913 (one for each option)
         typer.Option(metavar="FILE", help="What to ask for, such as AdvBench's CSV; a list of our own unless given."),
     ] = None,
     families: Annotated[
-        str | None, typer.Option(help="Ways of asking, such as 'direct,role play'; all unless given.")
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Ways of asking, such as 'direct,role play'; all unless given."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many requests.")] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help=f"Where {PAGE} and all conversations go.")] = Path(

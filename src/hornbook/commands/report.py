@@ -153,7 +153,8 @@ def _written(text: str, folder: Path, into: Path | None) -> Path:
     """Write the page of a folder; what lies at its place and is no page of ours stays."""
     from hornbook.report.corpus import MARK
 
-    place = into or folder.resolve().with_name(f"{folder.resolve().name}.html")
+    beside = folder if folder.name not in ("", "..") else folder.resolve()
+    place = into or beside.with_name(f"{beside.name}.html")
     if place.is_dir() or (place.exists() and MARK not in place.read_bytes()[:4_000]):
         raise UserError(f"{place} is there already and is no page of Hornbook's; name another file with --into")
     write_text(place, text)

@@ -16,6 +16,7 @@ from rich.markup import escape
 from hornbook import machine
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNNER, WORKERS, choose_runner, tell_doubts
+from hornbook.commands.places import A_RECIPE
 from hornbook.commands.report import report_page
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
@@ -34,10 +35,10 @@ ChangedSettings = Literal["ask", "redo"]
 
 
 def run(  # noqa: PLR0913 (one for each option)
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `hornbook recipes`) or a .toml file.")],
+    recipe: A_RECIPE,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1e6."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings to change, such as pretrain.phase2.tokens=1M."),
     ] = None,
     *,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hornbook.commands.places import MODEL
+from hornbook.commands.settings import amounts
 from hornbook.commands.talk import DTYPE, PROMPT_LOOKUP, THREADS
 from hornbook.errors import UserError
 from hornbook.model import model_folder
@@ -26,7 +27,13 @@ def serve(  # noqa: PLR0913 - an option each
     ] = None,
     threads: THREADS = None,
     context: Annotated[
-        int | None, typer.Option(min=16, help="Longest sequence in tokens.", show_default="the model's own")
+        int | None,
+        typer.Option(
+            metavar="TOKENS",
+            parser=amounts("--context", least=16),
+            help="Longest sequence, such as 4K.",
+            show_default="the model's own",
+        ),
     ] = None,
     dtype: DTYPE = None,
     prompt_lookup: PROMPT_LOOKUP = None,

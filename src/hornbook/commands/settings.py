@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from hornbook.amounts import length
 from hornbook.errors import UserError
 from hornbook.recipe import load, locate
 from hornbook.runs import single
@@ -38,6 +39,21 @@ def settings_of(
     if recipe is not None and start is None:
         raise UserError(f"the recipe {recipe} has no stage {stage.name}")
     return single.settings_of(stage, given or {}, overrides, start=start)
+
+
+def amounts(option: str, read: Callable[[str], int] = length, *, least: int = 1) -> Callable[[str], int]:
+    """What reads an option's value: an amount, as `read` takes it, `least` at least. Raises UserError for others."""
+
+    def parse(text: str) -> int:
+        try:
+            number = read(text)
+        except ValueError as error:
+            raise UserError(f"{option}: {error}") from None
+        if number < least:
+            raise UserError(f"{option}: {text} is too few; {least} at least")
+        return number
+
+    return parse
 
 
 def flag_values(flags: Sequence[Flag], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def _examined(folder: Path, name: str, sample: int, seed: int, whole: bool, as_j
     from hornbook.evaluate.exam.compare import results
 
     asked = list(results(folder)["benchmarks"])
+    if name == "documents" and len(asked) > 1:
+        raise UserError(f"the examination in {folder} asked {', '.join(asked)}; name one with --of")
     name = asked[0] if name == "documents" else name
     if name not in asked:
         raise UserError(f"--of {name!r}: the examination in {folder} asked {', '.join(asked)}")

@@ -148,9 +148,9 @@ def show(seen: Look) -> None:
 
 _WORDS = {
     "": ("KEY=VALUE", "Settings, as in a recipe."),
-    "MODEL": ("MODEL | KEY=VALUE", "Models, and settings as in a recipe."),
+    "MODEL": ("MODEL|KEY=VALUE", "Models, and settings as in a recipe."),
     "DATA": (
-        "DATA[:SHARE] | KEY=VALUE",
+        "DATA[:SHARE]|KEY=VALUE",
         "Rows to learn from: files, folders, a corpus, hf:NAME, each with its share or none; settings as in a recipe.",
     ),
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hornbook.commands.places import MODEL
+from hornbook.commands.settings import amounts
 from hornbook.display import plural
 from hornbook.errors import UserError, of_system
 from hornbook.model import model_folder
@@ -46,7 +47,9 @@ MIN_P = Annotated[
 DTYPE = Annotated[
     str | None,
     typer.Option(
-        help="Precision of weights and activations, fp32 or bf16, by PyTorch.", show_default="as the weights are stored"
+        metavar="fp32|bf16",
+        help="Precision of weights and activations, by PyTorch.",
+        show_default="as the weights are stored",
     ),
 ]
 THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="one a core")]
@@ -64,7 +67,13 @@ PENALTY = Annotated[
 ]
 SEED = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")]
 MAX_TOKENS = Annotated[
-    int | None, typer.Option(min=1, help="Longest answer in tokens.", show_default="as the model's files say, else 256")
+    int | None,
+    typer.Option(
+        metavar="TOKENS",
+        parser=amounts("--max-tokens"),
+        help="Longest answer, such as 1K.",
+        show_default="as the model's files say, else 256",
+    ),
 ]
 
 HELP = {
@@ -81,7 +90,9 @@ _COMMAND = re.compile(r"/[a-z]+|/\?")
 
 def generate(  # noqa: PLR0913 - an option each
     model: MODEL,
-    prompt: Annotated[str, typer.Argument(help="The text to go on from; - reads it from standard input.")],
+    prompt: Annotated[
+        str, typer.Argument(metavar="TEXT", help="The text to go on from; - reads it from standard input.")
+    ],
     *,
     max_tokens: MAX_TOKENS = None,
     temperature: TEMPERATURE = None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from textwrap import wrap
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,6 +18,7 @@ from hornbook.terminal import console
 
 _REPEATS = 10
 _CHARACTERS = 400
+_LONGEST = 100  # characters of a value
 
 
 def trace(
@@ -29,19 +31,25 @@ def trace(
         ),
     ] = None,
 ) -> None:
-    """Show a document's way: its source, every score, why it was kept or dropped, and what it was a copy of."""
+    """Show a document's way: its source, every score, why it was kept or dropped, and what it was a copy of.
+
+    Of each step it shows what is new, in short.
+    """
     from hornbook.corpus.trace import trace as follow
 
     found = follow(identity, _stages(places or [str(_only_run())]))
     say(f"[bold]{escape(found.id)}[/bold]")
+    before: Mapping[str, Any] = {}
     for step in found.steps:
         mark = "[green]kept[/green]" if step.kept else "[red]dropped[/red]"
         say(f"\n{escape(step.folder.name)}  {mark}")
         for name, value in step.columns.items():
-            console.plain(f"  {name}: ", end="")
-            console.plain(str(value)[:_CHARACTERS])
+            if before.get(name) != value:
+                console.plain(f"  {name}: {_in_a_line(value)}")
+        before = {**before, **step.columns}
         for note in step.notes:
-            console.plain(f"  {note}")
+            for line in wrap(note, _LONGEST, initial_indent="  ", subsequent_indent="    "):
+                console.plain(line)
     if found.repeats:
         say(f"\nDropped in its favour: {len(found.repeats)}")
         for row in found.repeats[:_REPEATS]:
@@ -49,6 +57,11 @@ def trace(
             console.plain(line)
     say("\n[dim]The text begins:[/dim]")
     console.plain(found.text[:_CHARACTERS])
+
+
+def _in_a_line(value: Any) -> str:
+    told = " ".join(str(value).split())
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
 
 
 def _stages(places: Sequence[str]) -> list[Path]:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from hornbook.amounts import count
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
+from hornbook.commands.settings import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.progress import Progress
@@ -38,20 +40,32 @@ CACHE = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where answers are kept, so that none is paid twice.")
 ]
 REQUESTS = Annotated[int | None, typer.Option(min=0, help="Requests at most.", rich_help_panel=LIMITS)]
-TOKENS = Annotated[int | None, typer.Option(min=0, help="Tokens at most, in and out.", rich_help_panel=LIMITS)]
+TOKENS = Annotated[
+    int | None,
+    typer.Option(
+        metavar="TOKENS",
+        parser=amounts("--budget-tokens", count, least=0),
+        help="So many at most, in and out, such as 5M.",
+        rich_help_panel=LIMITS,
+    ),
+]
 MONEY = Annotated[
     float | None, typer.Option(min=0, help="Money at most, by the addresses' prices.", rich_help_panel=LIMITS)
 ]
 
 
 def write(  # noqa: PLR0913 (one for each option)
-    kind: Annotated[str, typer.Argument(help=f"What to write: {', '.join(available())}; or a .toml template.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help=f"What to write: {', '.join(available())}; or a .toml template.")
+    ],
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus folder to write.")] = Path("written"),
     *,
     count: Annotated[int, typer.Option(min=1, help="Rows that pass their checks.")] = 100,
     teacher: TEACHER = None,
     model: MODEL_NAME = "",
-    template: Annotated[Path | None, typer.Option(help="A template file of your own in place of the kind's.")] = None,
+    template: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A template file of your own in place of the kind's.")
+    ] = None,
     seeds: Annotated[Path | None, typer.Option(metavar="CORPUS", help="A corpus whose documents are seeds.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same requests.")] = 1,
     compare: Annotated[int, typer.Option(min=0, help="Texts of one fixed prompt to hold the diversity against.")] = 0,

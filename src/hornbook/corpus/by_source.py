@@ -48,6 +48,11 @@ def counts_by_source(corpus: Path) -> dict[str, dict[str, int]]:
     return found
 
 
+def sources(corpus: Path) -> set[str]:
+    """The sources of a corpus's documents."""
+    return {source for (source,), _ in _counted(corpus, DOCUMENTS, ["source"])}
+
+
 def _counted(corpus: Path, part: str, columns: list[str]) -> Iterator[tuple[tuple[str, ...], int]]:
     """How often each combination of these columns' values occurs, file by file; what is missing counts as ''."""
     import pyarrow as pa

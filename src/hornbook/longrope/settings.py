@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hornbook.amounts import Count, Length
 from hornbook.machine import Precision
 from hornbook.runs.stage import Key
 from hornbook.settings import Settings
@@ -51,7 +52,7 @@ class ExtendSettings(TrainSettings):
     decay: float = Field(1.0, ge=0, le=1)
     batch: int = Field(2, ge=1, description="long rows in a step")
     compile: bool | None = False
-    tokens: int = Field(500_000, ge=1, description="tokens that are read, the short ones included")
+    tokens: Count = Field(500_000, ge=1, description="tokens that are read, the short ones included")
     short_share: float = Field(0.5, ge=0, lt=1, description="share of them in rows of the original length")
     retrieval_share: float = Field(
         0.0, ge=0, lt=1, description="share of the rows, long and short, made to be looked up"
@@ -76,7 +77,7 @@ class MeasureSettings(Settings):
 class LongRopeSettings(Settings):
     """A recipe's `[longrope]`: from the pretrained model to a longer context."""
 
-    context: int = Field(ge=2, description="the longer context in tokens")
+    context: Length = Field(ge=2, description="the longer context in tokens")
     sources: tuple[str, ...] = Field(min_length=1, description="where long documents come from")
     minimum_score: float = Field(0.0, description="long documents to train on reach this; ungraded ones do")
     search: SearchSettings = SearchSettings()

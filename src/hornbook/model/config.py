@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hornbook.amounts import Length
 from hornbook.settings import Settings
 
 AttentionKind = Literal["full", "window", "sparse"]
@@ -102,7 +103,7 @@ class ModelConfig(Settings):
     kv_heads: int | None = Field(None, ge=1, description="key/value heads; as many as query heads unless given")
     head_dim: int | None = Field(None, ge=1, le=1 << 20, description="size of a head's vectors; else width / heads")
     mlp_width: int = Field(384, ge=1, le=1 << 22, description="inner size of the MLP (intermediate_size)")
-    context: int = Field(128, ge=1, le=1 << 32, description="longest sequence in tokens (max_position_embeddings)")
+    context: Length = Field(128, ge=1, le=1 << 32, description="longest sequence in tokens (max_position_embeddings)")
 
     norm: Literal["rms", "layer"] = "rms"
     norm_epsilon: float = Field(1e-5, gt=0, allow_inf_nan=False)
@@ -124,7 +125,7 @@ class ModelConfig(Settings):
     attention: tuple[AttentionKind, ...] | None = Field(
         None, min_length=1, description="each layer's kind, repeated to the depth; window if sliding_window is set"
     )
-    sliding_window: int | None = Field(None, ge=1, description="a token sees this many tokens, itself included")
+    sliding_window: Length | None = Field(None, ge=1, description="a token sees this many tokens, itself included")
     blocksparse: BlockSparse | None = None
 
     qkv_bias: bool = False

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from hornbook.amounts import in_words
 from hornbook.errors import UserError, nearest
 from hornbook.model.config import ModelConfig
-from hornbook.optimise.shapes import in_words, scaled
+from hornbook.optimise.shapes import scaled
 from hornbook.planning.efforts import efforts
 from hornbook.recipe import STAGES, base_of, load, locate
 from hornbook.runs.effort import Effort

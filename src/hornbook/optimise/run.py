@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hornbook import machine
+from hornbook.amounts import in_words
 from hornbook.documents import shards
 from hornbook.errors import UserError
 from hornbook.files import whole, write_json, write_text
@@ -35,7 +36,6 @@ from hornbook.optimise.scores import (
     scores_of,
     weights_of,
 )
-from hornbook.optimise.shapes import in_words
 from hornbook.progress import Progress
 from hornbook.recipe import Recipe, load, text_of
 from hornbook.runs.single import ChangedCode

@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 
 from hornbook.errors import UserError
 from hornbook.model.config import ModelConfig
 
 NEAR = 1.15  # times as many parameters as asked for, or as few, are near enough
-_UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "m": 1e6, "B": 1e9, "G": 1e9}
-
-
-def amount(text: str) -> int:
-    """`0.25M`, `250k`, `1e6`, `1_000_000` as a number. Raises UserError for anything else."""
-    found = re.fullmatch(r"([\d_.]+(?:e\d+)?)([kKMmBG]?)", text.strip())
-    try:
-        number = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    except ValueError:
-        number = 0.0
-    if not 1 <= number < 1e15:
-        raise UserError(f"{text!r} is no amount; write 0.25M, 250k or 1e6")
-    return round(number)
-
-
-def in_words(number: int) -> str:
-    """250000 -> 0.25M: the shortest that `amount` reads back, and that may stand in a folder's name."""
-    for unit, scale in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= scale / 10 and round(number / scale, 3) * scale == number:
-            return f"{number / scale:.3f}".rstrip("0").rstrip(".") + unit
-    return str(number)
 
 
 def scaled(model: ModelConfig, parameters: int, *, multiple: int = 1) -> ModelConfig:

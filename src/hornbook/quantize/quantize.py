@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from hornbook.amounts import Length
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.evaluate import PROBLEMS, TOKENS, answering, passed, put_to, questions_of
@@ -50,7 +51,7 @@ class QuantizeSettings(Settings):
     calibration_rows: int = Field(
         256, ge=0, description="rows of text that gptq weighs errors by; without any it is rtn"
     )
-    calibration_tokens: int = Field(
+    calibration_tokens: Length = Field(
         512, ge=8, description="tokens of a row that is made of a corpus; no more than the model's context"
     )
     measured_rows: int = Field(64, ge=0, description="rows of held-out text on which it is compared with the original")

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hornbook.documents import Shard, is_held_out
-from hornbook.errors import UserError, nearest
+from hornbook.documents import Shard, is_held_out, no_source
+from hornbook.errors import UserError
 from hornbook.seeds import stream
 from hornbook.tokens.settings import Component, Phase
 
@@ -66,7 +66,7 @@ def split(
 
 
 def by_ingredient(
-    kept: Mapping[str, Sequence[Entry]], phases: Mapping[str, Phase], sources: Iterable[str]
+    kept: Mapping[str, Sequence[Entry]], phases: Mapping[str, Phase], sources: Collection[str]
 ) -> dict[str, list[list[Entry]]]:
     """The documents of each ingredient of each phase. sources: all that there are, those held out whole too.
 
@@ -76,9 +76,7 @@ def by_ingredient(
     for where, component in numbered:
         for source in component.sources:
             if source not in kept:
-                there = sorted(sources)
-                hint = nearest(source, there)
-                raise UserError(f"{where}: no document comes from {source!r}{hint}; there are {', '.join(there)}")
+                raise no_source(where, source, sources)
     chosen = {name: [_matching(kept, component) for component in phase.mixture] for name, phase in phases.items()}
     for (where, component), documents in zip(numbered, (one for many in chosen.values() for one in many), strict=True):
         if not documents:

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from hornbook.amounts import Count, Length
 from hornbook.settings import Settings
 
 SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens and every byte
@@ -15,7 +16,7 @@ SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens a
 class TokensSettings(Settings):
     """The tokenizer and the packing."""
 
-    length: int | None = Field(
+    length: Length | None = Field(
         None, ge=8, description="tokens of a row that pretraining reads; unset: as many as the model's context has"
     )
     tokenizer: str | None = Field(
@@ -23,7 +24,7 @@ class TokensSettings(Settings):
     )
     training_characters: int = Field(8_000_000, ge=10_000, description="text that the tokenizer is trained on")
     held_out: float = Field(0.02, gt=0, lt=0.5, description="share of each source kept for the validation loss")
-    validation_tokens: int = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")
+    validation_tokens: Count = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")
 
 
 class Component(Settings):
@@ -66,7 +67,7 @@ class Component(Settings):
 class Phase(Settings):
     """A phase of pretraining: how many tokens it reads, and of what."""
 
-    tokens: int = Field(ge=1)
+    tokens: Count = Field(ge=1)
     mixture: tuple[Component, ...] = Field(min_length=1)
     maximum_epochs: float = Field(8.0, gt=0, description="no document is read more often; shares shrink instead")
 

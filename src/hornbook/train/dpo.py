@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from hornbook.amounts import Length
 from hornbook.display import plural
 from hornbook.files import seal, sealed, write_bytes
 from hornbook.machine import choose
@@ -55,7 +56,7 @@ class DpoSettings(HeldOutSettings):
     batch: int = Field(16, ge=1, description="pairs in a step")
     epochs: float = Field(1.0, gt=0)
     lora: LoraSettings | None = Field(None, description="adapters are trained in the place of the model")
-    max_length: int | None = Field(
+    max_length: Length | None = Field(
         None, ge=2, description="tokens of a prompt and its answer at most; unset: the model's context"
     )
     data: tuple[Data, ...] = Field((), description="pairs of one's own in place of those that a recipe writes")

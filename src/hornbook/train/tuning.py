@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
+from hornbook.amounts import Length
 from hornbook.display import plural
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort
@@ -41,7 +42,7 @@ class TuneSettings(HeldOutSettings):
 
     epochs: float = Field(1.0, gt=0)
     lora: LoraSettings | None = Field(None, description="adapters are trained in the place of the model")
-    max_length: int | None = Field(
+    max_length: Length | None = Field(
         None,
         ge=2,
         description="tokens of a row, which conversations share; unset: the model's context, or, where all of them "

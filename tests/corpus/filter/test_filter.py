@@ -71,6 +71,10 @@ def test_rules_may_be_put_to_some_sources_alone(tmp_path: Path, make_corpus: Mak
     figures = run(folder, tmp_path / "out", heuristics={"rules": ["gopher.few_words"], "sources": ["web", "prose"]})
     assert [row["source"] for row in rows_of(tmp_path / "out/documents")] == ["code"]
     assert figures["removed"] == {"gopher.few_words": 2}
+    with pytest.raises(
+        UserError, match=r"filter.heuristics.sources: no document comes from 'wbe' \(did you mean 'web'"
+    ):
+        run(folder, tmp_path / "none", heuristics={"rules": ["gopher.few_words"], "sources": ["wbe"]})
 
 
 def test_languages_are_held_to_their_shares(corpus: Path, tmp_path: Path, rows_of: Rows) -> None:

@@ -190,7 +190,7 @@ def test_shares_by_source(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> No
         assert all(row["score"] <= min(stay) for row in removed if row["source"] == source)
     figures = run(corpus, tmp_path / "small", SETTINGS.model_copy(update={"share": {"small": 0.2}}))
     assert figures["sources"]["big"] == {"read": 270, "documents": 270}
-    with pytest.raises(UserError, match=r"no document is of the source 'smal' \(did you mean 'small'"):
+    with pytest.raises(UserError, match=r"no document comes from 'smal' \(did you mean 'small'"):
         run(corpus, tmp_path / "none", SETTINGS.model_copy(update={"share": {"smal": 0.2}}))
 
 

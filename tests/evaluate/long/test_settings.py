@@ -16,8 +16,10 @@ def test_lengths_follow_the_context() -> None:
 
 
 def test_options_as_they_are_typed() -> None:
-    made = from_options({"lengths": "512, 4K,128k", "depths": "0,12.5", "tasks": "passkey,variables", "samples": None})
-    assert made.lengths == (512, 4096, 131_072)
+    made = from_options(
+        {"lengths": "512, 4K,128k,1M", "depths": "0,12.5", "tasks": "passkey,variables", "samples": None}
+    )
+    assert made.lengths == (512, 4096, 131_072, 1_048_576)
     assert made.depths == (0, 12.5)
     assert made.tasks == ("passkey", "variables")
     assert made.samples == LongSettings().samples
@@ -27,7 +29,7 @@ def test_options_as_they_are_typed() -> None:
     ("options", "message"),
     [
         ({"tasks": "passky"}, "no task 'passky' .did you mean 'passkey'"),
-        ({"lengths": "many"}, "--lengths: 'many' is no number of tokens"),
+        ({"lengths": "many"}, "--lengths: 'many' is no amount; write 4096, 4K or 1M"),
         ({"lengths": "0"}, "lengths are numbers of tokens"),
         ({"depths": "120"}, "percentages from 0 to 100"),
         ({"depths": "deep"}, "--depths: .*valid number"),

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hornbook.corpus.by_source import counts_by_source
+from hornbook.corpus.by_source import counts_by_source, sources
 from hornbook.corpus.filter.heuristics import Heuristics
 from hornbook.corpus.filter.language import identify_language
 from hornbook.corpus.filter.language_shares import SHARE_FULL, cap
@@ -27,6 +27,7 @@ from hornbook.documents import (
     corpus_schema,
     document_id,
     merge,
+    no_source,
     set_aside,
     shards,
     with_own_columns,
@@ -53,8 +54,9 @@ def filter_corpus(corpus: Path, settings: FilterSettings, *, into: Path, progres
     document was read under, where its text may change. Each file of the corpus is a portion: what an interrupted call
     finished is not done again. Returns the figures: documents and characters, how many documents were dropped for each
     reason, in all and by source, lines taken out by each rule, what was masked by kind, characters of each language.
-    Raises UserError when no document is left.
+    Raises UserError when no document is left, and when rules are for sources of which none is there.
     """
+    _know_sources(corpus, settings.heuristics.sources)
     schema, came = _schema(corpus, settings)
     parts = [
         Portion.over(
@@ -117,6 +119,11 @@ def _filter_shard(
                 filtered.keep(row)
             advance(len(rows))
     return {**plain, **{name: dict(sorted(counted.items())) for name, counted in counts.items()}}
+
+
+def _know_sources(corpus: Path, meant: Sequence[str]) -> None:
+    if meant and not (there := sources(corpus)) & set(meant):
+        raise no_source("filter.heuristics.sources", meant[0], there)
 
 
 def _judged(

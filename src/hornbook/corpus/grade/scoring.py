@@ -18,12 +18,12 @@ from hornbook.documents import (
     Shard,
     corpus_schema,
     merge,
+    no_source,
     removed_schema,
     set_aside,
     shards,
     with_own_columns,
 )
-from hornbook.errors import UserError, nearest
 from hornbook.files import digest_file, digest_value
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
@@ -125,10 +125,7 @@ def shares_by_source(share: float | Mapping[str, float] | None, sources: Sequenc
         return dict.fromkeys(sorted(sources), float(share))
     for name in share:
         if name not in sources and name != EVERY_OTHER:
-            raise UserError(
-                f"grade.share: no document is of the source {name!r}{nearest(name, sources)}; "
-                f"there are {', '.join(sorted(sources))}"
-            )
+            raise no_source("grade.share", name, sources)
     told = {source: share.get(source, share.get(EVERY_OTHER)) for source in sorted(sources)}
     return {source: part for source, part in told.items() if part is not None}
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from hornbook.amounts import Length
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.long.passkey import PasskeyForm
 from hornbook.evaluate.long.tasks import TASKS
@@ -21,7 +22,7 @@ class LongSettings(Settings):
     """Which tasks, at which lengths and depths, how often; answers are always greedy."""
 
     tasks: tuple[str, ...] = Field((), description="every task unless given")
-    lengths: tuple[int, ...] = Field(
+    lengths: tuple[Length, ...] = Field(
         (), description="tokens of a prompt with room for its answer; powers of two from 512 to the model's context"
     )
     depths: tuple[float, ...] = Field((0, 25, 50, 75, 100), min_length=1, description="percent of the text before it")
@@ -72,19 +73,9 @@ def from_options(options: Mapping[str, Any]) -> LongSettings:
     for name in ("tasks", "lengths", "depths"):
         if name in values:
             values[name] = comma_separated(values[name])
-    if "lengths" in values:
-        values["lengths"] = tuple(_tokens(one) for one in values["lengths"])
     try:
         return LongSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         where = f"--{first['loc'][0]}: " if first["loc"] else ""
         raise UserError(where + where_and_what(first)[1]) from None
-
-
-def _tokens(length: str) -> int:
-    """4096, or 4K."""
-    number = length.upper().removesuffix("K")
-    if not number.isdecimal():
-        raise UserError(f"--lengths: {length!r} is no number of tokens; give for example 4096,8192 or 4K,8K")
-    return int(number) * (1024 if length.upper().endswith("K") else 1)

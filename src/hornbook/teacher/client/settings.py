@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from hornbook.amounts import Count
 from hornbook.errors import UserError, nearest
 from hornbook.settings import Settings, where_and_what
 
@@ -118,7 +119,7 @@ class BudgetSettings(Settings):
     """What one run may use. Reaching it ends the run cleanly; what was answered stays in the cache."""
 
     requests: int | None = Field(None, ge=0, description="requests sent, those that fail and are sent again included")
-    tokens: int | None = Field(None, ge=0, description="tokens of prompts and answers together")
+    tokens: Count | None = Field(None, ge=0, description="tokens of prompts and answers together")
     money: float | None = Field(None, ge=0, description="in the currency of the endpoints' prices")
 
 

@@ -99,7 +99,7 @@ def _pre(state: dict[str, Any], path: Path, format_: str) -> str:
     names = [name for name, one in CUTS.items() if (one.expressions, one.whole) == (tuple(found), whole)]
     if not names or state.get("normalizer"):
         raise UserError(
-            f"{path} cuts text in a way that llama.cpp does not know by name, {' then '.join(found)!r:.80}: it would "
-            f"give other ids. Known here are {', '.join(CUTS)}"
+            f"{path} cuts text in a way that llama.cpp does not know by name, and would give other ids: the model "
+            "can't be exported; `hornbook serve` runs it"
         )
     return "phi-2" if "phi-2" in names and format_ == "phi" else names[0]

@@ -96,8 +96,8 @@ def _by_llama_cpp(model: Transformer, tokenizer: Tokenizer, folder: Path, path: 
         import llama_cpp
     except ImportError:
         raise UserError(
-            "q4_k_m is made by llama.cpp's own quantiser: `pip install llama-cpp-python`, or export --type f32 and run "
-            "`llama-quantize model-f32.gguf model-q4_k_m.gguf Q4_K_M` of llama.cpp"
+            "q4_k_m is made by llama.cpp's own quantiser: `pip install llama-cpp-python`, or have its `llama-quantize` "
+            "make it of what --type f32 writes"
         ) from None
     wide = path.with_name("model-wide.tmp.gguf")
     try:
