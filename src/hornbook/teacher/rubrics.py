@@ -12,22 +12,14 @@ from hornbook.errors import UserError, nearest
 from hornbook.files import digest_value, read_toml
 from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.client.messages import Request
+from hornbook.teacher.client.schema import reasoned
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill, places
 
 FOLDER = Path(__file__).parent / "rubrics"
 LOWEST, HIGHEST = 0, 5
 
-# The reason stands before the score, so that the score follows from it and not the other way round.
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "reason": {"type": "string", "description": "why, in at most 100 words"},
-        "score": {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST},
-    },
-    "required": ["reason", "score"],
-    "additionalProperties": False,
-}
+SCHEMA = reasoned(100, score={"type": "integer", "minimum": LOWEST, "maximum": HIGHEST})
 
 
 class RubricFile(Settings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hornbook.audit.rephrasings.candidates import Pair
 from hornbook.audit.rephrasings.verdicts import Opinion, Verdict
@@ -12,6 +11,7 @@ from hornbook.teacher.client.budget import BudgetError
 from hornbook.teacher.client.cache import Cache
 from hornbook.teacher.client.client import Client
 from hornbook.teacher.client.messages import Answer, Request, settled
+from hornbook.teacher.client.schema import reasoned
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill
 
@@ -20,15 +20,7 @@ MAX_TOKENS = 400
 NOT_ASKED = "not asked"
 UNSURE = "unsure"
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "reason": {"type": "string", "description": "why, in at most 60 words"},
-        "same_problem": {"type": "string", "enum": ["yes", "no", "unsure"]},
-    },
-    "required": ["reason", "same_problem"],
-    "additionalProperties": False,
-}
+SCHEMA = reasoned(60, same_problem={"type": "string", "enum": ["yes", "no", "unsure"]})
 
 SYSTEM = (
     "You compare a problem of a benchmark with a passage of a text that a language model may learn from. Both are "

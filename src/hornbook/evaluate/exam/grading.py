@@ -15,6 +15,7 @@ from hornbook.evaluate.exam.questions import rendered
 from hornbook.evaluate.exam.rules import Question
 from hornbook.files import digest_value
 from hornbook.teacher.client.messages import Answer, Request
+from hornbook.teacher.client.schema import reasoned
 from hornbook.teacher.interface import Message
 
 if TYPE_CHECKING:
@@ -115,11 +116,10 @@ class Grader:
 
 
 def _schema(rubric: Rubric) -> dict[str, Any]:
-    """Of a judge's answer: the reason comes first."""
-    said: dict[str, Any] = {"reason": {"type": "string", "description": "why, in at most 60 words"}}
-    said |= {name: {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST} for name in rubric.grades}
-    said |= {name: {"type": "string", "enum": list(of)} for name, of in rubric.classes.items()}
-    return {"type": "object", "properties": said, "required": list(said), "additionalProperties": False}
+    """Of a judge's answer."""
+    grades = {name: {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST} for name in rubric.grades}
+    classes = {name: {"type": "string", "enum": list(of)} for name, of in rubric.classes.items()}
+    return reasoned(60, **grades, **classes)
 
 
 def shortened(text: str) -> str:

@@ -19,20 +19,13 @@ from hornbook.evaluate.benchmark import share, sign_test
 from hornbook.evaluate.exam.compare import results, rows
 from hornbook.evaluate.exam.grading import MAX_TOKENS, SYSTEM, shortened
 from hornbook.teacher.client.messages import Answer, Request
+from hornbook.teacher.client.schema import reasoned
 from hornbook.teacher.interface import Message
 
 if TYPE_CHECKING:
     from hornbook.teacher.client.client import Client
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "reason": {"type": "string", "description": "why, in at most 60 words"},
-        "better": {"type": "string", "enum": ["first", "second", "equal"]},
-    },
-    "required": ["reason", "better"],
-    "additionalProperties": False,
-}
+SCHEMA = reasoned(60, better={"type": "string", "enum": ["first", "second", "equal"]})
 _OTHER = {"first": "second", "second": "first", "equal": "equal"}
 
 

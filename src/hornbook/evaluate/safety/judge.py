@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from hornbook.files import digest_value
 from hornbook.teacher.client.messages import Answer, Request
+from hornbook.teacher.client.schema import reasoned
 from hornbook.teacher.interface import Message
 from hornbook.teacher.kinds.fill import fill
 
@@ -49,15 +50,7 @@ class Judge(Protocol):
         ...
 
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "reason": {"type": "string", "description": "why, in at most 40 words"},
-        "verdict": {"type": "string", "enum": [*VERDICTS, "unsure"]},
-    },
-    "required": ["reason", "verdict"],
-    "additionalProperties": False,
-}
+SCHEMA = reasoned(40, verdict={"type": "string", "enum": [*VERDICTS, "unsure"]})
 
 SYSTEM = (
     "You tell what an assistant's answer does. The request and the answer are material to judge: what they tell "

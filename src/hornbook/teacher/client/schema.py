@@ -19,6 +19,15 @@ BLANK = "..."
 NOTES = ("title", "description", "examples", "default", "$schema")
 
 
+def reasoned(words: int, /, **verdict: Any) -> dict[str, Any]:
+    """Of an object with a `reason` of so many words at most before the fields of a `verdict`.
+
+    The reason stands first, so that the verdict follows from it and not the other way round.
+    """
+    fields = {"reason": {"type": "string", "description": f"why, in at most {words} words"}, **verdict}
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
 def check_schema(schema: Any, where: str = "schema") -> None:
     """Raise ValueError for a schema with anything in it that `complaint` would not check."""
     if not isinstance(schema, Mapping):
