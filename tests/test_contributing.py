@@ -83,6 +83,7 @@ def test_an_addition_touches_few_files_beside_its_own(addition: str) -> None:
     assert any(True for _ in blocks(addition))
 
 
+@pytest.mark.slow
 def test_what_the_page_adds_works(tree: Path) -> None:
     additions = str(ROOT / "tests" / "contributing" / "additions.py")
     told = run(

@@ -189,6 +189,7 @@ def test_any_kill_is_survived(finished: Path, recipe: Path, tmp_path: Path) -> N
     assert not [path for path in into.rglob("*") if path.suffix in (".tmp", ".old")]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_state_that_goes_on(finished: Path, recipe: Path, tmp_path: Path) -> None:
     into = tmp_path / "run"
     shutil.copytree(finished, into)

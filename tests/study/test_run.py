@@ -47,6 +47,7 @@ def whole(into: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
     assert hornbook.run_study is run_study
     study = read_study(study_file)

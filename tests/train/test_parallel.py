@@ -48,6 +48,7 @@ def test_several_processes_train_as_one_does(optimizer: str, worlds: tuple[int, 
         assert_alike(made, one)
 
 
+@pytest.mark.slow
 def test_a_rank_is_killed_and_the_same_number_goes_on(tmp_path: Path) -> None:
     whole = trained(2, tmp_path / "whole", EVERY_STEP, 5)
     (tmp_path / "killed").mkdir()
@@ -62,6 +63,7 @@ def test_a_rank_is_killed_and_the_same_number_goes_on(tmp_path: Path) -> None:
         assert torch.equal(again["weights"][name], weight)
 
 
+@pytest.mark.slow
 def test_another_number_goes_on(tmp_path: Path) -> None:
     one = trained(1, tmp_path / "one", SETTINGS, 5)
     for before, after in ((4, (2, 1)), (1, (2,))):
