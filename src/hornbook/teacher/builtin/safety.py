@@ -1,7 +1,7 @@
 """Requests to refuse, harmless requests that only sound like them, and what to say to each.
 
 Both are composed of a verb and a thing. Some pairs are kept for the test split; every verb and every thing of the test
-split is in the training split too, in other pairs. The words lie in `templates/builtin/safety.toml`.
+split is in three other pairs of the training split at least. The words lie in `templates/builtin/safety.toml`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Request:
 
 
 def _is_test(pairs: Mapping[str, tuple[str, ...]], group: str) -> frozenset[str]:
-    return hold_out(pairs, group=group, seed=0, share=0.2, taught=1)
+    return hold_out(pairs, group=group, seed=0, share=0.2)
 
 
 def _wrongs(split: Split) -> Iterator[Request]:
