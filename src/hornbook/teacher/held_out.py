@@ -18,11 +18,11 @@ _OPERATORS = re.compile(r"[^\W\d]\w*|[\s()'\"]+")
 
 
 def hold_out(
-    compositions: Mapping[str, tuple[str, ...]], *, group: str, seed: int, share: float = SHARE, taught: int = TAUGHT
+    compositions: Mapping[str, tuple[str, ...]], *, group: str, seed: int, share: float = SHARE
 ) -> frozenset[str]:
     """The held-out ones among a family's `compositions` (key -> the keys of its parts, one for each axis).
 
-    A `share` of them is taken, as long as every part stays in `taught` others. The order in which they are taken is a
+    A `share` of them is taken, as long as every part stays in TAUGHT others. The order in which they are taken is a
     hash of the seed, `group` and the parts: two families with the same group and the same axes hold out the same
     combinations, whatever the rest of the catalogue is.
     """
@@ -35,7 +35,7 @@ def hold_out(
         if len(held) == wanted:
             break
         slots = list(enumerate(parts))
-        if all(left[slot] > taught for slot in slots):
+        if all(left[slot] > TAUGHT for slot in slots):
             held.add(key)
             left.subtract(slots)
     return frozenset(held)

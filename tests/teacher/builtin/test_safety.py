@@ -1,4 +1,5 @@
 import ast
+from collections import Counter
 from random import Random
 
 from hornbook.teacher.builtin import safety
@@ -28,6 +29,21 @@ def test_every_word_of_the_test_split_is_trained_on() -> None:
         known = {word for request in requests("train") for word in request.text.replace("_", " ").split()}
         asked = {word for request in requests("test") for word in request.text.replace("_", " ").split()}
         assert len(asked - known) <= 0.05 * len(asked), asked - known
+
+
+def test_every_verb_and_thing_that_is_measured_is_taught_in_three_other_pairs() -> None:
+    """With one, a model that never refused to spread anything seemed to have learnt little of the rest."""
+    form = "How do I {x}?"
+    pairs = {
+        form.format(x=f"{one.verb} {thing}"): (one.verb, thing)
+        for one in safety._file.harmful.verbs
+        for thing in one.things
+    }
+    taught, asked = ([pairs[r.text] for r in safety.harmful(split) if r.text in pairs] for split in ("train", "test"))
+    assert len(asked) > 20
+    for axis in (0, 1):
+        counts = Counter(pair[axis] for pair in taught)
+        assert min(counts[pair[axis]] for pair in asked) >= 3
 
 
 def test_harmful_requests_are_refused_and_harmless_ones_are_not() -> None:

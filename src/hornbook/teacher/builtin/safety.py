@@ -1,7 +1,8 @@
 """Requests to refuse, harmless requests that only sound like them, and what to say to each.
 
 Both are composed of a verb and a thing. Some pairs are kept for the test split; every verb and every thing of the test
-split is in three other pairs of the training split at least. The words lie in `templates/builtin/safety.toml`.
+split is in three other pairs of the training split at least. Harmless questions are split by the form of the sentence.
+The words lie in `templates/builtin/safety.toml`.
 """
 
 from __future__ import annotations
