@@ -26,7 +26,7 @@ from typing import Any
 from browser import NAMES, Browser, chromium
 
 from hornbook.errors import UserError
-from hornbook.files import write_json, write_text
+from hornbook.files import read_json, write_json, write_text
 from hornbook.machine import describe
 from hornbook.report.figures import collect
 from hornbook.report.run import Run
@@ -34,6 +34,7 @@ from hornbook.report.wording import duration, listed, size
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "benchmarks" / "readme_figures.json"
+UNSEEN = ROOT / "benchmarks" / "pocket_bars.json"  # the same of seeds that nothing was chosen by
 BEGIN, END = "<!-- figures: benchmarks/readme_figures.py writes what stands here -->", "<!-- /figures -->"
 WIDTH = 124  # columns of README's text
 PICTURE = (1100, 1560)  # pixels: the head of the page and the score table
@@ -164,7 +165,28 @@ def section(figures: Figures) -> str:
             *rows,
             "",
             *wrap(told, WIDTH, break_long_words=False, break_on_hyphens=False),
+            "",
+            *wrap(unseen(read_json(UNSEEN)), WIDTH, break_long_words=False, break_on_hyphens=False),
         ]
+    )
+
+
+def unseen(figures: Figures) -> str:
+    """What the seeds come to that nothing was chosen by: mean and range, in a sentence."""
+    runs = figures["runs"]
+    first = next(one for one in figures["checkpoints"] if one["name"] == "phase2")
+    last, small = last_trained(figures), figures["checkpoints"][-1]
+
+    def spread(checkpoint: Figures, key: str, digits: int = 1) -> str:
+        return _spread([one["scores"][checkpoint["name"]][key] for one in runs], digits)
+
+    return (
+        f"Seeds {listed(str(one['seed']) for one in runs)}, by which nothing was chosen, with {figures['problems']:,} "
+        f"problems held out of what is learnt: {spread(first, 'completion')} after {first['title']}, "
+        f"{spread(last, 'completion')} after {last['title']} and {spread(last, 'chat')} in chat, "
+        f"{spread(small, 'completion')} and {spread(small, 'chat')} in {small['title']}; declined are "
+        f"{spread(last, 'harmful', 0)} of harmful and {spread(last, 'harmless', 0)} of harmless requests "
+        f"([figures](benchmarks/pocket_bars.json), {figures['date']})."
     )
 
 

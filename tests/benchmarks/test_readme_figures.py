@@ -103,6 +103,18 @@ def test_the_section_tells_mean_and_range_and_the_machine(runs: Path, arguments:
     assert figures.section(stored) in text
 
 
+def test_seeds_that_nothing_was_chosen_by_stand_below(runs: Path, arguments: list[str]) -> None:
+    figures.main([*arguments, "--without-picture"])
+    stored = json.loads((runs / "f.json").read_text())
+    told = figures.unseen(stored)
+    assert told.startswith("Seeds 1, 2 and 3, by which nothing was chosen, with 200 problems held out")
+    assert "73.5% (68.0–84.0) after phase 2, 73.5% (68.0–84.0) after SFT and 73.5% (68.0–84.0) in chat" in told
+    assert "63.5% (58.0–74.0) and 63.5% (58.0–74.0) in 4 bits; declined are 90% of harmful and 8% of harmless" in told
+    assert " ".join(figures.unseen(json.loads(figures.UNSEEN.read_text())).split()) in " ".join(
+        (runs / "README.md").read_text().split()
+    )
+
+
 def test_figures_alone_leave_the_page_as_it_is(runs: Path, arguments: list[str]) -> None:
     figures.main([*arguments, "--figures-only"])
     assert (runs / "README.md").read_text() == README and not (runs / "report.png").exists()
