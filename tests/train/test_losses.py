@@ -52,7 +52,7 @@ def loss_and_gradients(model: Any, loss: Callable[[], Tensor]) -> tuple[Tensor, 
     return made.detach(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("tokens", [1, 7], ids="{} at once".format)
+@pytest.mark.parametrize("tokens", [1, 7, 0], ids=["1 at once", "7 at once", "of what is learnt"])
 @pytest.mark.parametrize("head", ["plain", "frozen", "wrapped"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cross_entropy_in_chunks(
@@ -73,12 +73,16 @@ def test_cross_entropy_in_chunks(
     monkeypatch.setattr(model, "finished", watched)
 
     def loss() -> Tensor:
-        return token_cross_entropy(model, ids, targets, count_targets(targets), documents)
+        return token_cross_entropy(model, ids, targets, count_targets(targets), documents, alone=alone)
 
+    alone = False
     whole, wanted = loss_and_gradients(model, loss)
     assert most == 4 * 24 * 400
     most = 0
-    monkeypatch.setattr(losses, "AT_ONCE", tokens * 400)
+    if tokens:
+        monkeypatch.setattr(losses, "AT_ONCE", tokens * 400)
+    else:
+        alone, tokens = True, int(count_targets(targets))
     made, gradients = loss_and_gradients(model, loss)
     assert 0 < most <= tokens * 400
     torch.testing.assert_close(made, whole, rtol=1e-13, atol=0)
@@ -87,15 +91,22 @@ def test_cross_entropy_in_chunks(
         torch.testing.assert_close(gradient, wanted[name], rtol=1e-10, atol=1e-14)
 
 
-def test_log_probabilities_in_chunks(make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [5 * 400, losses.AT_ONCE])
+def test_log_probabilities_of_what_is_learnt(
+    at_once: int, make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, (ids, targets, _) = precise(make_model, "tied"), batch()
     weights = torch.tensor([0.3, -1.0, 2.0, 0.7], dtype=torch.float64)
+
+    def of_all() -> Tensor:
+        every = nn.functional.log_softmax(model(ids), -1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+        return (every.masked_fill(targets == IGNORE, 0).sum(-1) * weights).sum()
 
     def loss() -> Tensor:
         return (sequence_log_probabilities(model, ids, targets) * weights).sum()
 
-    whole, wanted = loss_and_gradients(model, loss)
-    monkeypatch.setattr(losses, "AT_ONCE", 5 * 400)
+    whole, wanted = loss_and_gradients(model, of_all)
+    monkeypatch.setattr(losses, "AT_ONCE", at_once)
     made, gradients = loss_and_gradients(model, loss)
     torch.testing.assert_close(made, whole, rtol=1e-13, atol=0)
     for name, gradient in gradients.items():

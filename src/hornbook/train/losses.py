@@ -15,6 +15,7 @@ from hornbook.model.transformer import Linear, Transformer
 IGNORE = -100  # a target that no loss counts
 
 AT_ONCE = 1 << 25  # logits that are in memory at once, 128 MB of fp32; fewer of them are made whole
+MOST = 0.75  # share of the targets that are learnt, from which on `alone` is no gain
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, count: Tensor) -> Tensor:
@@ -28,16 +29,23 @@ def cross_entropy(logits: Tensor, targets: Tensor, count: Tensor) -> Tensor:
 
 
 def token_cross_entropy(
-    model: Transformer, ids: Tensor, targets: Tensor, count: Tensor, document_ids: Tensor | None = None
+    model: Transformer,
+    ids: Tensor,
+    targets: Tensor,
+    count: Tensor,
+    document_ids: Tensor | None = None,
+    *,
+    alone: bool = False,
 ) -> Tensor:
     """`cross_entropy` of what `model` says of ids, (batch, time), without whole logits where those are many.
 
     More than AT_ONCE logits are made and turned into gradients in chunks of tokens, and for targets that are not IGNORE
     alone. That takes the same products as whole logits do and a fraction of their memory: it pays with the
     vocabularies of published models (8 rows of 512 tokens and 49,152 ids have 201M logits, 805 MB in fp32, three times
-    over), and with rows of which little is learnt. Gradients of the output matrix add up in fp32.
+    over). alone: few logits are made so as well, which pays where less than MOST is learnt; every part of a step, on
+    every rank, says the same. Gradients of the output matrix add up in fp32.
     """
-    if targets.numel() * model.config.vocabulary <= AT_ONCE:
+    if not alone and targets.numel() * model.config.vocabulary <= AT_ONCE:
         return cross_entropy(model(ids, document_ids=document_ids), targets, count)
     hidden = model.hidden(ids, document_ids=document_ids)
     learnt = targets != IGNORE
@@ -56,12 +64,8 @@ def count_targets(targets: Tensor) -> Tensor:
 def sequence_log_probabilities(model: Transformer, ids: Tensor, targets: Tensor) -> Tensor:
     """Summed log-probability (batch,) of each row's targets that are not IGNORE; ids, targets: (batch, time).
 
-    More than AT_ONCE logits are made in chunks of tokens, and once more where gradients are wanted.
+    Logits are made of these alone, more than AT_ONCE in chunks of tokens, and once more where gradients are wanted.
     """
-    if targets.numel() * model.config.vocabulary <= AT_ONCE:
-        logits = model(ids)
-        likelihood = -F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none")
-        return likelihood.view(targets.shape).sum(-1)
     hidden = model.hidden(ids)
     learnt = targets != IGNORE
     likelihood = -torch.cat(_in_chunks(model, hidden[learnt], targets[learnt]))
@@ -77,16 +81,16 @@ def _chunks(tokens: int, vocabulary: int) -> list[slice]:
 def _in_chunks(model: Transformer, x: Tensor, targets: Tensor) -> list[Tensor]:
     """Negative log-likelihoods of targets (tokens,), none of which is IGNORE, in pieces; x: (tokens, width).
 
-    A backward pass makes each piece's logits once more.
+    A backward pass makes the logits once more where there are several pieces.
     """
 
     def likelihoods(part: Tensor, wanted: Tensor) -> Tensor:
         return F.cross_entropy(model.logits(part), wanted, reduction="none")
 
-    return [
-        checkpoint(likelihoods, x[piece], targets[piece], use_reentrant=False)
-        for piece in _chunks(len(x), model.config.vocabulary)
-    ]
+    pieces = _chunks(len(x), model.config.vocabulary)
+    if len(pieces) == 1:
+        return [likelihoods(x, targets)]
+    return [checkpoint(likelihoods, x[piece], targets[piece], use_reentrant=False) for piece in pieces]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

@@ -33,7 +33,8 @@ def orthogonalise(matrices: Tensor, steps: int = 5, epsilon: float = 1e-7) -> Te
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=epsilon)
     for _ in range(steps):
         gram = x @ x.mT
-        x = A * x + (B * gram + C * (gram @ gram)) @ x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=B, alpha=C)
+        x = torch.baddbmm(x, polynomial, x, beta=A)  # A x + (B gram + C gram²) x, without sums of their own
     return x.mT if tall else x
 
 

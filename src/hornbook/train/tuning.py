@@ -253,6 +253,7 @@ class LearntTokens(Objective):
         self.steps = len(self.order) // self.batch_rows
         self.tokens_per_step = self.batch_rows * (self.rows.ids.shape[1] - 1)
         self.tokens = self.read_in(self.steps)
+        self.learnt_share = float(self.rows.mask[:, 1:].mean())
 
     def read_in(self, steps: int) -> int:
         """How many tokens the first `steps` steps read, without padding."""
@@ -277,6 +278,7 @@ class LearntTokens(Objective):
 
     def loss(self, model: Transformer, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy in nats a token that is learnt."""
-        from hornbook.train.losses import token_cross_entropy
+        from hornbook.train.losses import MOST, token_cross_entropy
 
-        return token_cross_entropy(model, *(batch[name] for name in ("ids", "targets", "count", "document_ids"))), {}
+        given = (batch[name] for name in ("ids", "targets", "count", "document_ids"))
+        return token_cross_entropy(model, *given, alone=self.learnt_share < MOST), {}
