@@ -186,7 +186,8 @@ def unseen(figures: Figures) -> str:
         f"{spread(last, 'completion')} after {last['title']} and {spread(last, 'chat')} in chat, "
         f"{spread(small, 'completion')} and {spread(small, 'chat')} in {small['title']}; declined are "
         f"{spread(last, 'harmful', 0)} of harmful and {spread(last, 'harmless', 0)} of harmless requests "
-        f"([figures](benchmarks/pocket_bars.json), {figures['date']})."
+        f"(`hornbook run benchmarks/pocket_bars.toml seed={runs[0]['seed']}` and so on; "
+        f"[figures](benchmarks/pocket_bars.json), {figures['date']})."
     )
 
 

@@ -115,6 +115,11 @@ def test_seeds_that_nothing_was_chosen_by_stand_below(runs: Path, arguments: lis
     )
 
 
+def test_the_readme_says_what_the_figures_say() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert figures.written(text, figures.section(json.loads(figures.FIGURES.read_text(encoding="utf-8")))) == text
+
+
 def test_figures_alone_leave_the_page_as_it_is(runs: Path, arguments: list[str]) -> None:
     figures.main([*arguments, "--figures-only"])
     assert (runs / "README.md").read_text() == README and not (runs / "report.png").exists()

@@ -211,7 +211,8 @@ def answers() -> LearntTokens:
 )
 def test_parts_add_up_to_the_whole(make_model: Callable[..., Any], objective: Any, rows: int) -> None:
     """Loss, figures and gradients: what is not spread evenly (padding, masks) too."""
-    model = make_model(seed=3)
+    model = make_model(seed=3).double()
+    model.compute = torch.float64  # a part sums in another order than the whole
     batch = objective.batch(0)
     loss, figures = objective.loss(model, batch)
     loss.backward()
@@ -229,4 +230,4 @@ def test_parts_add_up_to_the_whole(make_model: Callable[..., Any], objective: An
     assert total == pytest.approx(loss.item(), rel=1e-5)
     assert dict(added) == pytest.approx(figures, rel=1e-5, abs=1e-6)
     for name, weight in model.named_parameters():
-        torch.testing.assert_close(weight.grad, whole[name], rtol=1e-4, atol=5e-7, msg=name)
+        torch.testing.assert_close(weight.grad, whole[name], rtol=1e-4, atol=1e-7, msg=name)
