@@ -631,7 +631,7 @@ def test_a_second_control_c_does_not_wait(make_settings: Callable[..., ClientSet
         child.wait(LONG)
         seconds = time.monotonic() - began
         lines, errors = child.stdout.read().splitlines(), child.stderr.read()
-    assert lines == ["stopped"] and errors == "" and child.returncode == 0
+    assert (lines, errors, child.returncode) == (["stopped"], "", 0)
     assert seconds < LONG / 4
 
 

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
-from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -28,15 +27,17 @@ TICK = 0.25  # seconds after which a waiting asker looks at the progress, and Ct
 
 @dataclass(eq=False)
 class _Place:
-    """One request's place in the order of answers: its answer from the cache, or the job that will bring it."""
+    """One request's place in the order of answers: its answer from the cache, or the job that will bring it.
+
+    That a job is done is heard from a `SimpleQueue`. To wait for its future would take locks in Python's own code: an
+    interrupt between two instructions there leaves one held, and the engine's thread then waits for it for ever.
+    """
 
     request: Request
     answer: Answer | None = None
     job: Job | None = None
     shared: bool = False
-
-    def done(self) -> bool:
-        return self.job is None or self.job.future.done()
+    done: bool = False
 
 
 class Client:
@@ -82,15 +83,15 @@ class Client:
         if self._closed:
             raise ValueError("the client is closed")
         places: dict[_Place, None] = {}  # in the order of the requests
-        ready: SimpleQueue[_Place] | None = None if ordered else SimpleQueue()
+        ready: SimpleQueue[_Place] = SimpleQueue()
         source = iter(requests)
         try:
             with self._progress.task(label, total=total) as task:
                 while True:
-                    self._draw(source, places, ready)
+                    self._draw(source, places, ready, ordered)
                     if not places:
                         return
-                    place = self._next_in_order(places, task) if ready is None else self._next_ready(ready, task)
+                    place = self._next_in_order(places, ready, task) if ordered else self._next_ready(ready, task)
                     answer = self._answer(place)
                     del places[place]
                     task.advance()
@@ -128,26 +129,32 @@ class Client:
 
     def _finish(self, engine: Engine) -> None:
         finished, told = engine.finish(), False
-        while not finished.done():
-            wait_for([finished], timeout=TICK)
-            count = engine.under_way
-            if not told and count and not finished.done():
+        while True:
+            try:
+                return finished.get(timeout=TICK)
+            except Empty:
+                count = engine.under_way
+            if not told and count:
                 told = True
                 self._progress.say(
                     f"  waiting for {count:,} answers under way, to keep them; Ctrl-C again does not wait"
                 )
 
-    def _draw(self, source: Iterator[Request], places: dict[_Place, None], ready: SimpleQueue[_Place] | None) -> None:
+    def _draw(
+        self, source: Iterator[Request], places: dict[_Place, None], ready: SimpleQueue[_Place], ordered: bool
+    ) -> None:
         """Draw requests until the window is full, or until there is an answer to hand out first."""
         while len(places) < self.settings.window:
             request = next(source, None)
             if request is None:
                 return
             places[self._place(request, ready)] = None
-            if next(iter(places)).done() if ready is None else not ready.empty():
+            while ordered and not ready.empty():
+                ready.get().done = True
+            if next(iter(places)).done if ordered else not ready.empty():
                 return
 
-    def _place(self, request: Request, ready: SimpleQueue[_Place] | None) -> _Place:
+    def _place(self, request: Request, ready: SimpleQueue[_Place]) -> _Place:
         """Look a request up, join an identical one, or send it off. `ready` hears when the answer is there."""
         key = request.key(self.settings.model)
         place = _Place(request)
@@ -162,11 +169,10 @@ class Client:
                 place.answer = settled(replies, request, self.settings.attempts)
                 if place.answer is None:
                     place.job = self._send(Job(self._asked, request, key, replies))
-        if ready is not None:
-            if place.job is None:
-                ready.put(place)
-            else:
-                place.job.future.add_done_callback(lambda _: ready.put(place))
+        if place.job is None:
+            ready.put(place)
+        else:
+            place.job.future.add_done_callback(lambda _: ready.put(place))
         return place
 
     def _send(self, job: Job) -> Job:
@@ -212,11 +218,10 @@ class Client:
             self.figures.count(answer)
         return answer
 
-    def _next_in_order(self, places: dict[_Place, None], task: Task) -> _Place:
+    def _next_in_order(self, places: dict[_Place, None], ready: SimpleQueue[_Place], task: Task) -> _Place:
         place = next(iter(places))
-        while not place.done():
-            assert place.job is not None
-            wait_for([place.job.future], timeout=TICK)
+        while not place.done:
+            self._next_ready(ready, task).done = True
             self._show(task)
         return place
 

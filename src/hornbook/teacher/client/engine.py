@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from hornbook.errors import UserError
 from hornbook.teacher.client.budget import Budget
@@ -73,9 +74,11 @@ class Engine:
         """Nobody wants this job any more. What an endpoint is already at goes on until it is kept, or `close`."""
         self._loop.call_soon_threadsafe(self._cancel, job)
 
-    def finish(self) -> Future[None]:
-        """Begin no exchange any more; done when those under way are over and their replies are kept."""
-        return asyncio.run_coroutine_threadsafe(self._finish(), self._loop)
+    def finish(self) -> SimpleQueue[None]:
+        """Begin no exchange any more; the queue has None once those under way are over and their replies are kept."""
+        finished: SimpleQueue[None] = SimpleQueue()
+        asyncio.run_coroutine_threadsafe(self._finish(finished), self._loop)
+        return finished
 
     @property
     def under_way(self) -> int:
@@ -128,11 +131,14 @@ class Engine:
         if task is not None and not job.under_way:
             task.cancel()
 
-    async def _finish(self) -> None:
-        while self._tasks:
-            for job in list(self._tasks):
-                self._cancel(job)
-            await asyncio.wait(list(self._tasks.values()))
+    async def _finish(self, finished: SimpleQueue[None]) -> None:
+        try:
+            while self._tasks:
+                for job in list(self._tasks):
+                    self._cancel(job)
+                await asyncio.wait(list(self._tasks.values()))
+        finally:
+            finished.put(None)
 
     def _fail(self, error: UserError) -> None:
         """End the run: the same would happen to every request."""

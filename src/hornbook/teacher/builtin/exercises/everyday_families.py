@@ -61,6 +61,39 @@ _LIST = (
         "Count the items in {a}",
     ),
     _does(
+        "square_sum", "return sum(v * v for v in {a})", lambda xs: sum(x**2 for x in xs),
+        "the sum of squares of {a}", "the sum of the squared values in the list", "Add up the squares of {a}",
+        "Square all numbers and add them up", "the sum of the squares of all the values",
+        "the sum of the squares of {them}, all added up", "the squares of {them} added up",
+    ),
+    _does(
+        "count_evens", "return sum(1 for v in {a} if v % 2 == 0)", lambda xs: len([x for x in xs if not x & 1]),
+        "the number of even values in {a}", "Count the even numbers in the list", "how many even numbers there are",
+        "how many values in {a} are even", "Count how many numbers are even", "how many of the values are even",
+        "how many of {them} are even", "Count the even ones among {them}",
+    ),
+    _does(
+        "count_odds", "return sum(1 for v in {a} if v % 2 == 1)", lambda xs: len([x for x in xs if x & 1]),
+        "the number of odd values in {a}", "Count the odd numbers in the list", "how many odd numbers there are",
+        "how many of the numbers in {a} are odd", "Count how many numbers are odd",
+        "how many of {them} are odd", "Count the odd ones among {them}",
+    ),
+    _does(
+        "count_positive", "return sum(1 for v in {a} if v > 0)", lambda xs: len([x for x in xs if not x <= 0]),
+        "the number of positive values in {a}", "Count the positive numbers",
+        "how many numbers in the list are positive",
+        "how many of the values in {a} are positive",
+    ),
+    _does(
+        "product", "result = 1\nfor v in {a}:\n    result *= v\nreturn result", prod,
+        "the product of the numbers in {a}", "Multiply all the numbers in the list", "the product of the list",
+        "Multiply all values together",
+        "the product of {them}", "Multiply {them}",
+    ),
+)  # fmt: skip
+
+_EACH = (
+    _does(
         "reversed_list", "return {a}[::-1]", lambda xs: list(reversed(xs)),
         "the list in reverse order", "Reverse the list", "Reverse the order of {a}", "a reversed copy of {a}",
     ),
@@ -90,12 +123,6 @@ _LIST = (
         "Square {them}", "the squares of {them}",
     ),
     _does(
-        "square_sum", "return sum(v * v for v in {a})", lambda xs: sum(x**2 for x in xs),
-        "the sum of squares of {a}", "the sum of the squared values in the list", "Add up the squares of {a}",
-        "Square all numbers and add them up", "the sum of the squares of all the values",
-        "the sum of the squares of {them}, all added up", "the squares of {them} added up",
-    ),
-    _does(
         "increment_all", "return [v + 1 for v in {a}]", lambda xs: [1 + x for x in xs],
         "Add 1 to every number in the list", "Add one to each value in {a}", "Increase every number by 1",
     ),
@@ -120,23 +147,13 @@ _LIST = (
         "Remove every negative value from the list", "Take out all negative numbers in {a}",
     ),
     _does(
-        "count_evens", "return sum(1 for v in {a} if v % 2 == 0)", lambda xs: len([x for x in xs if not x & 1]),
-        "the number of even values in {a}", "Count the even numbers in the list", "how many even numbers there are",
-        "how many values in {a} are even", "Count how many numbers are even", "how many of the values are even",
-        "how many of {them} are even", "Count the even ones among {them}",
+        "unique", "return sorted(set({a}))", lambda xs: sorted(dict.fromkeys(xs)),
+        "the distinct numbers in sorted order", "the unique values of {a}, sorted",
+        "Remove duplicates from {a} and sort it", "a sorted list without duplicates",
     ),
-    _does(
-        "count_odds", "return sum(1 for v in {a} if v % 2 == 1)", lambda xs: len([x for x in xs if x & 1]),
-        "the number of odd values in {a}", "Count the odd numbers in the list", "how many odd numbers there are",
-        "how many of the numbers in {a} are odd", "Count how many numbers are odd",
-        "how many of {them} are odd", "Count the odd ones among {them}",
-    ),
-    _does(
-        "count_positive", "return sum(1 for v in {a} if v > 0)", lambda xs: len([x for x in xs if not x <= 0]),
-        "the number of positive values in {a}", "Count the positive numbers",
-        "how many numbers in the list are positive",
-        "how many of the values in {a} are positive",
-    ),
+)  # fmt: skip
+
+_WHETHER = (
     _does(
         "all_even", "return all(v % 2 == 0 for v in {a})", lambda xs: not [x for x in xs if x & 1],
         "whether all numbers are even", "whether every number in {a} is even",
@@ -156,11 +173,6 @@ _LIST = (
         "whether there is a negative value in {a}",
     ),
     _does(
-        "unique", "return sorted(set({a}))", lambda xs: sorted(dict.fromkeys(xs)),
-        "the distinct numbers in sorted order", "the unique values of {a}, sorted",
-        "Remove duplicates from {a} and sort it", "a sorted list without duplicates",
-    ),
-    _does(
         "has_duplicates", "return len({a}) != len(set({a}))", lambda xs: any(xs.count(x) > 1 for x in xs),
         "whether {a} has duplicates", "whether any number occurs twice", "whether the list contains duplicates",
     ),
@@ -171,12 +183,6 @@ _LIST = (
     _does(
         "is_sorted", "return {a} == sorted({a})", lambda xs: all(xs[i] <= xs[i + 1] for i in range(len(xs) - 1)),
         "whether the list is sorted", "whether {a} is in ascending order", "whether the numbers are sorted",
-    ),
-    _does(
-        "product", "result = 1\nfor v in {a}:\n    result *= v\nreturn result", prod,
-        "the product of the numbers in {a}", "Multiply all the numbers in the list", "the product of the list",
-        "Multiply all values together",
-        "the product of {them}", "Multiply {them}",
     ),
 )  # fmt: skip
 
@@ -535,6 +541,8 @@ FAMILIES: tuple[Family, ...] = tuple(
     Family(name, (parts,), kinds, _write, _VERBS, frames="everyday")
     for name, parts, kinds in (
         ("everyday_list", _LIST, ("list",)),
+        ("everyday_each", _EACH, ("list",)),
+        ("everyday_whether", _WHETHER, ("list",)),
         ("everyday_some", _SOME, ("some",)),
         ("everyday_number", _NUMBER, ("any_number",)),
         ("everyday_count", _COUNT, ("small",)),
