@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hornbook.errors import UserError
 from hornbook.evaluate import evaluate as module
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Subject
 from hornbook.evaluate.evaluate import BENCHMARKS, evaluate, evaluate_one, in_words
@@ -50,6 +51,14 @@ def test_a_benchmark_is_one_declaration(
     assert letters == ["sft", "phase1"]
     again = evaluate_one(folder, HeldOut(), EvaluateSettings(), name="dpo", progress=Progress())
     assert again["scores"] == {"letters": {"letters": 3}}
+
+
+def test_checkpoints_by_name() -> None:
+    models = {name: Path(name) for name in ("phase1", "phase2", "sft")}
+    assert list(module._chosen(models, ())) == list(models)
+    assert list(module._chosen(models, ("sft", "phase1"))) == ["phase1", "sft"]
+    with pytest.raises(UserError, match=r"evaluate\.checkpoints: the run leaves no 'phase3' \(did you mean 'phase2'"):
+        module._chosen(models, ("sft", "phase3"))
 
 
 def test_names_and_columns_are_different() -> None:

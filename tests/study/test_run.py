@@ -96,6 +96,13 @@ def test_a_study_from_python(study_file: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds work of other settings"):
         run_study(study.model_copy(update={"settings": {"pretrain.batch": 2}}), tmp_path / "out", base=tmp_path)
 
+    one = study.model_copy(update={"checkpoints": ("phase1",)})
+    told = run_study(one, tmp_path / "out", base=tmp_path, allow_unisolated=True, changed_settings="redo")
+    assert {row["checkpoint"] for row in pq.read_table(tmp_path / "out" / "figures.parquet").to_pylist()} == {"phase1"}
+    assert {made["checkpoint"] for made in told["comparisons"]} == {"phase1"}
+    asked = json.loads(next((runs / "slow-2").glob("*-evaluate/manifest.json")).read_text())
+    assert asked["figures"]["models"].keys() == {"phase1"}
+
 
 @pytest.mark.slow
 def test_killed_and_interrupted_it_goes_on(study_file: Path, tmp_path: Path) -> None:

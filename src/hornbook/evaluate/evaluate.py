@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from rich.markup import escape
 
 from hornbook.display import plural
+from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.exam.checkpoint import EXAM
 from hornbook.evaluate.problems import CHAT, COMPLETION
@@ -160,11 +161,20 @@ def answering(settings: EvaluateSettings, volume: Volume, models: int, what: str
 
 
 def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:
-    models, named = work.several["models"], work.settings.initial_model
+    models, named = _chosen(work.several["models"], work.settings.evaluate.checkpoints), work.settings.initial_model
     if not named:
         return put_to(models, work.settings.evaluate, work)
     figures = put_to({BEFORE: folder_from(named, work.base), **models}, work.settings.evaluate, work)
     return {**figures, "titles": {BEFORE: UNTRAINED}}
+
+
+def _chosen(models: Mapping[str, Path], names: Sequence[str]) -> Mapping[str, Path]:
+    """Those of the run's models that are to be asked, all where none is named."""
+    for name in names:
+        if name not in models:
+            hint = nearest(name, models) or f"; there are {', '.join(models)}"
+            raise UserError(f"evaluate.checkpoints: the run leaves no {name!r}{hint}")
+    return {name: folder for name, folder in models.items() if not names or name in names}
 
 
 def _outside(settings: EvaluateStageSettings, base: Path) -> list[str | None] | None:
@@ -190,6 +200,9 @@ EVALUATE = Stage(
     runs_generated_code=True,
     headline=lambda f: f"pass@1: {passed(f)}",
     estimate=lambda settings, volume: answering(
-        settings.evaluate, volume, 5 if settings.initial_model else 4, plural(settings.evaluate.problems, "problem")
+        settings.evaluate,
+        volume,
+        (len(settings.evaluate.checkpoints) or 4) + bool(settings.initial_model),
+        plural(settings.evaluate.problems, "problem"),
     ),
 )

@@ -33,9 +33,11 @@ class Figure:
     of: Mapping[str, str] = field(default_factory=dict)
 
 
-def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = False) -> dict[str, Any]:
-    """What is known of a finished run, as JSON: its checkpoints by name in their order, each with `title`, `figures`
-    and `of`, the hashes of what they were measured on.
+def measured(
+    root: Path, results: Sequence[Result], checkpoints: Sequence[str] = (), *, allow_unisolated: bool = False
+) -> dict[str, Any]:
+    """What is known of a finished run, as JSON: its checkpoints by name in their order (of `checkpoints`, where any are
+    named), each with `title`, `figures` and `of`, the hashes of what they were measured on.
     """
     folders = {result.step.name: result.folder for result in results}
     written = folders.get("write")
@@ -55,9 +57,10 @@ def measured(root: Path, results: Sequence[Result], *, allow_unisolated: bool = 
     for result in results:
         for left in result.manifest.checkpoints:
             model = result.folder / left["folder"]
-            if not (model / "config.json").is_file():
+            if not (model / "config.json").is_file() or (checkpoints and left["name"] not in checkpoints):
                 continue
-            likely, fitting = likelihoods(model, asked) if asked and not left["shrunk"] else ({}, [])
+            wanted = left["name"] in checkpoints if left["shrunk"] else True
+            likely, fitting = likelihoods(model, asked) if asked and wanted else ({}, [])
             told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
             losses = told.get("validation_loss") or {}

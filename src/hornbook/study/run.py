@@ -192,7 +192,10 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
     key = [code_digest("hornbook.study.figures"), *(result.manifest.content for result in results)]
     # Beside the run and not in it: a run's folder holds stages only.
     place = job.root.parent / f"{job.run.name}.json"
-    told = made_once(place, "".join(key), partial(measured, job.root, results, allow_unisolated=job.allow_unisolated))
+    only = job.study.checkpoints
+    key.append(",".join(only))
+    measure = partial(measured, job.root, results, only, allow_unisolated=job.allow_unisolated)
+    told = made_once(place, "".join(key), measure)
     found = figures_of(job.run.arm, job.run.seed, told)
     seconds = sum(result.manifest.seconds for result in made)
     return Ended(job.run.name, tuple(found), None, len(made), seconds)

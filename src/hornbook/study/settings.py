@@ -31,7 +31,7 @@ class Study(Settings):
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1, description="every arm runs with each of them")
     measures: tuple[str, ...] = Field(("right", "margin", "pass_at_1"), min_length=1, description="what is compared")
     checkpoints: tuple[str, ...] = Field(
-        (), description="models that are compared, such as phase2; unset: the last trained"
+        (), description="models that are measured and compared, such as phase2; unset: all, and the last trained"
     )
     problems: int | None = Field(None, ge=1, description="held-out problems, in place of the recipe's")
     until: str = Field("evaluate", description="the last stage that is run")
@@ -101,14 +101,25 @@ def runs_of(study: Study, folder: Path) -> list[Run]:
     all_arms = dict(study.settings)
     if study.problems is not None:
         all_arms |= {"write.problems": study.problems, "evaluate.problems": study.problems}
-    found = []
+    found, left = [], set()
     for arm, changed in study.arms.items():
         for seed in study.seeds:
+            settings = {**all_arms, **changed, "seed": seed, "name": arm}
             try:
-                recipe = load(path, {**all_arms, **changed, "seed": seed, "name": arm})
+                recipe = load(path, settings)
+                base = base_of(path, recipe)
+                leaves = [one for step in recipe.steps(base) for one in step.checkpoints]
+                measured = [one.name for one in leaves if one.name in study.checkpoints and not one.shrunk]
+                if measured:
+                    recipe = load(path, {"evaluate.checkpoints": measured, **settings})
             except UserError as error:
                 raise UserError(f"arm {arm}: {error}") from None
-            found.append(Run(arm, seed, recipe, base_of(path, recipe)))
+            left.update(one.name for one in leaves)
+            found.append(Run(arm, seed, recipe, base))
+    for name in study.checkpoints:
+        if name not in left:
+            hint = nearest(name, left) or f"; there are {', '.join(sorted(left))}"
+            raise UserError(f"checkpoints: no arm leaves {name!r}{hint}")
     return found
 
 
