@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from threading import Event
 from typing import Any
 
 import pytest
@@ -99,3 +100,29 @@ def test_a_poor_teacher_is_asked_for_a_while_only() -> None:
     sink, tally = run(rows, 2 * BATCH)
     assert tally.asked == 2 * BATCH * MOST_ASKED
     assert len(sink.kept) == tally.asked // 10
+
+
+def test_rows_are_composed_while_those_before_are_checked() -> None:
+    begun = [Event(), Event()]
+
+    def composed() -> Iterator[str]:
+        for number in range(2 * BATCH):
+            begun[number // BATCH].set()
+            yield str(number)
+
+    def checked(rows: Sequence[str], sandbox: Any) -> list[str]:
+        assert begun[1].wait(60)  # the first rows are not done with before the second ones are begun
+        return [""] * len(rows)
+
+    sink = Kept()
+    produce(Composed(composed(), checked), 2 * BATCH, sink, label="rows", teacher="nobody")
+    assert sink.kept == [str(number) for number in range(2 * BATCH)]
+
+
+def test_what_composing_raises_reaches_the_caller() -> None:
+    def composed() -> Iterator[str]:
+        yield from map(str, range(BATCH))
+        raise UserError("the disk is full")
+
+    with pytest.raises(UserError, match="the disk is full"):
+        run(composed(), 2 * BATCH)

@@ -37,9 +37,7 @@ class EvaluateSettings(Settings):
     """Limits of the evaluation; decoding is always greedy, one try a problem."""
 
     problems: int = Field(200, ge=1, description="at most this many held-out problems")
-    checkpoints: tuple[str, ...] = Field(
-        (), description="of a run's models those that are asked, such as phase2; unset: all"
-    )
+    checkpoints: tuple[str, ...] = Field((), description="of a run's models those that are asked; unset: all")
     batch: Annotated[int, SAME_RESULT] = Field(100, ge=1, description="prompts decoded together")
     new_tokens: int = Field(80, ge=1, description="longest answer")
     seconds: float = Field(2.0, gt=0, description="time limit of one program in the sandbox")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -141,7 +142,8 @@ def produce(
             wanted = min(count - tally.kept, MOST_ASKED * count - tally.asked)
             before = tally.asked
             with closing(source.more(wanted)) as rows:
-                for batch in _batches(rows):
+                batches = _batches(rows)
+                for batch in _ahead(batches) if isinstance(source, Composed) else batches:
                     kept = tally.kept
                     _take(batch, source, sink, sandbox, guard, tally)
                     task.advance(tally.kept - kept)
@@ -169,6 +171,15 @@ def attempt(make: Callable[[], R], number: int = 0) -> R | Failed:
 def _batches(rows: Iterator[R]) -> Iterator[list[R]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
+
+
+def _ahead(batches: Iterator[list[R]]) -> Iterator[list[R]]:
+    """The same batches, each drawn by a thread while the one before it is checked, for which the sandbox is waited for."""
+    with ThreadPoolExecutor(1, "hornbook-compose") as thread:
+        coming = thread.submit(next, batches, None)
+        while batch := coming.result():
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def _take(
