@@ -4,7 +4,8 @@ hornbook study phases --into STUDY
 python benchmarks/evidence.py STUDY [STUDY ...]
 
 Keeps a study's page, its figures and their comparisons as docs/evidence/NAME.html, .parquet and .json, and writes the
-table between NAME's marks in docs/evidence.md. Prose around the marks is written by hand.
+table between NAME's marks in docs/evidence.md. Prose around the marks is written by hand. What the first measure and
+pass@1 say goes to src/hornbook/studies/found.json, which the report card reads.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hornbook.errors import UserError
-from hornbook.files import read_json, whole, write_text
+from hornbook.files import read_json, whole, write_json, write_text
 from hornbook.study.measures import Measure, measure_of, title_of
 
 ROOT = Path(__file__).parents[1]
 EVIDENCE = ROOT / "docs" / "evidence"
 PAGE = ROOT / "docs" / "evidence.md"
+FOUND = ROOT / "src" / "hornbook" / "studies" / "found.json"
 KEPT = {"study.html": ".html", "figures.parquet": ".parquet", "study.json": ".json"}
 
 
@@ -66,6 +69,26 @@ def _difference(measure: Measure, one: Mapping[str, Any]) -> str:
     return f"{measure.difference(one['mean'])} {measure.unit} ({low} to {high})"
 
 
+def finding(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report card tells of a study, beside the stage that most of what its arms change is of."""
+    study = result["study"]
+    changed = Counter(key.partition(".")[0] for arm in study["arms"].values() for key in arm)
+    return {
+        "stage": changed.most_common(1)[0][0],
+        "question": study["description"],
+        "recipe": study["recipe"],
+        "seeds": len(study["seeds"]),
+        "found": [
+            {
+                "figure": f"{title_of(one['measure'])}, after {result['titles'][one['checkpoint']]}",
+                "sentences": [arm["sentence"] for arm in one["arms"]],
+            }
+            for one in result["comparisons"]
+            if one["measure"] in (study["measures"][0], "pass_at_1")
+        ],
+    }
+
+
 def with_table(page: str, name: str, told: str) -> str:
     """The page with a study's table between its marks. Raises UserError where it has no such marks."""
     begin, end = marks(name)
@@ -83,6 +106,8 @@ def main() -> None:
         result = read_json(folder / "study.json")
         name = result["study"]["name"]
         write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), name, table(result)))
+        known = read_json(FOUND) if FOUND.is_file() else {}
+        write_json(FOUND, dict(sorted({**known, name: finding(result)}.items())))
         for source, ending in KEPT.items():
             with whole(EVIDENCE / f"{name}{ending}") as temporary:
                 shutil.copyfile(folder / source, temporary)

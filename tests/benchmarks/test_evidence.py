@@ -27,6 +27,7 @@ def test_the_page_tells_what_was_kept(name: str) -> None:
     page = evidence.PAGE.read_text()
     assert evidence.with_table(page, name, evidence.table(told(name))) == page
     assert f"evidence/{name}.html" in page
+    assert json.loads(evidence.FOUND.read_text())[name] == evidence.finding(told(name))
 
 
 @pytest.mark.parametrize("name", KEPT)

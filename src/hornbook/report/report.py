@@ -19,6 +19,7 @@ from hornbook.report.sections import (
     cleaning,
     control,
     costs,
+    evidence,
     exam,
     exercises,
     families,
@@ -58,6 +59,7 @@ class Section:
 
 SECTIONS = (
     Section("scores", "What each step did", scores.view),
+    Section("evidence", "What a step is worth", evidence.view),
     Section("control", "What the model brought with it", control.view),
     Section("questions", "Questions, before and after", questions.view),
     Section("answers", "The same problems, step by step", answers.view),

@@ -101,7 +101,8 @@ def runs_of(study: Study, folder: Path) -> list[Run]:
     all_arms = dict(study.settings)
     if study.problems is not None:
         all_arms |= {"write.problems": study.problems, "evaluate.problems": study.problems}
-    found, left = [], set()
+    found: list[Run] = []
+    left: set[str] = set()
     for arm, changed in study.arms.items():
         for seed in study.seeds:
             settings = {**all_arms, **changed, "seed": seed, "name": arm}

@@ -174,7 +174,7 @@ def _batches(rows: Iterator[R]) -> Iterator[list[R]]:
 
 
 def _ahead(batches: Iterator[list[R]]) -> Iterator[list[R]]:
-    """The same batches, each drawn by a thread while the one before it is checked, for which the sandbox is waited for."""
+    """The same batches, each drawn by a thread while the sandbox, which is waited for, is at the one before it."""
     with ThreadPoolExecutor(1, "hornbook-compose") as thread:
         coming = thread.submit(next, batches, None)
         while batch := coming.result():
