@@ -22,10 +22,10 @@ _BITS = {0: 32, 1: 16, 2: 16, 3: 4, 4: 8}  # of matrix.h's types
 
 
 def absent() -> str | None:
-    """What is not installed; None where all is there."""
+    """What the machine lacks; None where all is there."""
     if shutil.which(COMPILER) is None:
-        return f"{COMPILER} is not installed (Debian: g++-aarch64-linux-gnu)"
-    return "qemu-aarch64 is not installed (Debian: qemu-user)" if QEMU is None else None
+        return f"there is no {COMPILER} (Debian: g++-aarch64-linux-gnu)"
+    return "there is no qemu-aarch64 (Debian: qemu-user)" if QEMU is None else None
 
 
 def build(folder: Path) -> Path:

@@ -99,8 +99,7 @@ static inline U high(const U& x) {
   for (int i = 0; i < LANES * 4; i++) y.v[i] = x.v[i] >> 4;
   return y;
 }
-static inline I dot(const I& sum, const U& w, const int8_t* x, int index) {
-  x += index * 4;
+static inline I dot(const I& sum, const U& w, const int8_t* x) {
   I y;
   for (int i = 0; i < LANES; i++) {
     const uint8_t* four = w.v + i * 4;
@@ -124,11 +123,11 @@ static inline I begin4(int32_t minus, const I& points) {
   for (int i = 0; i < LANES; i++) y.v[i] = minus * points.v[i];
   return y;
 }
-static inline I dot4(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x, index); }
+static inline I dot4(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x + index * 4); }
 static inline I end4(const I& sum, int32_t) { return sum; }
 static inline I end4(const I& sum, int32_t, const I&) { return sum; }
 static inline I begin8(int32_t minus) { return all(minus * 128); }
-static inline I dot8(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x, index); }
+static inline I dot8(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x + index * 4); }
 static inline I end8(const I& sum) { return sum; }
 
 #include "kernels.inl"
