@@ -27,8 +27,8 @@ using A8 = I;
 static inline __m256i pairs(__m256i x) { return _mm256_madd_epi16(x, _mm256_set1_epi16(1)); }
 static inline A4 begin4(int32_t) { return {_mm256_setzero_si256()}; }
 static inline A4 begin4(int32_t, I) { return {_mm256_setzero_si256()}; }
-static inline A4 dot4(A4 sum, U w, const int8_t* x) {
-  return {_mm256_add_epi16(sum.v, _mm256_maddubs_epi16(w.v, four(x)))};
+static inline A4 dot4(A4 sum, U w, const int8_t* x, int index) {
+  return {_mm256_add_epi16(sum.v, _mm256_maddubs_epi16(w.v, four(x, index)))};
 }
 static inline I end4(A4 sum, int32_t minus) {
   return {_mm256_add_epi32(pairs(sum.v), _mm256_set1_epi32(minus * 8))};
@@ -38,9 +38,9 @@ static inline I end4(A4 sum, int32_t minus, I points) {
 }
 // Bytes up to 255 would overflow 16 bits: the weight's absolute value, up to 128, times x with the weight's sign.
 static inline A8 begin8(int32_t) { return {_mm256_setzero_si256()}; }
-static inline A8 dot8(A8 sum, U w, const int8_t* x) {
+static inline A8 dot8(A8 sum, U w, const int8_t* x, int index) {
   const __m256i number = _mm256_xor_si256(w.v, _mm256_set1_epi8(-128));
-  const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(number), _mm256_sign_epi8(four(x), number));
+  const __m256i product = _mm256_maddubs_epi16(_mm256_abs_epi8(number), _mm256_sign_epi8(four(x, index), number));
   return {_mm256_add_epi32(sum.v, pairs(product))};
 }
 static inline I end8(A8 sum) { return sum; }

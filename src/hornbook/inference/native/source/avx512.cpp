@@ -57,9 +57,9 @@ static inline F power_of_two(F x) {
 static inline U bytes(const uint8_t* x) { return {_mm512_loadu_si512(x)}; }
 static inline U low(U x) { return {_mm512_and_si512(x.v, _mm512_set1_epi8(15))}; }
 static inline U high(U x) { return {_mm512_and_si512(_mm512_srli_epi16(x.v, 4), _mm512_set1_epi8(15))}; }
-static inline __m512i four(const int8_t* x) {
+static inline __m512i four(const int8_t* x, int index) {
   int32_t together;
-  __builtin_memcpy(&together, x, 4);
+  __builtin_memcpy(&together, x + index * 4, 4);
   return _mm512_set1_epi32(together);
 }
 static inline I zero_points(const uint8_t* x) {
@@ -68,11 +68,11 @@ static inline I zero_points(const uint8_t* x) {
 
 static inline A4 begin4(int32_t minus) { return {_mm512_set1_epi32(minus * 8)}; }
 static inline A4 begin4(int32_t minus, I points) { return {_mm512_mullo_epi32(_mm512_set1_epi32(minus), points.v)}; }
-static inline A4 dot4(A4 sum, U w, const int8_t* x) { return {_mm512_dpbusd_epi32(sum.v, w.v, four(x))}; }
+static inline A4 dot4(A4 sum, U w, const int8_t* x, int index) { return {_mm512_dpbusd_epi32(sum.v, w.v, four(x, index))}; }
 static inline I end4(A4 sum, int32_t) { return sum; }
 static inline I end4(A4 sum, int32_t, I) { return sum; }
 static inline A8 begin8(int32_t minus) { return {_mm512_set1_epi32(minus * 128)}; }
-static inline A8 dot8(A8 sum, U w, const int8_t* x) { return {_mm512_dpbusd_epi32(sum.v, w.v, four(x))}; }
+static inline A8 dot8(A8 sum, U w, const int8_t* x, int index) { return {_mm512_dpbusd_epi32(sum.v, w.v, four(x, index))}; }
 static inline I end8(A8 sum) { return sum; }
 
 #include "kernels.inl"

@@ -1,6 +1,9 @@
 // What Python calls: a plain C interface. Nothing is checked here that library.py has checked.
 #include <cstring>
 #include <new>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #include "model.h"
 
@@ -36,6 +39,16 @@ bool avx_vnni() {
   asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
   return avx2() && (a >> 4 & 1);
 }
+#elif defined(__aarch64__)
+bool dot_products() {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) >> 20 & 1;  // HWCAP_ASIMDDP, which not every system's headers name
+#elif defined(__APPLE__)
+  return true;
+#else
+  return false;
+#endif
+}
 #endif
 
 int choices(Choice* into) {
@@ -49,8 +62,10 @@ int choices(Choice* into) {
   offer(hornbook::avx_vnni_kernels(), avx_vnni());
   offer(hornbook::avx2_kernels(), avx2());
   offer(hornbook::avx512_vl_kernels(), avx512());
-#endif
+#elif defined(__aarch64__)
+  offer(hornbook::neon_dotprod_kernels(), dot_products());
   offer(hornbook::neon_kernels(), true);
+#endif
   offer(hornbook::portable_kernels(), true);
   return count;
 }

@@ -38,5 +38,6 @@ const Kernels* avx_vnni_kernels();
 const Kernels* avx512_vl_kernels();
 const Kernels* avx512_kernels();
 const Kernels* neon_kernels();
+const Kernels* neon_dotprod_kernels();
 
 }  // namespace hornbook

@@ -4,6 +4,9 @@
 //   zero, set, load, store, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float, power_of_two,
 //   bytes, low, high, begin4/dot4/end4, begin8/dot8/end8, zero_points.
 //
+// dot4 and dot8 are told where a block's activations begin and which four of them are meant: known when they are compiled, so
+// that a processor may load more at once.
+//
 // Every sum is made in one order: a row's products column by column, or in 16 interleaved partial sums. So all processors,
 // and all sizes of batches, give the same bits.
 
@@ -72,7 +75,7 @@ UNROLL
         for (int step = 0; step < 8; step++) {
           const U n = bytes(w + step * 64);
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot8(a[t], n, x + (step * T + t) * 4);
+          for (int t = 0; t < T; t++) a[t] = dot8(a[t], n, x, step * T + t);
         }
 UNROLL
         for (int t = 0; t < T; t++) products[t] = end8(a[t]);
@@ -84,9 +87,9 @@ UNROLL
         for (int step = 0; step < 4; step++) {
           const U both = bytes(w + step * 64), even = low(both), odd = high(both);
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot4(a[t], even, x + (2 * step * T + t) * 4);
+          for (int t = 0; t < T; t++) a[t] = dot4(a[t], even, x, 2 * step * T + t);
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot4(a[t], odd, x + ((2 * step + 1) * T + t) * 4);
+          for (int t = 0; t < T; t++) a[t] = dot4(a[t], odd, x, (2 * step + 1) * T + t);
         }
 UNROLL
         for (int t = 0; t < T; t++) products[t] = Zeros ? end4(a[t], minus[t], points) : end4(a[t], minus[t]);

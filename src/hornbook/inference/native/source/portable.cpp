@@ -123,11 +123,11 @@ static inline I begin4(int32_t minus, const I& points) {
   for (int i = 0; i < LANES; i++) y.v[i] = minus * points.v[i];
   return y;
 }
-static inline I dot4(const I& sum, const U& w, const int8_t* x) { return dot(sum, w, x); }
+static inline I dot4(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x + index * 4); }
 static inline I end4(const I& sum, int32_t) { return sum; }
 static inline I end4(const I& sum, int32_t, const I&) { return sum; }
 static inline I begin8(int32_t minus) { return all(minus * 128); }
-static inline I dot8(const I& sum, const U& w, const int8_t* x) { return dot(sum, w, x); }
+static inline I dot8(const I& sum, const U& w, const int8_t* x, int index) { return dot(sum, w, x + index * 4); }
 static inline I end8(const I& sum) { return sum; }
 
 #include "kernels.inl"

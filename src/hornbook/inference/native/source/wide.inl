@@ -37,9 +37,9 @@ static inline F power_of_two(F x) {
 static inline U bytes(const uint8_t* x) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))}; }
 static inline U low(U x) { return {_mm256_and_si256(x.v, _mm256_set1_epi8(15))}; }
 static inline U high(U x) { return {_mm256_and_si256(_mm256_srli_epi16(x.v, 4), _mm256_set1_epi8(15))}; }
-static inline __m256i four(const int8_t* x) {
+static inline __m256i four(const int8_t* x, int index) {
   int32_t together;
-  __builtin_memcpy(&together, x, 4);
+  __builtin_memcpy(&together, x + index * 4, 4);
   return _mm256_set1_epi32(together);
 }
 static inline I zero_points(const uint8_t* x) {
