@@ -78,15 +78,29 @@ def finding(result: Mapping[str, Any]) -> dict[str, Any]:
         "question": study["description"],
         "recipe": study["recipe"],
         "seeds": len(study["seeds"]),
+        "against": study["against"],
         "found": [
             {
                 "figure": f"{title_of(one['measure'])}, after {result['titles'][one['checkpoint']]}",
-                "sentences": [arm["sentence"] for arm in one["arms"]],
+                "arms": _told(one, study["against"]),
             }
             for one in result["comparisons"]
             if one["measure"] in (study["measures"][0], "pass_at_1")
         ],
     }
+
+
+def _told(compared: Mapping[str, Any], against: str) -> list[dict[str, str]]:
+    """The arms of a comparison, that which the others are held against first: mean, difference and verdict in words."""
+    measure = measure_of(compared["measure"])
+    differences = {one["arm"]: one for one in compared["arms"]}
+    told = []
+    for arm, by_seed in sorted(compared["values"].items(), key=lambda item: item[0] != against):
+        one = {"arm": arm, "mean": measure.shown(sum(by_seed.values()) / len(by_seed)), "difference": "", "verdict": ""}
+        if arm != against:
+            one |= {"difference": _difference(measure, differences[arm]), "verdict": differences[arm]["verdict"]}
+        told.append(one)
+    return told
 
 
 def with_table(page: str, name: str, told: str) -> str:

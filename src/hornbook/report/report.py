@@ -59,7 +59,6 @@ class Section:
 
 SECTIONS = (
     Section("scores", "What each step did", scores.view),
-    Section("evidence", "What a step is worth", evidence.view),
     Section("control", "What the model brought with it", control.view),
     Section("questions", "Questions, before and after", questions.view),
     Section("answers", "The same problems, step by step", answers.view),
@@ -75,6 +74,7 @@ SECTIONS = (
     Section("tokens", "Tokens and mixtures", tokens.view),
     Section("sizes", "Small enough for a pocket", sizes.view),
     Section("refusals", "What it declines", refusals.view),
+    Section("evidence", "What a step is worth", evidence.view),
     Section("costs", "Time and memory", costs.view),
     Section("reproduce", "How to do it again", reproduce.view),
     Section("chain", "From the model back to its documents", chain.view),
