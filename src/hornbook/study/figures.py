@@ -71,7 +71,7 @@ def measured(
             these = {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
             found[left["name"]] = {"title": left["title"], "figures": figures, "of": of | these}
     if not found:
-        raise UserError(f"{root} has no model to measure: until ends before the first")
+        raise UserError(f"{root} has no model to measure: until, or the arm, ends before the first that is asked for")
     return {"checkpoints": found}
 
 
