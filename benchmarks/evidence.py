@@ -49,16 +49,11 @@ def table(result: Mapping[str, Any]) -> str:
 def _rows(compared: Mapping[str, Any], checkpoint: str, against: str) -> Iterator[str]:
     measure = measure_of(compared["measure"])
     title = f" {title_of(compared['measure'])}, after {checkpoint}"
-    differences = {one["arm"]: one for one in compared["arms"]}
-    for arm, by_seed in sorted(compared["values"].items(), key=lambda item: item[0] != against):
-        values = list(by_seed.values())
+    for one in _told(compared, against):
+        values = compared["values"][one["arm"]].values()
         spread = f"{measure.shown(min(values))}–{measure.shown(max(values))}".replace("%–", "–")
-        told = (
-            "| | |"
-            if arm == against
-            else f"| {_difference(measure, differences[arm])} | {differences[arm]['verdict']} |"
-        )
-        yield f"|{title} | `{arm}` | {measure.shown(sum(values) / len(values))} ({spread}) {told}"
+        found = "| | |" if one["arm"] == against else f"| {one['difference']} | {one['verdict']} |"
+        yield f"|{title} | `{one['arm']}` | {one['mean']} ({spread}) {found}"
         title = ""
 
 
@@ -78,7 +73,6 @@ def finding(result: Mapping[str, Any]) -> dict[str, Any]:
         "question": study["description"],
         "recipe": study["recipe"],
         "seeds": len(study["seeds"]),
-        "against": study["against"],
         "found": [
             {
                 "figure": f"{title_of(one['measure'])}, after {result['titles'][one['checkpoint']]}",

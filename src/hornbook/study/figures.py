@@ -59,8 +59,8 @@ def measured(
             model = result.folder / left["folder"]
             if not (model / "config.json").is_file() or (checkpoints and left["name"] not in checkpoints):
                 continue
-            wanted = left["name"] in checkpoints if left["shrunk"] else True
-            likely, fitting = likelihoods(model, asked) if asked and wanted else ({}, [])
+            wanted = asked and (checkpoints or not left["shrunk"])  # of a shrunk one only where it is named
+            likely, fitting = likelihoods(model, asked) if wanted else ({}, [])
             told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
             losses = told.get("validation_loss") or {}

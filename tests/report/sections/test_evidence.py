@@ -18,7 +18,7 @@ def found(stage: str, question: str) -> dict[str, Any]:
         {"arm": "slow", "mean": "92.0%", "difference": "+2.0 points (+1.0 to +3.0)", "verdict": "better"},
     ]
     figures = [{"figure": "pass@1", "arms": arms}]
-    return {"stage": stage, "question": question, "recipe": "pocket", "seeds": 3, "against": "none", "found": figures}
+    return {"stage": stage, "question": question, "recipe": "pocket", "seeds": 3, "found": figures}
 
 
 def run(*stages: str) -> Run:
