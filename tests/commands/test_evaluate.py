@@ -41,6 +41,10 @@ def test_a_run_without_problems_says_so(run: Path, monkeypatch: pytest.MonkeyPat
     assert "model belongs to no run; name the problems with --problems" in refused("model")
 
 
+def test_checkpoints_are_not_for_one_model(run: Path) -> None:
+    assert "checkpoints is for recipes" in refused(run, 'checkpoints=["phase2"]')
+
+
 def test_settings_are_those_of_recipes(run: Path) -> None:
     assert "evaluate.bach is not a setting (did you mean 'batch'?)" in refused(run, "bach=4")
     assert "evaluate.bach is not a setting (did you mean 'batch'?)" in refused(run, "evaluate.bach=4")

@@ -183,6 +183,8 @@ def _evaluate_problems(
     from hornbook.evaluate.evaluate import evaluate_one, in_words
     from hornbook.progress import Progress
 
+    if settings.checkpoints:
+        raise UserError("checkpoints is for recipes, of whose models it names some; here one is asked: give its folder")
     folder = model_folder(model)
     path = problems or _problems_of(folder)
     result = evaluate_one(
