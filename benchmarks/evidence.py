@@ -20,6 +20,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, whole, write_json, write_text
+from hornbook.study.compare import comparable
 from hornbook.study.measures import Measure, measure_of, title_of
 
 ROOT = Path(__file__).parents[1]
@@ -58,8 +59,8 @@ def _rows(compared: Mapping[str, Any], checkpoint: str, against: str) -> Iterato
 
 
 def _difference(measure: Measure, one: Mapping[str, Any]) -> str:
-    if one["low"] is None:
-        return ""
+    if one["low"] is None or not comparable(one):
+        return "–"
     low, high = measure.difference(one["low"]), measure.difference(one["high"])
     return f"{measure.difference(one['mean'])} {measure.unit} ({low} to {high})"
 

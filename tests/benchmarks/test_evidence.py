@@ -62,12 +62,20 @@ def test_a_row_for_each_arm_with_its_range() -> None:
             {
                 "checkpoint": "phase2",
                 "measure": "pass_at_1",
-                "values": {"other": {"1": 0.9, "2": 0.75}, "recipe": {"1": 0.8, "2": 0.7}},
-                "arms": [{"arm": "other", "mean": 0.075, "low": -0.24, "high": 0.39, "verdict": "no difference seen"}],
+                "values": {
+                    "other": {"1": 0.9, "2": 0.75},
+                    "recipe": {"1": 0.8, "2": 0.7},
+                    "without": {"1": 0.2, "2": 0.1},
+                },
+                "arms": [
+                    {"arm": "other", "mean": 0.075, "low": -0.24, "high": 0.39, "verdict": "no difference seen"},
+                    {"arm": "without", "mean": -0.6, "low": -0.7, "high": -0.5, "verdict": "other problems"},
+                ],
             }
         ],
     }
     assert evidence.table(result).splitlines()[2:] == [
         "| pass@1, completing a docstring, after phase 2 | `recipe` | 75.0% (70.0–80.0%) | | |",
         "| | `other` | 82.5% (75.0–90.0%) | +7.5 points (−24.0 to +39.0) | no difference seen |",
+        "| | `without` | 15.0% (10.0–20.0%) | – | other problems |",
     ]

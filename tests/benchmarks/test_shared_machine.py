@@ -1,4 +1,4 @@
-"""The benchmark measures a model that any folder holds, and its busy process ends with it."""
+"""The benchmark measures a model that any folder holds, and its processes end with it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from tests.benchmarks.scripts import script
 
 shared_machine = script("shared_machine")
 
 
-def test_speeds_of_any_folder(make_checkpoint: Callable[..., tuple[Any, Path]]) -> None:
-    threads = torch.get_num_threads()
-    try:
-        speeds = shared_machine.measure(make_checkpoint()[1], 1, 5, 2)
-    finally:
-        torch.set_num_threads(threads)
-    assert len(speeds) == 2
-    assert all(speed > 0 for speed in speeds)
+def test_settings_take_turns(make_checkpoint: Callable[..., tuple[Any, Path]]) -> None:
+    speeds = shared_machine.measure(make_checkpoint()[1], 1, [0, 1000], False, 2)
+    assert speeds.keys() == {0, 1000}
+    assert all(len(found) == 2 and min(found) > 0 for found in speeds.values())
 
 
-def test_the_busy_process_ends() -> None:
+def test_the_processes_end(make_checkpoint: Callable[..., tuple[Any, Path]]) -> None:
     with shared_machine.busy(True) as process:
         assert process.poll() is None
     assert process.poll() is not None
     with shared_machine.busy(False) as process:
         assert process is None
+    with shared_machine.workers(make_checkpoint()[1], 1, [0]) as started:
+        assert started[0].poll() is None
+    assert started[0].poll() is not None

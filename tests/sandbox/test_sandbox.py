@@ -325,6 +325,37 @@ def test_limits_too_small_for_anything_are_no_lack_of_isolation(sandbox: Sandbox
         )
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a process cannot be kept to one processor here")
+def test_who_shares_the_processor_costs_a_program_no_time(sandbox: Sandbox) -> None:
+    core = {min(os.sched_getaffinity(0))}
+    spin = "while True: pass"
+    source = "import time\ndef f():\n    while time.process_time() < 0.4: pass\n    return time.monotonic()\n"
+    alike = f"import os\nos.sched_setaffinity(0, {core})\n{spin}"
+    others = [subprocess.Popen([sys.executable, "-S", "-c", alike]) for _ in range(3)]
+    try:
+        with Sandbox(Limits(seconds=0.6)) as shared:
+            assert shared._supervisor
+            os.sched_setaffinity(shared._supervisor._process.pid, core)
+            os.sched_setaffinity(_child_of(shared._supervisor._process.pid), core)
+            started = time.monotonic()
+            done, endless = shared.run([Program(source, "f", ((),)), Program(f"def f():\n    {spin}\n", "f", ((),))])
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert done.status == "ok"
+    assert done.results[0].value - started > 0.6
+    assert endless.status == "timeout"
+
+
+def test_a_program_that_only_waits_ends_by_the_clock(sandbox: Sandbox) -> None:
+    waits = Program("import time\ndef f():\n    time.sleep(60)\n", "f", ((),))
+    with Sandbox(Limits(seconds=0.3, patience=2.0)) as hasty:
+        started = time.monotonic()
+        assert next(hasty.run([waits])).status == "timeout"
+        assert 0.6 <= time.monotonic() - started < 30
+
+
 def test_limits_hold_without_isolation(plain: Sandbox) -> None:
     programs = [
         Program("def f():\n    while True: pass\n", "f", ((),)),

@@ -109,3 +109,18 @@ def test_the_page_escapes_what_arms_say_and_tells_of_failures() -> None:
     assert EVIL not in text
     assert text.count("&lt;script&gt;") == 2
     assert text == page(made, result)
+
+
+def test_the_page_tells_no_difference_of_figures_of_something_else() -> None:
+    made = study(measures=["pass_at_1"])
+    found = figures("pass_at_1", base=[0.5, 0.6, 0.7, 0.8], one=[0.6, 0.7, 0.8, 0.9], two=[0.1, 0.2, 0.3, 0.41])
+    found = [replace(one, of={"problems": "x" if one.arm == "two" else "same"}) for one in found]
+    result = {
+        "runs": [],
+        "titles": {"phase2": "phase 2"},
+        "comparisons": compared(made, found),
+        "machine": {"processor": "a machine", "cores": 2},
+    }
+    text = page(made, result)
+    assert "+10.0" in text
+    assert "−39.8" not in text

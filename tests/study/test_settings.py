@@ -68,6 +68,33 @@ def test_arms_differ_in_what_they_set_only(tmp_path: Path) -> None:
     assert {recipe.write.problems for recipe in found.values()} == {50}
 
 
+def test_what_is_given_beside_the_file_is_for_all_arms(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(
+        f"problems = 50\nsettings.sft.batch = 8\nsettings.dpo.beta = 0.2\n{HEAD}sft.epochs = 3\n"
+    )
+    study = read_study(tmp_path / "x.toml", ["seeds=[4, 7]", "sft.batch=4", "sources.0.path=python:documentation"])
+    found = {run.name: run.recipe for run in runs_of(study, tmp_path)}
+    assert list(found) == ["a-4", "a-7", "b-4", "b-7"]
+    assert {(one.sft.batch, one.dpo.beta, one.write.problems) for one in found.values()} == {(4, 0.2, 50)}
+    assert {one.sources[0].path for one in found.values()} == {"python:documentation"}
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("sft.epochs=1", r"sft\.epochs is not for all arms alike: b sets it"),
+        ("sft={batch = 1}", "sft is not for all arms alike: b sets it"),
+        ("seed=1", "seed is not for an arm to set"),
+        ("seeds=[]", "seeds"),
+        ("quickly", "write KEY=VALUE"),
+    ],
+)
+def test_what_arms_set_is_not_given_beside_the_file(tmp_path: Path, override: str, told: str) -> None:
+    (tmp_path / "x.toml").write_text(f"{HEAD}sft.epochs = 3\n")
+    with pytest.raises(UserError, match=told):
+        read_study(tmp_path / "x.toml", [override])
+
+
 def test_those_that_come_with_hornbook() -> None:
     assert {"phases", "filter", "sft-mix", "dpo", "four-bits", "synthetic"} <= available().keys()
     for path in available().values():

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from hornbook.study.settings import Run, Study
 
 
-def study(
+def study(  # noqa: PLR0913 (one for each option)
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="STUDY", help="A study's name or a .toml file; without one, those there are are listed."
         ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="What to change: seeds=[1], or a setting of the recipe, in all arms."),
     ] = None,
     *,
     into: Annotated[
@@ -53,7 +57,7 @@ def study(
         _list()
         return
     path = locate_study(name)
-    chosen = read_study(path)
+    chosen = read_study(path, overrides or [])
     todo = runs_of(chosen, path.parent)
     root = into or Path("studies") / path.stem
     if dry_run:
@@ -66,9 +70,10 @@ def study(
     )
     with stoppable(console):
         result = run_study(
-            path,
+            chosen,
             root,
             workers=workers,
+            base=path.parent,
             progress=ConsoleProgress(console),
             allow_unisolated=unisolated,
             changed_code=changed_code,

@@ -19,12 +19,14 @@ Status = Literal["ok", "error", "timeout", "memory", "output", "died"]
 class Limits:
     """What one program may use.
 
-    `seconds` counts by the clock on the wall, for all calls of a program together; `memory_bytes` is address space,
-    the interpreter's own included; `output_bytes` bounds all results of a program together, written as literals;
-    `file_bytes` bounds one file and `folder_bytes` the whole temporary folder.
+    `seconds` counts what all calls of a program together compute, so that what else the machine does is no matter;
+    by the clock on the wall it lasts `patience` times as long at most (once where a system has no clock of processes).
+    `memory_bytes` is address space, the interpreter's own included; `output_bytes` bounds all results of a program
+    together, written as literals; `file_bytes` bounds one file and `folder_bytes` the whole temporary folder.
     """
 
     seconds: float = 3.0
+    patience: float = 4.0
     memory_bytes: int = 512 << 20
     output_bytes: int = 64 << 10
     file_bytes: int = 1 << 20

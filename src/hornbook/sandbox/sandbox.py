@@ -108,7 +108,7 @@ class Sandbox:
             supervisor = self._supervisor or self._start()
             self._supervisor = None  # unless all goes well: an interrupted exchange leaves nothing to go on with
             try:
-                answer = supervisor.exchange(request, self._limits.seconds + _GRACE_SECONDS)
+                answer = supervisor.exchange(request, self._limits.seconds * self._limits.patience + _GRACE_SECONDS)
             except LostError as lost:
                 supervisor.stop()
                 return _lost(lost) if len(group) == 1 else None

@@ -55,6 +55,11 @@ def compared(study: Study, found: Sequence[Figure]) -> list[dict[str, Any]]:
     return told
 
 
+def comparable(one: Mapping[str, Any]) -> bool:
+    """Whether an arm's comparison is of two figures of the same. Where it is not their difference tells nothing."""
+    return one["verdict"] not in _WHY
+
+
 def _place(checkpoints: Sequence[str], name: str) -> int:
     return checkpoints.index(name) if name in checkpoints else len(checkpoints)
 

@@ -11,6 +11,7 @@ from hornbook.display import plural
 from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.wording import listed
+from hornbook.study.compare import comparable
 from hornbook.study.measures import Measure, measure_of, title_of
 from hornbook.study.settings import Study
 
@@ -79,15 +80,16 @@ def _section(study: Study, number: int, compared: Mapping[str, Any], title: str)
 
 
 def _difference(measure: Measure, one: Mapping[str, Any]) -> dict[str, str]:
-    alone = one["low"] is None or one["verdict"].startswith("other ")
-    return {
+    told = {"verdict": one["verdict"], "worth": f"{measure.difference(one['worth'], signed=False)} {measure.unit}"}
+    if not comparable(one):
+        return told | dict.fromkeys(("mean", "interval", "p", "exact", "needed"), "–")
+    interval = "–" if one["low"] is None else f"{measure.difference(one['low'])} to {measure.difference(one['high'])}"
+    return told | {
         "mean": measure.difference(one["mean"]),
-        "interval": "–" if alone else f"{measure.difference(one['low'])} to {measure.difference(one['high'])}",
+        "interval": interval,
         "p": "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}",
         "exact": "–" if one["p_exact"] is None else f"{one['p_exact']:.3f}",
         "needed": "–" if one["seeds_needed"] is None else f"{one['seeds_needed']:,}",
-        "worth": f"{measure.difference(one['worth'], signed=False)} {measure.unit}",
-        "verdict": one["verdict"],
     }
 
 
@@ -136,7 +138,7 @@ def _differences(
     arms: Sequence[Mapping[str, Any]],
 ) -> str | None:
     """Each arm's paired differences as points, their mean and its interval, around the line of no difference."""
-    shown = [one for one in arms if not one["verdict"].startswith("other ")]
+    shown = [one for one in arms if comparable(one)]
     if not shown:
         return None
     base = values[study.against]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from hornbook.errors import UserError, nearest
 from hornbook.files import read_toml
 from hornbook.recipe import STAGES, Recipe, base_of, load, locate
-from hornbook.settings import Settings, validated
+from hornbook.settings import Settings, key_and_value, validated
 from hornbook.study.measures import MEASURES
 
 BUILT_IN = Path(__file__).parents[1] / "studies"
@@ -141,9 +141,22 @@ def locate_study(study: str) -> Path:
     )
 
 
-def read_study(path: Path) -> Study:
-    """Read and validate a study file. Raises UserError with one line that names the wrong key and the nearest one."""
-    return validated(Study, {"name": path.stem, **read_toml(path)}, "study", f"{path.name}: ")
+def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read and validate a study file. An override is `key=value`: a key of the study, or else a setting of the recipe,
+    which all arms then have. Raises UserError with one line that names the wrong key and the nearest one.
+    """
+    values: dict[str, Any] = {"name": path.stem, **read_toml(path)}
+    given = dict(map(key_and_value, overrides))
+    of_all = {key: value for key, value in given.items() if key not in Study.model_fields}
+    values |= {key: value for key, value in given.items() if key in Study.model_fields}
+    if of_all and isinstance(values.setdefault("settings", {}), dict):
+        values["settings"] = dict(_flat(values["settings"])) | of_all
+    study = validated(Study, values, "study", f"{path.name}: ")
+    for key in of_all:
+        for arm, changed in study.arms.items():
+            if any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in changed):
+                raise UserError(f"{key} is not for all arms alike: {arm} sets it, which is changed in {path.name}")
+    return study
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ class Rules:
 
     isolated: bool
     seconds: float
+    patience: float
     memory_bytes: int
     output_bytes: int
     file_bytes: int
@@ -61,7 +62,7 @@ def _resources(rules: Rules) -> list[tuple[int, int]]:
     return [
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, rules.memory_bytes),
-        # A backstop: the clock on the wall ends a program first unless several threads compute.
+        # A backstop: the supervisor ends a program first unless several threads compute.
         (resource.RLIMIT_CPU, math.ceil(rules.seconds) + 1),
         (resource.RLIMIT_FSIZE, rules.file_bytes),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
