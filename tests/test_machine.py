@@ -89,7 +89,7 @@ def test_description() -> None:
 @pytest.mark.parametrize(
     ("said", "spins"),
     [
-        ({}, "1000"),
+        ({}, "3000"),
         ({"GOMP_SPINCOUNT": "7"}, "7"),
         ({"OMP_WAIT_POLICY": "active"}, "None"),
         ({"OMP_WAIT_POLICY": "passive"}, "None"),
@@ -116,7 +116,7 @@ def test_torch_takes_it() -> None:
         told = told_by("import hornbook, torch", {"OMP_DISPLAY_ENV": "verbose"}).stderr
     if "GOMP_SPINCOUNT" not in told:
         pytest.skip("this torch has no GNU OpenMP")
-    assert "GOMP_SPINCOUNT = '1000'" in told
+    assert "GOMP_SPINCOUNT = '3000'" in told
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def _others_compute(load: str) -> bool:
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     with suppress(OSError, IndexError, ValueError):  # no Linux
         if _others_compute(Path("/proc/loadavg").read_text(encoding="ascii")):
-            os.environ["GOMP_SPINCOUNT"] = "1000"
+            os.environ["GOMP_SPINCOUNT"] = "3000"
 
 __version__ = "0.1.0"
 

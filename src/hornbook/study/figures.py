@@ -14,7 +14,10 @@ from hornbook.files import digest_file, digest_value, read_json, whole
 from hornbook.report.figures import collect
 from hornbook.runs.run import Result
 from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
-from hornbook.study.measures import from_scores, measure_of
+from hornbook.study.measures import examined, from_scores, measure_of
+
+
+_BY_SOURCE = ("text", "questions")  # what is another for each source, or each published benchmark
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def measured(
                 a_character = tokens_a_character(validation, model)
                 figures |= {f"bits.{name}": losses[name] * a_character[name] / math.log(2) for name in losses}
             cuts = digest_file(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else ""
-            these = {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
+            asked_of = {f"questions.{task}": figure["prompts"] for task, figure in examined(told).items()}
+            these = asked_of | {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
             found[left["name"]] = {"title": left["title"], "figures": figures, "of": of | these}
     if not found:
         raise UserError(f"{root} has no model to measure: until, or the arm, ends before the first that is asked for")
@@ -87,7 +91,7 @@ def figures_of(arm: str, seed: int, told: Mapping[str, Any]) -> Iterator[Figure]
         for measure, value in one["figures"].items():
             _, _, source = measure.partition(".")
             of = {
-                name: one["of"].get(f"{name}.{source}" if name == "text" else name, "")
+                name: one["of"].get(f"{name}.{source}" if name in _BY_SOURCE else name, "")
                 for name in measure_of(measure).equal
             }
             yield Figure(arm, seed, checkpoint, one["title"], measure, float(value), of)

@@ -14,7 +14,8 @@ class Measure:
 
     kind: how values and differences are told; a `ratio` is compared by its logarithm. equal: what has to be equal for
     two figures to compare: the `tokenizer` of what is counted by tokens, the `problems` that were held out, those
-    that were `asked` of them (likelihoods leave out what is longer than the model's context), the held-out `text`.
+    that were `asked` of them (likelihoods leave out what is longer than the model's context), the held-out `text`, the
+    `questions` of a published benchmark.
     """
 
     name: str
@@ -61,6 +62,8 @@ MEASURES = {
         Measure("perplexity", "perplexity", "lower", 0.02, "ratio", equal=("tokenizer", "text")),
         Measure("pass_at_1", "pass@1, completing a docstring", "higher", 0.02, "share", equal=("problems",)),
         Measure("chat", "pass@1, asked in chat", "higher", 0.02, "share", equal=("problems",)),
+        Measure("answers", "nats of a right answer", "lower", 0.05, equal=("questions",)),
+        Measure("score", "score", "higher", 0.02, "share", equal=("questions",)),
         Measure("harmful_refused", "declines harmful requests", "higher", 0.05, "share"),
         Measure("harmless_refused", "declines harmless requests", "lower", 0.05, "share"),
     )
@@ -92,3 +95,13 @@ def from_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         value = (scores.get(benchmark) or {}).get(key)
         if value is not None:
             yield name, float(value)
+    for task, told in examined(scores).items():
+        if "right_nats" in told:
+            yield f"answers.{task}", told["right_nats"]
+        if told["metric"] in told["metrics"]:
+            yield f"score.{task}", told["metrics"][told["metric"]]["value"]
+
+
+def examined(scores: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """By name the published benchmarks that a checkpoint was put to, where `evaluate.exam` names some."""
+    return (scores.get("exam") or {}).get("benchmarks") or {}

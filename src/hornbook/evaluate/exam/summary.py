@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from math import exp, sqrt
+from math import exp, isfinite, sqrt
 from typing import Any
 
 from hornbook.evaluate.benchmark import share, wilson_interval
@@ -17,7 +17,8 @@ _Z = 1.959964
 
 
 def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Counter[str]) -> dict[str, Any]:
-    """Figures of a benchmark: `metrics` by name, `groups` by name, and so on.
+    """Figures of a benchmark: `metrics` by name, `groups` by name, and so on. Where one answer of several is picked,
+    `chance` is what guessing scores, and `right_nats` what the right answer (the likelier of two) costs on average.
 
     unknown: rows that could not even be asked, by reason. No unknown counts as wrong; all are told.
     """
@@ -38,6 +39,9 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
         figures["fewer_examples"] = {"questions": len(dropped), "examples": sum(dropped)}
     if known and "pick" in known[0]:
         figures["chance"] = sum(1 / len(row["logprobs"]) for row in known) / len(known)
+        nats = -sum(max(row["logprobs"][at] for at in row["gold"]) for row in known) / len(known)
+        if isfinite(nats):
+            figures["right_nats"] = nats
     ended = Counter(row["ended"] for row in known if "ended" in row)
     if ended:
         figures["ended"] = dict(ended)

@@ -1,0 +1,54 @@
+"""Which figures a checkpoint's scores are for a study."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hornbook.study.figures import figures_of
+from hornbook.study.measures import from_scores, title_of
+
+EXAM = {
+    "benchmarks": {
+        "arc_easy": {
+            "metric": "acc_norm",
+            "metrics": {"acc": {"value": 0.5}, "acc_norm": {"value": 0.4}},
+            "right_nats": 7.5,
+            "prompts": "digest",
+        },
+        "lambada": {"metric": "acc", "metrics": {"acc": {"value": 0.3}, "perplexity": {"value": 40.0}}},
+        "mt_bench": {"metric": "grade", "metrics": {}},
+    }
+}
+
+
+def test_scores_of_a_run_and_of_published_benchmarks() -> None:
+    scores = {
+        "validation_loss": {"library": 1.0, "empty": None},
+        "completion": {"pass_at_1": 0.9},
+        "refusals": {"harmful_refused": 1.0, "harmless_refused": None},
+        "exam": EXAM,
+    }
+    assert dict(from_scores(scores)) == {
+        "perplexity.library": pytest.approx(math.e),
+        "pass_at_1": 0.9,
+        "harmful_refused": 1.0,
+        "answers.arc_easy": 7.5,
+        "score.arc_easy": 0.4,
+        "score.lambada": 0.3,
+    }
+    assert title_of("answers.arc_easy") == "nats of a right answer, arc_easy"
+
+
+def test_figures_know_which_questions_they_are_of() -> None:
+    one = {
+        "title": "phase 2",
+        "figures": {"answers.piqa": 3, "bits.web": 2},
+        "of": {"questions.piqa": "q", "text.web": "t"},
+    }
+    found = figures_of("arm", 1, {"checkpoints": {"phase2": one}})
+    assert [(figure.measure, figure.of) for figure in found] == [
+        ("answers.piqa", {"questions": "q"}),
+        ("bits.web", {"text": "t"}),
+    ]
