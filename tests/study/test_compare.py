@@ -100,7 +100,11 @@ def test_the_page_escapes_what_arms_say_and_tells_of_failures() -> None:
     made = study(measures=["margin"])
     found = figures("margin", base=[1.0, 2.0, 3.0, 4.0], one=[2.0, 3.0, 4.0, 5.2])
     result = {
-        "runs": [{"arm": "two", "seed": 2, "folder": "", "failed": EVIL}],
+        "runs": [
+            {"arm": "two", "seed": 2, "folder": "", "failed": EVIL, "training": {}},
+            {"arm": "one", "seed": 1, "folder": "", "failed": None, "training": {"pretrain": 30.0, "sft": 5.0}},
+            {"arm": "one", "seed": 2, "folder": "", "failed": None, "training": {"pretrain": 50.0, "sft": 6.0}},
+        ],
         "titles": {"phase2": "phase 2"},
         "comparisons": compared(made, found),
         "machine": {"processor": "a machine", "cores": 2},
@@ -108,6 +112,7 @@ def test_the_page_escapes_what_arms_say_and_tells_of_failures() -> None:
     text = page(made, result)
     assert EVIL not in text
     assert text.count("&lt;script&gt;") == 2
+    assert "pretrain 40 s, sft 5.5 s" in text
     assert text == page(made, result)
 
 

@@ -16,7 +16,6 @@ from hornbook.runs.run import Result
 from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
 from hornbook.study.measures import examined, from_scores, measure_of
 
-
 _BY_SOURCE = ("text", "questions")  # what is another for each source, or each published benchmark
 
 

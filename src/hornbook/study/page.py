@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import hornbook
 from hornbook.display import plural
 from hornbook.report import plots
 from hornbook.report.report import environment
-from hornbook.report.wording import listed
+from hornbook.report.wording import duration, listed
 from hornbook.study.compare import comparable
 from hornbook.study.measures import Measure, measure_of, title_of
 from hornbook.study.settings import Study
@@ -34,7 +35,7 @@ def page(study: Study, result: Mapping[str, Any]) -> str:
             study=study,
             sections=sections,
             failed=failed,
-            arms=[(arm, _told(changed)) for arm, changed in study.arms.items()],
+            arms=[(arm, _told(changed), _training(result["runs"], arm)) for arm, changed in study.arms.items()],
             size=f"{plural(len(study.arms), 'arm')}, each with {plural(len(study.seeds), 'seed')}",
             machine=f"{described.get('processor', '')}, {plural(described.get('cores', 0), 'core')}",
             several=len(study.arms) > 2,
@@ -45,6 +46,14 @@ def page(study: Study, result: Mapping[str, Any]) -> str:
 
 def _told(changed: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {_short(value)}" for key, value in changed.items()) or "nothing: the recipe as it is"
+
+
+def _training(runs: Sequence[Mapping[str, Any]], arm: str) -> str:
+    """How long an arm's stages trained, the mean of its seeds."""
+    of_arm = [run.get("training") or {} for run in runs if run["arm"] == arm]
+    stages = dict.fromkeys(stage for one in of_arm for stage in one)
+    means = {stage: mean(one[stage] for one in of_arm if stage in one) for stage in stages}
+    return ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in means.items())
 
 
 def _short(value: Any) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,7 @@ class Ended:
     mistake: str | None = None
     made: int = 0  # stages that were done for it: neither before nor in another run
     seconds: float = 0.0  # they took
+    training: Mapping[str, float] = field(default_factory=dict)  # seconds of each stage that trains, whoever made it
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,12 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
     told = made_once(place, "".join(key), measure)
     found = figures_of(job.run.arm, job.run.seed, told)
     seconds = sum(result.manifest.seconds for result in made)
-    return Ended(job.run.name, tuple(found), None, len(made), seconds)
+    training = {
+        result.step.name: result.manifest.seconds
+        for result in results
+        if any(not left["shrunk"] for left in result.manifest.checkpoints)
+    }
+    return Ended(job.run.name, tuple(found), None, len(made), seconds, training)
 
 
 def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path, runs_in: Path) -> dict[str, Any]:
@@ -209,7 +215,13 @@ def _told(study: Study, todo: Sequence[Run], ended: Sequence[Ended], root: Path,
     result: dict[str, Any] = {
         "study": study.model_dump(mode="json"),
         "runs": [
-            {"arm": run.arm, "seed": run.seed, "folder": f"{place}/{run.name}", "failed": one.mistake}
+            {
+                "arm": run.arm,
+                "seed": run.seed,
+                "folder": f"{place}/{run.name}",
+                "failed": one.mistake,
+                "training": one.training,
+            }
             for run, one in zip(todo, ended, strict=True)
         ],
         "titles": titles,
