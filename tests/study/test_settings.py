@@ -82,8 +82,9 @@ def test_what_is_given_beside_the_file_is_for_all_arms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("sft.epochs=1", r"sft\.epochs is not for all arms alike: b sets it"),
-        ("sft={batch = 1}", "sft is not for all arms alike: b sets it"),
+        ("sft.epochs=1", r"sft\.epochs is not for all arms alike: in x\.toml b sets sft\.epochs"),
+        ("sft={batch = 1}", r"sft is not for all arms alike: in x\.toml b sets sft\.epochs"),
+        ("seds=[1]", "seds is not a setting of the study or of its recipe .did you mean 'seeds'"),
         ("seed=1", "seed is not for an arm to set"),
         ("seeds=[]", "seeds"),
         ("quickly", "write KEY=VALUE"),

@@ -152,10 +152,15 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     if of_all and isinstance(values.setdefault("settings", {}), dict):
         values["settings"] = dict(_flat(values["settings"])) | of_all
     study = validated(Study, values, "study", f"{path.name}: ")
+    known = [*Study.model_fields, *Recipe.model_fields]
     for key in of_all:
+        table = key.partition(".")[0]
+        if table not in known:
+            raise UserError(f"{table} is not a setting of the study or of its recipe{nearest(table, known)}")
         for arm, changed in study.arms.items():
-            if any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in changed):
-                raise UserError(f"{key} is not for all arms alike: {arm} sets it, which is changed in {path.name}")
+            for one in changed:
+                if f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}."):
+                    raise UserError(f"{key} is not for all arms alike: in {path.name} {arm} sets {one}")
     return study
 
 
