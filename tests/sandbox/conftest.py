@@ -10,7 +10,7 @@ import pytest
 from hornbook.sandbox.program import Limits, Outcome, Program
 from hornbook.sandbox.sandbox import Sandbox, isolation
 
-LIMITS = Limits(seconds=1.0, memory_bytes=256 << 20)
+LIMITS = Limits(seconds=1.0, patience=2.0, memory_bytes=256 << 20)
 
 Run = Callable[..., Outcome]
 
