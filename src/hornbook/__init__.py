@@ -13,9 +13,7 @@ The other stages stand in their rooms, such as `hornbook.train.sft.SFT`; docs/ar
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,20 +35,11 @@ if TYPE_CHECKING:
     from hornbook.study.run import run_study
     from hornbook.tokens.shards import packed_documents
 
-
-def _others_compute(load: str) -> bool:
-    """Whether anything but this process runs at this moment, of what /proc/loadavg says."""
-    running = load.split()[3].partition("/")[0]
-    return int(running) > 1
-
-
 # Before torch is loaded, since its OpenMP reads this once. By itself it lets a thread that waits for the others spin
-# for milliseconds, which gains training a tenth; but beside another busy process it mostly waits for one that is not
-# running, and takes its core (docs/inference.md has the figures).
+# for milliseconds; beside another busy process it mostly waits for one that is not running, and takes its core. This
+# many turns are microseconds, enough for what lies between two operations (docs/inference.md has the figures).
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-    with suppress(OSError, IndexError, ValueError):  # no Linux
-        if _others_compute(Path("/proc/loadavg").read_text(encoding="ascii")):
-            os.environ["GOMP_SPINCOUNT"] = "3000"
+    os.environ["GOMP_SPINCOUNT"] = "3000"
 
 __version__ = "0.1.0"
 
