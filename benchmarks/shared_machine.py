@@ -53,7 +53,7 @@ def training() -> Callable[[], int]:
 
 
 def generating(folder: Path) -> Callable[[], int]:
-    """A turn of generating greedily, which returns how many tokens it made; the prompt is among them."""
+    """A turn of generating greedily, which returns how many tokens it made; the prompt is read in its time."""
     import torch
 
     from hornbook.inference.generate import stream
@@ -134,7 +134,7 @@ def main() -> None:
     """Median and range of each setting, alone and beside."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, nargs="?", help="a model folder; without one the pocket model is trained")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, help="one for each core unless told")
     parser.add_argument("--spin", type=int, nargs="+", default=[300_000, 30_000, 10_000, 3_000, 1_000, 0])
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--into", type=Path, help="write the figures to this JSON file")
@@ -146,16 +146,16 @@ def main() -> None:
     from hornbook import machine
     from hornbook.files import write_json
 
-    rows = []
+    threads, rows = told.threads or machine.cores(), []
     for beside in (False, True):
-        for spin, speeds in measure(told.model, told.threads, told.spin, beside, told.rounds).items():
+        for spin, speeds in measure(told.model, threads, told.spin, beside, told.rounds).items():
             least, middle, most = min(speeds), statistics.median(speeds), max(speeds)
             rows.append({"beside": beside, "spin": spin, "median": middle, "least": least, "most": most})
             where = "beside a busy process" if beside else "alone"
             print(f"{where:<22} spin {spin:>7,}: {middle:>8,.1f} tokens/s ({least:,.1f} to {most:,.1f})", flush=True)
     if told.into:
         what = str(told.model) if told.model else "training the pocket model"
-        write_json(told.into, {"what": what, "threads": told.threads, "rows": rows, "machine": machine.describe()})
+        write_json(told.into, {"what": what, "threads": threads, "rows": rows, "machine": machine.describe()})
 
 
 if __name__ == "__main__":

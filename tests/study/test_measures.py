@@ -19,6 +19,7 @@ EXAM = {
         },
         "lambada": {"metric": "acc", "metrics": {"acc": {"value": 0.3}, "perplexity": {"value": 40.0}}},
         "mt_bench": {"metric": "grade", "metrics": {}},
+        "own": {"metric": "perplexity", "metrics": {"acc": {"value": 0.2}, "perplexity": {"value": 12.0}}},
     }
 }
 

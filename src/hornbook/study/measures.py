@@ -98,7 +98,7 @@ def from_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for task, told in examined(scores).items():
         if "right_nats" in told:
             yield f"answers.{task}", told["right_nats"]
-        if told["metric"] in told["metrics"]:
+        if told["metric"] in told["metrics"] and told["metric"] != "perplexity":  # of which less is better
             yield f"score.{task}", told["metrics"][told["metric"]]["value"]
 
 

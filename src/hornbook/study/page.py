@@ -50,7 +50,7 @@ def _told(changed: Mapping[str, Any]) -> str:
 
 def _training(runs: Sequence[Mapping[str, Any]], arm: str) -> str:
     """How long an arm's stages trained, the mean of its seeds."""
-    of_arm = [run.get("training") or {} for run in runs if run["arm"] == arm]
+    of_arm = [run["training"] for run in runs if run["arm"] == arm]
     stages = dict.fromkeys(stage for one in of_arm for stage in one)
     means = {stage: mean(one[stage] for one in of_arm if stage in one) for stage in stages}
     return ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in means.items())
