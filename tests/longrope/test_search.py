@@ -50,6 +50,21 @@ def test_the_found_factors_are_saved_and_give_the_loss_that_was_found(
     assert json.loads((tmp_path / "out" / "search.json").read_text())["history"][-1] == pytest.approx(loss, abs=1e-5)
 
 
+@pytest.mark.parametrize("method", ["pi", "ntk", "yarn"])
+def test_a_published_method_is_taken_unsearched(
+    base: Path, documents: LongDocuments, tmp_path: Path, method: Any
+) -> None:
+    figures = run(base, documents, tmp_path / "out", SMALL.model_copy(update={"method": method}))
+    model = checkpoints.load(tmp_path / "out" / "model")
+    rope, expected = model.config.longrope, published(checkpoints.load(base).config, 96)[method]
+    assert rope is not None
+    assert rope.long == pytest.approx(expected.values)
+    assert rope.scales(96)[1] == pytest.approx(expected.attention_factor)
+    assert (figures["method"], figures["evaluated"]) == (method, 0)
+    assert figures["loss"] == figures["published"][method]
+    assert mean_loss(model, model.config, documents.rows(3), 1000) == pytest.approx(figures["loss"], abs=1e-4)
+
+
 @pytest.mark.numerics
 def test_the_search_is_the_same_on_every_processor(
     base: Path, documents: LongDocuments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

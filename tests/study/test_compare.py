@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hornbook.study.compare import compared
+from hornbook.study.compare import _OTHER, _WHY, compared
 from hornbook.study.figures import Figure
-from hornbook.study.measures import measure_of
+from hornbook.study.measures import MEASURES, measure_of
 from hornbook.study.page import page
 from hornbook.study.settings import Study
 
@@ -71,6 +71,8 @@ def test_several_arms_are_corrected_for() -> None:
         ("pass_at_1", "problems", "other problems"),
         ("bits", "text", "other text"),
         ("perplexity", "text", "other text"),
+        ("long", "long", "other documents"),
+        ("score", "questions", "other questions"),
         ("margin", "tokenizer", "better"),
         ("bits", "tokenizer", "better"),
         ("pass_at_1", "asked", "better"),
@@ -88,6 +90,11 @@ def test_figures_of_something_else_do_not_compare(measure: str, differs: str, ve
     assert (told["one"][0], told["two"][0]) == ("better", verdict)
     if verdict != "better":
         assert told["two"][1].startswith("two and base do not compare: ")
+
+
+def test_whatever_has_to_be_equal_has_words_where_it_is_not() -> None:
+    assert {name for measure in MEASURES.values() for name in measure.equal} <= _OTHER.keys()
+    assert set(_OTHER.values()) == _WHY.keys()
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(1, "in the one seed they share"), (3, "equal in all 3 seeds")])

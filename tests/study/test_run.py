@@ -25,6 +25,16 @@ from hornbook.study.settings import read_study, runs_of
 SOURCES = {f"{measure}.{source}" for measure in ("bits", "perplexity") for source in ("texts", "tasks")}
 SCORES = {"pass_at_1", "chat", "harmful_refused", "harmless_refused"}
 
+LONGER = """
+
+[longrope]
+context = 512
+sources = ["texts"]
+search = { population = 4, iterations = 1, mutations = 1, crossovers = 1, parents = 2, documents = 2, start_tokens = false }
+extend = { tokens = 3_000, batch = 1, recovery = { population = 3, iterations = 0, parents = 2, documents = 2 } }
+measure = { documents = 3, passkeys = 0 }
+"""
+
 
 def command(study: Path, into: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "hornbook", "study", str(study), "--into", str(into), "--without-isolation", *more]
@@ -146,6 +156,37 @@ def test_several_at_once_are_the_same_and_one_that_fails_is_told(study_file: Pat
     assert (into / "runs/plain-1/01-read/manifest.json").read_bytes() == (
         into / "runs/plain-2/01-read/manifest.json"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_longer_contexts_are_measured_before_and_after_training(study_file: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    told = (
+        recipe.read_text()
+        .replace('"grade", ', '"grade", "evaluate", ')
+        .replace("validation_tokens", "held_out = 0.4, validation_tokens")
+    )
+    recipe.write_text(told + LONGER)
+    study_file.write_text(
+        'recipe = "tiny.toml"\nseeds = [1]\nagainst = "searched"\nmeasures = ["long", "perplexity"]\n'
+        'checkpoints = ["searched", "extended"]\nuntil = "measure"\n'
+        '[arms.searched]\n[arms.ntk]\nlongrope.search.method = "ntk"\n'
+    )
+    result = run_study(study_file, tmp_path / "out", allow_unisolated=True)
+    assert [one["failed"] for one in result["runs"]] == [None, None]
+    found = {(one["checkpoint"], one["measure"]): one for one in result["comparisons"]}
+    assert list(found)[:2] == [("searched", "long"), ("extended", "long")]
+    assert {measure for checkpoint, measure in found if checkpoint == "extended"} > {"long", "perplexity.texts"}
+    for arm in ("searched", "ntk"):
+        measured = json.loads(
+            next((tmp_path / "out" / "runs" / f"{arm}-1").glob("*-measure/measured.json")).read_text()
+        )
+        for checkpoint, method in (("searched", "search"), ("extended", "extended")):
+            value = found[checkpoint, "long"]["values"][arm]["1"]
+            assert value == measured["perplexity"][method][-1]["perplexity"]
+        # What is taken unsearched is the published method itself.
+        assert (measured["perplexity"]["search"] == measured["perplexity"]["ntk"]) == (arm == "ntk")
+    assert found["searched", "long"]["arms"][0]["verdict"] == "one seed"
 
 
 @pytest.mark.slow

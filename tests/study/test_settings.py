@@ -107,8 +107,9 @@ def test_those_that_come_with_hornbook() -> None:
         assert len(study.seeds) >= 3
         phases = [(run.recipe.pretrain.phase1, run.recipe.pretrain.phase2) for run in runs]
         tokens = {phase1.tokens + phase2.tokens for phase1, phase2 in phases}
-        optimizers = {run.recipe.pretrain.optimizer for run in runs}
-        assert len(tokens) == len(optimizers)  # as many for one optimiser, since a step of another takes another time
+        # As many for one optimiser and batch, since a step of another takes another time.
+        steps = {(run.recipe.pretrain.optimizer, run.recipe.pretrain.batch) for run in runs}
+        assert len(tokens) == (1 if path.stem == "batch" else len(steps))
 
 
 def test_a_study_that_is_not_there_names_the_nearest() -> None:

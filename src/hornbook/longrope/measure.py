@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.files import write_json
+from hornbook.files import digest_value, write_json
 from hornbook.longrope.factors import extended, published
 from hornbook.longrope.inputs import BASE, CORPUS, EXTENDED, SEARCHED, TOKENS, documents_of
 from hornbook.longrope.settings import MeasureSettings, MeasureStageSettings
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Names of what is compared, in the order of the report.
 METHODS = ("none", "pi", "ntk", "yarn", "search", "extended")
+# The models that the stages leave, by the name of their method, as a study calls them.
+MEASURED = {"search": ("searched", "longer, untrained"), "extended": ("extended", "longer, trained")}
 Z = 1.959964  # standard deviations to either side of a 95% interval
 
 
@@ -102,6 +104,7 @@ def measure(
         "context": documents.length,
         "lengths": lengths,
         "documents": len(rows),
+        "text": digest_value(rows.tolist()),
         "precision": settings.precision,
         "perplexity": {name: _by_length(of_method) for name, of_method in losses.items()},
         "search_gains": {

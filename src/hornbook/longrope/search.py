@@ -43,7 +43,8 @@ def search(
     """Search factors that take the checkpoint `base` to `documents.length` tokens; write the checkpoint `into/model`.
 
     The weights stay as they are. `into/search.json` tells the best loss after each iteration. Stopped at any moment and
-    started again, the search ends with the same factors; no individual is evaluated twice.
+    started again, the search ends with the same factors; no individual is evaluated twice. With a published `method`
+    nothing is searched, and its factors are taken.
     """
     from hornbook.longrope import checkpoints
     from hornbook.longrope.perplexity import mean_loss
@@ -58,27 +59,30 @@ def search(
         progress.say(
             f"  long enough for the search: {plural(len(rows), 'document')}, {settings.documents:,} were asked for"
         )
-    attention = attention_factor(settings, config, context)
     candidates = published(config, context)
+    attention = attention_factor(settings, config, context)
     space = search_space(config, context / original, settings)
-    found = evolve(
-        lambda individual: mean_loss(
-            model, extended(config, context, individual.factors(attention)), rows, settings.batch_tokens
-        ),
-        space,
-        [space.nearest(candidates[name]) for name in SEEDS],
-        settings,
-        seed=seed,
-        journal=Journal(into / SCRATCH / "evaluations.jsonl", _evaluation_key(base, rows, settings, context)),
-        progress=progress,
-    )
+    found = None
+    if settings.method == "evolution":
+        found = evolve(
+            lambda individual: mean_loss(
+                model, extended(config, context, individual.factors(attention)), rows, settings.batch_tokens
+            ),
+            space,
+            [space.nearest(candidates[name]) for name in SEEDS],
+            settings,
+            seed=seed,
+            journal=Journal(into / SCRATCH / "evaluations.jsonl", _evaluation_key(base, rows, settings, context)),
+            progress=progress,
+        )
     published_losses = {
         name: mean_loss(model, extended(config, context, factors), rows, settings.batch_tokens)
         for name, factors in candidates.items()
     }
+    factors = candidates[settings.method] if found is None else found.best.factors(attention)
     # transformers knows one attention factor for all lengths.
-    short = Factors(unchanged(config.rotary_size).values, attention)
-    model.config = extended(config, context, found.best.factors(attention), short)
+    short = Factors(unchanged(config.rotary_size).values, factors.attention_factor)
+    model.config = extended(config, context, factors, short)
     warning = checkpoints.save(model, into / "model", tokenizer)
     if warning:
         progress.say(f"  [yellow]{escape(warning)}[/yellow]")
@@ -87,14 +91,16 @@ def search(
         "original": original,
         "documents": len(rows),
         "precision": settings.precision,
-        "loss": round(found.loss, 4),
+        "method": settings.method,
+        "loss": round(published_losses[settings.method] if found is None else found.loss, 4),
         "published": {name: round(loss, 4) for name, loss in published_losses.items()},
-        "factors": list(found.best.factors(attention).values),
-        "start_tokens": found.best.start_tokens,
-        "attention_factor": round(attention, 6),
-        "evaluated": found.evaluated,
+        "factors": list(factors.values),
+        "start_tokens": factors.start_tokens,
+        "attention_factor": round(factors.attention_factor, 6),
+        "evaluated": 0 if found is None else found.evaluated,
     }
-    write_json(into / "search.json", figures | {"history": [round(loss, 6) for loss in found.history]})
+    history = [] if found is None else [round(loss, 6) for loss in found.history]
+    write_json(into / "search.json", figures | {"history": history})
     return figures
 
 
@@ -196,8 +202,9 @@ def _search(work: Work[SearchStageSettings]) -> dict[str, Any]:
 
 def _search_effort(settings: SearchStageSettings, volume: Volume) -> Effort:
     search = settings.search
-    candidates = search.population + search.iterations * (search.mutations + search.crossovers)
-    tokens = candidates * search.documents * settings.context
+    searched = search.population + search.iterations * (search.mutations + search.crossovers)
+    candidates = searched if search.method == "evolution" else 0
+    tokens = (candidates + len(SEEDS) + 1) * search.documents * settings.context
     read = Computation("search", tokens, tokens * volume.flops_per_token(settings.context))
     return Effort(plural(candidates, "candidate"), 0.0, (read,))
 

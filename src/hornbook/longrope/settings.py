@@ -20,6 +20,9 @@ START_TOKEN_THRESHOLDS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 64, 128, 256)
 class SearchSettings(Settings):
     """The evolutionary search of LongRoPE (arXiv:2402.13753, section 3.2); the defaults are the paper's."""
 
+    method: Literal["evolution", "pi", "ntk", "yarn"] = Field(
+        "evolution", description="evolution: search factors; else those of a published method, unsearched"
+    )
     variant: Literal["paper", "released"] = Field(
         "paper",
         description="paper: factors from 1 to 1.25 s, and start tokens; released: the authors' code, 1 to 1 + s, none",

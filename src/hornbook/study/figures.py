@@ -11,6 +11,7 @@ from typing import Any
 from hornbook.errors import UserError
 from hornbook.evaluate.problems import load
 from hornbook.files import digest_file, digest_value, read_json, whole
+from hornbook.longrope.measure import MEASURED
 from hornbook.report.figures import collect
 from hornbook.runs.run import Result
 from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
@@ -73,9 +74,24 @@ def measured(
             asked_of = {f"questions.{task}": figure["prompts"] for task, figure in examined(told).items()}
             these = asked_of | {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
             found[left["name"]] = {"title": left["title"], "figures": figures, "of": of | these}
+        if result.step.name == "measure":
+            longer = _longer(result, digest_file(folders["extend"] / "model" / "tokenizer.json"))
+            found |= {
+                name: one | {"of": of | one["of"]} for name, one in longer if name in checkpoints or not checkpoints
+            }
     if not found:
         raise UserError(f"{root} has no model to measure: until, or the arm, ends before the first that is asked for")
     return {"checkpoints": found}
+
+
+def _longer(result: Result, tokenizer: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a measure stage measured of the models with a longer context, by their names."""
+    measured = result.manifest.figures
+    for method, (name, title) in MEASURED.items():
+        figures = {"long": measured["perplexity"][method][-1]["perplexity"]}
+        losses = measured["short"].get(method, {})
+        figures |= {f"perplexity.{source}": math.exp(loss) for source, loss in losses.items()}
+        yield name, {"title": title, "figures": figures, "of": {"tokenizer": tokenizer, "long": measured["text"]}}
 
 
 def _first_held_out(validation: Path) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ class Measure:
     kind: how values and differences are told; a `ratio` is compared by its logarithm. equal: what has to be equal for
     two figures to compare: the `tokenizer` of what is counted by tokens, the `problems` that were held out, those
     that were `asked` of them (likelihoods leave out what is longer than the model's context), the held-out `text`, the
-    `questions` of a published benchmark.
+    `long` documents, the `questions` of a published benchmark.
     """
 
     name: str
@@ -60,6 +60,7 @@ MEASURES = {
         Measure("margin", "nats by which a right body is likelier than a wrong one", "higher", 0.5, equal=("asked",)),
         Measure("bits", "bits a character of held-out text", "lower", 0.02, "bits", equal=("text",)),
         Measure("perplexity", "perplexity", "lower", 0.02, "ratio", equal=("tokenizer", "text")),
+        Measure("long", "perplexity at the longer context", "lower", 0.01, "ratio", equal=("tokenizer", "long")),
         Measure("pass_at_1", "pass@1, completing a docstring", "higher", 0.02, "share", equal=("problems",)),
         Measure("chat", "pass@1, asked in chat", "higher", 0.02, "share", equal=("problems",)),
         Measure("answers", "nats of a right answer", "lower", 0.05, equal=("questions",)),

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hornbook.errors import UserError, nearest
 from hornbook.files import read_toml
+from hornbook.longrope.measure import MEASURED
 from hornbook.recipe import STAGES, Recipe, base_of, load, locate
 from hornbook.settings import Settings, key_and_value, validated
 from hornbook.study.measures import MEASURES
@@ -116,6 +117,8 @@ def runs_of(study: Study, folder: Path) -> list[Run]:
             except UserError as error:
                 raise UserError(f"arm {arm}: {error}") from None
             left.update(one.name for one in leaves)
+            if recipe.longrope is not None:
+                left.update(name for name, _ in MEASURED.values())
             found.append(Run(arm, seed, recipe, base))
     for name in study.checkpoints:
         if name not in left:
