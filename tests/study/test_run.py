@@ -5,22 +5,29 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import hornbook
 from hornbook.errors import UserError
+from hornbook.files import read_json
+from hornbook.model import build, save
+from hornbook.model.config import ModelConfig
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.study.plan import plan
 from hornbook.study.run import run_study
-from hornbook.study.settings import read_study, runs_of
+from hornbook.study.settings import locate_study, read_study, runs_of
 
 SOURCES = {f"{measure}.{source}" for measure in ("bits", "perplexity") for source in ("texts", "tasks")}
 SCORES = {"pass_at_1", "chat", "harmful_refused", "harmless_refused"}
@@ -187,6 +194,46 @@ def test_longer_contexts_are_measured_before_and_after_training(study_file: Path
         # What is taken unsearched is the published method itself.
         assert (measured["perplexity"]["search"] == measured["perplexity"]["ntk"]) == (arm == "ntk")
     assert found["searched", "long"]["arms"][0]["verdict"] == "one seed"
+
+
+@pytest.mark.slow
+def test_a_model_goes_on_with_pages_by_their_grades(
+    tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = {"vocabulary": 400, "layers": 1, "width": 32, "heads": 2, "kv_heads": 1, "mlp_width": 32}
+    llama = ModelConfig(format="llama", context=512, qkv_bias=False, **shape)
+    save(build(llama, dtype=torch.bfloat16, seed=4), tmp_path / "base", Tokenizer(tokenizer_folder))
+    words = (Path(sysconfig.get_paths()["stdlib"]) / "textwrap.py").read_text().split()
+    texts = [" ".join(random.Random(number).choices(words, k=150)) for number in range(60)]
+    pages = [{"text": text, "score": number % 6} for number, text in enumerate(texts)]
+    (tmp_path / "pages.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pages))
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "book.txt").write_text("A gate is a door of a garden. " * 300)
+    row = {"instruction": "Please choose the correct answer to the question: What has a gate?\n\nAnswer1: a garden "
+           "Answer2: a cloud Answer3: milk Answer4: ice\n\nAnswer format: answer1/answer2/answer3/answer4", "input": "",
+           "output": "", "answer": "answer1"}  # fmt: skip
+    (tmp_path / "arc_easy_test.json").write_text(json.dumps([row]))
+    changed = ["recipe=tutor", "seeds=[1]", "model.from=base", "sources.0.path=pages.jsonl", "sources.1.path=books"]
+    changed += [
+        "evaluate.exam.data=.",
+        "pretrain.phase1.tokens=2048",
+        "pretrain.phase2.tokens=2048",
+        "pretrain.compile=false",
+    ]
+    changed += ['evaluate.exam.benchmarks=["arc_easy"]', "evaluate.new_tokens=4", "tokens.validation_tokens=1000"]
+    monkeypatch.chdir(tmp_path)
+    study = read_study(locate_study("pages"), [*changed, 'measures=["perplexity", "answers", "score"]'])
+    result = run_study(study, tmp_path / "out", allow_unisolated=True)
+    assert [one["failed"] for one in result["runs"]] == [None] * 3
+    found = {one["measure"]: one for one in result["comparisons"]}
+    assert found.keys() >= {"perplexity.general", "answers.arc_easy", "score.arc_easy"}
+    assert all(one["verdict"] == "one seed" for one in found["answers.arc_easy"]["arms"])
+    assert len({value["1"] for value in found["perplexity.general"]["values"].values()}) == 3
+    packed = [
+        read_json(next((tmp_path / "out" / "runs" / f"{arm}-1").glob("*-tokens/manifest.json")))["figures"]["phases"]
+        for arm in ("best", "worst")
+    ]
+    assert packed[0] != packed[1]
 
 
 @pytest.mark.slow

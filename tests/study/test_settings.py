@@ -96,6 +96,7 @@ def test_what_arms_set_is_not_given_beside_the_file(tmp_path: Path, override: st
         read_study(tmp_path / "x.toml", [override])
 
 
+@pytest.mark.usefixtures("with_smollm2")
 def test_those_that_come_with_hornbook() -> None:
     assert {"phases", "filter", "sft-mix", "dpo", "four-bits", "synthetic"} <= available().keys()
     for path in available().values():
