@@ -130,3 +130,7 @@ def test_rows_are_as_long_as_their_batch_needs() -> None:
     assert targets[0, 1].tolist() == [2] + [IGNORE] * 63
     assert padded([short, long], 4096, 9)[0].shape == (2, 2, 128)
     assert padded([short, long], 99, 9)[0].shape == (2, 2, 99)
+    # What is not compiled may have any length: no more is computed than is needed.
+    assert padded([short], 4096, 9, few_lengths=False)[0].shape == (1, 2, 8)
+    assert padded([short, long], 4096, 9, few_lengths=False)[0].shape == (2, 2, 104)
+    assert padded([short, long], 100, 9, few_lengths=False)[0].shape == (2, 2, 100)

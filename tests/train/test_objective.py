@@ -161,7 +161,7 @@ def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) 
     reference = source.normal(-20, 5, (5, 2)).astype(np.float32)
     order = np.array([4, 1, 2])
     pairs = pairs_of(chosen, rejected, masks)
-    objective = Preferences(pairs, reference, order, 3, 0.1, chosen_weight, length=20, pad=PAD)
+    objective = Preferences(pairs, reference, order, 3, 0.1, chosen_weight, length=20, pad=PAD, compiled=True)
     assert objective.batch(0)["ids"].shape == (3, 2, 20)  # 13 and padding
     model = make_model(seed=7)
 
@@ -187,7 +187,9 @@ def preferences() -> Preferences:
     masks = source.random((2, 9, 14)) < 0.5
     masks[:, :, 3] = True
     reference = source.normal(-20, 5, (9, 2)).astype(np.float32)
-    return Preferences(pairs_of(chosen, rejected, masks), reference, np.arange(9), 9, 0.1, 0.3, length=13, pad=PAD)
+    return Preferences(
+        pairs_of(chosen, rejected, masks), reference, np.arange(9), 9, 0.1, 0.3, length=13, pad=PAD, compiled=False
+    )
 
 
 def answers() -> LearntTokens:

@@ -174,6 +174,7 @@ def _read(
             chosen_weight=settings.chosen_weight,
             length=length,
             pad=tokenizer.pad,
+            compiled=settings.compiles,
         )
 
     held: list[Pair] = [one for source in kept for one in encode_pairs(source.rows, tokenizer, length + 1).fitting]
@@ -287,6 +288,7 @@ class Preferences(Objective):
     chosen_weight: float
     length: int  # of the longest row that is computed
     pad: int
+    compiled: bool  # so that batches come in few lengths
 
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_pairs
@@ -306,7 +308,8 @@ class Preferences(Objective):
         from hornbook.train.rows import padded
 
         numbers = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
-        ids, targets = padded([self.pairs[number] for number in numbers], self.length, self.pad)
+        pairs = [self.pairs[number] for number in numbers]
+        ids, targets = padded(pairs, self.length, self.pad, few_lengths=self.compiled)
         return {
             "ids": ids,
             "targets": targets,

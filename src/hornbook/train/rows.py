@@ -180,12 +180,13 @@ def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool =
     )
 
 
-def padded(pairs: Sequence[Pair], most: int, pad: int) -> tuple[Tensor, Tensor]:
+def padded(pairs: Sequence[Pair], most: int, pad: int, *, few_lengths: bool = True) -> tuple[Tensor, Tensor]:
     """Pairs side by side, the chosen first: ids and targets (pairs, 2, time), IGNORE where nothing is learnt.
 
-    time: the `fitting_length` of the longest example.
+    time: the longest example's, in eights; with `few_lengths`, for a model that is compiled, its `fitting_length`.
     """
-    time = fitting_length(max(len(example.ids) for pair in pairs for example in pair) - 1, most)
+    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
+    time = fitting_length(longest, most) if few_lengths else min(most, -(-longest // 8) * 8)
     ids = torch.full((len(pairs), 2, time + 1), pad)
     targets = torch.full((len(pairs), 2, time + 1), IGNORE)
     for at, pair in enumerate(pairs):
