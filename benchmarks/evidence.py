@@ -20,6 +20,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, whole, write_json, write_text
+from hornbook.recipe import STAGES
 from hornbook.study.compare import comparable
 from hornbook.study.measures import Measure, measure_of, title_of
 
@@ -68,7 +69,7 @@ def _difference(measure: Measure, one: Mapping[str, Any]) -> str:
 def finding(result: Mapping[str, Any]) -> dict[str, Any]:
     """What the report card tells of a study, beside the stage that most of what its arms change is of."""
     study = result["study"]
-    changed = Counter(key.partition(".")[0] for arm in study["arms"].values() for key in arm)
+    changed = Counter(_stage_of(key) for arm in study["arms"].values() for key in arm)
     return {
         "stage": changed.most_common(1)[0][0],
         "question": study["description"],
@@ -83,6 +84,11 @@ def finding(result: Mapping[str, Any]) -> dict[str, Any]:
             if one["measure"] in (study["measures"][0], "pass_at_1")
         ],
     }
+
+
+def _stage_of(key: str) -> str:
+    """The stage whose setting this is: that of a table, of a table within one, or the one that trains the model."""
+    return next((part for part in key.split(".")[:2] if part in STAGES), "pretrain")
 
 
 def _told(compared: Mapping[str, Any], against: str) -> list[dict[str, str]]:

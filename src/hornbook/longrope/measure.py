@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Names of what is compared, in the order of the report.
 METHODS = ("none", "pi", "ntk", "yarn", "search", "extended")
 # The models that the stages leave, by the name of their method, as a study calls them.
-MEASURED = {"search": ("searched", "longer, untrained"), "extended": ("extended", "longer, trained")}
+MEASURED = {"search": ("searched", "new factors"), "extended": ("extended", "training with them")}
 Z = 1.959964  # standard deviations to either side of a 95% interval
 
 
