@@ -67,3 +67,9 @@ def test_adamw_forgets_as_it_is_told(make_model: Callable[..., Any]) -> None:
     assert {(group["betas"], group["eps"]) for group in adamw.param_groups} == {((0.9, 0.98), 1e-7)}
     usual = build(make_model(), TrainSettings(), torch.float32)[-1]
     assert {(group["betas"], group["eps"]) for group in usual.param_groups} == {((0.9, 0.95), 1e-8)}
+
+
+def test_muon_forgets_as_it_is_told(make_model: Callable[..., Any]) -> None:
+    assert build(make_model(), TrainSettings(), torch.float32)[0].param_groups[0]["momentum"] == 0.95
+    built = build(make_model(), TrainSettings(muon_momentum=0.8), torch.float32)
+    assert [group["momentum"] for group in built[0].param_groups] == [0.8]

@@ -36,6 +36,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
                 [p for _, p in hidden],
                 [_fused_heights(model, name, p.shape[0]) for name, p in hidden],
                 lr=settings.muon_learning_rate,
+                momentum=settings.muon_momentum,
                 dtype=compute,
             )
         )

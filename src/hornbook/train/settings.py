@@ -35,6 +35,7 @@ class TrainSettings(Settings):
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: Rate = Field(3e-3, description="AdamW's peak rate")
     muon_learning_rate: Rate = Field(0.02, description="Muon's peak rate, for the hidden matrices")
+    muon_momentum: float = Field(0.95, ge=0, lt=1, description="how slowly Muon forgets gradients")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.9, 0.95), description="how slowly AdamW forgets gradients and their squares"
     )
