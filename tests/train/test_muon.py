@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hornbook.train import muon
 from hornbook.train.muon import Muon, _by_grams, _step_by_step, orthogonalise
 
 
@@ -46,6 +47,32 @@ def test_orthogonalise_treats_each_matrix_alone() -> None:
     for index in range(3):
         torch.testing.assert_close(together[index], orthogonalise(matrices[index : index + 1])[0])
     assert torch.equal(orthogonalise(torch.zeros(1, 4, 4)), torch.zeros(1, 4, 4))
+
+
+@pytest.mark.parametrize("shape", [(48, 32), (32, 48), (32, 32)])
+def test_with_five_steps_it_equals_torchs_muon(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def five_steps(matrices: torch.Tensor) -> torch.Tensor:
+        x = matrices / matrices.norm(dim=(-2, -1), keepdim=True)
+        for _ in range(5):
+            gram = x @ x.mT
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        return x
+
+    monkeypatch.setattr(muon, "orthogonalise", five_steps)
+    start = random(shape, 3) / 10
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    options = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
+    optimizers = (
+        Muon([ours], [[shape[0]]], **options),
+        torch.optim.Muon([theirs], nesterov=True, adjust_lr_fn="original", **options),
+    )
+    for step in range(6):
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = random(shape, 10 + step)
+            optimizer.step()
+    moved = (theirs - start).norm()
+    assert (ours - theirs).norm() < 0.02 * moved, "torch's iteration runs in bf16"
+    assert moved > 0.1
 
 
 @pytest.mark.parametrize("shape", [(48, 32), (32, 48), (32, 32), (24, 96)])

@@ -110,14 +110,15 @@ def runs_of(study: Study, folder: Path) -> list[Run]:
             try:
                 recipe = load(path, settings)
                 base = base_of(path, recipe)
-                leaves = [one for step in recipe.steps(base) for one in step.checkpoints]
+                steps = recipe.steps(base)
+                leaves = [one for step in steps for one in step.checkpoints]
                 measured = [one.name for one in leaves if one.name in study.checkpoints and not one.shrunk]
                 if measured:
                     recipe = load(path, {"evaluate.checkpoints": measured, **settings})
             except UserError as error:
                 raise UserError(f"arm {arm}: {error}") from None
             left.update(one.name for one in leaves)
-            if recipe.longrope is not None:
+            if any(step.name == "measure" for step in steps):
                 left.update(name for name, _ in MEASURED.values())
             found.append(Run(arm, seed, recipe, base))
     for name in study.checkpoints:

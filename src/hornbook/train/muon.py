@@ -1,8 +1,8 @@
 """Muon: momentum whose update is made orthogonal (Jordan 2024, https://kellerjordan.github.io/posts/muon/).
 
 torch.optim.Muon is the same optimiser with an iteration of five steps in bf16, which a CPU without bf16 arithmetic
-emulates (benchmarks/muon.py measures both). Here three steps come as near, in the dtype that the caller picks; matrices
-of one shape go through them together, and fused matrices (q, k, v; gate, up) are made orthogonal part by part.
+emulates (benchmarks/muon.py measures both). Here three steps come nearly as near, in the dtype that the caller picks;
+matrices of one shape go through them together, and fused matrices (q, k, v; gate, up) are made orthogonal part by part.
 """
 
 from __future__ import annotations
