@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import warnings
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hornbook.sandbox import answers
@@ -26,6 +27,41 @@ def test_any_text_gives_a_result_and_no_warning(text: str) -> None:
     assert result.error == "" or result.error.startswith("ValueError: the result is no plain literal")
     if not result.error:
         answers.check_argument(result.value)  # nothing but plain literals gets through
+
+
+WRITTEN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=8,
+).map(repr)
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=SYMBOLS | WRITTEN | st.text(alphabet="[]{}:,'1- e.", max_size=12))
+@example(text="NaN")
+@example(text="[Infinity]")
+@example(text="['NaN', 'null']")
+@example(text="{'a': 1, 'b': 2, 'a': 3}")
+@example(text="-0")
+@example(text="[-0.0, 1e999, 01.5, 00]")
+@example(text="'a' 'b'")
+def test_a_result_is_what_python_reads(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            python = repr(ast.literal_eval(text))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            python = None
+    result = answers.literal(text)
+    assert result.error or repr(result.value) == python
+
+
+@pytest.mark.parametrize("text", ["'a'", "12", "[-1, 2.5, 'b c']", "{'k': [True, None]}", "{1: (2,)}", "{3}", "set()"])
+def test_literals_are_read(text: str) -> None:
+    result = answers.literal(text)
+    assert (result.error, repr(result.value)) == ("", text)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hornbook.study.figures import figures_of
-from hornbook.study.measures import from_scores, title_of
+from hornbook.study.measures import from_scores, measure_of, title_of
 
 EXAM = {
     "benchmarks": {
@@ -40,6 +40,18 @@ def test_scores_of_a_run_and_of_published_benchmarks() -> None:
         "score.lambada": 0.3,
     }
     assert title_of("answers.arc_easy") == "nats of a right answer, arc_easy"
+
+
+def test_a_difference_is_told_in_as_many_figures_as_it_takes() -> None:
+    share, nats = measure_of("chat"), measure_of("body")
+    assert [share.difference(one) for one in (0.0, -0.0123, 0.0004, -0.00000004)] == [
+        "+0.0",
+        "−1.2",
+        "+0.04",
+        "−0.000004",
+    ]
+    assert [nats.difference(one) for one in (1.5, 0.00021, -1e-9)] == ["+1.500", "+0.0002", "+0.000000"]
+    assert share.difference(0.0004, signed=False) == "0.04"
 
 
 def test_figures_know_which_questions_they_are_of() -> None:

@@ -181,6 +181,7 @@ def test_longer_contexts_are_measured_before_and_after_training(study_file: Path
     )
     result = run_study(study_file, tmp_path / "out", allow_unisolated=True)
     assert [one["failed"] for one in result["runs"]] == [None, None]
+    assert all(set(one["training"]) == {"pretrain", "extend"} for one in result["runs"])
     found = {(one["checkpoint"], one["measure"]): one for one in result["comparisons"]}
     assert list(found)[:2] == [("searched", "long"), ("extended", "long")]
     assert {measure for checkpoint, measure in found if checkpoint == "extended"} > {"long", "perplexity.texts"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import os
 import re
@@ -22,6 +23,9 @@ _LITERAL = re.compile(
     re.VERBOSE,
 )
 
+_NAMES = {"None": None, "True": True, "False": False}
+_DEPTH = 64  # levels; Python and JSON give up at other ones, far beyond
+
 # The first whole number that Python's own limit keeps from being written out.
 _UNPRINTABLE = 10**4300
 
@@ -33,9 +37,22 @@ def literal(text: str) -> CallResult:
     try:
         if not _LITERAL.fullmatch(text):
             raise ValueError("unexpected characters")
-        return CallResult(value=ast.literal_eval(text))
+        return CallResult(value=_value(text))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         return CallResult(error=f"ValueError: the result is no plain literal ({type(error).__name__})")
+
+
+def _value(text: str) -> Any:
+    """What the tokens of a literal spell. Most are JSON but for the quotes, which is read in a tenth of the time."""
+    if text in _NAMES:
+        return _NAMES[text]
+    as_in_json = text.isascii() and text.isprintable() and not any(sign in text for sign in '"\\(')
+    if as_in_json and text.count("[") + text.count("{") <= _DEPTH:
+        try:
+            return json.loads(text.replace("'", '"'))
+        except ValueError:
+            pass
+    return ast.literal_eval(text)
 
 
 def outcomes(answer: bytes, calls: list[int]) -> list[Outcome] | None:

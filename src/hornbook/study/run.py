@@ -21,6 +21,7 @@ from hornbook.report.wording import duration
 from hornbook.runs import run as runs
 from hornbook.runs.changes import discarded, outdated, state
 from hornbook.runs.code import code_digest
+from hornbook.runs.manifest import FIGURES as TRAINED
 from hornbook.runs.run import Result
 from hornbook.runs.single import ChangedCode
 from hornbook.runs.steps import Step
@@ -199,11 +200,7 @@ def _run(job: _Job, progress: Progress, announce: Callable[[Result], None]) -> E
     told = made_once(place, "".join(key), measure)
     found = figures_of(job.run.arm, job.run.seed, told)
     seconds = sum(result.manifest.seconds for result in made)
-    training = {
-        result.step.name: result.manifest.seconds
-        for result in results
-        if any(not left["shrunk"] for left in result.manifest.checkpoints)
-    }
+    training = {result.step.name: result.manifest.seconds for result in results if (result.folder / TRAINED).is_file()}
     return Ended(job.run.name, tuple(found), None, len(made), seconds, training)
 
 
