@@ -167,29 +167,9 @@ def _of_family(family: Family, seed: int) -> Iterator[Drawn | None]:
             yield drawn if len(drawn.prompt) + len(drawn.body) <= LONGEST else None
 
 
-# What a small model mixes up when it has read no more of it than of the rest (docs/log.md): which operation of two
-# numbers is asked for, and what is counted.
-DRAWS_A_ROUND = {
-    "zip": 3,
-    "formula": 2,
-    "nested_formula": 2,
-    "flatten": 2,
-    "substitute": 2,
-    "gather": 2,
-    "sentence": 2,
-    "join_two": 2,
-    "tally_words": 2,
-    "tally_characters": 2,
-}
-
-
 def drawings(seed: int) -> Iterator[Drawn]:
-    """Draws with different texts, of each family in turn as many as `DRAWS_A_ROUND` says, without end."""
-    sources = [
-        source
-        for family in FAMILIES
-        for source in itertools.repeat(_of_family(family, seed), DRAWS_A_ROUND.get(family.name, 1))
-    ]
+    """Draws with different texts, one of each family in turn, without end."""
+    sources = [_of_family(family, seed) for family in FAMILIES]
     seen: set[tuple[str, str]] = set()
     while True:
         for source in sources:
