@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def test_the_write_stage_with_an_llm(
     problems = list(read_jsonl(tmp_path / "a" / "problems.jsonl"))
     assert len(problems) == 3
     exercises = pq.read_table(tmp_path / "a" / "documents").to_pylist()
-    assert not {row["composition"] for row in exercises} & {problem["composition"] for problem in problems}
+    names = {re.search(r"def (\w+)\(", row["text"])[1] for row in exercises}  # type: ignore[index]
+    assert not names & {problem["name"] for problem in problems}
+    assert {row["composition"] for row in [*exercises, *problems]} == {""}, "nothing of it is composed of known parts"
     assert figures["conversations"]
     assert "doubled" in problems[0]["question"]
     sent = len(teacher.requests)

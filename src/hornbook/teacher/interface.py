@@ -69,7 +69,10 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Problem:
-    """A held-out function to write. `prompt` ends with the newline after the docstring, `question` asks in a chat."""
+    """A held-out function to write. `prompt` ends with the newline after the docstring, `question` asks in a chat.
+
+    `ours` as of an exercise.
+    """
 
     id: str
     family: str
@@ -81,6 +84,7 @@ class Problem:
     solution: str
     cases: tuple[Case, ...]
     seeds: Mapping[str, Any]
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,15 @@ class Message:
 class Conversation:
     """Turns that end with the assistant's. `kind` names the sort of conversation, for shares and figures.
 
-    Outside of any chat, and without `messages`, a `prompt` and how it goes on, its `completion`.
+    Outside of any chat, and without `messages`, a `prompt` and how it goes on, its `completion`. compositions: those of
+    all functions in it, none where one of them is not `ours`.
     """
 
     messages: tuple[Message, ...]
     kind: str
     prompt: str = ""
     completion: str = ""
+    compositions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

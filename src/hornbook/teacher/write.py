@@ -125,7 +125,7 @@ class _Exercises:
         document = self._document(row, len(self.kept))
         more = {
             "family": row.family,
-            "composition": row.composition,
+            "composition": _parts(row),
             "prompt": document["text"].removesuffix(row.body),
             "seeds": json.dumps(dict(row.seeds), sort_keys=True, ensure_ascii=False),
         }
@@ -215,7 +215,13 @@ def _identity(row: Chat | Written) -> str:
 
 def _problem_row(problem: Problem) -> dict[str, Any]:
     """A case is a Python literal, `(arguments, expected)`: JSON would make lists of tuples and strings of keys."""
-    return {**asdict(problem), "cases": [repr((case.arguments, case.expected)) for case in problem.cases]}
+    cases = [repr((case.arguments, case.expected)) for case in problem.cases]
+    return {**asdict(problem), "cases": cases, "composition": _parts(problem)}
+
+
+def _parts(row: Exercise | Problem) -> str:
+    """The parts that a function was composed of; another teacher's have none, but for a name to tell them apart by."""
+    return row.composition if row.ours else ""
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

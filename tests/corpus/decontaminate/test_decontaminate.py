@@ -97,3 +97,40 @@ def test_rows_that_hold_a_problem_are_set_aside(tmp_path: Path) -> None:
     assert list(read_jsonl(tmp_path / "out/conversations.jsonl")) == [hello]
     (removed,) = read_jsonl(tmp_path / "out/removed/conversations.jsonl")
     assert (removed["id"], removed["reason"], removed["problem"]) == ("asked", "contamination", "evens")
+
+
+def test_what_is_composed_of_parts_is_told_apart_by_them(tmp_path: Path, make_corpus: Any) -> None:
+    problem = {"id": "evens", "prompt": PROMPT, "solution": SOLUTION, "composition": "reduce/sum+square+even"}
+    (tmp_path / "problems.jsonl").write_text(json.dumps(problem))
+    odd = PROMPT.replace("even", "odd") + SOLUTION.replace("== 0", "== 1")
+    told = [("other parts", "reduce/sum+square+odd"), ("unknown", ""), ("the same", "reduce/sum+square+even")]
+    rows = [
+        {"id": name, "text": odd, "source": "s", "path": name, "composition": composition} for name, composition in told
+    ]
+    stored = shards(make_corpus(tmp_path / "corpus", rows))
+    sets = EvaluationSets(EvaluationFiles(tmp_path / "problems.jsonl", (), DecontaminationSettings()))
+    found = contaminated(stored, None, sets, into=tmp_path / "out", progress=Progress())
+    assert found is not None
+    held = {rows[row["number"]]["id"]: row["kept"] for row in found.between("number", 0, 9).to_pylist()}
+    assert held == {"unknown": "evens", "the same": "evens"}
+
+    asked = [{"role": "user", "content": PROMPT.replace("even", "odd")}, {"role": "assistant", "content": SOLUTION}]
+    chats = [
+        {"id": "all other", "messages": asked, "compositions": ["reduce/sum+square+odd", "build/same+even"]},
+        {"id": "one of them", "messages": asked, "compositions": ["build/same+even", "reduce/sum+square+even"]},
+        {"id": "none", "messages": asked},
+    ]
+    (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    decontaminate_conversations(
+        [tmp_path / "conversations.jsonl"],
+        tmp_path / "problems.jsonl",
+        DecontaminationSettings(),
+        into=tmp_path / "chats",
+    )
+    assert [row["id"] for row in read_jsonl(tmp_path / "chats/conversations.jsonl")] == ["all other"]
+
+
+def test_where_problems_have_no_parts_words_decide(tmp_path: Path) -> None:
+    (tmp_path / "problems.jsonl").write_text(json.dumps({"id": "evens", "prompt": PROMPT, "solution": SOLUTION}))
+    sets = EvaluationSets(EvaluationFiles(tmp_path / "problems.jsonl", (), DecontaminationSettings()))
+    assert sets.find([PROMPT + SOLUTION, "nothing"], ["reduce/sum+square+odd", "x/y"]) == ["evens", None]

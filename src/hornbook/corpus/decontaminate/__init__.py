@@ -1,12 +1,13 @@
 """Decontamination: what a model will be measured with is kept out of what it learns from.
 
-The run's own problems are found by runs of words (`ngram_overlap`); benchmarks that others published (`benchmarks`)
-by runs of words, by runs of letters for mathematics, and by the shape of code (`finder`).
+The run's own problems are found by runs of words (`ngram_overlap`), or by their parts where both they and the text were
+composed of parts; benchmarks that others published (`benchmarks`) by runs of words, by runs of letters for mathematics,
+and by the shape of code (`finder`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from hornbook.corpus.decontaminate.benchmarks import load_benchmarks, say_left_out
 from hornbook.corpus.decontaminate.finder import Finder
-from hornbook.corpus.decontaminate.ngram_overlap import Detector, load_problems
+from hornbook.corpus.decontaminate.ngram_overlap import Detector, Leak, Problem, load_problems
 from hornbook.corpus.decontaminate.settings import DecontaminationSettings
 from hornbook.corpus.shuffle import LeftOut, Pieces, RunWriter, chosen, rows_left
 from hornbook.documents import Shard
@@ -36,6 +37,33 @@ class EvaluationFiles:
     settings: DecontaminationSettings
 
 
+class OwnProblems:
+    """Finds a run's own problems in texts.
+
+    What the built-in teacher composed of the parts that problems have, too, shares the words of its family with them:
+    by words a family of few forms would go whole, and with it parts that problems ask for. The write stage let nothing
+    through that has a problem's parts or, of others, its body. So a text that is known to be composed holds a
+    problem where both are composed alike.
+    """
+
+    def __init__(self, problems: Sequence[Problem], settings: DecontaminationSettings) -> None:
+        self.composed = {problem.composition: problem.id for problem in problems if problem.composition}
+        self._by_composition = {problem.composition: problem for problem in problems}
+        self._detector = Detector(problems, ngram=settings.ngram, match=settings.match)
+
+    def find(self, texts: Sequence[str], compositions: Sequence[Sequence[str]]) -> list[Leak | None]:
+        """For each text the problem that it holds. compositions: all that it is made of, none where that's unknown."""
+        unknown = [place for place, made_of in enumerate(compositions) if not (made_of and self.composed)]
+        by_words = dict(zip(unknown, self._detector.find([texts[place] for place in unknown]), strict=True))
+        return [
+            by_words[place] if place in by_words else next(self._held(made_of), None)
+            for place, made_of in enumerate(compositions)
+        ]
+
+    def _held(self, compositions: Iterable[str]) -> Iterator[Leak]:
+        return (Leak(self._by_composition[one], 1.0) for one in compositions if one in self.composed)
+
+
 class EvaluationSets:
     """Finds problems and items of benchmarks in documents, and knows their texts by the names it gives them.
 
@@ -51,13 +79,14 @@ class EvaluationSets:
         self.left_out = {place: reason for some in loaded for place, reason in some.left_out.items()}
         self.texts = {problem.id: problem.text for problem in own}
         self.texts |= {f"{item.benchmark}/{item.id}": item.text for one in self._benchmarks for item in one.items}
-        self._detector = Detector(own, ngram=files.settings.ngram, match=files.settings.match) if own else None
+        self._own = OwnProblems(own, files.settings) if own else None
         self._finder: Finder | None = None
 
     @property
     def digest(self) -> str:
         """Tells these texts, and what counts as holding them, from any others."""
-        return digest_value([self.texts, self.files.settings.ngram, self.files.settings.match])
+        composed = self._own.composed if self._own is not None else {}
+        return digest_value([self.texts, composed, self.files.settings.ngram, self.files.settings.match])
 
     def prepare(self, progress: Progress) -> None:
         """Make ready to look for benchmarks, which can take a minute."""
@@ -66,11 +95,15 @@ class EvaluationSets:
             with progress.task("prepare benchmarks", total=total) as task:
                 self._finder = Finder(self._benchmarks, task=task)
 
-    def find(self, texts: Sequence[str]) -> list[str | None]:
-        """For each text the name of what it holds, or None: a problem of the run's own first."""
+    def find(self, texts: Sequence[str], compositions: Sequence[str] | None = None) -> list[str | None]:
+        """For each text the name of what it holds, or None: a problem of the run's own first.
+
+        compositions: of each text what it is made of, empty where that isn't known.
+        """
         found: list[str | None] = [None] * len(texts)
-        if self._detector is not None:
-            found = [leak.problem.id if leak is not None else None for leak in self._detector.find(texts)]
+        if self._own is not None:
+            parts = [[one] if one else [] for one in compositions] if compositions else [()] * len(texts)
+            found = [leak.problem.id if leak is not None else None for leak in self._own.find(texts, parts)]
         if self._benchmarks:
             self._finder = self._finder or Finder(self._benchmarks)
             for number, hits in enumerate(self._finder.find(texts)):
@@ -112,13 +145,14 @@ def decontaminate_conversations(
 ) -> dict[str, Any]:
     """Copy each .jsonl to `into` without the rows that hold one of the `problems`; those go to `into/removed/`.
 
-    A row has `messages` or a `prompt`, and perhaps `chosen`. Returns how many rows of each file were kept and removed.
+    A row has `messages` or a `prompt`, perhaps `chosen`, and perhaps `compositions` of all its functions. Returns how
+    many rows of each file were kept and removed.
     """
-    detector = Detector(load_problems(problems), ngram=settings.ngram, match=settings.match)
+    own = OwnProblems(load_problems(problems), settings)
     figures = {}
     for path in files:
         rows = list(read_jsonl(path))
-        leaks = detector.find([_all_said(row) for row in rows])
+        leaks = own.find([_all_said(row) for row in rows], [row.get("compositions") or () for row in rows])
         kept = [row for row, leak in zip(rows, leaks, strict=True) if leak is None]
         removed = [
             {**row, "reason": CONTAMINATED, "problem": leak.problem.id, "share": leak.share}
@@ -152,8 +186,10 @@ def _search_shard(
         _ready[digest] = EvaluationSets(files)
     schema, count = pa.schema({"number": pa.int64(), "kept": pa.large_string()}), 0
     with RunWriter(folder, schema, "number") as writer:
-        for rows, batch in chosen(shard.batches(["text"]), rows_left(left_out, place, shard), advance):
-            names = _ready[digest].find(batch["text"].to_pylist())
+        columns = ["text", "composition"]
+        for rows, batch in chosen(shard.batches(columns), rows_left(left_out, place, shard), advance):
+            known = batch["composition"].to_pylist() if "composition" in batch.schema.names else None
+            names = _ready[digest].find(batch["text"].to_pylist(), known)
             leaks = [
                 {"number": shard.first + row, "kept": name}
                 for row, name in zip(rows.tolist(), names, strict=True)

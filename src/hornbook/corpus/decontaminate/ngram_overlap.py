@@ -39,10 +39,13 @@ _WORD_OF_ANY_SCRIPT = regex.compile(
 
 @dataclass(frozen=True)
 class Problem:
-    """What must not be learned from: a problem's prompt and solution."""
+    """What must not be learned from: a problem's prompt and solution. composition: the parts that it is made of, where
+    it was composed.
+    """
 
     id: str
     text: str
+    composition: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def _problem(one: Record | Fault, where: str) -> Problem:
     for name in ("id", "prompt", "solution"):
         if not isinstance(one.value.get(name), str):
             raise UserError(f"{where}: {name!r} is missing or no text")
-    return Problem(one.value["id"], one.value["prompt"] + one.value["solution"])
+    composition = one.value.get("composition")
+    text = one.value["prompt"] + one.value["solution"]
+    return Problem(one.value["id"], text, composition if isinstance(composition, str) else "")
 
 
 class Detector:

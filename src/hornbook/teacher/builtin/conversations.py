@@ -53,44 +53,52 @@ def _made(kind: str, exercises: Iterator[Exercise], random: Random) -> Conversat
         exercise = next(exercises, None)
         if exercise is not None:
             prompt = exercise.text.removesuffix(exercise.body)
-            return Conversation((), kind, prompt=prompt, completion=exercise.body)
-    return Conversation(turns(*_contents(kind, exercises, random)), kind)
+            return Conversation((), kind, prompt=prompt, completion=exercise.body, compositions=_compositions(exercise))
+    contents, functions = _contents(kind, exercises, random)
+    return Conversation(turns(*contents), kind, compositions=_compositions(*functions))
 
 
-def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
+def _compositions(*functions: Exercise) -> tuple[str, ...]:
+    return tuple(one.composition for one in functions) if all(one.ours for one in functions) else ()
+
+
+def _contents(kind: str, exercises: Iterator[Exercise], random: Random) -> tuple[tuple[str, ...], tuple[Exercise, ...]]:
+    """What is said in turn, and the functions in it."""
     if kind in ("chatter", "beyond"):
-        return chatter.any_exchange(random) if kind == "chatter" else chatter.exchange(chatter.BEYOND, random)
+        return chatter.any_exchange(random) if kind == "chatter" else chatter.exchange(chatter.BEYOND, random), ()
     if kind in ("refusal", "compliance"):
         request = random.choice(safety.harmful("train"))
-        return request.text, random.choice(request.good if kind == "refusal" else request.bad)
+        return (request.text, random.choice(request.good if kind == "refusal" else request.bad)), ()
     if kind == "harmless":
         request = safety.draw_harmless(random)
-        return request.text, random.choice(request.good)
-    longest, opening = LONGEST, tuple[str, ...]()
+        return (request.text, random.choice(request.good)), ()
+    longest, opening, functions = LONGEST, tuple[str, ...](), tuple[Exercise, ...]()
     if kind == "follow_up":
-        longest, opening = LONGEST_FOLLOW_UP, _opening(exercises, random)
+        longest = LONGEST_FOLLOW_UP
+        opening, functions = _opening(exercises, random)
         if random.random() < 0.4:
-            contents = (*opening, *_contents(random.choice(("beyond", "chatter", "refusal")), exercises, random))
+            goes_on, _ = _contents(random.choice(("beyond", "chatter", "refusal")), exercises, random)
+            contents = (*opening, *goes_on)
             if sum(map(len, contents)) <= longest:
-                return contents
+                return contents, functions
     for exercise in exercises:
         contents = (*opening, question(exercise, random), code(exercise))
         if sum(map(len, contents)) <= longest:
-            return contents
-    return chatter.any_exchange(random)
+            return contents, (*functions, exercise)
+    return chatter.any_exchange(random), ()
 
 
-def _opening(exercises: Iterator[Exercise], random: Random) -> tuple[str, ...]:
+def _opening(exercises: Iterator[Exercise], random: Random) -> tuple[tuple[str, ...], tuple[Exercise, ...]]:
     """What a conversation begins with that goes on: mostly a greeting, but anything may stand there."""
     kind = random.choice(("greeting", "greeting", "introduction", "introduction", "beyond", "any", "task", "task"))
     if kind == "task":
         for exercise in itertools.islice(exercises, 10):
             contents = (question(exercise, random), code(exercise))
             if sum(map(len, contents)) < LONGEST_FOLLOW_UP * 0.6:
-                return contents
+                return contents, (exercise,)
     if kind in ("task", "any"):
-        return chatter.any_exchange(random)
-    return chatter.exchange(kind, random)
+        return chatter.any_exchange(random), ()
+    return chatter.exchange(kind, random), ()
 
 
 def conversations(

@@ -125,6 +125,7 @@ def _problem(family: str, key: str, seed: int) -> Problem | None:
                 solution=drawn.body,
                 cases=cases,
                 seeds=drawn.seeds,
+                ours=True,
             )
     return None
 
