@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.teacher.held_out import SHARE, TAUGHT, Guard, hold_out, outline, shape
-from hornbook.teacher.interface import Exercise, Problem
+from hornbook.teacher.interface import Conversation, Exercise, Preference, Problem, Trial
 
 LOOP = "    total = 0\n    for v in values:\n        if v > 3:\n            total += v\n    return total\n"
 PROBLEM = Problem("id", "x", "x/a+b", "f", ("n",), "", "", "    return n * n + 3\n", (), {})
@@ -17,6 +17,19 @@ def _exercise(body: str, composition: str = "y/c") -> Exercise:
 
 def test_the_same_body_with_other_names_is_caught() -> None:
     assert Guard([PROBLEM]).complaint(_exercise("    return m * m + 3\n")) == "same body as a held-out problem"
+
+
+@pytest.mark.parametrize("documented", ['    """Return it."""\n', ""])
+@pytest.mark.parametrize(
+    ("body", "given_away"),
+    [("    return k * k + 3\n", True), ("    return k * k - 3\n", False), ("    return k * (\n", False)],
+)
+def test_the_worse_answer_of_a_pair_is_no_problems_right_one(documented: str, body: str, given_away: bool) -> None:
+    trial = Trial(f"import math\n\n\ndef g(k):\n{documented}{body}", "g", ())
+    pair = Preference("    return k\n", body, "completion", prompt=f"def g(k):\n{documented}", trial=trial)
+    wrong = Guard([PROBLEM]).complaint_of_worse_answer(pair)
+    assert wrong == ("same body as a held-out problem" if given_away else "")
+    assert Guard([PROBLEM]).complaint_of_worse_answer(Conversation((), "completion")) == ""
 
 
 def test_the_same_composition_is_caught() -> None:

@@ -6,10 +6,12 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from hornbook.seeds import derive
-from hornbook.teacher.interface import Exercise, Problem
+from hornbook.teacher.interface import Chat, Exercise, Preference, Problem
 
+SAME_BODY = "same body as a held-out problem"
 SHARE = 0.135
 SMALLEST_FAMILY = 12  # families with fewer compositions hold nothing out
 TAUGHT = 3  # every part stays in at least this many training compositions of its family
@@ -63,10 +65,28 @@ class Guard:
         """Why the exercise would give a problem away; empty when it would not."""
         if exercise.composition in self._compositions:
             return "held-out composition"
-        # Shapes take a syntax tree to compare; unequal outlines settle nearly every exercise without one.
-        if outline(exercise.body) in self._outlines and shape(exercise.parameters, exercise.body) in self._shapes:
-            return "same body as a held-out problem"
+        return SAME_BODY if self._holds(exercise.parameters, exercise.body) else ""
+
+    def complaint_of_worse_answer(self, chat: Chat) -> str:
+        """Why the worse answer of a pair would give a problem away, which it may be right for; empty when it would not.
+
+        Of what can't be run nothing is known.
+        """
+        if not isinstance(chat, Preference) or chat.trial is None:
+            return ""
+        lines = chat.trial.source.splitlines(keepends=True)
+        with suppress(SyntaxError, RecursionError):
+            for function in ast.walk(ast.parse(chat.trial.source)):
+                if isinstance(function, ast.FunctionDef) and function.name == chat.trial.function:
+                    documented = ast.get_docstring(function) is not None and len(function.body) > 1
+                    first = function.body[1 if documented else 0].lineno - 1
+                    body = "".join(lines[first : function.end_lineno])
+                    return SAME_BODY if self._holds([one.arg for one in function.args.args], body) else ""
         return ""
+
+    def _holds(self, parameters: Sequence[str], body: str) -> bool:
+        # Shapes take a syntax tree to compare; unequal outlines settle nearly every exercise without one.
+        return outline(body) in self._outlines and shape(parameters, body) in self._shapes
 
 
 def shape(parameters: Sequence[str], body: str) -> str:

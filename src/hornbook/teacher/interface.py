@@ -125,7 +125,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Preference:
-    """Two answers to one request: a plain `prompt` to go on from, or a chat's `messages` (then `prompt` is empty)."""
+    """Two answers to one request: a plain `prompt` to go on from, or a chat's `messages` (then `prompt` is empty).
+
+    compositions: as of a conversation, of the better answer.
+    """
 
     chosen: str
     rejected: str
@@ -133,6 +136,7 @@ class Preference:
     prompt: str = ""
     messages: tuple[Message, ...] = ()
     trial: Trial | None = None
+    compositions: tuple[str, ...] = ()
 
 
 Chat = Conversation | Preference  # what fine-tuning learns from

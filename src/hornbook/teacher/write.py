@@ -82,10 +82,10 @@ def write(
 
         shares = settings.conversation_shares.model_dump()
         parts = teacher.conversations(kept, shares, settings.conversations, seed=seed)
-        conversations = _chats(parts, teacher.name, sandbox, into, CONVERSATIONS, seed)
+        conversations = _chats(parts, teacher.name, sandbox, guard, into, CONVERSATIONS, seed)
         shares = settings.preference_shares.model_dump()
         parts = teacher.preferences(kept, shares, settings.preferences, seed=seed)
-        preferences = _chats(parts, teacher.name, sandbox, into, PREFERENCES, seed)
+        preferences = _chats(parts, teacher.name, sandbox, guard, into, PREFERENCES, seed)
     safety = teacher.safety_prompts("test")
     write_jsonl(into / SAFETY, [asdict(prompt) for prompt in safety])
     return {
@@ -189,14 +189,21 @@ class _Lines(Generic[R]):
 
 
 def _chats(
-    parts: Sequence[Part], teacher: str, sandbox: Sandbox, into: Path, name: str, seed: int
+    parts: Sequence[Part], teacher: str, sandbox: Sandbox, guard: Guard, into: Path, name: str, seed: int
 ) -> dict[str, dict[str, int]]:
     """Have conversations or preferences written, part by part, as the file `name`; counts by kind and by reason."""
     lines: _Lines[Chat | Written] = _Lines(lambda row: chat_row(_chat(row)), _identity)
     removed: Counter[str] = Counter()
     for part in parts:
-        label = name.removesuffix(".jsonl")
-        removed += produce(part.source, part.count, lines, label=label, teacher=teacher, sandbox=sandbox).removed
+        removed += produce(
+            part.source,
+            part.count,
+            lines,
+            label=name.removesuffix(".jsonl"),
+            teacher=teacher,
+            sandbox=sandbox,
+            guard=lambda row: guard.complaint_of_worse_answer(_chat(row)),
+        ).removed
     lines.write(into, name, shuffle=seed if len(parts) > 1 else None)
     return {"kept": _counts(_chat(row).kind for row in lines.kept), "removed": dict(sorted(removed.items()))}
 

@@ -1,6 +1,7 @@
 import ast
 import itertools
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -55,6 +56,16 @@ def test_tasks_are_answered_with_just_the_function(made: list[Conversation]) -> 
             assert isinstance(function, ast.FunctionDef)
             assert ast.get_docstring(function) is None
             assert f"{function.name}({', '.join(argument.arg for argument in function.args.args)})" in asked
+
+
+def test_they_say_what_their_functions_are_composed_of(exercises: list[Exercise], made: list[Conversation]) -> None:
+    known = {code(one): one.composition for one in exercises} | {one.body: one.composition for one in exercises}
+    for one in made:
+        told = [*(message.content for message in one.messages if message.role == "assistant"), one.completion]
+        assert one.compositions == tuple(known[text] for text in told if text in known)
+    assert {len(one.compositions) for one in made} == {0, 1, 2}
+    theirs = [replace(one, ours=False) for one in exercises]
+    assert not any(one.compositions for one in conversations(theirs, SHARES, 300, seed=2))
 
 
 def test_no_exercise_is_used_twice(made: list[Conversation]) -> None:

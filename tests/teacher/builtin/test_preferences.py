@@ -40,6 +40,7 @@ def test_nearly_all_rejected_bodies_are_wrong(made: list[Preference]) -> None:
 
 def test_chosen_and_rejected_code_look_alike(made: list[Preference]) -> None:
     for one in made:
+        assert len(one.compositions) == (one.trial is not None)
         if one.trial is not None:
             ast.parse(one.trial.source)
             chosen = ast.parse(one.prompt + one.chosen).body[0]

@@ -53,12 +53,15 @@ def _made(kind: str, exercises: Iterator[Exercise], random: Random) -> Conversat
         exercise = next(exercises, None)
         if exercise is not None:
             prompt = exercise.text.removesuffix(exercise.body)
-            return Conversation((), kind, prompt=prompt, completion=exercise.body, compositions=_compositions(exercise))
+            return Conversation(
+                (), kind, prompt=prompt, completion=exercise.body, compositions=compositions_of(exercise)
+            )
     contents, functions = _contents(kind, exercises, random)
-    return Conversation(turns(*contents), kind, compositions=_compositions(*functions))
+    return Conversation(turns(*contents), kind, compositions=compositions_of(*functions))
 
 
-def _compositions(*functions: Exercise) -> tuple[str, ...]:
+def compositions_of(*functions: Exercise) -> tuple[str, ...]:
+    """Of what parts each was composed; nothing where another wrote one of them."""
     return tuple(one.composition for one in functions) if all(one.ours for one in functions) else ()
 
 

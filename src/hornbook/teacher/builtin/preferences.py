@@ -8,7 +8,7 @@ from random import Random
 from hornbook.sandbox.same import same
 from hornbook.seeds import stream
 from hornbook.teacher.builtin import chatter, safety
-from hornbook.teacher.builtin.conversations import LONGEST, code, kinds_for, question, turns
+from hornbook.teacher.builtin.conversations import LONGEST, code, compositions_of, kinds_for, question, turns
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, compositions
 from hornbook.teacher.builtin.exercises.draw import body_text, draw
 from hornbook.teacher.builtin.exercises.mutants import mutants
@@ -68,9 +68,11 @@ def _of_code(kind: str, exercises: Iterator[Exercise], random: Random) -> Prefer
             continue
         prompt = exercise.text.removesuffix(exercise.body)
         trial = Trial(prompt + wrong, exercise.name, exercise.cases, exercise.ours)
+        parts = compositions_of(exercise)
         if kind == "completion":
-            return Preference(exercise.body, wrong, kind, prompt=prompt, trial=trial)
-        return Preference(code(exercise), code(exercise, wrong), kind, messages=turns(asked), trial=trial)
+            return Preference(exercise.body, wrong, kind, prompt=prompt, trial=trial, compositions=parts)
+        worse = code(exercise, wrong)
+        return Preference(code(exercise), worse, kind, messages=turns(asked), trial=trial, compositions=parts)
     return None
 
 

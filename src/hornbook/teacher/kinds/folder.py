@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from hornbook.documents import CorpusWriter, document_id, document_schema
 from hornbook.files import digest_value, write_jsonl
-from hornbook.teacher.interface import Chat, Conversation, Message, Preference
+from hornbook.teacher.interface import Chat, Message, Preference
 from hornbook.teacher.kinds.draws import Drawn
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.kinds.template import Kind
@@ -26,17 +26,14 @@ def checked_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def chat_row(chat: Chat) -> dict[str, Any]:
-    """The row of `conversations.jsonl` or `preferences.jsonl`: `messages` or a `prompt`, for a pair both answers.
-
-    A pair has no `compositions`: its worse answer is made of other parts, which no one held against the problems'.
-    """
+    """The row of `conversations.jsonl` or `preferences.jsonl`: `messages` or a `prompt`, for a pair both answers."""
     row: dict[str, Any] = {"messages": _plain(chat.messages)} if chat.messages else {"prompt": chat.prompt}
     if isinstance(chat, Preference):
         row |= {"chosen": chat.chosen, "rejected": chat.rejected}
     elif not chat.messages:
         row |= {"completion": chat.completion}
     row |= {"kind": chat.kind}
-    made_of = {"compositions": list(chat.compositions)} if isinstance(chat, Conversation) and chat.compositions else {}
+    made_of = {"compositions": list(chat.compositions)} if chat.compositions else {}
     return {"id": digest_value(row)[:32], **row, **made_of}
 
 
