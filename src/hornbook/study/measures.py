@@ -45,11 +45,10 @@ class Measure:
         return {"share": "points", "ratio": "%"}.get(self.kind, self.kind)
 
     def difference(self, difference: float, *, signed: bool = True) -> str:
-        """A difference in figures, without its unit: in more of them where rounding would leave nothing of it."""
+        """A difference in figures, without its unit: in two more of them where rounding would leave nothing of it."""
         told = self.amount(difference)
-        digits = 1 if self.kind in ("share", "ratio") else 3
-        while told and not round(told, digits) and digits < 6:
-            digits += 1
+        usual = 1 if self.kind in ("share", "ratio") else 3
+        digits = next((some for some in range(usual, usual + 3) if round(told, some)), usual)
         amount = round(told, digits) + 0.0  # no minus before a zero
         return f"{amount:+.{digits}f}".replace("-", "−") if signed else f"{amount:g}"
 
