@@ -13,6 +13,7 @@ from hornbook.corpus.decontaminate.settings import DecontaminationSettings
 from hornbook.documents import shards
 from hornbook.files import read_jsonl
 from hornbook.progress import Progress, Task
+from hornbook.teacher.builtin.exercises.catalogue import compositions
 
 QUESTION = "Which of the seven wandering lanterns did the keeper of the harbour museum lend to the baker of the island?"
 
@@ -103,7 +104,12 @@ def test_what_is_composed_of_parts_is_told_apart_by_them(tmp_path: Path, make_co
     problem = {"id": "evens", "prompt": PROMPT, "solution": SOLUTION, "composition": "reduce/sum+square+even"}
     (tmp_path / "problems.jsonl").write_text(json.dumps(problem))
     odd = PROMPT.replace("even", "odd") + SOLUTION.replace("== 0", "== 1")
-    told = [("other parts", "reduce/sum+square+odd"), ("unknown", ""), ("the same", "reduce/sum+square+even")]
+    told = [
+        ("other parts", "reduce/sum+square+odd"),
+        ("unknown", ""),
+        ("of their own", "H2O"),
+        ("the same", "reduce/sum+square+even"),
+    ]
     rows = [
         {"id": name, "text": odd, "source": "s", "path": name, "composition": composition} for name, composition in told
     ]
@@ -112,7 +118,7 @@ def test_what_is_composed_of_parts_is_told_apart_by_them(tmp_path: Path, make_co
     found = contaminated(stored, None, sets, into=tmp_path / "out", progress=Progress())
     assert found is not None
     held = {rows[row["number"]]["id"]: row["kept"] for row in found.between("number", 0, 9).to_pylist()}
-    assert held == {"unknown": "evens", "the same": "evens"}
+    assert held == {"unknown": "evens", "of their own": "evens", "the same": "evens"}
 
     asked = [{"role": "user", "content": PROMPT.replace("even", "odd")}, {"role": "assistant", "content": SOLUTION}]
     chats = [
@@ -134,3 +140,13 @@ def test_where_problems_have_no_parts_words_decide(tmp_path: Path) -> None:
     (tmp_path / "problems.jsonl").write_text(json.dumps({"id": "evens", "prompt": PROMPT, "solution": SOLUTION}))
     sets = EvaluationSets(EvaluationFiles(tmp_path / "problems.jsonl", (), DecontaminationSettings()))
     assert sets.find([PROMPT + SOLUTION, "nothing"], ["reduce/sum+square+odd", "x/y"]) == ["evens", None]
+
+
+def test_all_compositions_of_the_catalogue_are_known(tmp_path: Path) -> None:
+    held = "reduce/sum+square+even"
+    problem = {"id": "evens", "prompt": PROMPT, "solution": SOLUTION, "composition": held}
+    (tmp_path / "problems.jsonl").write_text(json.dumps(problem))
+    sets = EvaluationSets(EvaluationFiles(tmp_path / "problems.jsonl", (), DecontaminationSettings()))
+    keys = [key for family in compositions().values() for key in family]
+    found = sets.find([PROMPT + SOLUTION] * len(keys), keys)
+    assert [key for key, name in zip(keys, found, strict=True) if name is not None] == [held]

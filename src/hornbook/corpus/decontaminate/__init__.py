@@ -7,6 +7,7 @@ and by the shape of code (`finder`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import done_here, work_through
 
 CONTAMINATED = "contamination"  # the reason in `removed/`
+_COMPOSITION = re.compile(r"[a-z_]+/\w+(\+\w+)*", re.ASCII)  # a family and its parts: reduce/sum+square+even
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,12 @@ class OwnProblems:
     """
 
     def __init__(self, problems: Sequence[Problem], settings: DecontaminationSettings) -> None:
-        self.composed = {problem.composition: problem.id for problem in problems if problem.composition}
-        self._by_composition = {problem.composition: problem for problem in problems}
+        self.composed = {problem.composition: problem for problem in problems if problem.composition}
         self._detector = Detector(problems, ngram=settings.ngram, match=settings.match)
 
     def find(self, texts: Sequence[str], compositions: Sequence[Sequence[str]]) -> list[Leak | None]:
         """For each text the problem that it holds. compositions: all that it is made of, none where that's unknown."""
-        unknown = [place for place, made_of in enumerate(compositions) if not (made_of and self.composed)]
+        unknown = [place for place, made_of in enumerate(compositions) if not (self.composed and _known(made_of))]
         by_words = dict(zip(unknown, self._detector.find([texts[place] for place in unknown]), strict=True))
         return [
             by_words[place] if place in by_words else next(self._held(made_of), None)
@@ -61,7 +62,12 @@ class OwnProblems:
         ]
 
     def _held(self, compositions: Iterable[str]) -> Iterator[Leak]:
-        return (Leak(self._by_composition[one], 1.0) for one in compositions if one in self.composed)
+        return (Leak(self.composed[one], 1.0) for one in compositions if one in self.composed)
+
+
+def _known(made_of: Sequence[str]) -> bool:
+    """Whether these are compositions, and not what a column of that name says in somebody's own corpus."""
+    return bool(made_of) and all(map(_COMPOSITION.fullmatch, made_of))
 
 
 class EvaluationSets:
@@ -85,7 +91,7 @@ class EvaluationSets:
     @property
     def digest(self) -> str:
         """Tells these texts, and what counts as holding them, from any others."""
-        composed = self._own.composed if self._own is not None else {}
+        composed = {} if self._own is None else {parts: one.id for parts, one in self._own.composed.items()}
         return digest_value([self.texts, composed, self.files.settings.ngram, self.files.settings.match])
 
     def prepare(self, progress: Progress) -> None:
