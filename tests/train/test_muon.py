@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -49,6 +50,21 @@ def test_orthogonalise_treats_each_matrix_alone() -> None:
     assert torch.equal(orthogonalise(torch.zeros(1, 4, 4)), torch.zeros(1, 4, 4))
 
 
+def trained_by_ours_and_torchs(start: torch.Tensor, grads: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What becomes of one matrix by our Muon and by torch's."""
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    options = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
+    optimizers = (
+        Muon([ours], [[start.shape[0]]], **options),
+        torch.optim.Muon([theirs], nesterov=True, adjust_lr_fn="original", **options),
+    )
+    for grad in grads:
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = grad.clone()
+            optimizer.step()
+    return ours, theirs
+
+
 @pytest.mark.parametrize("shape", [(48, 32), (32, 48), (32, 32)])
 def test_with_five_steps_it_equals_torchs_muon(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     def five_steps(matrices: torch.Tensor) -> torch.Tensor:
@@ -60,16 +76,7 @@ def test_with_five_steps_it_equals_torchs_muon(shape: tuple[int, int], monkeypat
 
     monkeypatch.setattr(muon, "orthogonalise", five_steps)
     start = random(shape, 3) / 10
-    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    options = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
-    optimizers = (
-        Muon([ours], [[shape[0]]], **options),
-        torch.optim.Muon([theirs], nesterov=True, adjust_lr_fn="original", **options),
-    )
-    for step in range(6):
-        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
-            parameter.grad = random(shape, 10 + step)
-            optimizer.step()
+    ours, theirs = trained_by_ours_and_torchs(start, [random(shape, 10 + step) for step in range(6)])
     moved = (theirs - start).norm()
     assert (ours - theirs).norm() < 0.02 * moved, "torch's iteration runs in bf16"
     assert moved > 0.1
@@ -78,19 +85,10 @@ def test_with_five_steps_it_equals_torchs_muon(shape: tuple[int, int], monkeypat
 @pytest.mark.parametrize("shape", [(48, 32), (32, 48), (32, 32), (24, 96)])
 def test_it_is_as_near_to_what_it_approximates_as_torchs_muon(shape: tuple[int, int]) -> None:
     """Momentum after Nesterov, made orthogonal by its singular vectors in float64, beside ours and torch's of 5 steps."""
-    start = random(shape, 3) / 10
-    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    options = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.1}
-    optimizers = (
-        Muon([ours], [[shape[0]]], **options),
-        torch.optim.Muon([theirs], nesterov=True, adjust_lr_fn="original", **options),
-    )
+    start, grads = random(shape, 3) / 10, [random(shape, 10 + step) for step in range(6)]
+    ours, theirs = trained_by_ours_and_torchs(start, grads)
     exact, velocity = start.double().numpy(), np.zeros(shape)
-    for step in range(6):
-        grad = random(shape, 10 + step)
-        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
-            parameter.grad = grad.clone()
-            optimizer.step()
+    for grad in grads:
         velocity = 0.95 * velocity + grad.double().numpy()
         u, _, v = np.linalg.svd(grad.double().numpy() + 0.95 * velocity, full_matrices=False)
         exact = exact * (1 - 0.02 * 0.1) - 0.02 * math.sqrt(max(1, shape[0] / shape[1])) * u @ v

@@ -12,6 +12,7 @@ import struct
 from typing import Any
 
 from hornbook.sandbox.inside import wire
+from hornbook.sandbox.inside.literals import MAX_DEPTH
 from hornbook.sandbox.program import CallResult, Outcome, Status
 
 # The tokens that `inside.literals` writes and no others: strings with their escapes, numbers, names, punctuation.
@@ -24,7 +25,6 @@ _LITERAL = re.compile(
 )
 
 _NAMES = {"None": None, "True": True, "False": False}
-_DEPTH = 64  # levels; Python and JSON give up at other ones, far beyond
 
 # The first whole number that Python's own limit keeps from being written out.
 _UNPRINTABLE = 10**4300
@@ -47,7 +47,9 @@ def _value(text: str) -> Any:
     if text in _NAMES:
         return _NAMES[text]
     as_in_json = text.isascii() and text.isprintable() and not any(sign in text for sign in '"\\(')
-    if as_in_json and text.count("[") + text.count("{") <= _DEPTH:
+    if (
+        as_in_json and text.count("[") + text.count("{") <= MAX_DEPTH
+    ):  # Python and JSON give up at other depths, far beyond
         try:
             return json.loads(text.replace("'", '"'))
         except ValueError:
@@ -126,11 +128,11 @@ def check_argument(value: Any, depth: int = 0) -> None:
     elif kind is float:
         if math.isnan(value):
             raise ValueError("an argument must not hold nan")
-    elif kind in (list, tuple, set, dict) and depth < 64:
+    elif kind in (list, tuple, set, dict) and depth < MAX_DEPTH:
         for item in value:
             check_argument(item, depth + 1)
         if kind is dict:
             for item in value.values():
                 check_argument(item, depth + 1)
     else:
-        raise TypeError(f"an argument must be a plain literal, not hold a {kind.__name__} (nor 64 levels)")
+        raise TypeError(f"an argument must be a plain literal, not hold a {kind.__name__} (nor {MAX_DEPTH} levels)")

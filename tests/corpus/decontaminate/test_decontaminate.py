@@ -102,23 +102,23 @@ def test_rows_that_hold_a_problem_are_set_aside(tmp_path: Path) -> None:
 
 def test_what_is_composed_of_parts_is_told_apart_by_them(tmp_path: Path, make_corpus: Any) -> None:
     problem = {"id": "evens", "prompt": PROMPT, "solution": SOLUTION, "composition": "reduce/sum+square+even"}
-    (tmp_path / "problems.jsonl").write_text(json.dumps(problem))
+    written = tmp_path / "written"
+    written.mkdir()
+    (written / "problems.jsonl").write_text(json.dumps(problem))
     odd = PROMPT.replace("even", "odd") + SOLUTION.replace("== 0", "== 1")
-    told = [
-        ("other parts", "reduce/sum+square+odd"),
-        ("unknown", ""),
-        ("of their own", "H2O"),
-        ("the same", "reduce/sum+square+even"),
-    ]
+    beside = [("other parts", "reduce/sum+square+odd"), ("unknown", ""), ("the same", "reduce/sum+square+even")]
+    elsewhere = [("of their own", "H2O"), ("of another run", "reduce/sum+square+odd")]
     rows = [
-        {"id": name, "text": odd, "source": "s", "path": name, "composition": composition} for name, composition in told
+        {"id": name, "text": odd, "source": "s", "path": name, "composition": composition}
+        for name, composition in [*beside, *elsewhere]
     ]
-    stored = shards(make_corpus(tmp_path / "corpus", rows))
-    sets = EvaluationSets(EvaluationFiles(tmp_path / "problems.jsonl", (), DecontaminationSettings()))
+    other = make_corpus(tmp_path / "other", rows[len(beside) :])
+    stored = shards(make_corpus(written, rows[: len(beside)]), other)
+    sets = EvaluationSets(EvaluationFiles(written / "problems.jsonl", (), DecontaminationSettings()))
     found = contaminated(stored, None, sets, into=tmp_path / "out", progress=Progress())
     assert found is not None
     held = {rows[row["number"]]["id"]: row["kept"] for row in found.between("number", 0, 9).to_pylist()}
-    assert held == {"unknown": "evens", "of their own": "evens", "the same": "evens"}
+    assert held == dict.fromkeys(["unknown", "the same", "of their own", "of another run"], "evens")
 
     asked = [{"role": "user", "content": PROMPT.replace("even", "odd")}, {"role": "assistant", "content": SOLUTION}]
     chats = [
@@ -129,7 +129,7 @@ def test_what_is_composed_of_parts_is_told_apart_by_them(tmp_path: Path, make_co
     (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
     decontaminate_conversations(
         [tmp_path / "conversations.jsonl"],
-        tmp_path / "problems.jsonl",
+        written / "problems.jsonl",
         DecontaminationSettings(),
         into=tmp_path / "chats",
     )

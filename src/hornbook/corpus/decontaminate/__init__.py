@@ -7,7 +7,6 @@ and by the shape of code (`finder`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from hornbook.corpus.decontaminate.finder import Finder
 from hornbook.corpus.decontaminate.ngram_overlap import Detector, Leak, Problem, load_problems
 from hornbook.corpus.decontaminate.settings import DecontaminationSettings
 from hornbook.corpus.shuffle import LeftOut, Pieces, RunWriter, chosen, rows_left
-from hornbook.documents import Shard
+from hornbook.documents import DOCUMENTS, Shard
 from hornbook.files import digest_value, read_jsonl, write_jsonl
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
@@ -27,7 +26,6 @@ from hornbook.workers.portion import Advance, Portion
 from hornbook.workers.work import done_here, work_through
 
 CONTAMINATED = "contamination"  # the reason in `removed/`
-_COMPOSITION = re.compile(r"[a-z_]+/\w+(\+\w+)*", re.ASCII)  # a family and its parts: reduce/sum+square+even
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class OwnProblems:
 
     What the built-in teacher composed of the parts that problems have, too, shares the words of its family with them:
     by words a family of few forms would go whole, and with it parts that problems ask for. The write stage let nothing
-    through that has a problem's parts or, of others, its body. So a text that is known to be composed holds a
-    problem where both are composed alike.
+    through that has a problem's parts or, of others, its body. So what it wrote beside the problems, and is known to be
+    composed, holds a problem where both are composed alike.
     """
 
     def __init__(self, problems: Sequence[Problem], settings: DecontaminationSettings) -> None:
@@ -54,7 +52,7 @@ class OwnProblems:
 
     def find(self, texts: Sequence[str], compositions: Sequence[Sequence[str]]) -> list[Leak | None]:
         """For each text the problem that it holds. compositions: all that it is made of, none where that's unknown."""
-        unknown = [place for place, made_of in enumerate(compositions) if not (self.composed and _known(made_of))]
+        unknown = [place for place, made_of in enumerate(compositions) if not (self.composed and made_of)]
         by_words = dict(zip(unknown, self._detector.find([texts[place] for place in unknown]), strict=True))
         return [
             by_words[place] if place in by_words else next(self._held(made_of), None)
@@ -63,11 +61,6 @@ class OwnProblems:
 
     def _held(self, compositions: Iterable[str]) -> Iterator[Leak]:
         return (Leak(self.composed[one], 1.0) for one in compositions if one in self.composed)
-
-
-def _known(made_of: Sequence[str]) -> bool:
-    """Whether these are compositions, and not what a column of that name says in somebody's own corpus."""
-    return bool(made_of) and all(map(_COMPOSITION.fullmatch, made_of))
 
 
 class EvaluationSets:
@@ -134,7 +127,8 @@ def contaminated(
     portions = []
     for place, shard in enumerate(stored):
         work = partial(_search_shard, shard, place, left_out, sets.files, sets.digest)
-        portions.append(Portion.over(shard, leaks.folder(place), work, digest, shard.first))
+        beside = _beside_problems(shard, sets.files)
+        portions.append(Portion.over(shard, leaks.folder(place), work, digest, shard.first, beside))
     say_left_out(sets.left_out, progress)
     if done_here(portions):  # workers prepare for themselves
         sets.prepare(progress)
@@ -191,8 +185,8 @@ def _search_shard(
         _ready.clear()
         _ready[digest] = EvaluationSets(files)
     schema, count = pa.schema({"number": pa.int64(), "kept": pa.large_string()}), 0
+    columns = ["text", "composition"] if _beside_problems(shard, files) else ["text"]
     with RunWriter(folder, schema, "number") as writer:
-        columns = ["text", "composition"]
         for rows, batch in chosen(shard.batches(columns), rows_left(left_out, place, shard), advance):
             known = batch["composition"].to_pylist() if "composition" in batch.schema.names else None
             names = _ready[digest].find(batch["text"].to_pylist(), known)
@@ -204,6 +198,11 @@ def _search_shard(
             writer.add(pa.Table.from_pylist(leaks, schema=schema))
             count += len(leaks)
     return count
+
+
+def _beside_problems(shard: Shard, files: EvaluationFiles) -> bool:
+    """Whether a file was written with the problems: what another run composed nobody has held against these."""
+    return files.problems is not None and files.problems.parent / DOCUMENTS in shard.path.parents
 
 
 def _all_said(row: dict[str, Any]) -> str:
