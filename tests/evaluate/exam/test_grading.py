@@ -152,7 +152,7 @@ def test_a_judges_failure_is_unknown(kind: str, own_data: Path, tmp_path: Path, 
     def judge(call: Call) -> Act:
         return story(call) if "10 10" in call.text else FAILURES[kind]()
 
-    with Teacher(judge) as server, connect(server.url, timeout=0.3, retries=0) as client:
+    with Teacher(judge) as server, connect(server.url, timeout=2, retries=0) as client:
         figures = go(Writer("8 4 6", "10 10 10", ""), own_data, tmp_path / "r", "tinystories", teacher=client)
         assert any(NOTHING in call.text for call in server.calls)
     one = figures["benchmarks"]["tinystories"]
