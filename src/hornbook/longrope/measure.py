@@ -73,7 +73,7 @@ def measure(
     Writes `into/measured.json`. validation: the tokens stage's folder of short held-out rows by source. Raises
     UserError where fewer than two held-out documents are long enough.
     """
-    from hornbook.evaluate.validation import validation_loss
+    from hornbook.evaluate.validation import rounded, validation_loss
     from hornbook.longrope.perplexity import configured
     from hornbook.model.tokenizers import Tokenizer
 
@@ -112,7 +112,7 @@ def measure(
             for name in ("none", "pi", "ntk", "yarn")
         },
         "passkeys": passkeys,
-        "short": {name: {source: round(loss, 4) for source, loss in losses.items()} for name, losses in short.items()},
+        "short": {name: rounded(losses) for name, losses in short.items()},
     }
     write_json(into / "measured.json", figures)
     return figures

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -283,7 +284,7 @@ def content(folder: Path) -> str:
     files that are gone or have other contents.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
+        raise UserError(f"{folder} is no folder{_beside(folder)}")
     there = manifest.outputs(folder)
     for above in (folder, *folder.absolute().parents):
         found = manifest.read(above)
@@ -299,3 +300,12 @@ def content(folder: Path) -> str:
                 )
         break
     return digest_value(there)
+
+
+def _beside(folder: Path) -> str:
+    """Which folder was meant, if one beside it has a name like it; else the first few that are there."""
+    there: list[str] = []
+    with suppress(OSError):
+        there = sorted(one.name for one in folder.parent.iterdir() if one.is_dir() and not one.name.startswith("."))
+    few = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
+    return nearest(folder.name, there) or (f"; in {folder.parent} there are {few}" if there else "")
