@@ -81,7 +81,7 @@ def finding(result: Mapping[str, Any]) -> dict[str, Any]:
                 "arms": _told(one, study["against"]),
             }
             for one in result["comparisons"]
-            if one["measure"] in (study["measures"][0], "pass_at_1")
+            if measure_of(one["measure"]).name in (study["measures"][0], "pass_at_1")
         ],
     }
 
