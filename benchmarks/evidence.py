@@ -16,6 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from hornbook.errors import UserError
@@ -97,7 +98,7 @@ def _told(compared: Mapping[str, Any], against: str) -> list[dict[str, str]]:
     differences = {one["arm"]: one for one in compared["arms"]}
     told = []
     for arm, by_seed in sorted(compared["values"].items(), key=lambda item: item[0] != against):
-        one = {"arm": arm, "mean": measure.shown(sum(by_seed.values()) / len(by_seed)), "difference": "", "verdict": ""}
+        one = {"arm": arm, "mean": measure.shown(fmean(by_seed.values())), "difference": "", "verdict": ""}
         if arm != against:
             one |= {"difference": _difference(measure, differences[arm]), "verdict": differences[arm]["verdict"]}
         told.append(one)

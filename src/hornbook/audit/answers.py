@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from hornbook.audit.likelihood import log_likelihoods
@@ -122,7 +123,7 @@ def _choose(
     best: dict[tuple[str, str], tuple[float, int]] = {}
     for (item, number), likely in zip(pairs, whole, strict=True):
         last = likely[-max(1, len(tokenizer.encode(item.choices[number]))) :] or [0.0]
-        key, value = (item.benchmark, item.id), sum(last) / len(last)
+        key, value = (item.benchmark, item.id), fmean(last)
         if key not in best or value > best[key][0]:
             best[key] = (value, number)
     return {(item.benchmark, item.id): best[item.benchmark, item.id][1] == item.right for item in items}

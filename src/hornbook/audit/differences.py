@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from statistics import fmean
 from typing import Any
 
 from hornbook.evaluate.benchmark import wilson_interval
@@ -59,7 +60,7 @@ def paired(first: Sequence[float], second: Sequence[float], *, seed: int) -> dic
     low, high = bootstrap(differences, derive(seed, "audit", "paired"))
     p = binomtest(lost, lost + gained, alternative="greater").pvalue if lost + gained else 1.0
     return {
-        "difference": round(sum(differences) / len(differences), 4),
+        "difference": round(fmean(differences), 4),
         "low": round(low, 4),
         "high": round(high, 4),
         "p": rounded(p),

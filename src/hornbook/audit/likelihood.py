@@ -12,6 +12,7 @@ import math
 import random
 import re
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hornbook.audit.differences import rounded
@@ -80,7 +81,7 @@ def min_k(likelihoods: Sequence[float], share: float = SHARE) -> float:
     Of log-likelihoods that is Min-K%, of standard ones Min-K%++.
     """
     lowest = sorted(likelihoods)[: max(1, math.ceil(share * len(likelihoods)))] if likelihoods else []
-    return sum(lowest) / len(lowest) if lowest else math.nan
+    return fmean(lowest) if lowest else math.nan
 
 
 def perturbed(text: str, *, seed: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from hornbook.audit.differences import rounded
@@ -111,8 +112,8 @@ def beside(values: Sequence[float], twins: Sequence[float]) -> dict[str, Any]:
     ties = len(values) - changed
     low, high = wilson_interval(above + ties / 2, len(values))
     return {
-        "mean": round(sum(values) / len(values), 4),
-        "other": round(sum(twins) / len(twins), 4),
+        "mean": round(fmean(values), 4),
+        "other": round(fmean(twins), 4),
         "auc": round((above + ties / 2) / len(values), 4),
         "low": round(low, 4),
         "high": round(high, 4),

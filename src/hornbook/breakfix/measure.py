@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from hornbook.breakfix.look_alikes import look_alikes
@@ -138,6 +139,6 @@ def _paired(first: Path, second: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    before, after = (sum(some) / len(pairs) for some in zip(*pairs, strict=True))
+    before, after = (fmean(some) for some in zip(*pairs, strict=True))
     apart = bootstrap([second - first for first, second in pairs], derive(SEED, "breakfix", "ability"))
     return {"before": before, "after": after, "difference": after - before, "interval": list(apart)}

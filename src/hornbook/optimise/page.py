@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import hornbook
@@ -108,7 +109,7 @@ def _target(result: Mapping[str, Any]) -> str:
             values = [told[name] for told in result["target"].values() if name in told]
             colour = plots.COLOURS[_COLOURS[name]]
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=6, alpha=0.7)
-            mean = sum(values) / len(values)
+            mean = fmean(values)
             axes.plot([mean, mean], [place - 0.25, place + 0.25], color=plots.COLOURS["ink"], linewidth=2.2)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from hornbook.evaluate.problems import Problem, what_is_wrong
 from hornbook.sandbox.program import Limits, Program
@@ -71,7 +72,7 @@ def likelihoods(model: Path, asked: Sequence[Pair]) -> tuple[dict[str, float], l
     nats = -sum(answer[0].logprob for answer in found)
     apart = [answer[0].logprob - answer[1].logprob for answer in found if len(answer) > 1]
     figures = {"right": nats / tokens, "body": nats / len(found)}
-    return figures | ({"margin": sum(apart) / len(apart)} if apart else {}), fitting
+    return figures | ({"margin": fmean(apart)} if apart else {}), fitting
 
 
 def tokens_a_character(validation: Path, model: Path) -> dict[str, float]:

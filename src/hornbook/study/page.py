@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import fmean
 from typing import Any
 
 import hornbook
@@ -52,7 +52,7 @@ def _training(runs: Sequence[Mapping[str, Any]], arm: str) -> str:
     """How long an arm's stages trained, the mean of its seeds."""
     of_arm = [run["training"] for run in runs if run["arm"] == arm]
     stages = dict.fromkeys(stage for one in of_arm for stage in one)
-    means = {stage: mean(one[stage] for one in of_arm if stage in one) for stage in stages}
+    means = {stage: fmean(one[stage] for one in of_arm if stage in one) for stage in stages}
     return ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in means.items())
 
 
@@ -70,7 +70,7 @@ def _section(study: Study, number: int, compared: Mapping[str, Any], title: str)
         {
             "arm": arm,
             "base": arm == study.against,
-            "mean": measure.shown(sum(by_seed.values()) / len(by_seed)),
+            "mean": measure.shown(fmean(by_seed.values())),
             "seeds": [(seed, measure.shown(value)) for seed, value in by_seed.items()],
             "found": _difference(measure, against[arm]) if arm in against else None,
         }
@@ -127,7 +127,7 @@ def _values(name: str, title: str, measure: Measure, values: Mapping[str, Mappin
                 color=plots.COLOURS["faint"],
             )
         for place, by_seed in enumerate(values.values()):
-            mean = scale * sum(by_seed.values()) / len(by_seed)
+            mean = scale * fmean(by_seed.values())
             axes.plot([mean, mean], [place - 0.25, place + 0.25], color=plots.COLOURS["ink"], linewidth=2.2, zorder=3)
         axes.set_yticks(range(len(arms)), [_name(arm) for arm in arms])
         axes.set_ylim(len(arms) - 0.5, -0.75)

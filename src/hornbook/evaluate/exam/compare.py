@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from hornbook.errors import UserError
@@ -113,8 +114,8 @@ def paired(
         figures["title"],
         metric,
         len(both),
-        sum(a for a, _ in pairs) / len(pairs),
-        sum(b for _, b in pairs) / len(pairs),
+        fmean(a for a, _ in pairs),
+        fmean(b for _, b in pairs),
         bootstrap([b - a for a, b in pairs], derive(SEED, "compare", name)),
         gained,
         lost,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -128,7 +129,7 @@ def _rows(figures: Mapping[str, Any], suite: Suite | None) -> list[tuple[str, li
             own = measured(there[0])
         else:
             own = [
-                f"{sum(_main(one)['value'] for one in there) / len(there):.1%}",
+                f"{fmean(_main(one)['value'] for one in there):.1%}",
                 "",
                 f"{sum(one['n'] for one in there):,}",
             ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
@@ -104,7 +105,7 @@ def _summary(name: str, title: str, pairs: tuple[Pair, ...]) -> Preference:
     for pair in pairs:
         if pair.id not in lacking:
             by.setdefault(pair.id, []).append(pair.score)
-    scores = [sum(some) / len(some) for some in by.values()]
+    scores = [fmean(some) for some in by.values()]
     gained, lost = (sum(sign * (score - 0.5) > 0 for score in scores) for sign in (1, -1))
     known = [pair.better for pair in pairs if not pair.unknown]
     firsts = Counter(place for a, b in known for place in (a, _OTHER[b]))  # of the second order the first is B's

@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from hornbook.errors import UserError
@@ -187,7 +188,7 @@ def graded(benchmark: Benchmark, question: Question, found: Sequence[Graded]) ->
     every = {name: [one.grades[name] / 10 for one in found] for name in names}
     metrics = {"grade": sum(map(sum, every.values())) / len(found) / len(names)}
     if len(names) > 1:
-        metrics |= {name: sum(values) / len(values) for name, values in every.items()}
+        metrics |= {name: fmean(values) for name, values in every.items()}
     if question.turns:
         metrics |= {
             f"turn {at}": sum(values[at - 1] for values in every.values()) / len(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import exp, isfinite, sqrt
+from statistics import fmean
 from typing import Any
 
 from hornbook.evaluate.benchmark import share, wilson_interval
@@ -85,14 +86,14 @@ def metrics(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     for name in dict.fromkeys(name for row in rows for name in row["metrics"]):
         values = [row["metrics"][name] for row in rows if name in row["metrics"]]
         if name == "nll":
-            mean = sum(values) / len(values)
+            mean = fmean(values)
             spread = sqrt(sum((one - mean) ** 2 for one in values) / max(len(values) - 1, 1) / len(values))
             low, high = exp(mean - _Z * spread), exp(mean + _Z * spread)
             found["perplexity"] = {"value": exp(mean), "interval": [low, high], "n": len(values)}
         else:
             graded = "grades" in rows[0]
             low, high = _student_interval(values) if graded else wilson_interval(sum(values), len(values))
-            found[name] = {"value": sum(values) / len(values), "interval": [low, high], "n": len(values)}
+            found[name] = {"value": fmean(values), "interval": [low, high], "n": len(values)}
     return found
 
 
@@ -103,7 +104,7 @@ def _student_interval(values: Sequence[float]) -> tuple[float, float]:
     lowest, highest = LOWEST / HIGHEST, 1.0
     if len(values) < 2:
         return lowest, highest
-    mean = sum(values) / len(values)
+    mean = fmean(values)
     spread = sqrt(sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
     half = float(t.ppf(0.975, len(values) - 1)) * spread
     return min(mean, max(lowest, mean - half)), max(mean, min(highest, mean + half))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -141,7 +142,7 @@ def averaged(found: Mapping[str, Mapping[tuple[float, int], float]]) -> dict[tup
     for grid in found.values():
         for place, score in grid.items():
             scores.setdefault(place, []).append(score)
-    return {place: sum(values) / len(values) for place, values in scores.items()}
+    return {place: fmean(values) for place, values in scores.items()}
 
 
 def in_tokens(length: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean
 from typing import Any
 
 from hornbook.evaluate.benchmark import wilson_interval
@@ -72,7 +73,7 @@ def answered(point: Point, asked: Iterator[Question], answer: Answerer, at_once:
         "task": point.task,
         "length": point.length,
         "depth": point.depth,
-        "score": round(sum(scores) / len(scores), 4),
+        "score": round(fmean(scores), 4),
         "n": len(scores),
         "interval": [round(bound, 4) for bound in wilson_interval(sum(scores), len(scores))],
         "tokens": [min(lengths), max(lengths)],

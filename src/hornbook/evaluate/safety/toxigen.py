@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _mean(of: Sequence[tuple[Separation, Sequence[int]]], sentences: int) -> dic
     """The mean of shares with its interval; with each separation the sentences that its parts are of."""
     import numpy as np
 
-    value = sum(one.share for one, _ in of) / len(of)
+    value = fmean(one.share for one, _ in of)
     parts = np.zeros(1 + max(at for _, places in of for at in places))
     for one, places in of:
         parts[np.asarray(places)] += one.parts / len(of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import nan
+from statistics import fmean
 from typing import Any
 
 from hornbook.report import plots
@@ -179,7 +180,7 @@ def thinned(values: list[float], points: int = POINTS) -> list[float]:
     if width <= 1:
         return list(values)
     groups = [values[start : start + width] for start in range(0, len(values), width)]
-    return [sum(group) / len(group) for group in groups]
+    return [fmean(group) for group in groups]
 
 
 def smoothed(values: list[float]) -> list[float]:
@@ -189,5 +190,5 @@ def smoothed(values: list[float]) -> list[float]:
     for middle in range(len(values)):
         near = min(reach, middle, len(values) - 1 - middle)
         part = values[middle - near : middle + near + 1]
-        means.append(sum(part) / len(part))
+        means.append(fmean(part))
     return means
