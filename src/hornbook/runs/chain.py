@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hornbook.errors import UserError
 from hornbook.runs import manifest
-from hornbook.runs.folders import final_model
+from hornbook.runs.folders import final_model, folders_in
 from hornbook.runs.manifest import Manifest
 
 
@@ -33,8 +33,7 @@ def chain(result: Path | str) -> list[Link]:
     looked for among the folders beside it. Raises UserError where there is no manifest.
     """
     start = _with_manifest(Path(result))
-    beside = [path for path in sorted(start.parent.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    manifests = {path: made for path in beside if (made := manifest.read(path)) is not None}
+    manifests = {path: made for path in folders_in(start.parent) if (made := manifest.read(path)) is not None}
     held = {path: made.contents for path, made in manifests.items()}
     found: dict[Path, Link] = {}
 

@@ -37,6 +37,13 @@ def run_above(path: Path) -> Path | None:
     return next((parent for parent in path.absolute().parents if is_run(parent)), None)
 
 
+def folders_in(place: Path) -> list[Path]:
+    """The folders in a place by name, without hidden ones; none where there is no such place."""
+    if not place.is_dir():
+        return []
+    return sorted(one for one in place.iterdir() if one.is_dir() and not one.name.startswith("."))
+
+
 def runs_beside(root: Path) -> list[Path]:
     """The other runs in the folder where a run lies."""
     place = root.absolute().parent

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,6 +17,7 @@ from hornbook.progress import Progress
 from hornbook.runs import manifest, store
 from hornbook.runs.changes import differences
 from hornbook.runs.code import code_digest
+from hornbook.runs.folders import folders_in
 from hornbook.runs.manifest import Manifest
 from hornbook.runs.ranks import perform
 from hornbook.runs.run import LOCK
@@ -304,8 +304,6 @@ def content(folder: Path) -> str:
 
 def _beside(folder: Path) -> str:
     """Which folder was meant, if one beside it has a name like it; else the first few that are there."""
-    there: list[str] = []
-    with suppress(OSError):
-        there = sorted(one.name for one in folder.parent.iterdir() if one.is_dir() and not one.name.startswith("."))
+    there = [one.name for one in folders_in(folder.parent)]
     few = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
     return nearest(folder.name, there) or (f"; in {folder.parent} there are {few}" if there else "")

@@ -47,9 +47,8 @@ def _value(text: str) -> Any:
     if text in _NAMES:
         return _NAMES[text]
     as_in_json = text.isascii() and text.isprintable() and not any(sign in text for sign in '"\\(')
-    if (
-        as_in_json and text.count("[") + text.count("{") <= MAX_DEPTH
-    ):  # Python and JSON give up at other depths, far beyond
+    # Python and JSON give up at other depths, far beyond.
+    if as_in_json and text.count("[") + text.count("{") <= MAX_DEPTH:
         try:
             return json.loads(text.replace("'", '"'))
         except ValueError:

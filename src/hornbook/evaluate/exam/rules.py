@@ -186,14 +186,11 @@ def graded(benchmark: Benchmark, question: Question, found: Sequence[Graded]) ->
     """grade: the mean of an LLM's grades, 1 to 10, over 10; the same of each thing that is graded, and of each turn."""
     names = list(found[0].grades)
     every = {name: [one.grades[name] / 10 for one in found] for name in names}
-    metrics = {"grade": sum(map(sum, every.values())) / len(found) / len(names)}
+    metrics = {"grade": fmean(grade for values in every.values() for grade in values)}
     if len(names) > 1:
         metrics |= {name: fmean(values) for name, values in every.items()}
     if question.turns:
-        metrics |= {
-            f"turn {at}": sum(values[at - 1] for values in every.values()) / len(names)
-            for at in range(1, len(found) + 1)
-        }
+        metrics |= {f"turn {at}": fmean(values[at - 1] for values in every.values()) for at in range(1, len(found) + 1)}
     told = [{**one.grades, **one.classes, "why": one.reason} for one in found]
     return {"metrics": metrics, "grades": told}
 

@@ -39,8 +39,8 @@ def summary(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], unknown: Co
     if dropped:
         figures["fewer_examples"] = {"questions": len(dropped), "examples": sum(dropped)}
     if known and "pick" in known[0]:
-        figures["chance"] = sum(1 / len(row["logprobs"]) for row in known) / len(known)
-        nats = -sum(max(row["logprobs"][at] for at in row["gold"]) for row in known) / len(known)
+        figures["chance"] = fmean(1 / len(row["logprobs"]) for row in known)
+        nats = -fmean(max(row["logprobs"][at] for at in row["gold"]) for row in known)
         if isfinite(nats):
             figures["right_nats"] = nats
     ended = Counter(row["ended"] for row in known if "ended" in row)
