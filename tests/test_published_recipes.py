@@ -142,7 +142,7 @@ def test_a_tokenizer_that_is_learnt_here_uses_every_id() -> None:
 
 def test_languages_need_somebody_who_identifies_them() -> None:
     pocket = available()["pocket"]
-    wanted = ["pretrain.phase1.mixture.0.languages=['en']"]
+    wanted = ["pretrain.phase2.mixture.0.languages=['en']"]
     with pytest.raises(UserError, match=r"set filter\.language\.identify to true"):
         load(pocket, wanted)
-    assert load(pocket, [*wanted, "filter.language.identify=true"]).pretrain.phase1.mixture[0].languages == ("en",)
+    assert load(pocket, [*wanted, "filter.language.identify=true"]).pretrain.phase2.mixture[0].languages == ("en",)

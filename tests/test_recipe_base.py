@@ -23,14 +23,14 @@ def test_pocket_long_is_pocket_and_a_longer_context() -> None:
 
 def test_tables_are_merged_and_lists_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('base = "pocket"\n[model]\nlayers = 2\n[[sources]]\nname="manual"\npath="x"\n')
-    (tmp_path / "more.toml").write_text('base = "mine.toml"\nseed = 7\n[pretrain.phase1]\ntokens = 5\n')
+    (tmp_path / "more.toml").write_text('base = "mine.toml"\nseed = 7\n[pretrain.phase2]\ntokens = 5\n')
     with pytest.raises(UserError, match="unknown source 'library'"):
         load(tmp_path / "more.toml")
     (tmp_path / "mine.toml").write_text('base = "pocket"\n[model]\nlayers = 2\n')
     recipe, pocket = load(tmp_path / "more.toml"), load(available()["pocket"])
     assert (recipe.seed, recipe.model.layers, recipe.model.width) == (7, 2, pocket.model.width)
-    assert recipe.pretrain.phase1.tokens == 5
-    assert recipe.pretrain.phase1.mixture == pocket.pretrain.phase1.mixture
+    assert recipe.pretrain.phase2.tokens == 5
+    assert recipe.pretrain.phase2.mixture == pocket.pretrain.phase2.mixture
     assert load(tmp_path / "more.toml", ["model.layers=3"]).model.layers == 3
 
 

@@ -16,7 +16,7 @@ from hornbook.runs.steps import Step
 ADDRESS = "teacher.endpoints=['http://localhost:9/v1#m']"
 SMALL = [
     "sources.0.path=teacher:stories#300", "model.vocabulary=400", "model.layers=1", "model.width=32", "model.heads=2",
-    "model.mlp_width=32", "model.context=32", "pretrain.phase1.tokens=1024", "pretrain.phase2.tokens=1024",
+    "model.mlp_width=32", "model.context=32", "pretrain.phase2.tokens=2048",
     "pretrain.batch=4", "pretrain.compile=false", "samples.new_tokens=8", "tokens.training_characters=20000",
 ]  # fmt: skip
 

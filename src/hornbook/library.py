@@ -92,7 +92,7 @@ def train_on_texts(  # noqa: PLR0913 (one for each wish)
     """
     rows = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
     most = sum(len(row.encode()) for row in rows)  # a token is a byte at least
-    phase: dict[str, Any] = {"tokens": max(1, ceil(most * epochs / 2)), "maximum_epochs": epochs / 2}
+    phase: dict[str, Any] = {"tokens": max(1, ceil(most * epochs)), "maximum_epochs": epochs}
     phase["mixture"] = [{"sources": [SOURCE], "share": 1.0}]
     values: dict[str, Any] = {
         "name": Path(into).name,
@@ -100,7 +100,7 @@ def train_on_texts(  # noqa: PLR0913 (one for each wish)
         "sources": [{"name": SOURCE, "path": f"{SOURCE}.jsonl", "split": False}],
         "without": [stage.name for stage in ORDER if stage.leave_out],
         "model": (model or ModelConfig()).model_dump(),
-        "pretrain": {"phase1": phase, "phase2": dict(phase)},
+        "pretrain": {"phase2": phase},
     }
     for key, value in (settings or {}).items():
         assign(values, key, value)

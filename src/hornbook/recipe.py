@@ -160,7 +160,7 @@ class Recipe(Settings):
 
     def _named(self, known: set[str]) -> None:
         """Sources that settings name must be among those that there are."""
-        for phase_name, phase in (("phase1", self.pretrain.phase1), ("phase2", self.pretrain.phase2)):
+        for phase_name, phase in self.pretrain.phases.items():
             for component in phase.mixture:
                 for source in component.sources:
                     if source not in known:

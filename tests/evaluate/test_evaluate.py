@@ -10,8 +10,10 @@ import pytest
 from hornbook.errors import UserError
 from hornbook.evaluate import evaluate as module
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Result, Subject
-from hornbook.evaluate.evaluate import BENCHMARKS, evaluate, evaluate_one, in_words
+from hornbook.evaluate.evaluate import BENCHMARKS, EVALUATE, EvaluateStageSettings, evaluate, evaluate_one, in_words
+from hornbook.files import write_json
 from hornbook.progress import Progress
+from hornbook.runs.stage import Work
 
 
 @pytest.fixture
@@ -59,6 +61,22 @@ def test_checkpoints_by_name() -> None:
     assert list(module._chosen(models, ("sft", "phase1"))) == ["phase1", "sft"]
     with pytest.raises(UserError, match=r"evaluate\.checkpoints: the run leaves no 'phase3' \(did you mean 'phase2'"):
         module._chosen(models, ("sft", "phase3"))
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"), [((), ["before", "phase2"]), (("phase2",), ["phase2"]), (("before",), ["before"])]
+)
+def test_the_model_that_it_went_on_from_is_one_of_them(
+    names: tuple[str, ...], asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    write_json(tmp_path / "mine" / "config.json", {})
+    monkeypatch.setattr(module, "put_to", lambda models, settings, work: {"models": list(models)})
+    settings = EvaluateStageSettings(evaluate=EvaluateSettings(checkpoints=names), initial_model="mine")
+    models = {"phase2": tmp_path / "phase2"}
+    figures = EVALUATE.run(Work(settings, {}, tmp_path, Progress(), {"models": models}, base=tmp_path))
+    assert figures["models"] == asked
+    assert ("titles" in figures) == ("before" in asked)
 
 
 def test_names_and_columns_are_different() -> None:

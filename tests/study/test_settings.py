@@ -45,7 +45,7 @@ def test_a_wrong_setting_of_an_arm_names_the_arm_and_the_nearest(tmp_path: Path)
 
 
 def test_a_checkpoint_that_no_arm_leaves_is_told(tmp_path: Path) -> None:
-    study = read(tmp_path, f'checkpoints = ["phase1", "phse2"]\n{HEAD}')
+    study = read(tmp_path, f'checkpoints = ["sft", "phse2"]\n{HEAD}')
     with pytest.raises(UserError, match="checkpoints: no arm leaves 'phse2' \\(did you mean 'phase2'"):
         runs_of(study, tmp_path)
 

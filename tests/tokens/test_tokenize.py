@@ -201,7 +201,8 @@ def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_folder: Path) -> None:
-    settings = {"seed": 1, "vocabulary": 400, "context": 32, "phase1": phases()["phase1"], "phase2": phases()["phase2"]}
+    read: dict[str, Any] = {name: phase.model_dump() for name, phase in phases().items()}
+    settings: dict[str, Any] = {"seed": 1, "vocabulary": 400, "context": 32} | read
     given = TokensStageSettings(tokens=SETTINGS.model_copy(update={"tokenizer": "mine"}), **settings)
     shutil.copytree(tokenizer_folder, tmp_path / "mine")
     where = corpus(tmp_path / "corpus", documents())

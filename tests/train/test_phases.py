@@ -22,7 +22,7 @@ from hornbook.train import state
 from hornbook.train.figures import columns, validations
 from hornbook.train.optimizers import scheduled
 from hornbook.train.parallel import prepare_blocks
-from hornbook.train.pretrain import PretrainSettings, pretrain
+from hornbook.train.pretrain import PRETRAIN, PretrainSettings, PretrainStageSettings, pretrain
 from hornbook.train.settings import TrainSettings
 
 SHAPE = ModelConfig(vocabulary=380, layers=2, width=32, heads=2, mlp_width=64, context=64)
@@ -102,6 +102,36 @@ def test_without_settings_of_their_own_one_schedule_covers_both(held_out: Path, 
     rates = columns(tmp_path / "one")["rate"]
     settings = TrainSettings(warmup=0.2, decay=0.5)
     assert rates == [scheduled(settings, step, 14) for step in range(14)]
+
+
+@pytest.mark.parametrize("own", [{}, {"schedule": "linear", "warmup": 0.25}])
+def test_without_phase_1_there_is_phase_2_alone(own: dict[str, Any], held_out: Path, tmp_path: Path) -> None:
+    """Its mixture counts for nothing then; the schedule is phase 2's, and the run goes on where it was stopped."""
+    for phase1 in ({}, {"tokens": 0, "mixture": [{"sources": ["a"], "share": 1.0}], "schedule": "constant"}):
+        into = tmp_path / str(len(phase1))
+        with pytest.raises(Stopped):
+            run(held_out, into, own, StopAfter(3), phase1=phase1)
+        figures = run(held_out, into, own, phase1=phase1, validate_every=4)
+        assert figures["steps"].keys() == figures["loss"].keys() == figures["mixture"].keys() == {"phase2"}
+        assert not (into / "phase1").exists() and (into / "phase2" / "model.safetensors").is_file()
+        rates = columns(into)["rate"]
+        assert rates == [scheduled(TrainSettings(**own), step, 8) for step in range(8)]
+    one, other = (load_file(tmp_path / name / "phase2" / "model.safetensors") for name in "03")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_a_recipe_without_phase_1_leaves() -> None:
+    phase = {"tokens": 1_000, "mixture": [{"sources": ["a"], "share": 1.0}]}
+    for phases, titles in (
+        ({"phase2": phase}, {"phase2": "pretraining"}),
+        ({"phase1": phase, "phase2": phase}, {"phase1": "phase 1", "phase2": "phase 2"}),
+    ):
+        settings = PretrainStageSettings(pretrain=PretrainSettings(**phases))
+        assert {one.name: one.title for one in PRETRAIN.left(settings)} == titles
+    with pytest.raises(ValueError, match="needs a mixture"):
+        PretrainSettings(phase1={"tokens": 5}, phase2=phase)
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        PretrainSettings(phase2=phase | {"tokens": 0})
 
 
 def test_what_is_wrong_is_told(held_out: Path, tokens_folder: Path, tmp_path: Path) -> None:

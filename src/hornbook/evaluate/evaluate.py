@@ -161,15 +161,16 @@ def answering(settings: EvaluateSettings, volume: Volume, models: int, what: str
 
 
 def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:
-    models, named = _chosen(work.several["models"], work.settings.evaluate.checkpoints), work.settings.initial_model
-    if not named:
-        return put_to(models, work.settings.evaluate, work)
-    figures = put_to({BEFORE: folder_from(named, work.base), **models}, work.settings.evaluate, work)
-    return {**figures, "titles": {BEFORE: UNTRAINED}}
+    models, named = work.several["models"], work.settings.initial_model
+    if named:
+        models = {BEFORE: folder_from(named, work.base), **models}
+    chosen = _chosen(models, work.settings.evaluate.checkpoints)
+    figures = put_to(chosen, work.settings.evaluate, work)
+    return {**figures, "titles": {BEFORE: UNTRAINED}} if BEFORE in chosen else figures
 
 
 def _chosen(models: Mapping[str, Path], names: Sequence[str]) -> Mapping[str, Path]:
-    """Those of the run's models that are to be asked, all where none is named."""
+    """Those of the models that are to be asked, all where none is named."""
     for name in names:
         if name not in models:
             hint = nearest(name, models) or f"; there are {', '.join(models)}"
@@ -202,7 +203,7 @@ EVALUATE = Stage(
     estimate=lambda settings, volume: answering(
         settings.evaluate,
         volume,
-        (len(settings.evaluate.checkpoints) or 4) + bool(settings.initial_model),
+        len(settings.evaluate.checkpoints) or 4 + bool(settings.initial_model),
         plural(settings.evaluate.problems, "problem"),
     ),
 )

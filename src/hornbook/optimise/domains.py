@@ -69,7 +69,7 @@ def domains(
     kept: documents that are not held out, by source. A source is cut only where every document has a score, and where
     no band becomes too small. Raises UserError where one source is read in different languages.
     """
-    phases = (recipe.pretrain.phase1, recipe.pretrain.phase2)
+    phases = recipe.pretrain.phases.values()
     languages = _languages(phases)
     edges = sorted(
         {
@@ -141,9 +141,9 @@ def mixture(parts: Sequence[Domain], shares: NDArray[np.float64]) -> list[dict[s
 
 
 def shares_of(recipe: Recipe, kept: Mapping[str, Sequence[Entry]], parts: Sequence[Domain]) -> NDArray[np.float64]:
-    """What the recipe's own mixtures read of each domain, over both phases."""
+    """What the recipe's own mixtures read of each domain, over all phases."""
     found = np.zeros(len(parts))
-    phases = (recipe.pretrain.phase1, recipe.pretrain.phase2)
+    phases = recipe.pretrain.phases.values()
     total = sum(phase.tokens for phase in phases)
     for phase in phases:
         for component in phase.mixture:

@@ -85,12 +85,12 @@ class Plan:
         return max(1, round(self.tokens * self.shapes[size].parameters() / self.shapes[self.target].parameters()))
 
     def arm(self, size: int, ingredients: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """What the recipe changes to at a size; ingredients: of both phases, in place of the recipe's own."""
-        shape, phases = self.shapes[size].model_dump(), self.recipe.pretrain
+        """What the recipe changes to at a size; ingredients: of every phase, in place of the recipe's own."""
+        shape, phases = self.shapes[size].model_dump(), self.recipe.pretrain.phases
         own = self.recipe.model.model_dump()
         changed = {f"model.{name}": value for name, value in shape.items() if value != own[name]}
-        whole = phases.phase1.tokens + phases.phase2.tokens
-        for name, phase in (("phase1", phases.phase1), ("phase2", phases.phase2)):
+        whole = sum(phase.tokens for phase in phases.values())
+        for name, phase in phases.items():
             changed[f"pretrain.{name}.tokens"] = max(1, round(self.budget(size) * phase.tokens / whole))
             if ingredients is not None:
                 changed[f"pretrain.{name}.mixture"] = ingredients

@@ -175,7 +175,7 @@ def _corpus(plan: Plan, into: Path, wishes: Mapping[str, Any]) -> Corpus:
     made = run_recipe(
         chosen, into / RUNS / f"{study.against}-{seed}", until="tokens", base=plan.base, reuse=True, **wishes
     )
-    phases = (chosen.pretrain.phase1, chosen.pretrain.phase2)
+    phases = chosen.pretrain.phases.values()
     read = {source for phase in phases for component in phase.mixture for source in component.sources}
     kept, _ = split(shards(made["clean"].folder), chosen.tokens.held_out, seed, read)
     figures = made["tokens"].figures["validation"]

@@ -24,7 +24,7 @@ def of_volume(recipe: Recipe, base: Path, amount: Volume) -> dict[str, Effort]:
 
 def volume(recipe: Recipe, found: Mapping[str, Size], planned: Sequence[Ingredient]) -> Volume:
     """What a recipe's documents amount to. Sources whose size nobody knows count as nothing."""
-    phases = {name: sum(one.tokens for one in planned if one.phase == name) for name in ("phase1", "phase2")}
+    phases = {name: sum(one.tokens for one in planned if one.phase == name) for name in recipe.pretrain.phases}
     read, there = sum(phases.values()), sum(size.tokens or 0.0 for size in found.values())
     writes = "write" not in recipe.without
     return Volume(

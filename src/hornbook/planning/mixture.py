@@ -26,9 +26,9 @@ class Ingredient:
 
 
 def ingredients(recipe: Recipe, found: Mapping[str, Size]) -> list[Ingredient]:
-    """Every ingredient of both phases, in order."""
+    """Every ingredient of every phase, in order."""
     planned = []
-    for name, phase in (("phase1", recipe.pretrain.phase1), ("phase2", recipe.pretrain.phase2)):
+    for name, phase in recipe.pretrain.phases.items():
         available = []
         for component in phase.mixture:
             parts = [found[source].tokens for source in component.sources]

@@ -135,9 +135,9 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
 
 def _short(recipe: Recipe, mixture: Sequence[Ingredient]) -> dict[str, float]:
     """Tokens that a phase asks for and, with these caps, can't have."""
-    phases = {"phase1": recipe.pretrain.phase1, "phase2": recipe.pretrain.phase2}
     missing = {
-        name: phase.tokens - sum(one.tokens for one in mixture if one.phase == name) for name, phase in phases.items()
+        name: phase.tokens - sum(one.tokens for one in mixture if one.phase == name)
+        for name, phase in recipe.pretrain.phases.items()
     }
     return {name: tokens for name, tokens in missing.items() if tokens > 0}
 

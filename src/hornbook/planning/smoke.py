@@ -224,4 +224,4 @@ def _told(before: Recipe, after: Recipe, elsewhere: list[str]) -> str:
 
 
 def _tokens(recipe: Recipe) -> int:
-    return recipe.pretrain.phase1.tokens + recipe.pretrain.phase2.tokens
+    return sum(phase.tokens for phase in recipe.pretrain.phases.values())

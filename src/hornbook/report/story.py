@@ -57,7 +57,7 @@ def _phase2(run: Run, before: Checkpoint | None, model: Checkpoint) -> str:
     losses = [one.scores.get("validation_loss", {}).get(EXERCISES) if one else None for one in (before, model)]
     if not part:
         return ""
-    told = f"Exercises are {share(part)} of what it reads in this phase"
+    told = f"Exercises are {share(part)} of what it reads{' in this phase' if before else ''}"
     if None not in losses:
         told += f": its loss on exercises it has not read goes from {decimal(losses[0])} to {decimal(losses[1])}"
     return told + "."

@@ -6,7 +6,7 @@ The recipe, `--dry-run`, `plan`, the command line, manifests and the report all 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -129,7 +129,8 @@ class Stage(Generic[S]):
     settings: all that the result depends on, as the recipe has it: a field is the recipe's table or key of that name,
         or what its `Key` names. Where such a key is unset in a recipe, and not here, the stage is not part of it.
     run: does the work; returns figures for the manifest.
-    leaves: whether these settings leave this one of its checkpoints.
+    leaves: whether these settings leave this one of its checkpoints. title_of_one: what its checkpoint is called where
+        they leave one of several.
     needs: stages without which this one makes no sense, beside those that make its inputs.
     runs_generated_code: whether it runs what models or teachers wrote; runs_code_of: whether it does with these of its
         inputs, by name.
@@ -154,6 +155,7 @@ class Stage(Generic[S]):
     inputs: tuple[Input, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     leaves: Callable[[S, Checkpoint], bool] = lambda settings, checkpoint: True
+    title_of_one: str = ""
     needs: tuple[str, ...] = ()
     leave_out: bool = False
     runs_generated_code: bool = False
@@ -171,14 +173,16 @@ class Stage(Generic[S]):
     card: bool = False
     alone: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def trained(self) -> tuple[Checkpoint, ...]:
-        """The checkpoints it leaves that one could train further."""
-        return tuple(checkpoint for checkpoint in self.checkpoints if not checkpoint.shrunk)
-
     def left(self, settings: S) -> tuple[Checkpoint, ...]:
         """The checkpoints that it leaves with these settings."""
-        return tuple(checkpoint for checkpoint in self.checkpoints if self.leaves(settings, checkpoint))
+        found = tuple(checkpoint for checkpoint in self.checkpoints if self.leaves(settings, checkpoint))
+        if len(found) == 1 and self.title_of_one:
+            return (replace(found[0], title=self.title_of_one),)
+        return found
+
+    def trained(self, settings: S) -> tuple[Checkpoint, ...]:
+        """Those of them that one could train further."""
+        return tuple(checkpoint for checkpoint in self.left(settings) if not checkpoint.shrunk)
 
     @property
     def module(self) -> str:

@@ -67,7 +67,7 @@ def steps(
     allow_unisolated: bool = False,
 ) -> list[Step]:
     """Every stage of `order` that the recipe has. A stage whose input nothing makes is none of them."""
-    there: dict[str, Stage[Any]] = {}
+    there: dict[str, tuple[Checkpoint, ...]] = {}  # by stage the checkpoints that one could train further
     found: list[Step] = []
     for stage in order:
         settings = None if stage.name in without else stage.of_recipe(recipe)
@@ -78,14 +78,14 @@ def steps(
         if any(not makers[one.name] and not one.optional for one in read):
             continue
         found.append(_bind(stage, settings, read, makers, dict(there), base, allow_unisolated))
-        there[stage.name] = stage
+        there[stage.name] = stage.trained(settings)
     return found
 
 
-def _makers(one: Input, there: Mapping[str, Stage[Any]]) -> tuple[str, ...]:
+def _makers(one: Input, there: Mapping[str, Sequence[Checkpoint]]) -> tuple[str, ...]:
     """Which of the stages that are there make an input."""
     if one.made_by == EVERY_STAGE:
-        makers = tuple(name for name, stage in there.items() if not one.checkpoint or stage.trained)
+        makers = tuple(name for name, checkpoints in there.items() if not one.checkpoint or checkpoints)
         return makers if one.every else makers[-1:]
     makers = tuple(name for name in one.made_by if name in there)
     return makers if one.every else makers[:1]
@@ -96,7 +96,7 @@ def _bind(
     settings: Any,
     read: Sequence[Input],
     makers: Mapping[str, tuple[str, ...]],
-    there: Mapping[str, Stage[Any]],
+    there: Mapping[str, Sequence[Checkpoint]],
     base: Path,
     allow_unisolated: bool,
 ) -> Step:
@@ -139,15 +139,15 @@ def _parts(read: Sequence[Input], makers: Mapping[str, tuple[str, ...]]) -> dict
     return {name: parts.pop() for name, parts in found.items() if len(parts) == 1}
 
 
-def _inside(one: Input, maker: Stage[Any]) -> str:
+def _inside(one: Input, checkpoints: Sequence[Checkpoint]) -> str:
     """Where in its maker's folder an input lies."""
-    return maker.trained[-1].folder if one.checkpoint else one.inside
+    return checkpoints[-1].folder if one.checkpoint else one.inside
 
 
 def _all(
-    one: Input, makers: Sequence[str], there: Mapping[str, Stage[Any]], folders: Mapping[str, Path]
+    one: Input, makers: Sequence[str], there: Mapping[str, Sequence[Checkpoint]], folders: Mapping[str, Path]
 ) -> dict[str, Path]:
     """The folders of an input that several stages make: checkpoints by their names, else folders by stage."""
     if not one.checkpoint:
         return {name: folders[name] / one.inside for name in makers}
-    return {checkpoint.name: folders[name] / checkpoint.folder for name in makers for checkpoint in there[name].trained}
+    return {checkpoint.name: folders[name] / checkpoint.folder for name in makers for checkpoint in there[name]}

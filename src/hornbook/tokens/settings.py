@@ -74,7 +74,7 @@ class Phase(Settings):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         total = sum(component.share for component in self.mixture)
-        if abs(total - 1) > 1e-6:
+        if self.mixture and abs(total - 1) > 1e-6:
             raise ValueError(f"the shares of a mixture must add up to 1, these add up to {total:g}")
         return self
 
@@ -82,3 +82,16 @@ class Phase(Settings):
     def epochs(self) -> tuple[float, ...]:
         """How often the documents of each ingredient are read at most."""
         return tuple(component.maximum_epochs or self.maximum_epochs for component in self.mixture)
+
+
+class OptionalPhase(Phase):
+    """A phase that is left out where it reads no tokens."""
+
+    tokens: Count = Field(0, ge=0, description="0: the phase is left out")
+    mixture: tuple[Component, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if self.tokens and not self.mixture:
+            raise ValueError("it reads tokens, so it needs a mixture to take them from")
+        return self

@@ -20,7 +20,7 @@ from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Key, Stage, Work
 from hornbook.settings import Settings
 from hornbook.tokens.selection import Entry, by_ingredient, split, texts, tokenizer_sample
-from hornbook.tokens.settings import Phase, TokensSettings
+from hornbook.tokens.settings import OptionalPhase, Phase, TokensSettings
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
@@ -230,14 +230,14 @@ class TokensStageSettings(Settings):
     tokens: TokensSettings = TokensSettings()
     vocabulary: Annotated[int, Key("model.vocabulary")]
     context: Annotated[int, Key("model.context")]
-    phase1: Annotated[Phase, Key("pretrain.phase1")]
+    phase1: Annotated[OptionalPhase, Key("pretrain.phase1")] = OptionalPhase()
     phase2: Annotated[Phase, Key("pretrain.phase2")]
     initial_model: Annotated[str, Key("initial_model")] = ""
 
     @property
     def phases(self) -> dict[str, Phase]:
-        """The phases in their order."""
-        return {"phase1": self.phase1, "phase2": self.phase2}
+        """Those that there are, in their order."""
+        return {"phase1": self.phase1, "phase2": self.phase2} if self.phase1.tokens else {"phase2": self.phase2}
 
 
 def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pretraining: a fresh model learns the next token of phase 1, then of phase 2, under one learning-rate schedule.
+"""Pretraining: a model learns the next token of phase 1, then of phase 2, under one learning-rate schedule.
 
 Free of heavy imports at its head, as `sft` and `dpo` are: a recipe reads the settings, the command line the function.
 """
@@ -25,7 +25,7 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Checkpoint, Input, Key, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import SAME_RESULT, Settings
-from hornbook.tokens.settings import Phase
+from hornbook.tokens.settings import OptionalPhase, Phase
 from hornbook.train import mup
 from hornbook.train.events import located
 from hornbook.train.objective import Batch, Objective
@@ -87,10 +87,17 @@ class PretrainPhase(Phase):
         return self
 
 
-class PretrainSettings(TrainSettings):
-    """Two sequential phases over one learning-rate schedule (phi-3's recipe), unless they have their own."""
+class OptionalPretrainPhase(OptionalPhase, PretrainPhase):
+    """A phase that is left out where it reads no tokens, and what is other in it."""
 
-    phase1: PretrainPhase
+
+class PretrainSettings(TrainSettings):
+    """Two sequential phases over one learning-rate schedule (phi-3's recipe), unless they have their own.
+
+    Without phase 1, which is the default, phase 2 is all of the training.
+    """
+
+    phase1: OptionalPretrainPhase = OptionalPretrainPhase()
     phase2: PretrainPhase
     validate_every: int | None = Field(
         None, ge=1, description="steps of a phase between measurements on text held out of its sources; unset: none"
@@ -105,6 +112,11 @@ class PretrainSettings(TrainSettings):
     def times_wider(self, config: ModelConfig) -> float:
         """muP's width multiplier. Raises UserError for a model that it is not defined for."""
         return mup.multiplier(config, self.mup_base_width)
+
+    @property
+    def phases(self) -> dict[str, PretrainPhase]:
+        """Those that there are, in their order."""
+        return {"phase1": self.phase1, "phase2": self.phase2} if self.phase1.tokens else {"phase2": self.phase2}
 
     def of(self, phase: PretrainPhase) -> PretrainSettings:
         """The settings as they are in a phase."""
@@ -122,7 +134,9 @@ def pretrain(
     progress: Progress,
     initial: Path | None = None,
 ) -> dict[str, Any]:
-    """Write two checkpoints, `phase1/` and `phase2/`, and the losses of every step. tokens: the tokens stage's folder.
+    """Write a checkpoint after each phase, `phase1/` and `phase2/`, and the losses of every step.
+
+    tokens: the tokens stage's folder.
 
     It begins with the weights of the model folder `initial`, whose configuration `config` is then; else with random
     ones. Raises UserError where the documents of a phase do not fill one batch, for weights that can't be trained, and
@@ -144,11 +158,12 @@ def pretrain(
     model = _drawn(config, seed, wider) if initial is None else _begun(initial)
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
-    for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
+    steps_before: dict[str, int] = {}
+    for name, phase in settings.phases.items():
+        steps_before[name] = sum(one.steps for one in phases.values())
         batch = settings.of(phase).batch
         phases[name], mixtures[name] = _phase(name, phase, tokens, batch, tokenizer.pad, seed=seed)
     objective = Sequential(list(phases.values()))
-    first = phases["phase1"].steps
     milestones: dict[int, Callable[[], bool]] = {}
 
     validations: dict[str, Validation] = {}
@@ -171,8 +186,7 @@ def pretrain(
             write_json(into / name / _UNTRAINED, sorted(set(tokenizer.controls) - {tokenizer.end_of_text_name}))
         return phase.keep == "average"
 
-    steps_before = {"phase1": 0, "phase2": first}
-    for name, phase in (("phase1", settings.phase1), ("phase2", settings.phase2)):
+    for name, phase in settings.phases.items():
         before, count = steps_before[name], phases[name].steps
         steps = steps_of(before, count, phase.candidates)
         milestones |= {step: partial(reach, name, phase, step, steps) for step in steps}
@@ -191,7 +205,7 @@ def pretrain(
         progress=progress,
         seed=seed,
         milestones=milestones,
-        legs=_legs(settings, first, objective.steps),
+        legs=_legs(settings, steps_before["phase2"], objective.steps),
         validations=list(validations.values()),
     )
     return {
@@ -203,7 +217,9 @@ def pretrain(
         "candidates": {
             name: read_json(into / name / _CANDIDATES) for name in phases if (into / name / _CANDIDATES).is_file()
         },
-        "loss": {"phase1": mean(ending(log[:first])), "phase2": mean(ending(log[first:]))},
+        "loss": {
+            name: mean(ending(log[before : before + phases[name].steps])) for name, before in steps_before.items()
+        },
         "training_seconds": round(time.monotonic() - began, 1),
     }
 
@@ -250,10 +266,12 @@ def untrained_tokens(checkpoint: Path) -> set[str]:
 
 
 def _legs(settings: PretrainSettings, first: int, steps: int) -> list[Leg]:
-    """The schedules: one over both phases, or one for each where one of them has its own."""
+    """The schedules: one over both phases, or one for each where one of them has its own. first: steps of phase 1."""
     from hornbook.train.optimizers import Leg
 
     phase1, phase2 = settings.phase1, settings.phase2
+    if not first:
+        return [Leg(0, steps, settings.of(phase2))]
     if phase1.by_itself or phase2.by_itself:
         return [
             Leg(0, first, settings.of(phase1)),
@@ -459,19 +477,21 @@ def _pretrain_effort(settings: PretrainStageSettings, volume: Volume) -> Effort:
 
 PRETRAIN = Stage(
     name="pretrain",
-    summary="phase 1, then phase 2",
+    summary="a model reads, in one phase or two",
     settings=PretrainStageSettings,
     run=_pretrain,
     inputs=(
         Input("tokens", ("tokens",), "What `hornbook tokens` made: a tokenizer and packed shards.", holds="shards"),
     ),
     checkpoints=(Checkpoint("phase1", "phase1", "phase 1"), Checkpoint("phase2", "phase2", "phase 2")),
+    leaves=lambda settings, checkpoint: checkpoint.name in settings.pretrain.phases,
+    title_of_one="pretraining",
     outside=_weights_of,
     on_ranks=True,
     card=True,
     headline=lambda f: (
         f"{f['parameters']:,} parameters, {sum(f['tokens'].values()) / 1e6:.2f}M tokens, "
-        f"loss {f['loss']['phase1']:.2f} → {f['loss']['phase2']:.2f}"
+        f"loss {' → '.join(f'{loss:.2f}' for loss in f['loss'].values())}"
     ),
     estimate=_pretrain_effort,
 )

@@ -59,6 +59,7 @@ def _pretraining(figures: Mapping[str, Any], log: Curves, held: Measured) -> dic
             )
     ends = figures.get("loss", {})
     told = [f"{decimal(ends[phase])} at the end of {title}" for phase, title in _PHASES.items() if phase in ends]
+    told = told if len(told) > 1 else [f"{decimal(loss)} at the end" for loss in ends.values()]
     caption = f"Loss {listed(told)}.{_told(figures, held)} Below: the learning rate as a share of its peak."
     return {
         "title": "Pretraining",
