@@ -72,7 +72,7 @@ class Study(Settings):
             raise ValueError("seeds: each is there once, and none is below 0")
         for arm in (self.settings, *self.arms.values()):
             if "seed" in arm:
-                raise ValueError("seed is not for an arm to set; the study's seeds are the same for all")
+                raise ValueError("seed is not for an arm to set; all arms have the study's: seeds=[1, 2, 3]")
         return self
 
 
