@@ -35,7 +35,7 @@ def pretrain(
     dry_run: DRY_RUN = False,
     samples: SAMPLES = ASKED,
 ) -> None:
-    """Train a model from nothing, on packed documents, in two phases; or let a published one read on in your texts."""
+    """Train a model from nothing, on packed documents; or let a published one read on in your texts."""
     folders = [word for word in words if not is_override(word)]
     settings = [word for word in words if is_override(word)]
     options = {"into": into, "recipe": recipe, "force": force, "changed_code": changed_code, "samples": samples}

@@ -209,7 +209,7 @@ def _laws(
 ) -> tuple[dict[str, Law], dict[str, float]]:
     """The law of each figure, and by mixture the score at the largest proxies' size that is predicted without it.
 
-    The recipe's own mixture is left out: it need not be near the natural one, and its two phases differ.
+    The recipe's own mixture is left out: it need not be near the natural one, and its phases may differ.
     """
     seed, target, largest = plan.seeds[0], plan.shapes[plan.target].parameters(), plan.sizes[-2]
     laws: dict[str, Law] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -95,3 +95,11 @@ class OptionalPhase(Phase):
         if self.tokens and not self.mixture:
             raise ValueError("it reads tokens, so it needs a mixture to take them from")
         return self
+
+
+P = TypeVar("P", bound=Phase)
+
+
+def phases_of(phase1: P, phase2: P) -> dict[str, P]:
+    """By name those of the two that there are, in their order."""
+    return {"phase1": phase1, "phase2": phase2} if phase1.tokens else {"phase2": phase2}

@@ -20,7 +20,7 @@ from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Key, Stage, Work
 from hornbook.settings import Settings
 from hornbook.tokens.selection import Entry, by_ingredient, split, texts, tokenizer_sample
-from hornbook.tokens.settings import OptionalPhase, Phase, TokensSettings
+from hornbook.tokens.settings import OptionalPhase, Phase, TokensSettings, phases_of
 
 if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
@@ -237,7 +237,7 @@ class TokensStageSettings(Settings):
     @property
     def phases(self) -> dict[str, Phase]:
         """Those that there are, in their order."""
-        return {"phase1": self.phase1, "phase2": self.phase2} if self.phase1.tokens else {"phase2": self.phase2}
+        return phases_of(self.phase1, self.phase2)
 
 
 def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:

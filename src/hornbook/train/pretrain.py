@@ -25,7 +25,7 @@ from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import Checkpoint, Input, Key, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import SAME_RESULT, Settings
-from hornbook.tokens.settings import OptionalPhase, Phase
+from hornbook.tokens.settings import OptionalPhase, Phase, phases_of
 from hornbook.train import mup
 from hornbook.train.events import located
 from hornbook.train.objective import Batch, Objective
@@ -116,7 +116,7 @@ class PretrainSettings(TrainSettings):
     @property
     def phases(self) -> dict[str, PretrainPhase]:
         """Those that there are, in their order."""
-        return {"phase1": self.phase1, "phase2": self.phase2} if self.phase1.tokens else {"phase2": self.phase2}
+        return phases_of(self.phase1, self.phase2)
 
     def of(self, phase: PretrainPhase) -> PretrainSettings:
         """The settings as they are in a phase."""
@@ -136,11 +136,9 @@ def pretrain(
 ) -> dict[str, Any]:
     """Write a checkpoint after each phase, `phase1/` and `phase2/`, and the losses of every step.
 
-    tokens: the tokens stage's folder.
-
-    It begins with the weights of the model folder `initial`, whose configuration `config` is then; else with random
-    ones. Raises UserError where the documents of a phase do not fill one batch, for weights that can't be trained, and
-    where `times_wider` does.
+    tokens: the tokens stage's folder. It begins with the weights of the model folder `initial`, whose configuration
+    `config` is then; else with random ones. Raises UserError where the documents of a phase do not fill one batch, for
+    weights that can't be trained, and where `times_wider` does.
     """
     from hornbook.machine import choose
     from hornbook.model.formats import checkpoint
