@@ -64,6 +64,46 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not machine.has_compiler()
 
 
+def test_compiled_code_is_kept_apart_by_the_width_of_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user keeps apart stays apart besides, and nothing is added twice."""
+    for before, after in (("", "AVX2"), ("mine", "mine AVX2"), ("mine AVX2", "mine AVX2")):
+        monkeypatch.setattr(torch.compiler.config, "cache_key_tag", before)
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+        machine.separate_compiled_code()
+        assert torch.compiler.config.cache_key_tag == after
+
+
+COMPILE_A_BLOCK = """
+import sys, torch
+from hornbook.model.config import ModelConfig
+from hornbook.model.transformer import Transformer
+from hornbook.train.parallel import prepare_blocks
+
+torch.set_num_threads(1)
+model = Transformer(ModelConfig(vocabulary=300, layers=1, width=96, heads=3, mlp_width=160, context=32))
+model.initialise(torch.Generator().manual_seed(1))
+ids = torch.arange(2 * 32).view(2, 32)
+with torch.no_grad():
+    plain = model(ids)
+    prepare_blocks(model, "none", compiled=True)
+    print((model(ids) - plain).abs().max().item())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not machine.has_compiler(), reason="no C++ compiler")
+def test_code_of_another_width_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    """Both ways, in one folder: `default` is what a processor without vectors, or with others, has."""
+    for capability in ("", "default", ""):
+        there = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "ATEN_CPU_CAPABILITY": capability}
+        env = {name: value for name, value in {**os.environ, **there}.items() if value}
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILE_A_BLOCK], env=env, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert float(done.stdout) < 1e-5
+
+
 def test_memory_is_measured_afresh() -> None:
     """In a process of its own: of a large one the system may take pages away while it is measured."""
     code = """

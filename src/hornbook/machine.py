@@ -130,6 +130,20 @@ def has_compiler() -> bool:
     return any(name and shutil.which(name) for name in compilers) and headers.is_file()
 
 
+def separate_compiled_code() -> None:
+    """Have torch.compile's cache on disk keep code for one width of vectors apart from code for another.
+
+    Its key leaves the processor out. Where machines share the folder, or one is moved, loops for one width are then
+    built for another: they skip half of the numbers, or write past their end (torch 2.13: NaN, a damaged heap).
+    """
+    import torch
+    import torch.compiler.config as told
+
+    vectors = torch.backends.cpu.get_cpu_capability()
+    if vectors not in told.cache_key_tag.split():
+        told.cache_key_tag = f"{told.cache_key_tag} {vectors}".strip()
+
+
 def kept_in(what: str, name: str) -> Path:
     """A folder for what commands keep between calls when nobody says where: XDG_CACHE_HOME/hornbook, ~/.cache/hornbook.
 

@@ -231,7 +231,7 @@ def test_the_same_again_is_there_already_and_another_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tokens", "cleaned"], "`hornbook tokens` needs model.vocabulary, model.context, pretrain.phase1"),
+        (["tokens", "cleaned"], "`hornbook tokens` needs model.vocabulary, model.context, pretrain.phase2"),
         (["pretrain", "tokens", "--recipe", "tiny.toml", "learning_rat=1"], "(did you mean 'learning_rate'?)"),
         (["pretrain", "tokens", "--recipe", "tiny.toml", "model.widht=1"], "(did you mean 'width'?)"),
         (["pretrain", "tokens", "--recipe", "nowhere.toml"], "no recipe file nowhere.toml"),

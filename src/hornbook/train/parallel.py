@@ -22,7 +22,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
-from hornbook.machine import Choice, cores
+from hornbook.machine import Choice, cores, separate_compiled_code
 from hornbook.model.transformer import Block, Transformer
 from hornbook.runs import ranks
 from hornbook.seeds import derive
@@ -143,6 +143,8 @@ def prepare_blocks(model: Transformer, checkpoints: str, *, compiled: bool) -> N
     of its own: code for any size would replace the first, and compute otherwise than it did. Of a block that is spread
     over ranks what stands between its exchanges is compiled.
     """
+    if compiled:
+        separate_compiled_code()
     for block in model.blocks:
         assert isinstance(block, Block)
         if checkpoints == "selective":

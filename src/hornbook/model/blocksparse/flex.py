@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from hornbook.machine import separate_compiled_code
 from hornbook.model.blocksparse.rule import sees
 from hornbook.model.config import BlockSparse
 
@@ -48,6 +49,7 @@ def compiled() -> Any:
     """`flex_attention`, compiled: uncompiled it makes all scores."""
     from torch.nn.attention.flex_attention import flex_attention
 
+    separate_compiled_code()
     return torch.compile(flex_attention, dynamic=False)
 
 
