@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,17 @@ from .study.conftest import study_file  # noqa: F401 (a fixture)
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 FAST = {"pretrain.compile": False, "pretrain.batch": 4}
+
+
+def with_phase_1(source: str, tokens: int) -> dict[str, Any]:
+    """Settings that train in two phases, the first of which reads so many tokens of a source."""
+    return {
+        "pretrain.phase1.tokens": tokens,
+        "pretrain.phase1.mixture": [{"sources": [source], "share": 1.0}],
+    }
+
+
+TRAINED = FAST | with_phase_1("texts", 1_000)
 
 
 def example(name: str) -> ModuleType:
@@ -34,7 +46,7 @@ def example(name: str) -> ModuleType:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What train_on_texts.py makes of few texts."""
     into = tmp_path_factory.mktemp("trained") / "run"
-    example("train_on_texts").main(into, count=100, settings=FAST)
+    example("train_on_texts").main(into, count=100, settings=TRAINED)
     return into
 
 
@@ -62,7 +74,7 @@ def test_a_folder_is_filtered_and_graded(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_model_is_trained_on_a_list_of_strings(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    example("train_on_texts").main(run, count=100, settings=FAST)  # all of it is there already
+    example("train_on_texts").main(run, count=100, settings=TRAINED)  # all of it is there already
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("Ada has a book.")
     assert told[-1] == f"139,584 parameters: {run / '04-pretrain' / 'phase2'}"
@@ -86,7 +98,7 @@ def test_the_chain_leads_back_to_the_texts(run: Path, capsys: pytest.CaptureFixt
     told = capsys.readouterr().out
     stages = [line.split()[0] for line in told.splitlines() if str(run) in line and not line.startswith(" ")]
     assert stages == ["pretrain", "tokens", "clean", "read"]
-    assert told.count("read: kept  texts.jsonl:") == 1
+    assert told.count("read: kept  texts.jsonl:") == 2  # a document of each phase
     assert "(gone)" not in told
 
 
@@ -95,6 +107,7 @@ def test_a_setting_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str
     settings = {
         **FAST,
         **{f"model.{name}": value for name, value in tiny.items()},
+        **with_phase_1("stories", 1_000),
         "pretrain.phase2.tokens": 1_000,
         "sources.0.path": "teacher:stories#60",
         "samples.new_tokens": 4,
@@ -104,7 +117,7 @@ def test_a_setting_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str
     example("compare").main("model.layers", [1, 2], tmp_path, settings)
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("model.layers")]
     assert [line.partition(":")[0] for line in told] == ["model.layers = 1", "model.layers = 2"]
-    assert all("after phase2" in line for line in told)
+    assert all("after phase1" in line and "after phase2" in line for line in told)
 
 
 def test_a_study_says_what_it_found(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811

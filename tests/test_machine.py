@@ -74,7 +74,7 @@ def test_compiled_code_is_kept_apart_by_the_width_of_vectors(monkeypatch: pytest
 
 
 COMPILE_A_BLOCK = """
-import sys, torch
+import torch
 from hornbook.model.config import ModelConfig
 from hornbook.model.transformer import Transformer
 from hornbook.train.parallel import prepare_blocks

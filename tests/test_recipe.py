@@ -51,6 +51,7 @@ def test_the_recipes_folder_is_the_same_folder() -> None:
         ("sources=[]", "sources: "),
         ("sources.2.name=x", "sources.2: there are 2 items, counted from 0"),
         ("pretrain.phase1.mixture.0.share=1", "pretrain.phase1.mixture is a list, and has no item 0 here"),
+        ("pretrain.phase2.mixture={sources=['library'], share=1.0}", "pretrain.phase2.mixture is a list, not a table"),
         ("pretrain.phase1.tokens=60k", "pretrain.phase1: it reads tokens, so it needs a mixture to take them from"),
         ("sources.²=x", "sources.²: there are 2 items"),
         ("sources.x.name=y", "sources.x: there are 2 items"),

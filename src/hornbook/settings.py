@@ -153,7 +153,8 @@ def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iter
         elif problem["type"] == "model_type":
             yield f"{where} is a table of settings, not the single value {problem['input']!r}"
         elif problem["type"] in ("list_type", "tuple_type") and isinstance(problem["input"], dict):
-            yield f"{where} is a list, and has no item {next(iter(problem['input']), '0')} here"
+            item = next(iter(problem["input"]), "")
+            yield f"{where} is a list, {f'and has no item {item} here' if item.isdecimal() else 'not a table'}"
         else:
             given = problem["input"]
             told = isinstance(given, str) and repr(given) in message

@@ -22,6 +22,19 @@ def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
     assert more["pretrain"].seconds(rate) > 5 * found["pretrain"].seconds(rate)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "override", "size"),
+    [
+        ("pocket", "seed=1", "3 x 200 problems"),
+        ("pocket", "evaluate.checkpoints=['phase2']", "1 x 200 problems"),
+        ("tutor", "evaluate.problems=7", "5 x 7 problems"),
+    ],
+)
+@pytest.mark.usefixtures("with_smollm2")
+def test_each_checkpoint_that_is_evaluated_counts(recipe: str, override: str, size: str, tmp_path: Path) -> None:
+    assert efforts(load(available()[recipe], [override]), tmp_path)["evaluate"].size == size
+
+
 @pytest.mark.parametrize("name", sorted(available()))
 @pytest.mark.usefixtures("with_smollm2")
 def test_no_stage_of_any_recipe_is_forgotten(name: str, tmp_path: Path) -> None:

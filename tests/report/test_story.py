@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hornbook.report.checkpoints import checkpoints
 from hornbook.report.run import Run
+from hornbook.report.sections.losses import plot
 from hornbook.report.story import exercise_share, story
 
 
@@ -21,6 +22,19 @@ def test_each_sentence_says_what_the_figures_say(make_run):
     assert "gains 1 problem and loses 1, no more than chance would do" in stories["sft"]
     assert "declines 50% of harmful requests (50% before)" in stories["dpo"]
     assert "7.1 times smaller; it keeps 67% of the pass@1 of DPO" in stories["4bit"]
+
+
+def test_a_phase_that_is_the_only_one_is_not_told_as_one_of_several(make_run, figures):
+    for key in ("tokens", "steps", "loss", "mixture"):
+        del figures["pretrain"][key]["phase1"]
+    del figures["evaluate"]["models"]["phase1"]
+    folders = make_run(figures)
+    (folders["evaluate"] / "phase1.json").unlink()
+    stories = told(folders)
+    assert "phase1" not in stories
+    assert stories["phase2"] == "Exercises are 100% of what it reads."
+    caption = plot(Run.of(folders), "pretrain")["caption"]
+    assert caption.startswith("Loss 1.00 at the end.")
 
 
 def test_phase_1_with_exercises_is_not_told_to_have_none(make_run, figures):

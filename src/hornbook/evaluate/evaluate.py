@@ -203,7 +203,7 @@ EVALUATE = Stage(
     estimate=lambda settings, volume: answering(
         settings.evaluate,
         volume,
-        len(settings.evaluate.checkpoints) or 4 + bool(settings.initial_model),
+        len(settings.evaluate.checkpoints) or len(volume.phases) + 2 + bool(settings.initial_model),  # SFT's and DPO's
         plural(settings.evaluate.problems, "problem"),
     ),
 )
