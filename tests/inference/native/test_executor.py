@@ -129,16 +129,21 @@ def test_every_processor_gives_the_same_bits(folder: tuple[Any, Path]) -> None:
         np.testing.assert_array_equal(alone(NativeExecutor(path, kernels=name), ids), wanted, err_msg=name)
 
 
-def test_logits_are_those_that_are_wanted(make_model: Callable[..., Any], tmp_path: Path) -> None:
-    executor = NativeExecutor(saved(make_model(context=CONTEXT), tmp_path)[1], tokens=200)
-    ids = some_ids(300)[:60]
-    every = alone(executor, ids)
-    none, last, all_ = executor.step(
-        [Part(ids, 0, [0, 1], wanted="none"), Part(ids, 0, [2, 3]), Part(ids, 0, [4, 5], wanted="every")]
-    )
-    assert none.shape == (0, VOCABULARY)
-    np.testing.assert_array_equal(last, every[-1:])
-    np.testing.assert_array_equal(all_, every)
+def test_logits_are_those_that_are_wanted(folder: tuple[Any, Path]) -> None:
+    """Of texts that are read together, longer than a step and shorter; what was not asked for is in the cache as well."""
+    executor = NativeExecutor(folder[1], tokens=2000)
+    texts = [some_ids(length, length) for length in (60, 300, 5, 270, 90, 39)]
+    long = [executor.switch is not None and len(ids) > executor.switch for ids in texts]
+    every = [alone(NativeExecutor(folder[1]), ids, flag) for ids, flag in zip(texts, long, strict=True)]
+    blocks = [range(index * 10, index * 10 + 10) for index in range(len(texts))]
+    for shift in range(3):
+        wanted = [("none", "last", "every")[(index + shift) % 3] for index in range(len(texts))]
+        parts = [Part(ids[:-1], 0, *rest) for ids, *rest in zip(texts, blocks, long, wanted, strict=True)]
+        behind = [Part(ids[-1:], len(ids) - 1, *rest) for ids, *rest in zip(texts, blocks, long, strict=True)]
+        for asked, whole, read, then in zip(wanted, every, executor.step(parts), executor.step(behind), strict=True):
+            expected = {"none": whole[:0], "last": whole[-2:-1], "every": whole[:-1]}[asked]
+            np.testing.assert_array_equal(read, expected)
+            np.testing.assert_array_equal(then, whole[-1:])
 
 
 def test_what_the_library_takes_on_trust_is_checked(make_model: Callable[..., Any], tmp_path: Path) -> None:

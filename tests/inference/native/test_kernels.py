@@ -150,6 +150,22 @@ def test_vectors(n: int, size: float, seed: int, library: ctypes.CDLL, kernels: 
         np.testing.assert_array_equal(y, expected, err_msg=str(which))
 
 
+@SEVERAL
+@given(n=st.integers(1, 70), seed=st.integers(0, 2**32 - 1))
+def test_to_16_bits(n: int, seed: int, library: ctypes.CDLL, kernels: libraries.Kernels) -> None:
+    """Of all sizes: numbers that become subnormal, nothing or infinite, and those that lie halfway among them."""
+    chance = np.random.default_rng(seed)
+    halves = chance.integers(0, 2**16, n, dtype=np.uint16).view(np.float16)
+    halves[~np.isfinite(halves)] = 65_504
+    exact = halves.astype(np.float64)
+    last_bit = 2.0 ** np.maximum(np.frexp(exact)[1] - 11, -24)
+    a = (exact + chance.choice([0, 0.49, 0.5, 0.51], n) * last_bit).astype(np.float32)
+    y, none = np.zeros(n, np.float32), np.zeros(1, np.float32).ctypes.data
+    library.hornbook_vectors(kernels.number, 4, a.ctypes.data, none, none, 0.0, n, y.ctypes.data)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(y.view(np.uint16)[:n], a.astype(np.float16).view(np.uint16))
+
+
 def test_the_emulation_is_what_it_says() -> None:
     chance = np.random.default_rng(3)
     a, b, c = (chance.standard_normal(20_000).astype(np.float32) for _ in range(3))

@@ -16,7 +16,7 @@
 namespace hornbook {
 namespace {
 
-constexpr int PANEL = 4;
+constexpr int PANEL = 4, TILES = 1, QUERIES = 4;
 #include "wide.inl"
 
 struct A4 {

@@ -17,7 +17,7 @@
 namespace hornbook {
 namespace {
 
-constexpr int LANES = 16, PANEL = 12;
+constexpr int LANES = 16, PANEL = 6, TILES = 2, QUERIES = 12;
 
 struct F {
   __m512 v;
@@ -47,12 +47,23 @@ static inline F brain(const uint16_t* x) {
   const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
 }
+static inline void store_halves(uint16_t* y, F x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 static inline F to_float(I x) { return {_mm512_cvtepi32_ps(x.v)}; }
 // 2^n, of a number that kRound was added to.
 static inline F power_of_two(F x) {
   const __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(x.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3f800000)))};
 }
+
+template <int W>
+static inline F exchanged(F x) {
+  if constexpr (W == 8) return {_mm512_shuffle_f32x4(x.v, x.v, 0x4e)};
+  if constexpr (W == 4) return {_mm512_shuffle_f32x4(x.v, x.v, 0xb1)};
+  return {_mm512_permute_ps(x.v, W == 2 ? 0x4e : 0xb1)};
+}
+static inline float first(F x) { return _mm512_cvtss_f32(x.v); }
 
 static inline U bytes(const uint8_t* x) { return {_mm512_loadu_si512(x)}; }
 static inline U low(U x) { return {_mm512_and_si512(x.v, _mm512_set1_epi8(15))}; }

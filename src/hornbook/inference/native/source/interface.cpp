@@ -157,7 +157,8 @@ EXPORTED void hornbook_product(Model* model, int64_t layer, int32_t slot, int64_
   model->product(model->layer(layer).matrices[slot], tokens, x, y);
 }
 
-// For tests of the arithmetic: a kernel on vectors of n numbers. which: 0 RMS norm, 1 layer norm, 2 SwiGLU, 3 GELU.
+// For tests of the arithmetic: a kernel on vectors of n numbers. which: 0 RMS norm, 1 layer norm, 2 SwiGLU, 3 GELU,
+// 4 to 16 bits, into the first half of y.
 EXPORTED void hornbook_vectors(int32_t kernels, int32_t which, const float* a, const float* b, const float* c,
                                float epsilon, int64_t n, float* y) {
   const Kernels* table = kernels_at(kernels);
@@ -165,6 +166,7 @@ EXPORTED void hornbook_vectors(int32_t kernels, int32_t which, const float* a, c
     case 0: return table->rms_norm(a, b, epsilon, n, y);
     case 1: return table->layer_norm(a, b, c, epsilon, n, y);
     case 2: return table->swiglu(a, b, n, y);
-    default: return table->gelu(a, n, y);
+    case 3: return table->gelu(a, n, y);
+    default: return table->halve(a, n, reinterpret_cast<uint16_t*>(y));
   }
 }

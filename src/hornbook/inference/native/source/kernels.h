@@ -17,12 +17,15 @@ struct Kernels {
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, int64_t n, float* y);
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
   void (*gelu)(const float* x, int64_t n, float* y);
+  // To 16 bits, halves to even.
+  void (*halve)(const float* x, int64_t n, uint16_t* y);
   // Turn the pairs (i, i + half) of a head's vector.
   void (*rotate)(float* x, const float* cosine, const float* sine, int64_t half);
   // scratch: scratch_of(...) floats.
   void (*attend)(const Attention&, float* scratch);
 };
 
+constexpr int kTogether = 8;  // tiles that pass by a panel of several: both stay in a cache, and lines are written whole
 constexpr int kPage = 32;  // tokens in a block of the cache
 constexpr int kWidest = 12;
 

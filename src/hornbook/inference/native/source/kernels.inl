@@ -1,7 +1,8 @@
 // The kernels, written once over vectors of LANES floats. A file that includes this defines, in its own namespace:
 //
-//   LANES, PANEL, F (floats), I (int32), U (bytes), A4 and A8 (sums of products with 4- and 8-bit numbers), and
-//   zero, set, load, store, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float, power_of_two,
+//   LANES, PANEL, TILES, QUERIES, F (floats), I (int32), U (bytes), A4 and A8 (sums of products with 4- and 8-bit numbers), and
+//   zero, set, load, store, store_halves, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float, power_of_two,
+//   exchanged<W> (lane i gets lane i ^ W), first (lane 0),
 //   bytes, low, high, begin4/dot4/end4, begin8/dot8/end8, zero_points.
 //
 // dot4 and dot8 are told where a block's activations begin and which four of them are meant: known when they are compiled, so
@@ -46,56 +47,82 @@ static inline void write(const F* sums, int tokens, int64_t row, int64_t rows, i
   }
 }
 
-// A tile of 4- or 8-bit numbers times T tokens: sum over blocks of float(sum of integer products) * (scale * scale).
-template <int T, bool Eight, bool Zeros>
-static inline void quantized_tile(const Matrix& m, const uint8_t* tile, int part, const int8_t* x, const float* xs,
-                                  const int32_t* minus, F* out) {
+// R tiles of 4- or 8-bit numbers times T tokens: sum over blocks of float(sum of integer products) * (scale * scale).
+// out: [tile][token].
+template <int T, int R, bool Eight, bool Zeros>
+static inline void quantized_tiles(const Matrix& m, const uint8_t* tile, int part, const int8_t* x, const float* xs,
+                                   const int32_t* minus, F* out) {
   constexpr int kBytes = Eight ? 512 : 256;  // of a block's 16 rows
   const size_t scales_at = m.scales_at - part * LANES * 2, zeros_at = m.scales_at + kTile * 2 - part * LANES * 3;
   const uint8_t* w = tile + part * LANES * 4;
   const int64_t groups = m.columns / m.group, blocks = m.group / kBlock;
-  F sums[T];
+  F sums[R * T];
 UNROLL
-  for (int t = 0; t < T; t++) sums[t] = zero();
+  for (int i = 0; i < R * T; i++) sums[i] = zero();
   for (int64_t g = 0; g < groups; g++) {
-    const F ws = scales_of(m, w + scales_at);
-    I points;
-    if (Zeros) points = zero_points(w + zeros_at);
+    F ws[R];
+    I points[R];
+UNROLL
+    for (int r = 0; r < R; r++) {
+      ws[r] = scales_of(m, w + r * m.stride + scales_at);
+      if (Zeros) points[r] = zero_points(w + r * m.stride + zeros_at);
+    }
     for (int64_t b = 0; b < blocks; b++) {
       if (T == 1 && part == 0) {
 UNROLL
         for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(w + line + kAhead);
       }
-      I products[T];
+      I products[R * T];
       if (Eight) {
-        A8 a[T];
+        A8 a[R * T];
 UNROLL
-        for (int t = 0; t < T; t++) a[t] = begin8(minus[t]);
+        for (int i = 0; i < R * T; i++) a[i] = begin8(minus[i % T]);
 UNROLL
         for (int step = 0; step < 8; step++) {
-          const U n = bytes(w + step * 64);
+          U n[R];
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot8(a[t], n, x, step * T + t);
+          for (int r = 0; r < R; r++) n[r] = bytes(w + r * m.stride + step * 64);
+UNROLL
+          for (int i = 0; i < R * T; i++) {
+            const int r = i % R, t = i / R;
+            a[r * T + t] = dot8(a[r * T + t], n[r], x, step * T + t);
+          }
         }
 UNROLL
-        for (int t = 0; t < T; t++) products[t] = end8(a[t]);
+        for (int i = 0; i < R * T; i++) products[i] = end8(a[i]);
       } else {
-        A4 a[T];
+        A4 a[R * T];
 UNROLL
-        for (int t = 0; t < T; t++) a[t] = Zeros ? begin4(minus[t], points) : begin4(minus[t]);
+        for (int i = 0; i < R * T; i++) a[i] = Zeros ? begin4(minus[i % T], points[i / T]) : begin4(minus[i % T]);
 UNROLL
         for (int step = 0; step < 4; step++) {
-          const U both = bytes(w + step * 64), even = low(both), odd = high(both);
+          U even[R], odd[R];
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot4(a[t], even, x, 2 * step * T + t);
+          for (int r = 0; r < R; r++) {
+            const U both = bytes(w + r * m.stride + step * 64);
+            even[r] = low(both);
+            odd[r] = high(both);
+          }
 UNROLL
-          for (int t = 0; t < T; t++) a[t] = dot4(a[t], odd, x, (2 * step + 1) * T + t);
+          for (int i = 0; i < R * T; i++) {
+            const int r = i % R, t = i / R;
+            a[r * T + t] = dot4(a[r * T + t], even[r], x, 2 * step * T + t);
+          }
+UNROLL
+          for (int i = 0; i < R * T; i++) {
+            const int r = i % R, t = i / R;
+            a[r * T + t] = dot4(a[r * T + t], odd[r], x, (2 * step + 1) * T + t);
+          }
         }
 UNROLL
-        for (int t = 0; t < T; t++) products[t] = Zeros ? end4(a[t], minus[t], points) : end4(a[t], minus[t]);
+        for (int i = 0; i < R * T; i++) {
+          products[i] = Zeros ? end4(a[i], minus[i % T], points[i / T]) : end4(a[i], minus[i % T]);
+        }
       }
 UNROLL
-      for (int t = 0; t < T; t++) sums[t] = fused(to_float(products[t]), multiply(ws, set(xs[t])), sums[t]);
+      for (int i = 0; i < R * T; i++) {
+        sums[i] = fused(to_float(products[i]), multiply(ws[i / T], set(xs[i % T])), sums[i]);
+      }
       w += kBytes;
       x += 32 * T;
       xs += T;
@@ -105,19 +132,28 @@ UNROLL
     w += m.group_stride - m.scales_at;
   }
 UNROLL
-  for (int t = 0; t < T; t++) out[t] = sums[t];
+  for (int i = 0; i < R * T; i++) out[i] = sums[i];
 }
 
 template <int T, bool Eight, bool Zeros>
 SEPARATE static void quantized(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+  constexpr int R = T == 1 ? 1 : TILES;
   const int64_t token = panel * p.width, blocks = m.columns / kBlock;
-  for (int64_t tile = begin; tile < end; tile++) {
+  const int8_t* x = p.integers + token * m.columns;
+  const float* xs = p.scales + token * blocks;
+  const int32_t* minus = p.minus_sums + token * blocks;
+  for (int64_t tile = begin; tile < end;) {
+    const int count = end - tile >= R ? R : 1;
     for (int part = 0; part < PARTS; part++) {
-      F sums[T];
-      quantized_tile<T, Eight, Zeros>(m, m.tile(tile), part, p.integers + token * m.columns,
-                                      p.scales + token * blocks, p.minus_sums + token * blocks, sums);
-      write(sums, T, tile * kTile + part * LANES, m.rows, token, out);
+      F sums[R * T];
+      if (count == R) {
+        quantized_tiles<T, R, Eight, Zeros>(m, m.tile(tile), part, x, xs, minus, sums);
+      } else {
+        quantized_tiles<T, 1, Eight, Zeros>(m, m.tile(tile), part, x, xs, minus, sums);
+      }
+      for (int r = 0; r < count; r++) write(sums + r * T, T, (tile + r) * kTile + part * LANES, m.rows, token, out);
     }
+    tile += count;
   }
 }
 
@@ -181,8 +217,8 @@ static void panel_of(const Matrix& m, int64_t begin, int64_t end, const Panels& 
   }
 }
 
-// Calls `Call::template of<T>(arguments...)` with T = tokens, which is at most PANEL.
-template <class Call, int T = PANEL, class... Given>
+// Calls `Call::template of<T>(arguments...)` with T = tokens, which is at most the T that is given.
+template <class Call, int T, class... Given>
 static inline void with_tokens(int tokens, Given&&... given) {
   if (tokens == T) return Call::template of<T>(given...);
   if constexpr (T > 1) with_tokens<Call, T - 1>(tokens, given...);
@@ -197,34 +233,32 @@ struct OfPanel {
 
 static void multiply_panels(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t from, int64_t to,
                             const Output& out) {
-  // A tile stays in the cache while all panels pass by it; with one panel there is nothing to keep.
-  const int64_t step = to - from > 1 ? 1 : end - begin;
+  // Tiles stay in the cache while all panels pass by them; with one panel there is nothing to keep.
+  const int64_t step = to - from == 1 ? end - begin : m.quantized() ? kTogether : 1;
   for (int64_t tile = begin; tile < end; tile += step) {
+    const int64_t behind = tile + step < end ? tile + step : end;
     for (int64_t panel = from; panel < to; panel++) {
-      with_tokens<OfPanel>(p.tokens_of(panel), m, tile, tile + step, p, panel, out);
+      with_tokens<OfPanel, PANEL>(p.tokens_of(panel), m, tile, behind, p, panel, out);
     }
   }
 }
 
 // ---- activations
 
-static inline float largest(const F* parts) {
-  float each[kTile];
-  for (int part = 0; part < PARTS; part++) store(each + part * LANES, parts[part]);
-  float most = each[0];
-  for (int lane = 1; lane < kTile; lane++) most = each[lane] > most ? each[lane] : most;
-  return most;
+// The 16 lanes of PARTS vectors joined into one number: by halves, always in the same order.
+template <class Join>
+static inline float folded(const F* parts, Join&& join) {
+  F x = parts[0];
+  if (PARTS == 2) x = join(x, parts[PARTS - 1]);
+  if constexpr (PARTS == 1) x = join(x, exchanged<8>(x));
+  x = join(x, exchanged<4>(x));
+  x = join(x, exchanged<2>(x));
+  x = join(x, exchanged<1>(x));
+  return first(x);
 }
 
-// The sum of 16 partial sums, always in the same order.
-static inline float total(const F* parts) {
-  float each[kTile];
-  for (int part = 0; part < PARTS; part++) store(each + part * LANES, parts[part]);
-  for (int width = kTile / 2; width > 0; width /= 2) {
-    for (int lane = 0; lane < width; lane++) each[lane] += each[lane + width];
-  }
-  return each[0];
-}
+static inline float largest(const F* parts) { return folded(parts, maximum); }
+static inline float total(const F* parts) { return folded(parts, add); }
 
 // Calls `each(part, index, vector)` for all of x; what lacks to a whole 16 is zero.
 template <class Each>
@@ -258,34 +292,50 @@ static inline void map(const float* a, const float* b, int64_t n, float* y, Map&
 // 12582912 = 1.5 * 2^23: added to a small number it leaves the nearest whole one, halves to even, in the last bits.
 static const float kRound = 12582912.0f;
 
+// Bytes 0, 2, 4 and 6 of eight.
+static inline uint32_t every_other_byte(uint64_t eight) {
+  eight &= 0x00ff00ff00ff00ff;
+  eight = (eight | eight >> 8) & 0x0000ffff0000ffff;
+  return static_cast<uint32_t>(eight | eight >> 16);
+}
+
 static void quantise(const float* x, Panels& p, int64_t panel, int token) {
   const int width = p.tokens_of(panel);
   const int64_t blocks = p.columns / kBlock, base = panel * p.width;
   int8_t* integers = p.integers + base * p.columns + token * 4;
   float* scales = p.scales + base * blocks + token;
   int32_t* minus = p.minus_sums + base * blocks + token;
-  for (int64_t b = 0; b < blocks; b++, x += kBlock) {
+  // First all blocks' largest numbers: a processor would wait for each before it could begin with the next block.
+  for (int64_t b = 0; b < blocks; b++) {
     F most[PARTS];
     for (int part = 0; part < PARTS; part++) {
-      const F first = load(x + part * LANES), second = load(x + kTile + part * LANES);
-      most[part] = maximum(maximum(first, subtract(zero(), first)), maximum(second, subtract(zero(), second)));
+      const F low = load(x + b * kBlock + part * LANES), high = load(x + b * kBlock + kTile + part * LANES);
+      most[part] = maximum(maximum(low, subtract(zero(), low)), maximum(high, subtract(zero(), high)));
     }
-    const float top = largest(most);
+    scales[b * width] = largest(most);
+  }
+  for (int64_t b = 0; b < blocks; b++, x += kBlock) {
+    const float top = scales[b * width];
     const float inverse = top > 1e-30f ? 127.0f / top : 0.0f;
-    alignas(64) int32_t rounded[kBlock];
+    uint32_t rounded[kBlock], sum = kBlock * 0x4b400000u;
     for (int i = 0; i < kBlock; i += LANES) {
       store(reinterpret_cast<float*>(rounded) + i, add(multiply(load(x + i), set(inverse)), set(kRound)));
     }
-    int32_t sum = 0;
-    int8_t narrow[kBlock];
+    uint8_t narrow[kBlock];
     for (int i = 0; i < kBlock; i++) {
-      const int32_t n = rounded[i] - 0x4b400000;
-      sum -= n;
-      narrow[i / 8 * 8 + i % 2 * 4 + i % 8 / 2] = static_cast<int8_t>(n);
+      sum -= rounded[i];
+      narrow[i] = static_cast<uint8_t>(rounded[i]);
     }
-    for (int i = 0; i < 8; i++) __builtin_memcpy(integers + (b * 8 + i) * width * 4, narrow + i * 4, 4);
+    int8_t* to = integers + b * kBlock * width;
+    for (int i = 0; i < kBlock; i += 8, to += 8 * width) {
+      uint64_t eight;
+      __builtin_memcpy(&eight, narrow + i, 8);
+      const uint32_t even = every_other_byte(eight), odd = every_other_byte(eight >> 8);
+      __builtin_memcpy(to, &even, 4);
+      __builtin_memcpy(to + 4 * width, &odd, 4);
+    }
     scales[b * width] = top > 1e-30f ? top / 127.0f : 0.0f;
-    minus[b * width] = sum;
+    minus[b * width] = static_cast<int32_t>(sum);
   }
 }
 
@@ -346,6 +396,12 @@ static void gelu(const float* x, int64_t n, float* y) {
   });
 }
 
+static void halve(const float* x, int64_t n, uint16_t* y) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) store_halves(y + i, load(x + i));
+  for (; i < n; i++) y[i] = to_f16(x[i]);
+}
+
 static void rotate(float* x, const float* cosine, const float* sine, int64_t half_size) {
   for (int64_t i = 0; i < half_size; i++) {
     const float first = x[i], second = x[i + half_size];
@@ -379,7 +435,7 @@ struct Columns {
   // T query columns: scores, softmax, the weighted sum of values.
   template <int T>
   SEPARATE static void of(const Attention& a, int64_t column, float* scratch) {
-    constexpr int D = PANEL / T >= 8 ? 8 : PANEL / T >= 4 ? 4 : PANEL / T >= 2 ? 2 : 1;
+    constexpr int D = QUERIES / T >= 8 ? 8 : QUERIES / T >= 4 ? 4 : QUERIES / T >= 2 ? 2 : 1;
     const int64_t size = a.head_size, padded = a.value_stride;
     float* q = scratch;                     // [dimension][T]
     float* sums = q + T * padded;           // [T][dimension]
@@ -454,11 +510,11 @@ struct Columns {
 static void attend(const Attention& a, float* scratch) {
   for (int64_t column = a.begin; column < a.end;) {
     const int64_t left = a.end - column;
-    const int count = static_cast<int>(left < PANEL ? left : PANEL);
-    with_tokens<Columns>(count, a, column, scratch);
+    const int count = static_cast<int>(left < QUERIES ? left : QUERIES);
+    with_tokens<Columns, QUERIES>(count, a, column, scratch);
     column += count;
   }
 }
 
 static const Kernels kTable = {NAME,       PANEL,  multiply_panels, quantise, lay, rms_norm, layer_norm,
-                               swiglu, gelu, rotate,     attend};
+                               swiglu, gelu, halve,  rotate,     attend};

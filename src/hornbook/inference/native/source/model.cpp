@@ -10,7 +10,8 @@ namespace hornbook {
 
 namespace {
 
-constexpr int64_t kStep = 256;           // tokens that pass through the layers together
+constexpr int64_t kStep = 256;              // tokens that pass through the layers together
+constexpr int64_t kTurned = 16;             // tokens whose queries and keys a thread turns at a time
 constexpr int64_t kWorthMeeting = 1 << 16;  // bytes of weights, times panels, below which one thread is as fast
 
 int64_t up_to(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -32,7 +33,6 @@ Model::Model(const Shape& given, const int64_t* windows, const float* short_turn
   turns_[1].assign(long_turns, long_turns + pairs);
   turns_[2].assign(plain_turns, plain_turns + pairs);
   scratch_.resize(pool_.threads());
-  panels_.width = kernels->panel;
 }
 
 bool Model::pack_rows(Matrix& m, int64_t first, int64_t count, const void* values, const void* scales,
@@ -68,8 +68,8 @@ void Model::read(const Part* parts, int64_t count, float* into) {
   std::vector<int64_t> wanted;
   const auto flush = [&] {
     if (runs.empty()) return;
-    step(runs, together);
-    if (!wanted.empty()) logits(wanted, into);
+    step(runs, together, wanted);
+    if (!wanted.empty()) logits(static_cast<int64_t>(wanted.size()), into);
     into += static_cast<int64_t>(wanted.size()) * shape.vocabulary;
     runs.clear();
     together.clear();
@@ -119,6 +119,8 @@ const float* Model::angles(int64_t position, bool extended) {
 // Lay out what a product reads: row(token, into) writes a token's vector.
 template <class Row>
 void Model::prepare(int64_t tokens, int64_t columns, bool integers, bool floats, Row&& row) {
+  const int64_t count = std::max<int64_t>(1, (tokens + kernels_->panel - 1) / kernels_->panel);
+  panels_.width = static_cast<int>((tokens + count - 1) / count);  // all about as wide: 4 and 4 rather than 6 and 2
   panels_.tokens = tokens;
   panels_.columns = columns;
   const int64_t numbers = tokens * columns, blocks = tokens * (columns / kBlock);
@@ -146,10 +148,10 @@ void Model::prepare(int64_t tokens, int64_t columns, bool integers, bool floats,
 void Model::multiply(const Matrix& m, const std::vector<float>& bias, bool add, float* y) {
   const Output out{y, m.rows, bias.empty() ? nullptr : bias.data(), add};
   const int64_t panels = panels_.count(), whole = m.tiles * static_cast<int64_t>(m.stride) * panels;
-  // Pieces of some 128 kB of work, and at least some for each thread.
-  int64_t tiles = std::max<int64_t>(1, (128 << 10) / (static_cast<int64_t>(m.stride) * panels));
+  // Pieces of some 128 kB of weights, or of what passes by the panels together, and at least some for each thread.
+  int64_t tiles = panels > 1 ? kTogether : std::max<int64_t>(1, (128 << 10) / static_cast<int64_t>(m.stride));
   tiles = std::min(tiles, std::max<int64_t>(1, m.tiles / (4 * pool_.threads())));
-  if (tiles > 4) tiles = tiles / 4 * 4;
+  if (tiles > 2) tiles -= tiles % (tiles > 4 ? 4 : 2);
   pool_.run((m.tiles + tiles - 1) / tiles, whole < kWorthMeeting, [&](int64_t piece, int) {
     const int64_t begin = piece * tiles;
     kernels_->multiply(m, begin, std::min(begin + tiles, m.tiles), panels_, 0, panels, out);
@@ -172,15 +174,17 @@ void Model::normed(const Layer& layer, Slot slot, const float* x, float* y) cons
   }
 }
 
-void Model::step(const std::vector<Run>& runs, const std::vector<int32_t>& ids) {
-  const int64_t tokens = static_cast<int64_t>(ids.size()), width = shape.width, inner = shape.mlp_width;
+// Read ids into the cache; the vectors of those tokens of which logits are wanted come to lie first in x_.
+void Model::step(const std::vector<Run>& all, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted) {
+  std::vector<Run> runs = all;
+  int64_t tokens = static_cast<int64_t>(ids.size());
+  const int64_t width = shape.width, inner = shape.mlp_width;
   const int64_t heads = shape.heads * shape.head_size, qkv = heads + 2 * shape.kv_heads * shape.head_size;
   const int64_t up = shape.gelu ? inner : 2 * inner;
   grow(x_, tokens * width);
   grow(q_, tokens * (qkv + heads));
   grow(up_, tokens * up);
   float* x = x_.data();
-  float* attended = q_.data() + tokens * qkv;
   for (int64_t token = 0; token < tokens; token++) {
     unpack(globals_.matrices[kEmbed], ids[token], x + token * width);
     if (shape.embedding_scale != 1.0f) {
@@ -196,11 +200,23 @@ void Model::step(const std::vector<Run>& runs, const std::vector<int32_t>& ids) 
       integers = integers || layer.matrices[kUp].quantized();
       floats = floats || !layer.matrices[kUp].quantized();
     }
-    prepare(tokens, width, integers, floats,
-            [&](int64_t token, float* into) { normed(layer, kAttentionNorm, x + token * width, into); });
+    const auto norm = [&](int64_t token, float* into) { normed(layer, kAttentionNorm, x + token * width, into); };
+    prepare(tokens, width, integers, floats, norm);
     multiply(layer.matrices[kQkv], layer.biases[kQkv], false, q_.data());
+    for (const Run& run : runs) {
+      pool_.run((run.count + kTurned - 1) / kTurned, run.count * qkv < kWorthMeeting, [&](int64_t piece, int) {
+        turn(index, run, piece * kTurned, std::min(run.count, (piece + 1) * kTurned));
+      });
+    }
+    if (index + 1 == shape.layers && static_cast<int64_t>(wanted.size()) < tokens) {
+      if (wanted.empty()) return;
+      runs = keep(runs, wanted);
+      tokens = static_cast<int64_t>(wanted.size());
+      if (side_by_side) prepare(tokens, width, integers, floats, norm);
+    }
     if (side_by_side) multiply(layer.matrices[kUp], layer.biases[kUp], false, up_.data());
     attention(layer, index, runs, tokens);
+    const float* attended = q_.data() + tokens * qkv;
     const Matrix& out = layer.matrices[kOut];
     prepare(tokens, heads, out.quantized(), !out.quantized(), [&](int64_t token, float* into) {
       std::memcpy(into, attended + token * heads, heads * sizeof(float));
@@ -221,11 +237,35 @@ void Model::step(const std::vector<Run>& runs, const std::vector<int32_t>& ids) 
   }
 }
 
-// Turn a run's queries and keys by their positions, and put keys and values into their pages.
-void Model::turn(int64_t index, const Run& run) {
+// Behind the last layer's keys and values only those tokens count of which logits are wanted: put their vectors and
+// queries first. Returns the runs that they make.
+std::vector<Model::Run> Model::keep(const std::vector<Run>& runs, const std::vector<int64_t>& wanted) {
+  const int64_t width = shape.width, row = (shape.heads + 2 * shape.kv_heads) * shape.head_size;
+  std::vector<Run> kept;
+  size_t run = 0, last = runs.size();  // the run of the token before
+  int64_t at = 0;
+  for (const int64_t token : wanted) {
+    while (token >= runs[run].at + runs[run].count) run++;
+    const int64_t position = runs[run].first + token - runs[run].at;
+    std::memmove(x_.data() + at * width, x_.data() + token * width, width * sizeof(float));
+    std::memmove(q_.data() + at * row, q_.data() + token * row, row * sizeof(float));
+    if (run == last && kept.back().first + kept.back().count == position) {
+      kept.back().count++;
+    } else {
+      kept.push_back({at, 1, position, runs[run].extended, runs[run].pages});
+    }
+    last = run;
+    at++;
+  }
+  return kept;
+}
+
+// Turn queries and keys of tokens begin..end of a run by their positions, and put keys and values into their pages.
+void Model::turn(int64_t index, const Run& run, int64_t begin, int64_t end) {
   const int64_t size = shape.head_size, padded = up_to(size, kTile), half = shape.rotary_size / 2;
   const int64_t heads = shape.heads, kv_heads = shape.kv_heads, row = (heads + 2 * kv_heads) * size;
-  for (int64_t t = 0; t < run.count; t++) {
+  std::vector<uint16_t> halves(size);
+  for (int64_t t = begin; t < end; t++) {
     float* q = q_.data() + (run.at + t) * row;
     const int64_t position = run.first + t, slot = position % kPage;
     const float* cosine = angles_[run.extended].data() + position * 2 * half;
@@ -237,8 +277,9 @@ void Model::turn(int64_t index, const Run& run) {
       uint16_t* values = reinterpret_cast<uint16_t*>(at) + kPage * size + slot * padded;
       const float* k = q + (heads + head) * size;
       const float* v = q + (heads + kv_heads + head) * size;
-      for (int64_t d = 0; d < size; d++) keys[d * kTile] = to_f16(k[d]);
-      for (int64_t d = 0; d < size; d++) values[d] = to_f16(v[d]);
+      kernels_->halve(k, size, halves.data());
+      for (int64_t d = 0; d < size; d++) keys[d * kTile] = halves[d];
+      kernels_->halve(v, size, values);
     }
   }
 }
@@ -255,7 +296,6 @@ void Model::attention(const Layer& layer, int64_t index, const std::vector<Run>&
   std::vector<Piece> pieces;
   int64_t work = 0;
   for (const Run& run : runs) {
-    turn(index, run);
     const int64_t columns = run.count * group;
     work += run.count * (run.first + run.count) * heads * size;
     for (int64_t head = 0; head < kv_heads; head++) {
@@ -287,13 +327,13 @@ void Model::attention(const Layer& layer, int64_t index, const std::vector<Run>&
   });
 }
 
-void Model::logits(const std::vector<int64_t>& tokens, float* into) {
+void Model::logits(int64_t tokens, float* into) {
   const Matrix& head = globals_.matrices[shape.tied ? kEmbed : kHead];
-  prepare(static_cast<int64_t>(tokens.size()), shape.width, head.quantized(), !head.quantized(),
-          [&](int64_t token, float* row) { normed(globals_, kNorm, x_.data() + tokens[token] * shape.width, row); });
+  prepare(tokens, shape.width, head.quantized(), !head.quantized(),
+          [&](int64_t token, float* row) { normed(globals_, kNorm, x_.data() + token * shape.width, row); });
   multiply(head, globals_.biases[kHead], false, into);
   if (shape.logit_scale != 1.0f) {
-    for (int64_t i = 0; i < static_cast<int64_t>(tokens.size()) * shape.vocabulary; i++) into[i] *= shape.logit_scale;
+    for (int64_t i = 0; i < tokens * shape.vocabulary; i++) into[i] *= shape.logit_scale;
   }
 }
 

@@ -61,10 +61,11 @@ class Model {
   };
 
   uint8_t* page(int64_t block);
-  void step(const std::vector<Run>& runs, const std::vector<int32_t>& ids);
-  void logits(const std::vector<int64_t>& tokens, float* into);
+  void step(const std::vector<Run>& runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted);
+  std::vector<Run> keep(const std::vector<Run>& runs, const std::vector<int64_t>& wanted);
+  void logits(int64_t tokens, float* into);
   void attention(const Layer& layer, int64_t index, const std::vector<Run>& runs, int64_t tokens);
-  void turn(int64_t index, const Run& run);
+  void turn(int64_t index, const Run& run, int64_t begin, int64_t end);
   const float* angles(int64_t position, bool extended);
   template <class Row>
   void prepare(int64_t tokens, int64_t columns, bool integers, bool floats, Row&& row);

@@ -11,7 +11,7 @@
 namespace hornbook {
 namespace {
 
-constexpr int PANEL = 3;
+constexpr int PANEL = 3, TILES = 1, QUERIES = 3;
 #include "neon.inl"
 
 struct A4 {

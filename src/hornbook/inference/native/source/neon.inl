@@ -44,6 +44,9 @@ static inline F brain(const uint16_t* x) {
   return {vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vget_low_u16(both)), 16)),
           vreinterpretq_f32_u32(vshlq_n_u32(vmovl_high_u16(both), 16))};
 }
+static inline void store_halves(uint16_t* y, F x) {
+  vst1q_u16(y, vreinterpretq_u16_f16(vcombine_f16(vcvt_f16_f32(x.a), vcvt_f16_f32(x.b))));
+}
 static inline F to_float(I x) { return {vcvtq_f32_s32(x.a), vcvtq_f32_s32(x.b)}; }
 // 2^n, of a number that kRound was added to.
 static inline F power_of_two(F x) {
@@ -51,6 +54,14 @@ static inline F power_of_two(F x) {
   return {vreinterpretq_f32_s32(vaddq_s32(vshlq_n_s32(vreinterpretq_s32_f32(x.a), 23), one)),
           vreinterpretq_f32_s32(vaddq_s32(vshlq_n_s32(vreinterpretq_s32_f32(x.b), 23), one))};
 }
+
+template <int W>
+static inline F exchanged(F x) {
+  if constexpr (W == 4) return {x.b, x.a};
+  if constexpr (W == 2) return {vextq_f32(x.a, x.a, 2), vextq_f32(x.b, x.b, 2)};
+  return {vrev64q_f32(x.a), vrev64q_f32(x.b)};
+}
+static inline float first(F x) { return vgetq_lane_f32(x.a, 0); }
 
 static inline U bytes(const uint8_t* x) { return {vld1q_u8(x), vld1q_u8(x + 16)}; }
 static inline U low(U x) { return {vandq_u8(x.a, vdupq_n_u8(15)), vandq_u8(x.b, vdupq_n_u8(15))}; }

@@ -18,7 +18,7 @@
 namespace hornbook {
 namespace {
 
-constexpr int PANEL = 4;
+constexpr int PANEL = 4, TILES = 1, QUERIES = 4;
 #include "neon.inl"
 
 using A4 = I;

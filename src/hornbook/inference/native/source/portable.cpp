@@ -10,7 +10,7 @@
 namespace hornbook {
 namespace {
 
-constexpr int LANES = 16, PANEL = 2;
+constexpr int LANES = 16, PANEL = 2, TILES = 1, QUERIES = 2;
 
 struct F {
   float v[LANES];
@@ -69,6 +69,9 @@ static inline F half(const uint16_t* x) {
 static inline F brain(const uint16_t* x) {
   return each([=](int i) { return from_bf16(x[i]); });
 }
+static inline void store_halves(uint16_t* y, const F& x) {
+  for (int i = 0; i < LANES; i++) y[i] = to_f16(x.v[i]);
+}
 static inline F to_float(const I& x) {
   return each([&](int i) { return static_cast<float>(x.v[i]); });
 }
@@ -83,6 +86,12 @@ static inline F power_of_two(const F& x) {
   }
   return y;
 }
+
+template <int W>
+static inline F exchanged(const F& x) {
+  return each([&](int i) { return x.v[i ^ W]; });
+}
+static inline float first(const F& x) { return x.v[0]; }
 
 static inline U bytes(const uint8_t* x) {
   U y;

@@ -1,5 +1,5 @@
 // Sums of four products of bytes in one instruction, DOT, on 256 bits.
-constexpr int PANEL = 6;
+constexpr int PANEL = 6, TILES = 1, QUERIES = 6;
 #include "wide.inl"
 
 using A4 = I;

@@ -27,12 +27,22 @@ static inline F brain(const uint16_t* x) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
 }
+static inline void store_halves(uint16_t* y, F x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(y), _mm256_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 static inline F to_float(I x) { return {_mm256_cvtepi32_ps(x.v)}; }
 // 2^n, of a number that kRound was added to.
 static inline F power_of_two(F x) {
   const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(x.v), 23);
   return {_mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3f800000)))};
 }
+
+template <int W>
+static inline F exchanged(F x) {
+  if constexpr (W == 4) return {_mm256_permute2f128_ps(x.v, x.v, 1)};
+  return {_mm256_permute_ps(x.v, W == 2 ? 0x4e : 0xb1)};
+}
+static inline float first(F x) { return _mm256_cvtss_f32(x.v); }
 
 static inline U bytes(const uint8_t* x) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))}; }
 static inline U low(U x) { return {_mm256_and_si256(x.v, _mm256_set1_epi8(15))}; }
