@@ -164,13 +164,15 @@ static inline F stored(const uint8_t* at, int64_t index) {
   return Stored == kF16 ? half(halves) : brain(halves);
 }
 
-// R tiles of floats times T tokens; out: [tile][token].
-template <int T, int R, Type Stored>
-static inline void float_tiles(const uint8_t* tile, size_t stride, int part, int64_t columns, const float* x, F* out) {
+// R tiles of floats times T tokens; out: [tile][token]. ahead: what is asked for meanwhile, a line a column.
+template <int T, int R, Type Stored, bool Ahead = false>
+static inline void float_tiles(const uint8_t* tile, size_t stride, int part, int64_t columns, const float* x, F* out,
+                               const uint8_t* ahead = nullptr) {
   F sums[R * T];
 UNROLL
   for (int i = 0; i < R * T; i++) sums[i] = zero();
   for (int64_t c = 0; c < columns; c++, x += T) {
+    if (Ahead) __builtin_prefetch(ahead + c * 64);
 UNROLL
     for (int r = 0; r < R; r++) {
       const F w = stored<Stored>(tile + r * stride, c * kTile + part * LANES);
@@ -412,14 +414,16 @@ static void rotate(float* x, const float* cosine, const float* sine, int64_t hal
 
 // ---- attention
 
-// sums[t][d] += sum over slots of weights[t][slot] * values[slot][d], for D vectors of dimensions.
-template <int T, int D>
+// sums[t][d] += sum over slots of weights[t][slot] * values[slot][d], for D vectors of dimensions. ahead: what is asked
+// for meanwhile, as the values lie.
+template <int T, int D, bool Ahead>
 static inline void weigh(const uint16_t* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
-                         float* sums, int64_t sums_stride) {
+                         float* sums, int64_t sums_stride, const uint16_t* ahead) {
   F a[T * D];
 UNROLL
   for (int i = 0; i < T * D; i++) a[i] = load(sums + i / D * sums_stride + i % D * LANES);
-  for (int64_t s = 0; s < slots; s++, values += stride) {
+  for (int64_t s = 0; s < slots; s++, values += stride, ahead += stride) {
+    for (int d = 0; Ahead && d < D * LANES; d += 32) __builtin_prefetch(ahead + d);
 UNROLL
     for (int d = 0; d < D; d++) {
       const F v = half(values + d * LANES);
@@ -431,10 +435,22 @@ UNROLL
   for (int i = 0; i < T * D; i++) store(sums + i / D * sums_stride + i % D * LANES, a[i]);
 }
 
+// The same for all dimensions, D vectors at a time while there are as many, then half as many.
+template <int T, int D, bool Ahead>
+static inline void weigh_all(const uint16_t* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
+                             float* sums, const uint16_t* ahead, int64_t d = 0) {
+  for (; d + D * LANES <= stride; d += D * LANES) {
+    weigh<T, D, Ahead>(values + d, stride, slots, weights, row, sums + d, stride, ahead + d);
+  }
+  if constexpr (D > 1) weigh_all<T, D / 2, Ahead>(values, stride, slots, weights, row, sums, ahead, d);
+}
+
 struct Columns {
   // T query columns: scores, softmax, the weighted sum of values.
   template <int T>
   SEPARATE static void of(const Attention& a, int64_t column, float* scratch) {
+    // Where few queries read a whole cache it comes from memory, and one block of it lies far from the next.
+    constexpr bool Ahead = T <= 4;
     constexpr int D = QUERIES / T >= 8 ? 8 : QUERIES / T >= 4 ? 4 : QUERIES / T >= 2 ? 2 : 1;
     const int64_t size = a.head_size, padded = a.value_stride;
     float* q = scratch;                     // [dimension][T]
@@ -451,11 +467,17 @@ struct Columns {
     }
     for (int64_t slot = base; slot < to; slot += kPage) {
       const uint8_t* keys = a.pages[slot / kPage] + a.keys_at;
+      const uint8_t* ahead = slot + kPage < to ? a.pages[slot / kPage + 1] + a.keys_at : a.pages[base / kPage] + a.values_at;
       constexpr int R = T <= 6 ? 2 : 1;
       for (int tile = 0; tile < kPage / kTile && slot + tile * kTile < to; tile += R) {
         for (int part = 0; part < PARTS; part++) {
           F found[R * T];
-          float_tiles<T, R, kF16>(keys + tile * size * kTile * 2, size * kTile * 2, part, size, q, found);
+          const uint8_t* tiles = keys + tile * size * kTile * 2;
+          if (Ahead && part == 0) {
+            float_tiles<T, R, kF16, true>(tiles, size * kTile * 2, part, size, q, found, ahead + tile * size * kTile * 2);
+          } else {
+            float_tiles<T, R, kF16>(tiles, size * kTile * 2, part, size, q, found);
+          }
           for (int i = 0; i < R * T; i++) {
             store(scores + i % T * row + slot - base + (tile + i / T) * kTile + part * LANES, found[i]);
           }
@@ -472,13 +494,9 @@ struct Columns {
     for (int64_t slot = base; slot < to; slot += kPage) {
       const int64_t slots = to - slot < kPage ? to - slot : kPage;
       const uint16_t* values = reinterpret_cast<const uint16_t*>(a.pages[slot / kPage] + a.values_at);
-      int64_t d = 0;
-      for (; d + D * LANES <= padded; d += D * LANES) {
-        weigh<T, D>(values + d, padded, slots, scores + slot - base, row, sums + d, padded);
-      }
-      for (; d < padded; d += LANES) {
-        weigh<T, 1>(values + d, padded, slots, scores + slot - base, row, sums + d, padded);
-      }
+      const int64_t next = slot + kPage < to ? slot / kPage + 1 : slot / kPage;
+      const uint16_t* ahead = reinterpret_cast<const uint16_t*>(a.pages[next] + a.values_at);
+      weigh_all<T, D, Ahead>(values, padded, slots, scores + slot - base, row, sums, ahead);
     }
     for (int t = 0; t < T; t++) {
       float* y = a.out + (column + t) / a.group * a.out_stride + (column + t) % a.group * size;
