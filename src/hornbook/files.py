@@ -111,6 +111,13 @@ def _delete_leftover(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def folders_in(place: Path) -> list[Path]:
+    """The folders in a place by name, without hidden ones; none where there is no such place."""
+    if not place.is_dir():
+        return []
+    return sorted(one for one in place.iterdir() if one.is_dir() and not one.name.startswith("."))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))

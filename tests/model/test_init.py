@@ -108,6 +108,14 @@ def test_a_repository_without_a_name_here_is_found_in_the_cache(tmp_path, monkey
         model_folder("runs/poket")
 
 
+def test_a_folder_that_is_nearly_called_so_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "pocket").mkdir(parents=True)
+    for name in ("runs/pokcet", "pokcet"):
+        with pytest.raises(UserError, match=rf"is called '{name}' \(did you mean 'pocket'\?\)"):
+            model_folder(name)
+
+
 def test_a_name_that_is_not_here_says_where_it_was_looked_for_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path / "models"))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from hornbook.errors import UserError, nearest
+from hornbook.files import folders_in
 from hornbook.model import longrope_factors as factors
 from hornbook.model.config import BlockSparse, Experts, LongRope, ModelConfig
 from hornbook.model.formats.phi3_small import published_dummies
@@ -70,13 +72,16 @@ def find(name: str) -> Entry:
         published = (entry.published or "").lower()
         if wanted in (entry.name, published, published.rpartition("/")[2]):
             return entry
-    raise UserError(f"neither a known model nor a folder is called {name!r}{_hint(wanted)}")
+    raise UserError(f"neither a known model nor a folder is called {name!r}{_hint(name)}")
 
 
-def _hint(wanted: str) -> str:
-    """What may be meant: a name that begins with `wanted`, dashes and dots apart, or else the nearest one."""
+def _hint(name: str) -> str:
+    """What may be meant: a name that begins alike, dashes and dots apart; or else the nearest model or folder."""
+    wanted, place = name.lower(), Path(name)
+    folders = [*folders_in(place.parent), *(folders_in(Path("runs")) if place.name == name else ())]
     alike = [name for name in names() if _squeezed(wanted) and _squeezed(name).startswith(_squeezed(wanted))]
-    return nearest(alike[0] if alike else wanted, names()) or "; `hornbook model list` shows all"
+    meant = nearest(alike[0] if alike else wanted, names()) or nearest(place.name, [one.name for one in folders])
+    return meant or "; `hornbook model list` shows all"
 
 
 def _squeezed(name: str) -> str:

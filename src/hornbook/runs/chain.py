@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.errors import UserError
+from hornbook.files import folders_in
 from hornbook.runs import manifest
-from hornbook.runs.folders import final_model, folders_in
+from hornbook.runs.folders import final_model
 from hornbook.runs.manifest import Manifest
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from hornbook.files import folders_in
 from hornbook.runs import manifest
 
 # What a folder of an adapter (PEFT) holds instead of a model's config.json.
@@ -37,17 +38,9 @@ def run_above(path: Path) -> Path | None:
     return next((parent for parent in path.absolute().parents if is_run(parent)), None)
 
 
-def folders_in(place: Path) -> list[Path]:
-    """The folders in a place by name, without hidden ones; none where there is no such place."""
-    if not place.is_dir():
-        return []
-    return sorted(one for one in place.iterdir() if one.is_dir() and not one.name.startswith("."))
-
-
 def runs_beside(root: Path) -> list[Path]:
     """The other runs in the folder where a run lies."""
-    place = root.absolute().parent
-    return [one for one in sorted(place.iterdir()) if one != root.absolute() and one.is_dir()] if place.is_dir() else []
+    return [one for one in folders_in(root.absolute().parent) if one != root.absolute()]
 
 
 def stages_called(stage: str, runs: Sequence[Path]) -> Iterator[Path]:

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import alone, digest_value
+from hornbook.files import alone, digest_value, folders_in
 from hornbook.progress import Progress
 from hornbook.runs import manifest, store
 from hornbook.runs.changes import differences
 from hornbook.runs.code import code_digest
-from hornbook.runs.folders import folders_in
 from hornbook.runs.manifest import Manifest
 from hornbook.runs.ranks import perform
 from hornbook.runs.run import LOCK
