@@ -1,8 +1,9 @@
 // The kernels, written once over vectors of LANES floats. A file that includes this defines, in its own namespace:
 //
-//   LANES, PANEL, TILES, QUERIES, F (floats), I (int32), U (bytes), A4 and A8 (sums of products with 4- and 8-bit numbers), and
-//   zero, set, load, store, store_halves, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float, power_of_two,
-//   exchanged<W> (lane i gets lane i ^ W), first (lane 0),
+//   LANES, F (floats), I (int32), U (bytes), A4 and A8 (sums of products with 4- and 8-bit numbers),
+//   how many registers hold sums: TILES times PANEL tokens of a product, QUERIES of attention, and
+//   zero, set, load, store, store_halves, add, subtract, multiply, divide, fused, maximum, minimum, half, brain, to_float,
+//   power_of_two, exchanged<W> (lane i gets lane i ^ W), first (lane 0),
 //   bytes, low, high, begin4/dot4/end4, begin8/dot8/end8, zero_points.
 //
 // dot4 and dot8 are told where a block's activations begin and which four of them are meant: known when they are compiled, so
