@@ -49,8 +49,8 @@ static inline void write(const F* sums, int tokens, int64_t row, int64_t rows, i
 }
 
 // R tiles of 4- or 8-bit numbers times T tokens: sum over blocks of float(sum of integer products) * (scale * scale).
-// out: [tile][token].
-template <int T, int R, bool Eight, bool Zeros>
+// out: [tile][token]. Ahead: ask for weights before they are used.
+template <int T, int R, bool Eight, bool Zeros, bool Ahead>
 static inline void quantized_tiles(const Matrix& m, const uint8_t* tile, int part, const int8_t* x, const float* xs,
                                    const int32_t* minus, F* out) {
   constexpr int kBytes = Eight ? 512 : 256;  // of a block's 16 rows
@@ -69,7 +69,7 @@ UNROLL
       if (Zeros) points[r] = zero_points(w + r * m.stride + zeros_at);
     }
     for (int64_t b = 0; b < blocks; b++) {
-      if (T == 1 && part == 0) {
+      if (Ahead && part == 0) {
 UNROLL
         for (int line = 0; line < kBytes; line += 64) __builtin_prefetch(w + line + kAhead);
       }
@@ -129,16 +129,17 @@ UNROLL
       xs += T;
       minus += T;
     }
-    if (T == 1 && part == 0) __builtin_prefetch(w + kAhead);
+    if (Ahead && part == 0) __builtin_prefetch(w + kAhead);
     w += m.group_stride - m.scales_at;
   }
 UNROLL
   for (int i = 0; i < R * T; i++) out[i] = sums[i];
 }
 
-template <int T, bool Eight, bool Zeros>
+// First: no panel passed by these tiles before, they come from memory, one behind the other.
+template <int T, bool Eight, bool Zeros, bool First>
 SEPARATE static void quantized(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
-  constexpr int R = T == 1 ? 1 : TILES;
+  constexpr int R = First ? 1 : TILES;
   const int64_t token = panel * p.width, blocks = m.columns / kBlock;
   const int8_t* x = p.integers + token * m.columns;
   const float* xs = p.scales + token * blocks;
@@ -148,9 +149,9 @@ SEPARATE static void quantized(const Matrix& m, int64_t begin, int64_t end, cons
     for (int part = 0; part < PARTS; part++) {
       F sums[R * T];
       if (count == R) {
-        quantized_tiles<T, R, Eight, Zeros>(m, m.tile(tile), part, x, xs, minus, sums);
+        quantized_tiles<T, R, Eight, Zeros, First>(m, m.tile(tile), part, x, xs, minus, sums);
       } else {
-        quantized_tiles<T, 1, Eight, Zeros>(m, m.tile(tile), part, x, xs, minus, sums);
+        quantized_tiles<T, 1, Eight, Zeros, First>(m, m.tile(tile), part, x, xs, minus, sums);
       }
       for (int r = 0; r < count; r++) write(sums + r * T, T, (tile + r) * kTile + part * LANES, m.rows, token, out);
     }
@@ -207,16 +208,16 @@ SEPARATE static void floats(const Matrix& m, int64_t begin, int64_t end, const P
   }
 }
 
-template <int T>
+template <int T, bool First>
 static void panel_of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
   switch (m.type) {
     case kF32: return floats<T, kF32>(m, begin, end, p, panel, out);
     case kF16: return floats<T, kF16>(m, begin, end, p, panel, out);
     case kBF16: return floats<T, kBF16>(m, begin, end, p, panel, out);
-    case kQ8: return quantized<T, true, false>(m, begin, end, p, panel, out);
+    case kQ8: return quantized<T, true, false, First>(m, begin, end, p, panel, out);
     case kQ4:
-      return m.zeros ? quantized<T, false, true>(m, begin, end, p, panel, out)
-                     : quantized<T, false, false>(m, begin, end, p, panel, out);
+      return m.zeros ? quantized<T, false, true, First>(m, begin, end, p, panel, out)
+                     : quantized<T, false, false, First>(m, begin, end, p, panel, out);
   }
 }
 
@@ -227,10 +228,11 @@ static inline void with_tokens(int tokens, Given&&... given) {
   if constexpr (T > 1) with_tokens<Call, T - 1>(tokens, given...);
 }
 
+template <bool First>
 struct OfPanel {
   template <int T>
   static void of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
-    panel_of<T>(m, begin, end, p, panel, out);
+    panel_of<T, First>(m, begin, end, p, panel, out);
   }
 };
 
@@ -240,8 +242,9 @@ static void multiply_panels(const Matrix& m, int64_t begin, int64_t end, const P
   const int64_t step = to - from == 1 ? end - begin : m.quantized() ? kTogether : 1;
   for (int64_t tile = begin; tile < end; tile += step) {
     const int64_t behind = tile + step < end ? tile + step : end;
-    for (int64_t panel = from; panel < to; panel++) {
-      with_tokens<OfPanel, PANEL>(p.tokens_of(panel), m, tile, behind, p, panel, out);
+    with_tokens<OfPanel<true>, PANEL>(p.tokens_of(from), m, tile, behind, p, from, out);
+    for (int64_t panel = from + 1; panel < to; panel++) {
+      with_tokens<OfPanel<false>, PANEL>(p.tokens_of(panel), m, tile, behind, p, panel, out);
     }
   }
 }
