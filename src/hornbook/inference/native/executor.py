@@ -89,7 +89,7 @@ class NativeExecutor:
 
     def cost(self, tokens: int) -> float:
         """See `Executor.cost`: few tokens wait for the memory, more for the products; as measured in docs/engine.md."""
-        return max(1 + 0.12 * (tokens - 1), 0.2 + 0.3 * tokens)
+        return max(1 + 0.15 * (tokens - 1), 0.4 + 0.25 * tokens)
 
     def _check(self, part: Part, ids: NDArray[np.int32], blocks: NDArray[np.int32]) -> None:
         """What the library takes on trust."""
