@@ -19,6 +19,7 @@
 
 constexpr int PARTS = kTile / LANES;
 constexpr int kAhead = 4608;  // bytes by which weights are asked for before they are used
+constexpr int kSecond = 2;    // into the second cache: the first can wait for few lines at once
 
 // ---- products
 
@@ -174,7 +175,7 @@ static inline void float_tiles(const uint8_t* tile, size_t stride, int part, int
 UNROLL
   for (int i = 0; i < R * T; i++) sums[i] = zero();
   for (int64_t c = 0; c < columns; c++, x += T) {
-    if (Ahead) __builtin_prefetch(ahead + c * 64);
+    if (Ahead) __builtin_prefetch(ahead + c * 64, 0, kSecond);
 UNROLL
     for (int r = 0; r < R; r++) {
       const F w = stored<Stored>(tile + r * stride, c * kTile + part * LANES);
@@ -427,7 +428,7 @@ static inline void weigh(const uint16_t* values, int64_t stride, int64_t slots, 
 UNROLL
   for (int i = 0; i < T * D; i++) a[i] = load(sums + i / D * sums_stride + i % D * LANES);
   for (int64_t s = 0; s < slots; s++, values += stride, ahead += stride) {
-    for (int d = 0; Ahead && d < D * LANES; d += 32) __builtin_prefetch(ahead + d);
+    for (int d = 0; Ahead && d < D * LANES; d += 32) __builtin_prefetch(ahead + d, 0, kSecond);
 UNROLL
     for (int d = 0; d < D; d++) {
       const F v = half(values + d * LANES);
