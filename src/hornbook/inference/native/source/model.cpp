@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace hornbook {
 
@@ -68,7 +69,7 @@ void Model::read(const Part* parts, int64_t count, float* into) {
   std::vector<int64_t> wanted;
   const auto flush = [&] {
     if (runs.empty()) return;
-    step(runs, together, wanted);
+    step(std::move(runs), together, wanted);
     if (!wanted.empty()) logits(static_cast<int64_t>(wanted.size()), into);
     into += static_cast<int64_t>(wanted.size()) * shape.vocabulary;
     runs.clear();
@@ -148,7 +149,8 @@ void Model::prepare(int64_t tokens, int64_t columns, bool integers, bool floats,
 void Model::multiply(const Matrix& m, const std::vector<float>& bias, bool add, float* y) {
   const Output out{y, m.rows, bias.empty() ? nullptr : bias.data(), add};
   const int64_t panels = panels_.count(), whole = m.tiles * static_cast<int64_t>(m.stride) * panels;
-  // Pieces of some 128 kB of weights, or of what passes by the panels together, and at least some for each thread.
+  // Pieces of some 128 kB of weights, or of what passes by the panels together, and at least some for each
+  // thread; in fours or twos, as kernels take them.
   int64_t tiles = panels > 1 ? kTogether : std::max<int64_t>(1, (128 << 10) / static_cast<int64_t>(m.stride));
   tiles = std::min(tiles, std::max<int64_t>(1, m.tiles / (4 * pool_.threads())));
   if (tiles > 2) tiles -= tiles % (tiles > 4 ? 4 : 2);
@@ -175,8 +177,7 @@ void Model::normed(const Layer& layer, Slot slot, const float* x, float* y) cons
 }
 
 // Read ids into the cache; the vectors of those tokens of which logits are wanted come to lie first in x_.
-void Model::step(const std::vector<Run>& all, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted) {
-  std::vector<Run> runs = all;
+void Model::step(std::vector<Run> runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted) {
   int64_t tokens = static_cast<int64_t>(ids.size());
   const int64_t width = shape.width, inner = shape.mlp_width;
   const int64_t heads = shape.heads * shape.head_size, qkv = heads + 2 * shape.kv_heads * shape.head_size;

@@ -61,7 +61,7 @@ class Model {
   };
 
   uint8_t* page(int64_t block);
-  void step(const std::vector<Run>& runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted);
+  void step(std::vector<Run> runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted);
   std::vector<Run> keep(const std::vector<Run>& runs, const std::vector<int64_t>& wanted);
   void logits(int64_t tokens, float* into);
   void attention(const Layer& layer, int64_t index, const std::vector<Run>& runs, int64_t tokens);
