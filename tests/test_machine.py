@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -109,6 +110,7 @@ def test_memory_is_measured_afresh() -> None:
     """In a process of its own: of a large one the system may take pages away while it is measured."""
     code = """
 import os
+import platform
 from hornbook import machine
 
 machine.reset_peak_memory()
@@ -120,6 +122,34 @@ machine.release_memory()
 if os.path.exists("/proc/self/clear_refs"):
     machine.reset_peak_memory()
     assert machine.peak_memory() < before + (100 << 20)
+"""
+    assert told_by(code, {}).stderr == ""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not the GNU C library")
+def test_memory_is_kept_inside_and_handed_back_behind() -> None:
+    """In a process of its own, for it is of the process: the pages of what was freed count as used, or do not."""
+    code = """
+import ctypes
+import os
+from pathlib import Path
+from hornbook import machine
+
+library = ctypes.CDLL(None)
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+
+def used_after() -> int:
+    block = library.malloc(150 << 20)
+    ctypes.memset(block, 1, 150 << 20)
+    library.free(block)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+before = used_after()
+with machine.memory_kept():
+    assert used_after() > before + (140 << 20)
+for _ in range(2):
+    assert used_after() < before + (10 << 20)
 """
     assert told_by(code, {}).stderr == ""
 

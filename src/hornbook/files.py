@@ -211,9 +211,45 @@ def sealed(path: Path, scratch: Path) -> bool:
     return before is not None and path.is_file() and before.result == digest_file(path)
 
 
+class CheckedWriter:
+    """A file that is written once, from its beginning, and knows the checksum of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._sum = file, hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of `data`; returns its bytes."""
+        self._sum.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Hand to the system what is still held."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write the checksum behind the data, and wait until all of it lies on the disk."""
+        self._file.write(self._sum.digest())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+@contextmanager
+def checked_writer(path: Path) -> Iterator[CheckedWriter]:
+    """Write what an interrupted run goes on from, without holding all of it: `read_checked` reads it again.
+
+    The file that was there is replaced when the block ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        writer = CheckedWriter(file)
+        yield writer
+        writer.close()
+
+
 def write_checked(path: Path, data: bytes | memoryview) -> None:
     """Write what an interrupted run goes on from: `data`, and behind it its checksum."""
-    write_parts(path, [data, hashlib.sha256(data).digest()])
+    with checked_writer(path) as file:
+        file.write(data)
 
 
 def read_checked(path: Path) -> memoryview | None:

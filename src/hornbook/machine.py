@@ -6,7 +6,6 @@ whether the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import os
@@ -16,6 +15,8 @@ import resource
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # What measures is told which arithmetic to use: the same on every machine, whatever its processor can do.
 Precision = Literal["fp32", "bf16"]
 BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # malloc.h
+_NEVER = -1
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def kept_in(what: str, name: str) -> Path:
     last = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(name).name).strip('-.') or 'it'}-{mark}"
     for root in (home, Path(tempfile.gettempdir())):
         folder = root / "hornbook" / what / last
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder
@@ -190,7 +193,7 @@ def memory() -> int | None:
 
 def reset_peak_memory() -> None:
     """Start measuring `peak_memory` afresh, where the system allows (Linux)."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -214,3 +217,24 @@ def release_memory() -> None:
     library = ctypes.CDLL(None)  # the process itself, which the C library is part of
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Inside, memory that is freed stays with the process, for who asks next; behind, it goes back as before.
+
+    The GNU C library otherwise gives each block of more than 32 MiB back at once, and the system fills the next one
+    with zeros, page by page. Elsewhere, nothing changes.
+    """
+    library = ctypes.CDLL(None)
+    tune = getattr(library, "mallopt", lambda parameter, value: 1)
+    tune(_MMAP_MAX, 0)
+    tune(_TRIM_THRESHOLD, _NEVER)
+    try:
+        yield
+    finally:
+        # What its own, dynamic settings come to once large blocks were freed; malloc.h has no way back to those.
+        tune(_MMAP_MAX, 65_536)
+        tune(_MMAP_THRESHOLD, 32 << 20)
+        tune(_TRIM_THRESHOLD, 64 << 20)
+        release_memory()

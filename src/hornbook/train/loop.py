@@ -16,7 +16,7 @@ import torch
 from rich.markup import escape
 
 from hornbook.errors import UserError
-from hornbook.machine import Choice, choose
+from hornbook.machine import Choice, choose, memory_kept
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
 from hornbook.runs import ranks
@@ -36,6 +36,7 @@ BROKEN = "nothing was learnt before it, so that is the model as it was given"
 Shares = Callable[[int], Share]  # what this process computes of a step, by its number
 
 
+@memory_kept()
 def train(  # noqa: PLR0913 (one for each wish)
     model: Transformer,
     objective: Objective,

@@ -25,7 +25,7 @@ from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from hornbook.files import digest_file, read_checked, write_checked
+from hornbook.files import checked_writer, digest_file, read_checked, write_checked
 from hornbook.model.transformer import Transformer
 from hornbook.runs import ranks
 
@@ -34,11 +34,11 @@ SHARDED = "state.json"  # names the folder of parts, with their sums
 OPTIMIZER = "optimizer"
 
 
-_SAVING = 10  # times as long as storing a state took, training goes on before the next: a large one takes a while
+_SAVING = 30  # times as long as storing a state took, training goes on before the next: a large one takes a while
 
 
 class Pace:
-    """When to store a state: every so many seconds, and at most a tenth of the time; 0 is whenever it may be."""
+    """When to store a state: every so many seconds, and at most a thirtieth of the time; 0 is whenever it may be."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = self._pause = seconds
@@ -75,11 +75,9 @@ def save(
     if ranks.world() > 1:
         _save_parts(folder, _tensors(model, optimizers), told)
         return
-    buffer = io.BytesIO()
-    torch.save(
-        {"model": _trained(model), "optimizers": [optimizer.state_dict() for optimizer in optimizers], **told}, buffer
-    )
-    write_checked(folder / FILE, buffer.getbuffer())
+    whole = {"model": _trained(model), "optimizers": [optimizer.state_dict() for optimizer in optimizers], **told}
+    with checked_writer(folder / FILE) as file:
+        torch.save(whole, file)
     _forget(folder, FILE)
 
 
