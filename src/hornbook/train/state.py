@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 import torch.distributed as dist
@@ -77,7 +77,7 @@ def save(
         return
     whole = {"model": _trained(model), "optimizers": [optimizer.state_dict() for optimizer in optimizers], **told}
     with checked_writer(folder / FILE) as file:
-        torch.save(whole, file)
+        torch.save(whole, cast("IO[bytes]", file))  # it needs no more than `write` and `flush`
     _forget(folder, FILE)
 
 
