@@ -140,9 +140,11 @@ library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_siz
 library.free.argtypes = [ctypes.c_void_p]
 
 def used_after() -> int:
-    block = library.malloc(150 << 20)
-    ctypes.memset(block, 1, 150 << 20)
-    library.free(block)
+    blocks = [library.malloc(16 << 20) for _ in range(10)]
+    for block in blocks:
+        ctypes.memset(block, 1, 16 << 20)
+    for block in blocks:
+        library.free(block)
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 before = used_after()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What measures is told which arithmetic to use: the same on every machine, whatever its processor can do.
 Precision = Literal["fp32", "bf16"]
 BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _NEVER = -1
 
 
@@ -223,18 +223,17 @@ def release_memory() -> None:
 def memory_kept() -> Iterator[None]:
     """Inside, memory that is freed stays with the process, for who asks next; behind, it goes back as before.
 
-    The GNU C library otherwise gives each block of more than 32 MiB back at once, and the system fills the next one
-    with zeros, page by page. Elsewhere, nothing changes.
+    The GNU C library gives the end of its heap back when more than 64 MiB there are free, after every step of a
+    training, and the system fills what is asked for next with zeros, page by page. Blocks of more than 32 MiB still go
+    back at once: kept as well, they would leave holes among each other, and take twice the memory. Elsewhere, nothing
+    changes.
     """
     library = ctypes.CDLL(None)
     tune = getattr(library, "mallopt", lambda parameter, value: 1)
-    tune(_MMAP_MAX, 0)
+    tune(_MMAP_THRESHOLD, 32 << 20)
     tune(_TRIM_THRESHOLD, _NEVER)
     try:
         yield
     finally:
-        # What its own, dynamic settings come to once large blocks were freed; malloc.h has no way back to those.
-        tune(_MMAP_MAX, 65_536)
-        tune(_MMAP_THRESHOLD, 32 << 20)
         tune(_TRIM_THRESHOLD, 64 << 20)
         release_memory()

@@ -14,7 +14,7 @@ from hornbook.model.transformer import Linear, Transformer
 
 IGNORE = -100  # a target that no loss counts
 
-AT_ONCE = 1 << 25  # logits that are in memory at once, 128 MB of fp32; fewer of them are made whole
+AT_ONCE = 1 << 24  # logits that are in memory at once, 64 MB of fp32; fewer of them are made whole
 MOST = 0.75  # share of the targets that are learnt, from which on `alone` is no gain
 
 
@@ -110,14 +110,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_x = torch.empty_like(x) if of_x else None
         grad_weight = torch.zeros_like(weight) if of_weight else None
         grad_bias = torch.zeros_like(bias) if of_bias and bias is not None else None
-        for piece in _chunks(len(x), len(weight)):
+        pieces = _chunks(len(x), len(weight))
+        # Room for the largest piece, once: large blocks are cleared by the system each time that they are asked for.
+        most = len(x[pieces[0]])
+        rooms = [x.new_empty(most, len(weight), dtype=torch.promote_types(x.dtype, torch.float32)) for _ in range(2)]
+        product = None if grad_weight is None else torch.empty_like(cast)
+        for piece in pieces:
             part, wanted = x[piece], targets[piece, None]
-            logits = model.finished(F.linear(part, cast, cast_bias))
-            shares = F.softmax(logits, -1)
+            room, shares = (one[: len(part)] for one in rooms)
+            logits = model.finished(room.copy_(F.linear(part, cast, cast_bias)))
+            torch.softmax(logits, -1, out=shares)
             # The largest share is exp(largest logit - log of the sum of all): what is left to know of the sum. An
             # exponential of the shares' logarithms, in place, is slower than all of this (torch 2.13, on a processor).
             nats = (logits.amax(-1) - shares.amax(-1).log() - logits.gather(1, wanted)[:, 0]).sum()
-            del logits
             total = nats if total is None else total + nats
             if not (of_x or of_weight or of_bias):
                 continue
@@ -126,7 +131,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if grad_x is not None:
                 grad_x[piece] = slope @ cast
             if grad_weight is not None:
-                grad_weight += slope.mT @ part
+                grad_weight += torch.mm(slope.mT, part, out=product)
             if grad_bias is not None:
                 grad_bias += slope.sum(0)
         assert total is not None

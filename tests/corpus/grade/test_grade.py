@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,16 @@ def test_shares_by_source(tmp_path: Path, make_corpus: Any, rows_of: Rows) -> No
     assert figures["sources"]["big"] == {"read": 270, "documents": 270}
     with pytest.raises(UserError, match=r"no document comes from 'smal' \(did you mean 'small'"):
         run(corpus, tmp_path / "none", SETTINGS.model_copy(update={"share": {"smal": 0.2}}))
+
+
+def test_grades_of_a_source_that_is_kept_whole_are_no_doubt(
+    tmp_path: Path, make_corpus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_corpus(tmp_path / "corpus", corpus_rows())
+    monkeypatch.setattr(f"{__name__}.Grade", partial(Grade, known=False))
+    for share, sources in (({"big": 0.5, "small": 1.0}, {"big"}), ({"big": 0.5}, {"big", "small"}), (1.0, None)):
+        figures = run(corpus, tmp_path / str(share), SETTINGS.model_copy(update={"share": share}))
+        assert figures["not_made_for"].keys() == (sources or {"big", "small"})
 
 
 @pytest.mark.parametrize("share", [0, 1.5, "half", {"web": 2}, [0.5]])

@@ -90,7 +90,7 @@ def grade(
         **_kept(scored, cutoffs),
         **told,
         "failed": failed,
-        "not_made_for": _not_made_for(graded),
+        "not_made_for": _not_made_for(graded, settings.share),
         "cuts": [round(float(cut), 4) for cut in classifier.cuts],
         "grades": _count_grades([item.grade.score for item in graded]),
         **measured,
@@ -147,10 +147,14 @@ def _sample(corpus: Path, grader: Grader | Labels, settings: GradeSettings, seed
     return choose(lambda: [(row["id"], row["source"] or "") for row in there], MOST, seed=seed)
 
 
-def _not_made_for(graded: Sequence[_Graded]) -> dict[str, list[int]]:
-    """For each source with texts that the teacher was not made for, how many these are, and of how many."""
-    of = Counter(item.source for item in graded)
-    strange = Counter(item.source for item in graded if not item.grade.known)
+def _not_made_for(graded: Sequence[_Graded], share: float | Mapping[str, float] | None) -> dict[str, list[int]]:
+    """For each source with texts that the teacher was not made for, how many these are, and of how many.
+
+    Of a source that is to be kept whole, grades decide nothing: it is left out.
+    """
+    whole = {source for source, asked in share.items() if asked == 1} if isinstance(share, Mapping) else set()
+    of = Counter(item.source for item in graded if item.source not in whole)
+    strange = Counter(item.source for item in graded if not item.grade.known and item.source in of)
     return {source: [number, of[source]] for source, number in sorted(strange.items())}
 
 

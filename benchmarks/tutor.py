@@ -1,0 +1,176 @@
+"""The tutor's table: SmolLM2 taken through the recipe with several seeds, and its shape from random weights beside it.
+
+python benchmarks/tutor.py --runs RUNS --web FOLDER [--seeds 1 2 3] [--read]
+
+Runs `tutor` for each seed into RUNS/seed-N and `tutor-control` into RUNS/control-N (what is finished is read). FOLDER
+holds web pages that no stage learns from: a twentieth of them is the source `general`, whose loss tells what was
+forgotten. SmolLM2 is looked for as `hornbook run tutor` does. Writes what was measured to benchmarks/tutor.json, and
+the table to README.md and docs/tutor.md, between their marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from textwrap import wrap
+from typing import Any
+
+from readme_figures import WIDTH, instructions
+
+from hornbook.errors import UserError
+from hornbook.files import read_json, write_json, write_text
+from hornbook.machine import describe
+from hornbook.report.figures import collect
+from hornbook.report.run import Run
+from hornbook.report.wording import duration, listed, size
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "benchmarks" / "tutor.json"
+PLACES = (ROOT / "README.md", ROOT / "docs" / "tutor.md")
+BEGIN, END = "<!-- tutor: benchmarks/tutor.py writes what stands here -->", "<!-- /tutor -->"
+TITLES = {"before": "no training", "phase1": "phase 1", "phase2": "phase 2", "sft": "SFT", "dpo": "DPO", "4bit": "4 bits"}
+
+Figures = dict[str, Any]
+
+
+def measured(folder: Path, seed: int) -> Figures:
+    """What is told of one finished run. Raises UserError where it is none."""
+    run, figures = Run.at(folder), collect(folder)
+    if "report" not in run.manifests:
+        raise UserError(f"{folder} holds no finished run")
+    scores = {name: _scores(one) for name, one in figures["scores"].items()}
+    stages = figures["stages"]
+    return {
+        "seed": seed,
+        "scores": scores,
+        "tokens": {name: stages[name]["tokens"] for name in ("pretrain", "sft", "dpo")},
+        "seconds": {name: stage["seconds"] for name, stage in stages.items()},
+        "peak_memory": figures["peak_memory"],
+        "computing": stages["pretrain"]["computing"],
+        "versions": run.manifests["report"].versions,
+        "machine": run.manifests["report"].machine,
+    }
+
+
+def _scores(scores: Mapping[str, Any]) -> Figures:
+    """A checkpoint's: shares of problems solved, perplexity of the web text, questions answered rightly."""
+    general = (scores.get("validation_loss") or {}).get("general")
+    return {
+        "completion": (scores.get("completion") or {}).get("pass_at_1"),
+        "chat": (scores.get("chat") or {}).get("pass_at_1"),
+        "perplexity": None if general is None else round(math.exp(general), 3),
+        "questions": (scores.get("questions") or {}).get("general"),
+    }
+
+
+def told(figures: Figures) -> str:
+    """The table, and how it came about."""
+    runs, controls = figures["runs"], figures["controls"]
+    first = runs[0]
+    rows = [
+        f"| {title} | {_each(runs, name, 'completion', _percent)} | {_each(runs, name, 'chat', _percent)} | "
+        f"{_each(runs, name, 'perplexity', '{:.1f}'.format)} | {_each(runs, name, 'questions', _right)} | "
+        f"{_each(controls, name, 'completion', _percent)} |"
+        for name, title in TITLES.items()
+        if any(name in one["scores"] for one in runs)
+    ]
+    seconds = [sum(one["seconds"].values()) for one in runs]
+    tokens = [sum(one["tokens"].values()) if "pretrain" in one["tokens"] else 0 for one in runs]
+    machine = first["machine"]
+    text = (
+        f"Mean and range over seeds {listed(str(one['seed']) for one in runs)}: 200 held-out problems, each answered "
+        "once and run in a sandbox; the perplexity of web pages that nothing here reads; nine questions of general "
+        "knowledge. Beside it the same shape from random weights, with the same tokens: what pretraining was worth. "
+        f"{min(tokens):,} to {max(tokens):,} tokens are trained on in {duration(min(seconds))} to "
+        f"{duration(max(seconds))}{figures['timing']}, with {size(max(one['peak_memory'] for one in runs))} of memory, "
+        f"on {machine['cores']} cores of {machine['processor']} ({', '.join(figures['instructions'])}; "
+        f"{first['computing']}; PyTorch {first['versions']['torch']}, {figures['date']}). "
+        "`python benchmarks/tutor.py` makes this table ([figures](BENCHMARKS/tutor.json))."
+    )
+    head = "| after | pass@1, completing a docstring | in chat | perplexity | questions | pass@1 from random weights |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows, "", *wrap(text, WIDTH, break_on_hyphens=False)])
+
+
+def _each(runs: Sequence[Figures], checkpoint: str, key: str, words: Callable[[Any], str]) -> str:
+    """Mean and range over runs; a dash where nothing was measured."""
+    found = [one["scores"].get(checkpoint, {}).get(key) for one in runs]
+    known = [one["right"] if isinstance(one, dict) else one for one in found if one is not None]
+    if not known:
+        return "–"
+    low, high = words(min(known)), words(max(known))
+    return f"{words(mean(known))} ({low}–{high})" if low != high else low
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _right(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
+
+
+def written(text: str, table: str) -> str:
+    """A page with the table between its marks. Raises UserError where it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"there is no place for the table: {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def run(recipe: str, seed: int, web: Path, into: Path) -> None:
+    """Run the recipe, or what is left of it. Raises UserError when that fails."""
+    options = [f"seed={seed}", f"sources.1.path={web.absolute()}", "sources.1.share=0.05", "--into", str(into)]
+    command = [sys.executable, "-m", "hornbook", "run", recipe, *options]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"{' '.join(command[1:])} failed")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run or read every seed, then write figures and tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, help="a folder for the runs; none: write the tables again")
+    parser.add_argument("--web", type=Path, help="web pages, in a form that `hornbook read` knows")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--read", action="store_true", help="run nothing: every seed is finished")
+    parser.add_argument("--timing", default="", help="what is to be said of the times, such as: (two runs at once)")
+    given = parser.parse_args(arguments)
+    if given.runs is not None:
+        _gather(given)
+    figures = read_json(FIGURES)
+    for place in PLACES:
+        table = told(figures).replace("BENCHMARKS", "benchmarks" if place.parent == ROOT else "../benchmarks")
+        write_text(place, written(place.read_text(encoding="utf-8"), table))
+
+
+def _gather(given: argparse.Namespace) -> None:
+    recipes = {"runs": ("tutor", "seed"), "controls": ("tutor-control", "control")}
+    if not given.read:
+        for recipe, name in recipes.values():
+            for seed in given.seeds:
+                run(recipe, seed, given.web, given.runs / f"{name}-{seed}")
+    found = {
+        key: [measured(given.runs / f"{name}-{seed}", seed) for seed in given.seeds]
+        for key, (_, name) in recipes.items()
+    }
+    told_of = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore")),
+        "timing": f" {given.timing}" if given.timing else "",
+    }
+    if found["runs"][0]["machine"].get("processor") != describe()["processor"]:
+        raise UserError("the runs were made on another processor; read them there")
+    write_json(FIGURES, {**told_of, **found})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
