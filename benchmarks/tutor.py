@@ -34,7 +34,14 @@ ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "benchmarks" / "tutor.json"
 PLACES = (ROOT / "README.md", ROOT / "docs" / "tutor.md")
 BEGIN, END = "<!-- tutor: benchmarks/tutor.py writes what stands here -->", "<!-- /tutor -->"
-TITLES = {"before": "no training", "phase1": "phase 1", "phase2": "phase 2", "sft": "SFT", "dpo": "DPO", "4bit": "4 bits"}
+TITLES = {
+    "before": "no training",
+    "phase1": "phase 1",
+    "phase2": "pretraining",
+    "sft": "SFT",
+    "dpo": "DPO",
+    "4bit": "4 bits",
+}
 
 Figures = dict[str, Any]
 

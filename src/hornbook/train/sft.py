@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hornbook.display import plural
 from hornbook.progress import Progress
@@ -16,6 +16,7 @@ from hornbook.settings import Settings
 from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
 from hornbook.train.events import located
+from hornbook.train.rehearsal import MOST, rehearsed
 from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -33,6 +34,15 @@ class SftSettings(TuneSettings):
     learning_rate: Rate = 5e-4
     muon_learning_rate: Rate = 4e-3
     decay: float = Field(1.0, ge=0, le=1)
+    rehearse: int = Field(
+        0, ge=0, le=MOST, description="everyday questions whose answers, the model's own, are learnt beside the rows"
+    )
+
+    @model_validator(mode="after")
+    def _read_once(self) -> Self:
+        if self.rehearse and any(one.share is not None for one in self.data):
+            raise ValueError("rehearse adds rows that are read once an epoch: give it, or shares to the data")
+        return self
 
 
 def sft(
@@ -44,7 +54,12 @@ def sft(
     into: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Fine-tune the checkpoint `base` on conversations and write the checkpoint `into/model`; see `tune`."""
+    """Fine-tune the checkpoint `base` on conversations and write the checkpoint `into/model`; see `tune`.
+
+    With `settings.rehearse` it answers everyday questions first, and learns these answers, too; see `rehearsed`.
+    """
+    if settings.rehearse:
+        sources = [*sources, rehearsed(base, settings.rehearse, seed=seed, into=into, progress=progress)]
     return tune(
         base, sources, settings, stage="sft", seed=seed, into=into, progress=progress, prepare=start_control_tokens
     )
@@ -91,6 +106,9 @@ _ROWS = RowsInput("conversations", CONVERSATIONS, to_learn, lambda settings: set
 
 def _look(work: Work[SftStageSettings]) -> Look:
     chosen = work.settings
+    if chosen.sft.rehearse:
+        told = plural(chosen.sft.rehearse, "everyday question")
+        work.progress.say(f"  the model's own answers to {told} come on top; they are not counted here")
     return look(
         work.inputs["model"], _ROWS.given(work), chosen.sft, stage="sft", seed=chosen.seed, progress=work.progress
     )
