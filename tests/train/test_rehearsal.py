@@ -100,6 +100,15 @@ def test_fine_tuning_learns_them_beside_its_rows(
     assert {one["answer"] for one in prompts} >= {"It is so."}, "asked before and after"
 
 
+def test_a_model_with_nothing_to_say_learns_the_rows_alone(
+    base: Path, tmp_path: Path, conversations: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hornbook.inference.generate.generate", lambda model, prompts, **_: [[] for _ in prompts])
+    settings = SftSettings(rehearse=7, batch=4, compile=False, precision="fp32", validation=4)
+    told = sft(base, [Given("rows", rows=conversations)], settings, seed=1, into=tmp_path, progress=Progress())
+    assert set(told["sources"]) == {"rows"}
+
+
 def test_a_model_that_cannot_chat_is_refused(base: Path, tmp_path: Path) -> None:
     for name in ("chat_template.jinja", "tokenizer_config.json"):
         (base / name).unlink(missing_ok=True)

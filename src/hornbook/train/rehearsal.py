@@ -54,7 +54,9 @@ def rehearsed(base: Path, count: int, *, seed: int, into: Path, progress: Progre
     rows = [row["messages"] for row in read_jsonl(place)]
     given = Given(NAME, rows=rows)
     given.where = [f"everyday question {number}" for number in range(1, len(rows) + 1)]
-    given.shapes[SHAPE] = len(rows)
+    given.shapes[SHAPE] += len(rows)
+    if len(rows) < count:
+        given.left_out["the model says no whole sentence"] += count - len(rows)
     return given
 
 

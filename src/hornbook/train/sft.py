@@ -59,7 +59,9 @@ def sft(
     With `settings.rehearse` it answers everyday questions first, and learns these answers, too; see `rehearsed`.
     """
     if settings.rehearse:
-        sources = [*sources, rehearsed(base, settings.rehearse, seed=seed, into=into, progress=progress)]
+        known = rehearsed(base, settings.rehearse, seed=seed, into=into, progress=progress)
+        progress.say(f"  {known.told()}")
+        sources = [*sources, known] if known.rows else sources
     return tune(
         base, sources, settings, stage="sft", seed=seed, into=into, progress=progress, prepare=start_control_tokens
     )
