@@ -17,7 +17,7 @@ from hornbook.teacher.checks import exercise_complaints
 from hornbook.teacher.held_out import shape
 from hornbook.teacher.interface import Case, Exercise, Problem
 from hornbook.teacher.producer import Composed, Failed, Source
-from hornbook.teacher.settings import WriteSettings
+from hornbook.teacher.settings import ConversationShares, PreferenceShares, WriteSettings
 from hornbook.teacher.write import write
 
 SETTINGS = WriteSettings(exercises=600, problems=40, conversations=80, preferences=60)
@@ -113,6 +113,23 @@ def test_chats_and_preferences_have_their_form(stage: tuple[Path, dict[str, Any]
         assert ("messages" in row) != ("prompt" in row)
         assert row["chosen"] != row["rejected"]
     assert {row["harmful"] for row in read_jsonl(stage[0] / "safety.jsonl")} == {True, False}
+
+
+def test_requests_to_decline_are_there_where_something_is_taught_of_them(tmp_path: Path) -> None:
+    assert WriteSettings().about_harm
+    of_chats = dict.fromkeys(ConversationShares.model_fields, 0.0) | {"task": 1.0}
+    of_pairs = dict.fromkeys(PreferenceShares.model_fields, 0.0) | {"chat": 1.0}
+    chats, pairs = ConversationShares(**of_chats), PreferenceShares(**of_pairs)
+    assert not WriteSettings(conversation_shares=chats, preference_shares=pairs).about_harm
+    for name in ("refusal", "compliance", "harmless"):
+        some = ConversationShares(**of_chats | {"task": 0.9, name: 0.1})
+        assert WriteSettings(conversation_shares=some, preference_shares=pairs).about_harm
+    assert WriteSettings(conversation_shares=chats).about_harm
+    few = WriteSettings(exercises=40, problems=5, conversations=5, preferences=5)
+    few = few.model_copy(update={"conversation_shares": chats, "preference_shares": pairs})
+    told = write(BuiltinTeacher(), few, seed=1, into=tmp_path, progress=Progress(), allow_unisolated=True)
+    assert told["safety_prompts"] == {"harmful": 0, "harmless": 0}
+    assert list(read_jsonl(tmp_path / "safety.jsonl")) == []
 
 
 def test_the_same_seed_writes_the_same_bytes(stage: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -148,6 +148,12 @@ class WriteSettings(Settings):
     conversation_shares: ConversationShares = ConversationShares()
     preference_shares: PreferenceShares = PreferenceShares()
 
+    @property
+    def about_harm(self) -> bool:
+        """Whether any of the conversations or pairs are about harmful requests, or what sounds like them."""
+        chats, pairs = self.conversation_shares, self.preference_shares
+        return any((chats.refusal, chats.compliance, chats.harmless, pairs.refusal, pairs.harmless))
+
 
 @dataclass(frozen=True)
 class Division:

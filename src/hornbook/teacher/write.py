@@ -45,6 +45,7 @@ def write(
 ) -> dict[str, Any]:
     """Write `documents/`, `removed/`, `problems.jsonl`, `conversations.jsonl`, `preferences.jsonl` and `safety.jsonl`.
 
+    The latter is empty where nothing is taught of harmful requests: there is then nothing to measure of it.
     Everything with code in it is run in the sandbox first; what did not pass lies in `removed/` with its reason.
     Returns the figures for the manifest.
     Raises UserError where the platform cannot isolate and `allow_unisolated` is not given, and where not one exercise
@@ -86,7 +87,7 @@ def write(
         shares = settings.preference_shares.model_dump()
         parts = teacher.preferences(kept, shares, settings.preferences, seed=seed)
         preferences = _chats(parts, teacher.name, sandbox, guard, into, PREFERENCES, seed)
-    safety = teacher.safety_prompts("test")
+    safety = teacher.safety_prompts("test") if settings.about_harm else []
     write_jsonl(into / SAFETY, [asdict(prompt) for prompt in safety])
     return {
         "teacher": teacher.name,
