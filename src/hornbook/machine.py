@@ -221,7 +221,7 @@ def release_memory() -> None:
 
 @contextmanager
 def memory_kept() -> Iterator[None]:
-    """Inside, memory that is freed stays with the process, for who asks next; behind, it goes back as before.
+    """Inside, memory that is freed stays with the process, for who asks next; what is freed behind goes back as before.
 
     The GNU C library gives the end of its heap back when more than 64 MiB there are free, after every step of a
     training, and the system fills what is asked for next with zeros, page by page. Blocks of more than 32 MiB still go
@@ -236,4 +236,3 @@ def memory_kept() -> Iterator[None]:
         yield
     finally:
         tune(_TRIM_THRESHOLD, 64 << 20)
-        release_memory()
