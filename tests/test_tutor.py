@@ -43,10 +43,12 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
     assert list(stages) == ["read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize", "report"]  # fmt: skip
     assert "no training" in done.stdout
     scores = read_json(stages["evaluate"] / "manifest.json")["figures"]["models"]
-    assert set(scores) == {"before", "phase1", "phase2", "sft", "dpo"}
+    assert set(scores) == {"before", "phase2", "dpo"}
+    assert (stages["sft"] / "rehearsal.jsonl").is_file()
     for one in scores.values():
         assert (one["questions"]["general"]["of"], one["questions"]["own"]["of"]) == (9, 1)
         assert "general" in one["validation_loss"]
+        assert "refusals" not in one, "nothing is taught of harmful requests"
     # Nothing of what measures forgetting was read.
     packed = read_json(stages["tokens"] / "manifest.json")["figures"]
     assert {source for phase in packed["phases"].values() for part in phase for source in part["sources"]} == {

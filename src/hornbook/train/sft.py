@@ -13,6 +13,7 @@ from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.settings import Settings
+from hornbook.terminal import in_markup
 from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
 from hornbook.train.events import located
@@ -60,7 +61,7 @@ def sft(
     """
     if settings.rehearse:
         known = rehearsed(base, settings.rehearse, seed=seed, into=into, progress=progress)
-        progress.say(f"  {known.told()}")
+        progress.say(f"  {in_markup(known.told())}")
         sources = [*sources, known] if known.rows else sources
     return tune(
         base, sources, settings, stage="sft", seed=seed, into=into, progress=progress, prepare=start_control_tokens
