@@ -11,7 +11,6 @@ pass@1 say goes to src/hornbook/studies/found.json, which the report card reads.
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from hornbook.errors import UserError
+from pages import between
+
 from hornbook.files import read_json, whole, write_json, write_text
 from hornbook.recipe import STAGES
 from hornbook.study.compare import comparable
@@ -107,11 +107,7 @@ def _told(compared: Mapping[str, Any], against: str) -> list[dict[str, str]]:
 
 def with_table(page: str, name: str, told: str) -> str:
     """The page with a study's table between its marks. Raises UserError where it has no such marks."""
-    begin, end = marks(name)
-    found = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n\n{told}\n\n{end}", page, flags=re.S)
-    if begin not in page or end not in page:
-        raise UserError(f"docs/evidence.md has no place for {name}: add the lines {begin} and {end}")
-    return found
+    return between(page, *marks(name), f"\n{told}\n", where="docs/evidence.md", what=name)
 
 
 def main() -> None:

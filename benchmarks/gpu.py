@@ -21,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
+
+from lora import memory
 
 HERE = Path(__file__).parent
 SMALL = {"layers": 2, "width": 64, "heads": 4, "mlp_width": 128, "vocabulary": 512, "context": 128}
@@ -41,6 +42,21 @@ def shape(name: str, small: bool) -> Any:
     return config.model_copy(update=SMALL) if small else config
 
 
+def card() -> str:
+    """The GPU's name; empty where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
+def known(name: str) -> Any:
+    """The accelerator that a card of this name is, as `hornbook plan` knows it; None for another."""
+    from hornbook.planning.gpus import GPUS
+
+    found = [gpu for gpu in GPUS.values() if gpu.name in name.lower()]
+    return max(found, key=lambda gpu: len(gpu.name), default=None)  # an A100 is no A10
+
+
 def seconds_of(action: Callable[[], Any], repeats: int = 10) -> float:
     """The median time of `action`, until the card has done it."""
     import torch
@@ -49,26 +65,10 @@ def seconds_of(action: Callable[[], Any], repeats: int = 10) -> float:
     for _ in range(repeats + 2):
         began = monotonic()
         action()
-        if torch.cuda.is_available():
+        if card():
             torch.cuda.synchronize()
         taken.append(monotonic() - began)
     return median(taken[2:])
-
-
-def card() -> str:
-    """The GPU's name; empty where there is none."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-
-
-def memory() -> int:
-    """The most bytes that were in use: of the card where there is one, else of the process."""
-    import torch
-
-    from hornbook.machine import peak_memory
-
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
 
 
 def products_alone(config: Any, tokens: int) -> float:
@@ -77,7 +77,7 @@ def products_alone(config: Any, tokens: int) -> float:
 
     from hornbook.model import build
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if card() else "cpu"
     shapes: dict[tuple[int, int], int] = {}
     for module in build(config, device="meta").modules():
         if isinstance(module, torch.nn.Linear):
@@ -94,54 +94,24 @@ def products_alone(config: Any, tokens: int) -> float:
 
 
 def train(name: str, small: bool, rows: int, steps: int) -> dict[str, Any]:
-    """Tokens a second of the training loop, by the median step behind the first three, which compile."""
-    import torch
-
-    from hornbook.model import build
-    from hornbook.planning.gpus import GPUS
-    from hornbook.progress import Progress
-    from hornbook.train.loop import train as run
-    from hornbook.train.losses import IGNORE, count_targets
-    from hornbook.train.objective import Batch, Objective
-    from hornbook.train.pretrain import NextToken
-    from hornbook.train.settings import TrainSettings
+    """Tokens a second of the training loop, as `benchmarks/lora.py` measures it."""
+    from hornbook.model import build, save
 
     config = shape(name, small)
-    length, began = config.context, []
-
-    class Rows(Objective):
-        tokens_per_step, tokens = rows * length, rows * length * steps
-
-        def __init__(self) -> None:
-            self.steps = steps
-
-        def batch(self, step: int) -> Batch:
-            began.append(monotonic())
-            ids = torch.randint(config.vocabulary, (rows, length), generator=torch.Generator().manual_seed(step))
-            targets = ids.roll(-1, 1)
-            targets[:, -1] = IGNORE
-            return {"ids": ids, "targets": targets, "count": count_targets(targets)}
-
-        loss = NextToken.loss
-
-    settings = TrainSettings(
-        optimizer="adamw", learning_rate=1e-4, batch=rows, warmup=0, decay=0, precision="bf16", checkpoint_seconds=1e9
-    )
-    with tempfile.TemporaryDirectory() as into:
-        run(build(config), Rows(), settings, into=Path(into), label="", progress=Progress())
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    began.append(monotonic())
-    step = median(after - before for before, after in pairwise(began[3:]))
-    flops = 3 * config.flops_per_token(length // 2) * rows * length  # half of a row is seen by a token on average
-    told: dict[str, Any] = {
-        "model": name, "parameters": config.parameters(), "rows": rows, "length": length, "step_seconds": step,
-        "tokens_per_second": rows * length / step, "flops_per_second": flops / step, "peak_memory": memory(),
-    }  # fmt: skip
+    length = config.context
+    with tempfile.TemporaryDirectory() as folder:
+        save(build(config), Path(folder))
+        found = run("lora.py", "--worker", "ours", folder, "", "bf16", steps, rows, length)
+    speed = found["tokens_per_second"]
+    flops = 3 * config.flops_per_token(length // 2) * speed  # half of a row is seen by a token on average
     products = 3 * config.flops_per_token(0) * rows * length / products_alone(config, rows * length)
-    told |= {"products_flops_per_second": products, "of_products": flops / step / products}
-    known = [gpu for gpu in GPUS.values() if gpu.title.removeprefix("NVIDIA ").split()[0] in card().split()]
-    return told | ({"mfu": flops / step / known[0].flops} if known else {})
+    told: dict[str, Any] = {
+        "model": name, "parameters": config.parameters(), "rows": rows, "length": length, "tokens_per_second": speed,
+        "flops_per_second": flops, "peak_memory": found["peak_memory"], "products_flops_per_second": products,
+        "of_products": flops / products,
+    }  # fmt: skip
+    gpu = known(card())
+    return told | ({"mfu": flops / gpu.flops} if gpu else {})
 
 
 def decode(name: str, small: bool, tokens: int) -> dict[str, Any]:
@@ -215,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--what", nargs="+", default=["train", "lora", "decode"], choices=["train", "lora", "decode"])
     parser.add_argument("--rows", type=int, default=16, help="of a training step")
-    parser.add_argument("--steps", type=int, default=20, help="of a training, the first three of which do not count")
+    parser.add_argument("--steps", type=int, default=20, help="of a training, the first two of which do not count")
     parser.add_argument("--tokens", type=int, default=100, help="that are decoded")
     parser.add_argument("--smoke", action="store_true", help="small shapes, on any processor; no figure of use")
     parser.add_argument("--into", type=Path, default=Path("gpu.json"))

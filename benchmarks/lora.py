@@ -125,13 +125,17 @@ def theirs(work: Work, compiled: bool) -> dict[str, Any]:
     return {"losses": losses, "ends": [*ends, (monotonic(), process_time())]}
 
 
-def measured(work: Work, told: dict[str, Any]) -> dict[str, Any]:
-    """Tokens a second by the median step, seconds of all steps, peak memory in bytes (the card's) and losses."""
+def memory() -> int:
+    """The most bytes that were in use: of the card where there is one, else of the process."""
     import torch
 
     from hornbook.machine import peak_memory
 
-    card = torch.cuda.is_available()
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
+
+
+def measured(work: Work, told: dict[str, Any]) -> dict[str, Any]:
+    """Tokens a second by the median step, seconds of all steps, peak memory in bytes and losses."""
     ends = told["ends"]
     wall, cpu = (
         median(after[clock] - before[clock] for before, after in zip(ends[WARM:], ends[WARM + 1 :], strict=False))
@@ -141,7 +145,7 @@ def measured(work: Work, told: dict[str, Any]) -> dict[str, Any]:
         "tokens_per_second": round(work.rows * work.length / wall, 1),
         "cpu_seconds_per_step": round(cpu, 2),
         "seconds": round(ends[-1][0] - ends[0][0], 1),
-        "peak_memory": torch.cuda.max_memory_allocated() if card else peak_memory(),
+        "peak_memory": memory(),
         "losses": told["losses"],
         "load": round(os.getloadavg()[0], 2),
     }

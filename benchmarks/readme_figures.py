@@ -19,11 +19,11 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
 from textwrap import wrap
 from typing import Any
 
 from browser import NAMES, Browser, chromium
+from pages import between, percentages
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json, write_text
@@ -50,9 +50,10 @@ def instructions(cpuinfo: str) -> list[str]:
     return [name for name in INSTRUCTIONS if name in words]
 
 
-def run(recipe: str, seed: int, into: Path) -> None:
+def run(recipe: str, seed: int, into: Path, *settings: str) -> None:
     """Run the recipe, or what is left of it. Raises UserError when that fails."""
-    command = [sys.executable, "-m", "hornbook", "run", recipe, f"seed={seed}", "--into", str(into), "--no-reuse"]
+    command = [sys.executable, "-m", "hornbook", "run", recipe, f"seed={seed}", *settings, "--into", str(into)]
+    command.append("--no-reuse")  # what another run left would take no time
     if subprocess.run(command, check=False).returncode:
         raise UserError(f"{' '.join(command[1:])} failed")
 
@@ -178,7 +179,7 @@ def unseen(figures: Figures) -> str:
     last, small = last_trained(figures), figures["checkpoints"][-1]
 
     def spread(checkpoint: Figures, key: str, digits: int = 1) -> str:
-        return _spread([one["scores"][checkpoint["name"]][key] for one in runs], digits)
+        return percentages([one["scores"][checkpoint["name"]][key] for one in runs], digits)
 
     return (
         f"Seeds {listed(str(one['seed']) for one in runs)}, by which nothing was chosen, with {figures['problems']:,} "
@@ -194,18 +195,9 @@ def unseen(figures: Figures) -> str:
 def _row(checkpoint: Figures, figures: Figures) -> str:
     scores = [one["scores"][checkpoint["name"]] for one in figures["runs"]]
     small = f", {_range(figures['runs'], 'shrunk_bytes', size)}" if checkpoint["shrunk"] else ""
-    passed = " | ".join(_spread([one[style] for one in scores]) for style in ("completion", "chat"))
-    refused = " / ".join(_spread([one[kind] for one in scores], 0) for kind in ("harmful", "harmless"))
+    passed = " | ".join(percentages([one[style] for one in scores]) for style in ("completion", "chat"))
+    refused = " / ".join(percentages([one[kind] for one in scores], 0) for kind in ("harmful", "harmless"))
     return f"| {checkpoint['title']}{small} | {passed} | {refused} |"
-
-
-def _spread(values: Sequence[float | None], digits: int = 1) -> str:
-    """Mean and range as percentages; a dash for what was not measured."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return "–"
-    low, high = (f"{100 * value:.{digits}f}" for value in (min(known), max(known)))
-    return f"{100 * mean(known):.{digits}f}%" + (f" ({low}–{high})" if low != high else "")
 
 
 def _range(runs: Sequence[Figures], key: str, words: Any) -> str:
@@ -215,11 +207,7 @@ def _range(runs: Sequence[Figures], key: str, words: Any) -> str:
 
 def written(readme: str, text: str) -> str:
     """README with `text` between its marks. Raises UserError where it has none."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"README has no place for figures: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    return between(readme, BEGIN, END, text, where="README", what="figures")
 
 
 def picture(page: Path, image: Path) -> None:

@@ -13,15 +13,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import math
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
 from textwrap import wrap
 from typing import Any
 
-from readme_figures import WIDTH, instructions
+from pages import between, mean_and_range, percentages
+from readme_figures import WIDTH, instructions, run
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json, write_text
@@ -56,7 +55,7 @@ def measured(folder: Path, seed: int) -> Figures:
     return {
         "seed": seed,
         "scores": scores,
-        "tokens": {name: stages[name]["tokens"] for name in ("pretrain", "sft", "dpo")},
+        "tokens": {**stages["pretrain"]["tokens"], **{name: stages[name]["tokens"] for name in ("sft", "dpo")}},
         "seconds": {name: stage["seconds"] for name, stage in stages.items()},
         "peak_memory": figures["peak_memory"],
         "computing": stages["pretrain"]["computing"],
@@ -72,7 +71,7 @@ def _scores(scores: Mapping[str, Any]) -> Figures:
         "completion": (scores.get("completion") or {}).get("pass_at_1"),
         "chat": (scores.get("chat") or {}).get("pass_at_1"),
         "perplexity": None if general is None else round(math.exp(general), 3),
-        "questions": (scores.get("questions") or {}).get("general"),
+        "questions": ((scores.get("questions") or {}).get("general") or {}).get("right"),
     }
 
 
@@ -81,14 +80,14 @@ def told(figures: Figures) -> str:
     runs, controls = figures["runs"], figures["controls"]
     first = runs[0]
     rows = [
-        f"| {title} | {_each(runs, name, 'completion', _percent)} | {_each(runs, name, 'chat', _percent)} | "
-        f"{_each(runs, name, 'perplexity', '{:.1f}'.format)} | {_each(runs, name, 'questions', _right)} | "
-        f"{_each(controls, name, 'completion', _percent)} |"
+        f"| {title} | {percentages(_of(runs, name, 'completion'))} | {percentages(_of(runs, name, 'chat'))} | "
+        f"{mean_and_range(_of(runs, name, 'perplexity'))} | {mean_and_range(_of(runs, name, 'questions'))} | "
+        f"{percentages(_of(controls, name, 'completion'))} |"
         for name, title in TITLES.items()
         if any(name in one["scores"] for one in runs)
     ]
     seconds = [sum(one["seconds"].values()) for one in runs]
-    tokens = [sum(one["tokens"].values()) if "pretrain" in one["tokens"] else 0 for one in runs]
+    tokens = [sum(one["tokens"].values()) for one in runs]
     machine = first["machine"]
     text = (
         f"Mean and range over seeds {listed(str(one['seed']) for one in runs)}: 200 held-out problems, each answered "
@@ -104,39 +103,8 @@ def told(figures: Figures) -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *rows, "", *wrap(text, WIDTH, break_on_hyphens=False)])
 
 
-def _each(runs: Sequence[Figures], checkpoint: str, key: str, words: Callable[[Any], str]) -> str:
-    """Mean and range over runs; a dash where nothing was measured."""
-    found = [one["scores"].get(checkpoint, {}).get(key) for one in runs]
-    known = [one["right"] if isinstance(one, dict) else one for one in found if one is not None]
-    if not known:
-        return "–"
-    low, high = words(min(known)), words(max(known))
-    return f"{words(mean(known))} ({low}–{high})" if low != high else low
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _right(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
-
-
-def written(text: str, table: str) -> str:
-    """A page with the table between its marks. Raises UserError where it has none."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"there is no place for the table: {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
-
-
-def run(recipe: str, seed: int, web: Path, into: Path) -> None:
-    """Run the recipe, or what is left of it. Raises UserError when that fails."""
-    options = [f"seed={seed}", f"sources.1.path={web.absolute()}", "sources.1.share=0.05", "--into", str(into)]
-    command = [sys.executable, "-m", "hornbook", "run", recipe, *options]
-    if subprocess.run(command, check=False).returncode:
-        raise UserError(f"{' '.join(command[1:])} failed")
+def _of(runs: Sequence[Figures], checkpoint: str, key: str) -> list[float | None]:
+    return [one["scores"].get(checkpoint, {}).get(key) for one in runs]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -153,15 +121,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = read_json(FIGURES)
     for place in PLACES:
         table = told(figures).replace("BENCHMARKS", "benchmarks" if place.parent == ROOT else "../benchmarks")
-        write_text(place, written(place.read_text(encoding="utf-8"), table))
+        page = place.read_text(encoding="utf-8")
+        write_text(place, between(page, BEGIN, END, table, where=place.name, what="the table"))
 
 
 def _gather(given: argparse.Namespace) -> None:
     recipes = {"runs": ("tutor", "seed"), "controls": ("tutor-control", "control")}
     if not given.read:
+        if given.web is None:
+            raise UserError("name web pages with --web, or add --read where every seed is finished")
         for recipe, name in recipes.values():
             for seed in given.seeds:
-                run(recipe, seed, given.web, given.runs / f"{name}-{seed}")
+                web = [f"sources.1.path={given.web.absolute()}", "sources.1.share=0.05"]
+                run(recipe, seed, given.runs / f"{name}-{seed}", *web)
     found = {
         key: [measured(given.runs / f"{name}-{seed}", seed) for seed in given.seeds]
         for key, (_, name) in recipes.items()

@@ -110,7 +110,6 @@ def test_memory_is_measured_afresh() -> None:
     """In a process of its own: of a large one the system may take pages away while it is measured."""
     code = """
 import os
-import platform
 from hornbook import machine
 
 machine.reset_peak_memory()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.benchmarks.scripts import script
 
 from hornbook.files import read_json
 from hornbook.model import build, save
@@ -49,6 +50,10 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
         assert (one["questions"]["general"]["of"], one["questions"]["own"]["of"]) == (9, 1)
         assert "general" in one["validation_loss"]
         assert "refusals" not in one, "nothing is taught of harmful requests"
+    told = script("tutor").measured(tmp_path / "runs" / "tutor", 1)
+    assert told["tokens"].keys() == {"phase1", "phase2", "sft", "dpo"} and min(told["tokens"].values()) > 0
+    assert set(told["scores"]) == {"before", "phase2", "dpo", "4bit"}
+    assert all(one["perplexity"] > 1 and 0 <= one["questions"] <= 9 for one in told["scores"].values())
     # Nothing of what measures forgetting was read.
     packed = read_json(stages["tokens"] / "manifest.json")["figures"]
     assert {source for phase in packed["phases"].values() for part in phase for source in part["sources"]} == {

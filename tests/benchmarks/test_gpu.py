@@ -39,6 +39,18 @@ def test_adapters_in_small(tmp_path: Path) -> None:
     assert all(one["rows"] == 8 and one["tokens_per_second"] > 0 for one in found)
 
 
+@pytest.mark.parametrize(
+    ("card", "name"),
+    [
+        ("NVIDIA H200", "h200"), ("NVIDIA H100 80GB HBM3", "h100"), ("NVIDIA A100-SXM4-80GB", "a100"),
+        ("NVIDIA A10", "a10"), ("NVIDIA L40S", "l40s"), ("NVIDIA GeForce RTX 4090", "4090"),
+    ],
+)  # fmt: skip
+def test_a_card_is_known_by_its_name(card: str, name: str) -> None:
+    assert gpu.known(card).name == name
+    assert gpu.known("") is None and gpu.known("NVIDIA GeForce RTX 3080") is None
+
+
 def test_products_are_those_of_the_models_flops() -> None:
     """PaLM's count without attention: twice the weights of the linear maps, forward; three times that with backward."""
     from torch import nn

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.train.on_ranks import start
 
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 from hornbook.recipe import locate
+from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH
 from hornbook.train import rehearsal
 from hornbook.train.data import Given
@@ -98,6 +101,32 @@ def test_fine_tuning_learns_them_beside_its_rows(
     assert told["conversations"] == len(conversations) + 7
     prompts = json.loads((tmp_path / "training" / "prompts.json").read_text())
     assert {one["answer"] for one in prompts} >= {"It is so."}, "asked before and after"
+
+
+def ask(base: Path, into: Path) -> None:
+    """What each of several processes does; only the first may be asked."""
+    import hornbook.inference.generate as inference
+
+    says = (Tokenizer(base).encode(SAYS) + [9] * LONGEST)[:LONGEST]
+
+    def generate(model: Any, prompts: list[list[int]], **_: Any) -> list[list[int]]:
+        assert ranks.rank() == 0
+        time.sleep(1)  # the others are early
+        return [says for _ in prompts]
+
+    inference.generate = generate
+    found = rehearsed(base, 4, seed=1, into=into, progress=Progress())
+    (into / f"rows-{ranks.rank()}.json").write_text(json.dumps(found.rows))
+
+
+def test_all_ranks_learn_what_the_first_was_told(base: Path, tmp_path: Path) -> None:
+    into = tmp_path / "into"
+    into.mkdir()
+    assert start(2, ask, base, into) == [0, 0]
+    kept = [row["messages"] for row in read_jsonl(into / FILE)]
+    assert len(kept) == 4
+    for rank in (0, 1):
+        assert json.loads((into / f"rows-{rank}.json").read_text()) == kept
 
 
 def test_a_model_with_nothing_to_say_learns_the_rows_alone(

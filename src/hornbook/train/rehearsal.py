@@ -77,7 +77,7 @@ def _asked(base: Path, tokenizer: Tokenizer, asked: list[str], progress: Progres
     from hornbook.model import load
 
     model = load(base, device=machine.choose("fp32").device, compute=torch.float32).eval()
-    prompts = [tokenizer.chat([{"role": "user", "content": question}]) for question in asked]
+    prompts = [tokenizer.chat([_said("user", question)]) for question in asked]
     with progress.task("asking what it knows", len(asked)) as bar:
         answers = generate(model, prompts, limit=LONGEST, stops=tokenizer.stops, batch=_BATCH, advance=bar.advance)
     rows = []
