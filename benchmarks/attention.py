@@ -1,8 +1,10 @@
-"""PyTorch's attention on a CPU, in bf16 and in fp32: processor time of forward and backward, by number of keys.
+"""Attention's own kernels beside PyTorch's on a CPU: processor time of forward and backward, by shape and dtype.
 
 python benchmarks/attention.py [--into benchmarks/attention.json]
 
-One thread. What is timed in fp32 takes and gives bf16, conversions counted: that is what the model does with few keys.
+One thread; rows of one document, and rows packed with documents of 64 tokens, which PyTorch reads with a mask. PyTorch
+is given bf16 as it is, and in fp32 with conversions counted: the faster one stands for it. Both take q, k and v of one
+fused map, as the model does.
 """
 
 from __future__ import annotations
@@ -18,44 +20,83 @@ from torch import Tensor
 
 from hornbook.files import write_json
 from hornbook.machine import describe
+from hornbook.model import cpu_attention
+from hornbook.model.masks import first_seen, tokens_seen
 
-SHAPES = ((32, 4, 128, 32), (8, 4, 256, 32), (16, 9, 128, 64), (8, 9, 256, 64), (4, 9, 512, 64), (2, 9, 1024, 64))
-ROUNDS = 9
+SHAPES = (
+    (32, 4, 4, 128, 32),
+    (8, 4, 4, 256, 32),
+    (16, 9, 3, 128, 64),
+    (8, 9, 3, 256, 64),
+    (8, 9, 3, 512, 64),
+    (2, 9, 3, 2048, 64),
+    (1, 32, 32, 2048, 96),
+)
+ROUNDS, DOCUMENT = 7, 64
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def in_bf16(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """PyTorch's kernel for bf16."""
-    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-
-
-def in_fp32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """PyTorch's kernel for fp32, of bf16 and to bf16."""
-    return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=True).to(q.dtype)
-
-
-def seconds(attend: Callable[[Tensor, Tensor, Tensor], Tensor], shape: tuple[int, int, int, int]) -> float:
+def seconds(attend: Attend, shape: tuple[int, ...], dtype: torch.dtype) -> float:
     """Processor time of one forward and backward pass."""
-    rows, heads, keys, size = shape
-    qkv = torch.randn(rows, keys, 3 * heads, size, dtype=torch.bfloat16).transpose(1, 2).requires_grad_()
+    rows, heads, kv_heads, time_, size = shape
+    fused = torch.randn(rows, time_, heads + 2 * kv_heads, size, dtype=dtype).transpose(1, 2).requires_grad_()
     began = time.process_time()
-    attend(*qkv.split(heads, dim=1)).sum().backward()
+    attend(*fused.split([heads, kv_heads, kv_heads], dim=1)).sum().backward()
     return time.process_time() - began
 
 
+def ways(shape: tuple[int, ...], dtype: torch.dtype, *, packed: bool) -> dict[str, Attend]:
+    """What is timed, by name."""
+    _, heads, kv_heads, time_, size = shape
+    at = torch.arange(time_)
+    documents, positions = (at // DOCUMENT)[None], (at % DOCUMENT)[None]
+    seen = tokens_seen(torch.ones(1, time_, dtype=torch.bool), documents) if packed else None
+    first = first_seen(positions) if packed else None
+
+    def theirs(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        k, v = (x.repeat_interleave(heads // kv_heads, 1) for x in (k, v))
+        return F.scaled_dot_product_attention(q, k, v, seen, is_causal=seen is None)
+
+    def in_fp32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return theirs(q.float(), k.float(), v.float()).to(q.dtype)
+
+    def ours(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return cpu_attention.attend(q, k, v, first, size**-0.5)
+
+    others = {} if dtype == torch.float32 else {"PyTorch, in fp32": in_fp32}
+    return {"ours": ours, "PyTorch": theirs, **others}
+
+
 def main() -> None:
-    """Measure both, turn by turn, and keep the least of each."""
+    """Measure all of them, turn by turn, and keep the least of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
     told = []
     for shape in SHAPES:
-        turns = [(seconds(in_bf16, shape), seconds(in_fp32, shape)) for _ in range(ROUNDS)]
-        bf16, fp32 = (1000 * min(one) for one in zip(*turns, strict=True))
-        told.append({"rows, heads, keys, size": shape, "bf16_ms": round(bf16, 1), "fp32_ms": round(fp32, 1)})
-        print(f"{shape}: bf16 {bf16:.1f} ms, fp32 {fp32:.1f} ms, {bf16 / fp32:.2f}x")
+        for dtype in (torch.bfloat16, torch.float32):
+            for packed in (False, True):
+                timed = ways(shape, dtype, packed=packed)
+                turns = [[seconds(attend, shape, dtype) for attend in timed.values()] for _ in range(ROUNDS)]
+                least = {name: min(one) for name, one in zip(timed, zip(*turns, strict=True), strict=True)}
+                gain = min(value for name, value in least.items() if name != "ours") / least["ours"]
+                told.append(
+                    {
+                        "rows, heads, kv_heads, tokens, size": shape,
+                        "dtype": str(dtype).removeprefix("torch."),
+                        "packed": packed,
+                        "ms": {name: round(1000 * value, 1) for name, value in least.items()},
+                        "gain": round(gain, 2),
+                    }
+                )
+                print(*told[-1].values())
     if given.into:
-        write_json(given.into, {"torch": torch.__version__, "machine": describe(), "measured": told})
+        kernels = cpu_attention.kernels()[0]
+        write_json(
+            given.into, {"torch": torch.__version__, "machine": describe(), "kernels": kernels, "measured": told}
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hornbook.model import cpu_attention
 from hornbook.model.config import ModelConfig
 from hornbook.model.masks import AttentionMask
 from hornbook.model.transformer import Attention
@@ -21,7 +22,11 @@ def formula(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, scale: float) -> Tens
 @pytest.mark.parametrize("time", [2, 100, 256, 257])
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_outputs_and_gradients_are_those_of_the_formula(dtype: torch.dtype, documents: bool, time: int) -> None:
+@pytest.mark.parametrize("own", [False, True])
+def test_outputs_and_gradients_are_those_of_the_formula(
+    own: bool, dtype: torch.dtype, documents: bool, time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_attention, "HERE", own and cpu_attention.HERE)
     config = ModelConfig(vocabulary=8, layers=1, width=64, heads=4, kv_heads=2, mlp_width=8, context=300)
     layer = Attention(config, 0)
     chance = torch.Generator().manual_seed(time)
@@ -31,7 +36,8 @@ def test_outputs_and_gradients_are_those_of_the_formula(dtype: torch.dtype, docu
     seen = (at[:, None] >= at).expand(3, 1, time, time)
     if documents:
         seen = seen & (at[:, None] // 7 == at // 7)
-    found = layer._attend(*given, AttentionMask(seen if documents else None))
+    mask = AttentionMask(seen, first=(at // 7 * 7).int()[None]) if documents else AttentionMask()
+    found = layer._attend(*given, mask)
     found.backward(back)
 
     exact = [one.detach().double().requires_grad_() for one in given]

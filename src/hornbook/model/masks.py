@@ -22,12 +22,14 @@ class AttentionMask(NamedTuple):
     causal: without `seen`, whether token i sees slots 0..i only; otherwise it sees every slot.
     starts: (batch,) padding slots to the left of each sequence, for block-sparse layers; None without padding.
     blocks: in place of `seen`, the same for FlexAttention, which leaves out the blocks of it that nobody sees.
+    first: (batch or 1, time) of int32, besides `seen`, where each token sees all from its `first` one up to itself.
     """
 
     seen: Tensor | None = None
     causal: bool = True
     starts: Tensor | None = None
     blocks: BlockMask | None = None
+    first: Tensor | None = None
 
 
 def sequence_mask(
@@ -47,10 +49,11 @@ def sequence_mask(
     """
     time = positions.shape[1]
     window = config.sliding_window if kind == "window" else None
-    if attention_mask is None and (window is None or time <= window):
+    if attention_mask is None and document_ids is None and (window is None or time <= window):
         return AttentionMask()
     if kind == "sparse" and document_ids is None and attention_mask is not None:
         return AttentionMask(starts=attention_mask.int().argmax(1))
+    first = first_seen(positions, window) if attention_mask is None and kind != "sparse" else None
     if attention_mask is None:
         attention_mask = torch.ones(1, time, dtype=torch.bool, device=positions.device)
     if positions.is_cuda and document_ids is not None and kind != "sparse" and not whole and time >= FEWEST:
@@ -59,7 +62,7 @@ def sequence_mask(
     if kind == "sparse":
         assert config.blocksparse is not None
         seen = seen & rule.mask(positions, positions, config.heads, config.blocksparse)
-    return AttentionMask(seen)
+    return AttentionMask(seen, first=first)
 
 
 def step_mask(
@@ -92,6 +95,16 @@ def tokens_seen(attention_mask: Tensor, document_ids: Tensor | None, window: int
         seen = seen & (document_ids[:, :, None] == document_ids[:, None])
     # A padding token would see nothing at all, and a softmax over nothing is not a number: every token sees itself.
     return (seen | (at[:, None] == at))[:, None]
+
+
+def first_seen(positions: Tensor, window: int | None = None) -> Tensor:
+    """The first token that each one sees of its document, where nothing is padding.
+
+    positions: (batch or 1, time) of integers, in each token's own document -> the same shape, of int32.
+    """
+    at = torch.arange(positions.shape[1], device=positions.device)
+    near = positions if window is None else positions.clamp(max=window - 1)
+    return (at - near).int()
 
 
 def block_mask(attention_mask: Tensor, document_ids: Tensor, window: int | None = None) -> BlockMask:

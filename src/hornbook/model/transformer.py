@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from hornbook.model import cpu_attention
 from hornbook.model.blocksparse import attend
 from hornbook.model.cache import KVCache, LayerCache
 from hornbook.model.config import AttentionKind, ModelConfig
@@ -125,10 +126,13 @@ class Attention(nn.Module):
             return F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask.seen, scale=self.scale).view_as(q)
         if mask.blocks is not None:
             return attend_blocks(q, k, v, mask.blocks, self.scale)
+        left_out = self.dropout if self.training else 0.0
+        whole = mask.first is not None or (mask.seen is None and mask.causal)
+        if whole and not left_out and cpu_attention.suits(q, k):
+            return cpu_attention.attend(q, k, v, mask.first, self.scale)
         if group > 1:
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         causal = mask.seen is None and mask.causal and q.shape[2] > 1
-        left_out = self.dropout if self.training else 0.0
         dtype = q.dtype
         if dtype == torch.bfloat16 and not q.is_cuda and k.shape[2] <= _SHORT:
             q, k, v = q.float(), k.float(), v.float()
@@ -328,13 +332,13 @@ class Transformer(nn.Module):
         self, ids: Tensor, attention_mask: Tensor | None, document_ids: Tensor | None
     ) -> tuple[Tensor, Angles | None, dict[AttentionKind, AttentionMask]]:
         """Positions, angles and masks of sequences that are read without a cache; `KVCache.admit` has a step's."""
-        c, (batch, time) = self.config, ids.shape
+        c, time = self.config, ids.shape[1]
         positions = torch.arange(time, device=ids.device)[None]
         lengths = torch.full((1, 1), time, device=ids.device)
         if document_ids is not None:
-            if attention_mask is None:
-                attention_mask = torch.ones(batch, time, dtype=torch.bool, device=ids.device)
-            same = (document_ids[:, :, None] == document_ids[:, None]) & attention_mask[:, None]
+            same = document_ids[:, :, None] == document_ids[:, None]
+            if attention_mask is not None:
+                same = same & attention_mask[:, None]
             positions, lengths = (same.tril().sum(-1) - 1).clamp(min=0), same.sum(-1)
         elif attention_mask is not None:
             positions, lengths = (attention_mask.long().cumsum(1) - 1).clamp(min=0), attention_mask.sum(1, keepdim=True)
