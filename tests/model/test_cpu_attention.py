@@ -53,7 +53,9 @@ def ours(q: Tensor, k: Tensor, v: Tensor, dy: Tensor, first: Tensor | None, scal
 
 
 def furthest(found: list[Tensor], wanted: list[Tensor]) -> float:
-    return max(float((a.double() - b).abs().max() / b.abs().max().clamp(min=1)) for a, b in zip(found, wanted, strict=False))
+    return max(
+        float((a.double() - b).abs().max() / b.abs().max().clamp(min=1)) for a, b in zip(found, wanted, strict=False)
+    )
 
 
 @EACH
@@ -150,7 +152,9 @@ def test_who_asks_for_no_gradient_is_sent_to_pytorch():
 
 
 @settings(max_examples=60, deadline=None)
-@given(time=st.integers(1, 40), longest=st.integers(1, 40), window=st.none() | st.integers(1, 12), seed=st.integers(0, 99))
+@given(
+    time=st.integers(1, 40), longest=st.integers(1, 40), window=st.none() | st.integers(1, 12), seed=st.integers(0, 99)
+)
 def test_first_seen_is_what_the_mask_says(time, longest, window, seed):
     documents = packed(3, time, longest, seed)
     seen = tokens_seen(torch.ones(3, time, dtype=torch.bool), documents, window)[:, 0]
