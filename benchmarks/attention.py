@@ -93,7 +93,7 @@ def main() -> None:
                 )
                 print(*told[-1].values())
     if given.into:
-        kernels = cpu_attention.kernels()[0]
+        kernels = {str(dtype): cpu_attention.kernels(dtype)[0] for dtype in (torch.bfloat16, torch.float32)}
         write_json(
             given.into, {"torch": torch.__version__, "machine": describe(), "kernels": kernels, "measured": told}
         )

@@ -14,7 +14,13 @@ from hornbook.model.masks import first_seen, tokens_seen
 
 pytestmark = pytest.mark.skipif(not cpu_attention.HERE, reason="the kernels were not built")
 
-EACH = pytest.mark.parametrize("kernels", range(len(cpu_attention.kernels())), ids=cpu_attention.kernels())
+FLOATS, BFLOATS = (cpu_attention.kernels(dtype) for dtype in (torch.float32, torch.bfloat16))
+EACH = pytest.mark.parametrize("kernels", range(len(FLOATS)), ids=FLOATS)
+# Gradients are small differences of large sums: of products of floats, or with what is between rounded to bfloat16.
+PRECISIONS = [
+    *(pytest.param(number, torch.float32, 1e-5, id=f"fp32-{name}") for number, name in enumerate(FLOATS)),
+    *(pytest.param(number, torch.bfloat16, 4e-2, id=f"bf16-{name}") for number, name in enumerate(BFLOATS)),
+]
 
 
 def drawn(batch: int, heads: int, kv_heads: int, time: int, size: int, seed: int = 0) -> list[Tensor]:
@@ -58,7 +64,7 @@ def furthest(found: list[Tensor], wanted: list[Tensor]) -> float:
     )
 
 
-@EACH
+@pytest.mark.parametrize(("kernels", "dtype", "bound"), PRECISIONS)
 @settings(max_examples=40, deadline=None)
 @given(
     time=st.integers(1, 200),
@@ -67,10 +73,8 @@ def furthest(found: list[Tensor], wanted: list[Tensor]) -> float:
     window=st.none() | st.integers(1, 100),
     seed=st.integers(0, 1000),
 )
-# Gradients are small differences of large sums: of products of floats, or with outputs rounded to bfloat16.
-@pytest.mark.parametrize("precision", [(torch.float32, 1e-5), (torch.bfloat16, 4e-2)], ids=["fp32", "bf16"])
-def test_is_that_of_float64(kernels, precision, time, head, longest, window, seed):
-    (dtype, bound), (size, group) = precision, head
+def test_is_that_of_float64(kernels, dtype, bound, time, head, longest, window, seed):
+    size, group = head
     q, k, v, dy = (x.to(dtype) for x in drawn(2, 2 * group, 2, time, size, seed))
     documents = packed(2, time, longest, seed)
     seen = tokens_seen(torch.ones(2, time, dtype=torch.bool), documents, window)

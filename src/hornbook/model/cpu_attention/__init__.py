@@ -61,10 +61,10 @@ HERE = _library is not None and os.environ.get(COMPILE) != "0"
 _kernels = 0  # the best; tests run the others too
 
 
-def kernels() -> list[str]:
+def kernels(dtype: torch.dtype) -> list[str]:
     """The names of the kernels that this processor can run, the best first; none where none were built."""
     found: list[str] = []
-    while _library is not None and (name := _library.hornbook_attention_kernels(len(found))):
+    while _library is not None and (name := _library.hornbook_attention_kernels(len(found), dtype == torch.bfloat16)):
         found.append(name.decode())
     return found
 
@@ -111,7 +111,7 @@ def _backward(
     dq = _laid(q, q.shape[1], q.dtype)
     dk, dv = (_laid(q, q.shape[1], torch.float32) for _ in range(2))
     _run("backward", _rows(q, k, v, first, scale, y=y, log_sum=log_sum, dy=dy, dq=dq, dk=dk, dv=dv))
-    return dq, *(_added(x, k) for x in (dk, dv))
+    return dq, _added(dk, k), _added(dv, k)
 
 
 @_backward.register_fake

@@ -27,15 +27,16 @@ struct Rows {
 
 struct AttentionKernels {
   const char* name;
-  int64_t (*forward_scratch)(const Rows&);   // floats
+  int64_t (*forward_scratch)(const Rows&);  // floats
   int64_t (*backward_scratch)(const Rows&);
   void (*forward)(const Rows&, int64_t batch, int64_t head, float* scratch);
   void (*backward)(const Rows&, int64_t batch, int64_t head, float* scratch);
 };
 
 const AttentionKernels* portable_attention();
-// Null where the library was built for another kind of processor.
+// Null where the library was built for another kind of processor, or by a compiler that doesn't know the instructions.
 const AttentionKernels* avx2_attention();
 const AttentionKernels* avx512_attention();
+const AttentionKernels* avx512_bf16_attention();  // of bfloat16 alone
 
 }  // namespace hornbook

@@ -13,6 +13,8 @@
 namespace hornbook {
 namespace {
 constexpr int LANES = 8, VECTORS = 2;
+#include "vectors.inl"
+#include "floats.inl"
 #include "attention.inl"
 }  // namespace
 

@@ -13,6 +13,8 @@
 namespace hornbook {
 namespace {
 constexpr int LANES = 16, VECTORS = 4;
+#include "vectors.inl"
+#include "floats.inl"
 #include "attention.inl"
 }  // namespace
 

@@ -14,19 +14,35 @@ using hornbook::Rows;
 
 namespace {
 
-// The best of what this processor has; `kernels` numbers them from the best on, for tests.
-const AttentionKernels* choose(int32_t kernels) {
+#if defined(__x86_64__)
+// CPUID leaf 7, subleaf 1, EAX bit 5; compilers' own names for it are younger than the instruction.
+bool avx512_bf16() {
+  uint32_t a = 7, b, c = 1, d;
+  asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return a >> 5 & 1;
+}
+#endif
+
+// What this processor has for floats, or for bfloat16, numbered from the best on.
+const AttentionKernels* choose(int32_t number, bool bfloat) {
   std::vector<const AttentionKernels*> here;
+  const auto offer = [&](const AttentionKernels* kernels) {
+    if (kernels) here.push_back(kernels);
+  };
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-    here.push_back(hornbook::avx512_attention());
-  if (avx2) here.push_back(hornbook::avx2_attention());
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    if (bfloat && avx512_bf16()) offer(hornbook::avx512_bf16_attention());
+    offer(hornbook::avx512_attention());
+  }
+  if (avx2) offer(hornbook::avx2_attention());
+#else
+  (void)bfloat;
 #endif
-  here.push_back(hornbook::portable_attention());
-  return kernels < static_cast<int32_t>(here.size()) ? here[kernels] : nullptr;
+  offer(hornbook::portable_attention());
+  return number < static_cast<int32_t>(here.size()) ? here[number] : nullptr;
 }
 
 // Each head of each row is one piece of work, and goes to whichever thread is free: its result is its own. False where
@@ -54,17 +70,17 @@ bool spread(const Rows& rows, int64_t scratch, void (*work)(const Rows&, int64_t
 
 EXPORTED int64_t hornbook_attention_rows() { return sizeof(Rows); }
 
-EXPORTED const char* hornbook_attention_kernels(int32_t number) {
-  const AttentionKernels* kernels = choose(number);
+EXPORTED const char* hornbook_attention_kernels(int32_t number, int32_t bfloat) {
+  const AttentionKernels* kernels = choose(number, bfloat);
   return kernels ? kernels->name : nullptr;
 }
 
 EXPORTED int32_t hornbook_attention_forward(const Rows* rows, int32_t number) {
-  const AttentionKernels* kernels = choose(number);
+  const AttentionKernels* kernels = choose(number, rows->bfloat);
   return spread(*rows, kernels->forward_scratch(*rows), kernels->forward);
 }
 
 EXPORTED int32_t hornbook_attention_backward(const Rows* rows, int32_t number) {
-  const AttentionKernels* kernels = choose(number);
+  const AttentionKernels* kernels = choose(number, rows->bfloat);
   return spread(*rows, kernels->backward_scratch(*rows), kernels->backward);
 }

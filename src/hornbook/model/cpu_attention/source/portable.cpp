@@ -6,6 +6,8 @@
 namespace hornbook {
 namespace {
 constexpr int LANES = 4, VECTORS = 4;
+#include "vectors.inl"
+#include "floats.inl"
 #include "attention.inl"
 }  // namespace
 
