@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hornbook.model import cpu_attention
+from hornbook.model.config import ModelConfig
 from hornbook.model.masks import first_seen, tokens_seen
+from hornbook.model.transformer import Transformer
 
 pytestmark = pytest.mark.skipif(not cpu_attention.HERE, reason="the kernels were not built")
 
@@ -172,3 +174,26 @@ def test_pytorch_agrees():
     q, k, v, dy = (x.float() for x in drawn(1, 3, 3, 90, 64))
     theirs = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     assert furthest(ours(q, k, v, dy, None, 64**-0.5)[:1], [theirs.double()]) < 2e-6
+
+
+@pytest.mark.parametrize("window", [None, 20])
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_model_has_the_same_gradients_as_with_pytorchs(window, packing, monkeypatch):
+    config = ModelConfig(
+        vocabulary=50, layers=2, width=32, heads=4, kv_heads=2, mlp_width=48, context=128, sliding_window=window
+    )
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(1))
+    ids = torch.randint(50, (3, 100), generator=torch.Generator().manual_seed(2))
+    documents = packed(3, 100, 40, seed=3) if packing else None
+    made, asked = [], []
+    monkeypatch.setattr(
+        cpu_attention, "attend", lambda *given, attend=cpu_attention.attend: asked.append(1) or attend(*given)
+    )
+    for here in (True, False):
+        monkeypatch.setattr(cpu_attention, "HERE", here)
+        model.zero_grad()
+        model(ids, document_ids=documents).logsumexp(-1).sum().backward()
+        made.append([parameter.grad.clone() for parameter in model.parameters()])
+    assert len(asked) == config.layers
+    assert furthest(made[0], [x.double() for x in made[1]]) < 1e-5
