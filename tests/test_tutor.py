@@ -44,7 +44,7 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
     assert list(stages) == ["read", "grade", "write", "clean", "tokens", "pretrain", "sft", "dpo", "evaluate", "quantize", "report"]  # fmt: skip
     assert "no training" in done.stdout
     scores = read_json(stages["evaluate"] / "manifest.json")["figures"]["models"]
-    assert set(scores) == {"before", "phase2", "dpo"}
+    assert set(scores) == {"before", "dpo"}
     assert (stages["sft"] / "rehearsal.jsonl").is_file()
     for one in scores.values():
         assert (one["questions"]["general"]["of"], one["questions"]["own"]["of"]) == (9, 1)
@@ -52,7 +52,7 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
         assert "refusals" not in one, "nothing is taught of harmful requests"
     told = script("tutor").measured(tmp_path / "runs" / "tutor", 1)
     assert told["tokens"].keys() == {"phase1", "phase2", "sft", "dpo"} and min(told["tokens"].values()) > 0
-    assert set(told["scores"]) == {"before", "phase2", "dpo", "4bit"}
+    assert set(told["scores"]) == {"before", "dpo", "4bit"}
     assert all(one["perplexity"] > 1 and 0 <= one["questions"] <= 9 for one in told["scores"].values())
     # Nothing of what measures forgetting was read.
     packed = read_json(stages["tokens"] / "manifest.json")["figures"]

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from hornbook.documents import read_rows
 from hornbook.errors import UserError
 from hornbook.model.experts import MixtureOfExperts
+from hornbook.model.rope import wide
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 from hornbook.tokens import shards
 
 _DOCUMENTS = 64  # read for each row that is asked for, at most
 _MEASURED = 4  # every so many documents one is kept to measure with
+_GATHERED = 4096  # tokens whose products are summed in fp32
 
 
 def rows_of_tokens(tokens: Path, count: int) -> NDArray[np.int64]:
@@ -125,8 +127,11 @@ class Calibration:
 
 
 def _gram(x: Tensor) -> Tensor:
-    flat = x.flatten(0, -2).double()
-    return flat.mT @ flat
+    """Sums of up to _GATHERED products in fp32, which are far nearer than gptq's damping; their sum in float64."""
+    total = x.new_zeros(x.shape[-1], x.shape[-1], dtype=torch.float64)
+    for part in x.flatten(0, -2).split(_GATHERED):
+        total += (wide(part).mT @ wide(part)).double()
+    return total
 
 
 class _Reached(Exception):  # noqa: N818 (no error)

@@ -52,11 +52,13 @@ def gptq(weight: Tensor, gram: Tensor | None, form: Quantization) -> Rounded:
         return rtn(weight, None, form)
     weight, gram = weight.double(), _damped(gram.double())
     scales, zero_points = grid(weight, form, gram.diagonal())
-    levels = _in_turn(weight, gram, scales, zero_points, form)
+    weight, scales, zeros = (part.mT.contiguous() for part in (weight, scales, zero_points))
+    levels = _in_turn(weight, gram, scales, zeros, form)
     for _ in range(SWEEPS):
-        scales = _fitted(weight, gram, levels, scales, zero_points, form)
-        levels = _again(weight, gram, levels, scales, zero_points, form)
-    return Rounded(levels, scales.half(), None if form.symmetric else zero_points.to(torch.int8))
+        scales = _fitted(weight, gram, levels, scales, zeros, form)
+        levels = _again(weight, gram, levels, scales, zeros, form)
+    scales = scales.half().mT.contiguous()
+    return Rounded(levels.mT.contiguous(), scales, None if form.symmetric else zero_points.to(torch.int8))
 
 
 METHODS: dict[str, Method] = {"gptq": Method(gptq, calibrated=True), "rtn": Method(rtn, calibrated=False)}
@@ -67,64 +69,76 @@ def _damped(gram: Tensor) -> Tensor:
     return gram + DAMPING * mean * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
 
 
+# What follows works on a weight's transpose (columns, rows), so that a column's numbers are neighbours in memory.
+
+
 def _in_turn(weight: Tensor, gram: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization) -> Tensor:
-    """GPTQ's levels (rows, columns) for given scales and zero points."""
-    columns = weight.shape[1]
+    """GPTQ's levels (columns, rows) for a weight (columns, rows), given scales and zero points (groups, rows)."""
     order = gram.diagonal().argsort(descending=True, stable=True)
-    left, levels = weight[:, order], torch.empty_like(weight)
+    left, levels = weight[order], torch.empty_like(weight)
     factor = _inverse_factor(gram[order][:, order])
-    for start in range(0, columns, BLOCK):
-        end = min(start + BLOCK, columns)
-        errors = torch.empty(len(weight), end - start, dtype=weight.dtype)
+    pivots = factor.diagonal().tolist()
+    groups = (order // form.group).tolist()
+    for start in range(0, len(weight), BLOCK):
+        end = min(start + BLOCK, len(weight))
+        errors = torch.empty_like(left[start:end])
         for at in range(start, end):
-            group = order[at] // form.group
-            scale, zero = scales[:, group], zero_points[:, group]
-            rounded = round_to(left[:, at], scale, zero, form)
-            error = (left[:, at] - (rounded - zero) * scale) / factor[at, at]
-            left[:, at + 1 : end] -= error[:, None] * factor[at, at + 1 : end]
-            levels[:, order[at]] = rounded
-            errors[:, at - start] = error
-        left[:, end:] -= errors @ factor[start:end, end:]
+            scale, zero = scales[groups[at]], zero_points[groups[at]]
+            rounded = round_to(left[at], scale, zero, form)
+            error = torch.div(left[at] - (rounded - zero) * scale, pivots[at], out=errors[at - start])
+            left[at + 1 : end].addr_(factor[at, at + 1 : end], error, alpha=-1)
+            levels[order[at]] = rounded
+        left[end:].addmm_(factor[start:end, end:].mT, errors, alpha=-1)
     return levels
 
 
 def _again(
     weight: Tensor, gram: Tensor, levels: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization
 ) -> Tensor:
-    """Levels with each column rounded to what is best given all others: the weighed error never grows."""
-    levels, columns = levels.clone(), weight.shape[1]
-    scale, zero = (part.repeat_interleave(form.group, 1) for part in (scales, zero_points))
-    error = weight - (levels - zero) * scale
-    for start in range(0, columns, BLOCK):
-        end = min(start + BLOCK, columns)
-        pull = error @ gram[:, start:end]  # of every column's error on these, kept true within the block
+    """Levels with each column rounded to what is best given all others: the weighed error never grows.
+
+    weight, levels: (columns, rows); scales, zero_points: (groups, rows).
+    """
+    levels, diagonal = levels.clone(), gram.diagonal().tolist()
+    error = weight - _stretched(scales, form) * (levels - _stretched(zero_points, form))
+    for start in range(0, len(weight), BLOCK):
+        end = min(start + BLOCK, len(weight))
+        pull = gram[start:end] @ error  # of every column's error on these, kept true within the block
         for at in range(start, end):
-            wanted = weight[:, at] + pull[:, at - start] / gram[at, at] - error[:, at]
-            rounded = round_to(wanted, scale[:, at], zero[:, at], form)
-            changed = weight[:, at] - (rounded - zero[:, at]) * scale[:, at]
-            pull += (changed - error[:, at])[:, None] * gram[at, start:end]
-            error[:, at] = changed
-            levels[:, at] = rounded
+            scale, zero = scales[at // form.group], zero_points[at // form.group]
+            wanted = weight[at] + pull[at - start] / diagonal[at] - error[at]
+            rounded = round_to(wanted, scale, zero, form)
+            changed = weight[at] - (rounded - zero) * scale
+            pull.addr_(gram[at, start:end], changed - error[at])
+            error[at], levels[at] = changed, rounded
     return levels
 
 
 def _fitted(
     weight: Tensor, gram: Tensor, levels: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization
 ) -> Tensor:
-    """Scales (rows, groups), each with the least weighed error given the levels and the other groups' scales."""
+    """Scales (groups, rows), each with the least weighed error given the levels and the other groups' scales.
+
+    weight, levels: (columns, rows); zero_points: (groups, rows).
+    """
     scales = scales.clone()
-    steps = levels - zero_points.repeat_interleave(form.group, 1)
-    error = weight - steps * scales.repeat_interleave(form.group, 1)
-    for group in range(scales.shape[1]):
+    steps = levels - _stretched(zero_points, form)
+    error = weight - steps * _stretched(scales, form)
+    for group in range(len(scales)):
         part = slice(group * form.group, (group + 1) * form.group)
-        mine = steps[:, part]
-        curvature = ((mine @ gram[part, part]) * mine).sum(1)
-        change = ((error @ gram[:, part]) * mine).sum(1) / curvature.clamp(min=1e-300)
-        fitted = torch.where(curvature > 0, scales[:, group] + change, scales[:, group]).half().to(weight.dtype)
-        fitted = torch.where(fitted.isfinite(), fitted, scales[:, group])
-        error[:, part] -= (fitted - scales[:, group])[:, None] * mine
-        scales[:, group] = fitted
+        mine = steps[part]
+        curvature = (gram[part, part] @ mine * mine).sum(0)
+        change = (gram[part] @ error * mine).sum(0) / curvature.clamp(min=1e-300)
+        fitted = torch.where(curvature > 0, scales[group] + change, scales[group]).half().to(weight.dtype)
+        fitted = torch.where(fitted.isfinite(), fitted, scales[group])
+        error[part] -= (fitted - scales[group]) * mine
+        scales[group] = fitted
     return scales
+
+
+def _stretched(of_groups: Tensor, form: Quantization) -> Tensor:
+    """(groups, rows) -> (columns, rows)."""
+    return of_groups.repeat_interleave(form.group, 0)
 
 
 def _inverse_factor(gram: Tensor) -> Tensor:
