@@ -81,7 +81,7 @@ def test_is_that_of_float64(kernels, dtype, bound, time, head, longest, window, 
     documents = packed(2, time, longest, seed)
     seen = tokens_seen(torch.ones(2, time, dtype=torch.bool), documents, window)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_attention, "_kernels", kernels)
+        patch.setattr(cpu_attention, "_numbers", [kernels, kernels])
         found = ours(q, k, v, dy, first_seen(positions_in(documents), window), size**-0.5)
     assert all(x.dtype == dtype for x in found)
     assert furthest(found, reference(q, k, v, dy, seen, size**-0.5)) < bound
@@ -89,7 +89,7 @@ def test_is_that_of_float64(kernels, dtype, bound, time, head, longest, window, 
 
 @EACH
 def test_rows_are_causal_where_nothing_else_is_said(kernels, monkeypatch):
-    monkeypatch.setattr(cpu_attention, "_kernels", kernels)
+    monkeypatch.setattr(cpu_attention, "_numbers", [kernels, kernels])
     given = drawn(3, 4, 2, 130, 32)
     seen = torch.ones(130, 130, dtype=torch.bool).tril()
     assert furthest(ours(*(x.float() for x in given), None, 0.3), reference(*given, seen, 0.3)) < 2e-6
@@ -97,7 +97,7 @@ def test_rows_are_causal_where_nothing_else_is_said(kernels, monkeypatch):
 
 @EACH
 def test_large_scores_stay_numbers(kernels, monkeypatch):
-    monkeypatch.setattr(cpu_attention, "_kernels", kernels)
+    monkeypatch.setattr(cpu_attention, "_numbers", [kernels, kernels])
     q, k, v, dy = drawn(1, 2, 2, 100, 16)
     given = [q * 100, k * 100, v, dy]
     seen = torch.ones(100, 100, dtype=torch.bool).tril()

@@ -18,7 +18,8 @@ from hornbook.model.transformer import Block
 from hornbook.progress import Progress
 from hornbook.quantize.calibration import Calibration, rows_of_corpus
 from hornbook.quantize.methods import METHODS, Method
-from hornbook.quantize.quantize import QuantizeSettings, Rows, quantize
+from hornbook.quantize.quantize import QuantizeSettings, QuantizeStageSettings, Rows, _effort, quantize
+from hornbook.runs.effort import Volume
 
 
 def rows(seed: int, count: int = 40) -> np.ndarray:
@@ -204,3 +205,12 @@ def test_rows_of_a_corpus(make_checkpoint: Any, tmp_path: Path) -> None:
     assert told[0] and told[1] and not told[0] & told[1] - {""}
     with pytest.raises(UserError, match="too little text"):
         rows_of_corpus(tmp_path / "corpus", tokenizer, 100_000, 1, 1)
+
+
+def test_what_it_may_take_follows_the_model_and_what_it_reads():
+    def seconds(method="gptq", rows=64, weights=1e8):
+        settings = QuantizeStageSettings(quantize=QuantizeSettings(method=method, calibration_rows=rows))
+        return _effort(settings, Volume(context=512, flops_per_token=lambda _: 2 * weights)).core_seconds
+
+    assert seconds("rtn") < seconds() < seconds(rows=256)
+    assert seconds(weights=1e7) < seconds()

@@ -129,7 +129,7 @@ class Calibration:
 def _gram(x: Tensor) -> Tensor:
     """Sums of up to _GATHERED products in fp32, which are far nearer than gptq's damping; their sum in float64."""
     total = x.new_zeros(x.shape[-1], x.shape[-1], dtype=torch.float64)
-    for part in x.flatten(0, -2).split(_GATHERED):
+    for part in torch.split(x.flatten(0, -2), _GATHERED):
         total += (wide(part).mT @ wide(part)).double()
     return total
 

@@ -20,7 +20,7 @@ from hornbook.evaluate.evaluate import PROBLEMS, TOKENS, answering, passed, put_
 from hornbook.files import seal, sealed
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
-from hornbook.runs.effort import Effort, Volume
+from hornbook.runs.effort import REFERENCE_FLOPS, TRAINING_EFFICIENCY, Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.quantize.calibration import Calibration
+
+ROUNDING = 2e-6  # seconds a weight in which gptq's rounds round it, on a core of the reference processor
 
 
 class QuantizeSettings(Settings):
@@ -251,9 +253,17 @@ def _headline(figures: dict[str, Any]) -> str:
 
 
 def _effort(settings: QuantizeStageSettings, volume: Volume) -> Effort:
-    """The rounding (docs/quantize.md), and the model put to the problems."""
-    asked = answering(settings.evaluate, volume, 1, "")
-    return replace(asked, size="1 x", core_seconds=10 + asked.core_seconds)
+    """The rounding (docs/quantize.md), and the model put to the problems.
+
+    gptq computes each block four times, for each of its matrices and to go on, and rounds every weight four times.
+    """
+    asked, rounding = answering(settings.evaluate, volume, 1, ""), settings.quantize
+    seconds = 5 + asked.core_seconds
+    if rounding.method == "gptq":
+        tokens = rounding.calibration_rows * min(rounding.calibration_tokens, volume.context)
+        seconds += 4 * tokens * volume.flops_per_token(1) / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
+        seconds += ROUNDING * volume.flops_per_token(1) / 2
+    return replace(asked, size="1 x", core_seconds=seconds)
 
 
 QUANTIZE = Stage(

@@ -1,8 +1,7 @@
 """Causal attention of whole rows and its gradients on a CPU, while training: a compiled kernel of our own.
 
-PyTorch's makes all scores of packed rows, seen or not, and of bfloat16 takes twice as long as of floats.
-This one computes 64 queries by 64 keys at a time in floats, leaves out what nobody sees, and reads the keys of grouped
-heads where they are. Where it was not built, PyTorch's is used.
+PyTorch's makes all scores of packed rows, seen or not, and copies the keys of grouped heads. This one computes 64
+queries by 64 keys at a time and leaves out what nobody sees. Where it was not built, PyTorch's is used.
 """
 
 from __future__ import annotations
@@ -58,7 +57,6 @@ def _load() -> ctypes.CDLL | None:
 
 _library = _load()  # at once: compiled code can't look for it
 HERE = _library is not None and os.environ.get(COMPILE) != "0"
-_kernels = 0  # the best; tests run the others too
 
 
 def kernels(dtype: torch.dtype) -> list[str]:
@@ -67,6 +65,15 @@ def kernels(dtype: torch.dtype) -> list[str]:
     while _library is not None and (name := _library.hornbook_attention_kernels(len(found), dtype == torch.bfloat16)):
         found.append(name.decode())
     return found
+
+
+def _chosen(dtype: torch.dtype) -> int:
+    """The number of the kernels that HORNBOOK_KERNELS names, where attention has such; otherwise of the best."""
+    names, name = kernels(dtype), os.environ.get("HORNBOOK_KERNELS")
+    return names.index(name) if name in names else 0
+
+
+_numbers = [_chosen(dtype) for dtype in (torch.float32, torch.bfloat16)]
 
 
 def suits(q: Tensor, k: Tensor) -> bool:
@@ -84,10 +91,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, scale: float) 
     """softmax(scale q k^T) v, where each token sees the keys from its `first` one up to itself.
 
     q: (batch, heads, time, size); k, v: (batch, kv_heads, time, size), of one dtype; first: (batch or 1, time) of
-    int32, none beyond its token; None: from the row's beginning. -> the shape and dtype of q. Scores, weights and sums
-    are floats. The number of threads changes nothing. Raises MemoryError.
+    int32, none beyond its token; None: from the row's beginning. -> the shape and dtype of q. Sums are floats; what is
+    multiplied is rounded to bfloat16 where q is and the processor has such products. The number of threads changes
+    nothing. Raises MemoryError.
     """
-    return torch.ops.hornbook.cpu_attention(q, k, v, first, scale)[0]
+    return torch.ops.hornbook.cpu_attention(q, k, v, None if first is None else first.contiguous(), scale)[0]
 
 
 @torch.library.custom_op("hornbook::cpu_attention", mutates_args=())
@@ -108,8 +116,7 @@ def _backward(
     dy: Tensor, q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, y: Tensor, log_sum: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     dy, q, k, v, y = (_even(x) for x in (dy, q, k, v, y))
-    dq = _laid(q, q.shape[1], q.dtype)
-    dk, dv = (_laid(q, q.shape[1], torch.float32) for _ in range(2))
+    dq, dk, dv = _laid(q, q.dtype), _laid(q, torch.float32), _laid(q, torch.float32)
     _run("backward", _rows(q, k, v, first, scale, y=y, log_sum=log_sum, dy=dy, dq=dq, dk=dk, dv=dv))
     return dq, _added(dk, k), _added(dv, k)
 
@@ -118,8 +125,7 @@ def _backward(
 def _(
     dy: Tensor, q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, y: Tensor, log_sum: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    dq, dk, dv = (_laid(x, x.shape[1], x.dtype) for x in (q, k, v))
-    return dq, dk, dv
+    return _laid(q, q.dtype), _laid(k, k.dtype), _laid(v, v.dtype)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -143,14 +149,16 @@ def _even(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
-def _laid(q: Tensor, heads: int, dtype: torch.dtype) -> Tensor:
-    """Room for (batch, heads, time, size) where a token's heads stand side by side, as the maps around it have them."""
-    batch, _, time, size = q.shape
-    return q.new_empty(batch, time, heads, size, dtype=dtype).transpose(1, 2)
+def _laid(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Room of the shape of x, (batch, heads, time, size), where a token's heads stand side by side, as the maps around
+    it have them.
+    """
+    batch, heads, time, size = x.shape
+    return x.new_empty(batch, time, heads, size, dtype=dtype).transpose(1, 2)
 
 
 def _made(q: Tensor) -> tuple[Tensor, Tensor]:
-    return _laid(q, q.shape[1], q.dtype), q.new_empty(q.shape[:3], dtype=torch.float32)
+    return _laid(q, q.dtype), q.new_empty(q.shape[:3], dtype=torch.float32)
 
 
 def _added(x: Tensor, k: Tensor) -> Tensor:
@@ -171,5 +179,5 @@ def _rows(q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, scale: float, *
 
 
 def _run(work: str, rows: _Rows) -> None:
-    if not getattr(_library, f"hornbook_attention_{work}")(byref(rows), _kernels):
+    if not getattr(_library, f"hornbook_attention_{work}")(byref(rows), _numbers[rows.bfloat]):
         raise MemoryError("there is no memory for attention")
