@@ -1,6 +1,6 @@
 """The tutor's table: SmolLM2 taken through the recipe with several seeds, and its shape from random weights beside it.
 
-python benchmarks/tutor.py --runs RUNS --web FOLDER [--seeds 1 2 3] [--read]
+python benchmarks/tutor.py --runs RUNS --web FOLDER [--seeds 1 2 3] [--controls 1 2 3] [--read]
 
 Runs `tutor` for each seed into RUNS/seed-N and `tutor-control` into RUNS/control-N (what is finished is read). FOLDER
 holds web pages that no stage learns from: a twentieth of them is the source `general`, whose loss tells what was
@@ -14,7 +14,7 @@ import argparse
 import datetime
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -81,26 +81,50 @@ def told(figures: Figures) -> str:
     first = runs[0]
     rows = [
         f"| {title} | {percentages(_of(runs, name, 'completion'))} | {percentages(_of(runs, name, 'chat'))} | "
-        f"{mean_and_range(_of(runs, name, 'perplexity'))} | {mean_and_range(_of(runs, name, 'questions'))} | "
-        f"{percentages(_of(controls, name, 'completion'))} |"
+        f"{mean_and_range(_of(runs, name, 'perplexity'))} | {mean_and_range(_of(runs, name, 'questions'))} |"
+        + (f" {percentages(_of(controls, name, 'completion'))} |" if controls else "")
         for name, title in TITLES.items()
         if any(name in one["scores"] for one in runs)
     ]
-    seconds = [sum(one["seconds"].values()) for one in runs]
+    seconds = [sum(one["seconds"].values()) for one in runs if one["seed"] in figures["timed"]]
+    lone = "" if len(seconds) == len(runs) else f" (seed {listed(map(str, figures['timed']))}, alone on the machine)"
     tokens = [sum(one["tokens"].values()) for one in runs]
+    read = _from_to(f"{one:,}" for one in (min(tokens), max(tokens)))
+    took = _from_to(duration(one) for one in (min(seconds), max(seconds)))
+    memory = size(max(one["peak_memory"] for one in runs))
     machine = first["machine"]
     text = (
         f"Mean and range over seeds {listed(str(one['seed']) for one in runs)}: 200 held-out problems, each answered "
         "once and run in a sandbox; the perplexity of web pages that nothing here reads; nine questions of general "
-        "knowledge. Beside it the same shape from random weights, with the same tokens: what pretraining was worth. "
-        f"{min(tokens):,} to {max(tokens):,} tokens are trained on in {duration(min(seconds))} to "
-        f"{duration(max(seconds))}{figures['timing']}, with {size(max(one['peak_memory'] for one in runs))} of memory, "
-        f"on {machine['cores']} cores of {machine['processor']} ({', '.join(figures['instructions'])}; "
+        f"knowledge. {_beside(runs, controls)}{read} tokens are trained on; the whole takes {took}{lone}, with "
+        f"{memory} of memory, on {machine['cores']} cores of {machine['processor']} ({', '.join(figures['instructions'])}; "
         f"{first['computing']}; PyTorch {first['versions']['torch']}, {figures['date']}). "
         "`python benchmarks/tutor.py` makes this table ([figures](BENCHMARKS/tutor.json))."
     )
-    head = "| after | pass@1, completing a docstring | in chat | perplexity | questions | pass@1 from random weights |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows, "", *wrap(text, WIDTH, break_on_hyphens=False)])
+    heads = ["after", "pass@1, completing a docstring", "in chat", "perplexity", "questions"]
+    heads += ["pass@1 from random weights"] if controls else []
+    lines = [
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *rows,
+        "",
+        *wrap(text, WIDTH, break_on_hyphens=False),
+    ]
+    return "\n".join(lines)
+
+
+def _from_to(words: Iterable[str]) -> str:
+    """The least and the most, once where they read the same."""
+    return " to ".join(dict.fromkeys(words))
+
+
+def _beside(runs: Sequence[Figures], controls: Sequence[Figures]) -> str:
+    """What is said of the controls."""
+    if not controls:
+        return ""
+    seeds = [str(one["seed"]) for one in controls]
+    which = "" if len(controls) == len(runs) else f" (seed {listed(seeds)})"
+    return f"Beside it the same shape from random weights, with the same tokens{which}: what pretraining was worth. "
 
 
 def _of(runs: Sequence[Figures], checkpoint: str, key: str) -> list[float | None]:
@@ -113,8 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, help="a folder for the runs; none: write the tables again")
     parser.add_argument("--web", type=Path, help="web pages, in a form that `hornbook read` knows")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--controls", type=int, nargs="*", help="seeds of controls; the same unless told otherwise")
     parser.add_argument("--read", action="store_true", help="run nothing: every seed is finished")
-    parser.add_argument("--timing", default="", help="what is to be said of the times, such as: (two runs at once)")
+    parser.add_argument("--timed", type=int, nargs="+", help="seeds whose runs had the machine for themselves; all")
     given = parser.parse_args(arguments)
     if given.runs is not None:
         _gather(given)
@@ -126,22 +151,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _gather(given: argparse.Namespace) -> None:
-    recipes = {"runs": ("tutor", "seed"), "controls": ("tutor-control", "control")}
+    controls = given.seeds if given.controls is None else given.controls
+    recipes = {"runs": ("tutor", "seed", given.seeds), "controls": ("tutor-control", "control", controls)}
     if not given.read:
         if given.web is None:
             raise UserError("name web pages with --web, or add --read where every seed is finished")
-        for recipe, name in recipes.values():
-            for seed in given.seeds:
+        for recipe, name, seeds in recipes.values():
+            for seed in seeds:
                 web = [f"sources.1.path={given.web.absolute()}", "sources.1.share=0.05"]
                 run(recipe, seed, given.runs / f"{name}-{seed}", *web)
     found = {
-        key: [measured(given.runs / f"{name}-{seed}", seed) for seed in given.seeds]
-        for key, (_, name) in recipes.items()
+        key: [measured(given.runs / f"{name}-{seed}", seed) for seed in seeds]
+        for key, (_, name, seeds) in recipes.items()
     }
     told_of = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore")),
-        "timing": f" {given.timing}" if given.timing else "",
+        "timed": given.timed or given.seeds,
     }
     if found["runs"][0]["machine"].get("processor") != describe()["processor"]:
         raise UserError("the runs were made on another processor; read them there")

@@ -72,7 +72,7 @@ def test_the_table_holds_the_seeds_against_the_controls(pages: list[Path], tmp_p
         assert "| no training | 0.0% | 0.0% | 40.0 | 8.0 | 0.0% |" in text
         assert "| DPO | 75.0% (70.0–80.0) | 75.0% (70.0–80.0) | 40.0 | 8.0 (7.0–9.0) | 0.0% |" in text
         words = " ".join(text.split())
-        assert "250 to 250 tokens are trained on in 7 min 30 s to 7 min 30 s" in words and f"({figures})" in words
+        assert "250 tokens are trained on; the whole takes 7 min 30 s, with" in words and f"({figures})" in words
     assert read_json(tmp_path / "tutor.json")["runs"][0]["tokens"] == {
         "phase1": 20,
         "phase2": 140,
@@ -82,6 +82,19 @@ def test_the_table_holds_the_seeds_against_the_controls(pages: list[Path], tmp_p
     before = pages[0].read_text(encoding="utf-8")
     tutor.main([])
     assert pages[0].read_text(encoding="utf-8") == before, "of the figures alone it is the same"
+
+
+def test_controls_may_be_fewer_and_times_those_of_lone_runs(pages: list[Path], tmp_path: Path) -> None:
+    tutor.main(["--runs", str(tmp_path), "--read", "--controls", "2", "--timed", "1"])
+    words = " ".join(pages[0].read_text(encoding="utf-8").split())
+    assert "with the same tokens (seed 2): what pretraining was worth" in words
+    assert "takes 7 min 30 s (seed 1, alone on the machine), with" in words
+    tutor.main(["--runs", str(tmp_path), "--read", "--controls"])
+    text = pages[0].read_text(encoding="utf-8")
+    assert (
+        "random weights" not in text
+        and "| DPO | 75.0% (70.0–80.0) | 75.0% (70.0–80.0) | 40.0 | 8.0 (7.0–9.0) |\n" in text
+    )
 
 
 def test_what_is_missing_is_told_in_a_line(pages: list[Path], tmp_path: Path) -> None:
