@@ -97,8 +97,8 @@ def told(figures: Figures) -> str:
         f"Mean and range over seeds {listed(str(one['seed']) for one in runs)}: 200 held-out problems, each answered "
         "once and run in a sandbox; the perplexity of web pages that nothing here reads; nine questions of general "
         f"knowledge. {_beside(runs, controls)}{read} tokens are trained on; the whole takes {took}{lone}, with "
-        f"{memory} of memory, on {machine['cores']} cores of {machine['processor']} ({', '.join(figures['instructions'])}; "
-        f"{first['computing']}; PyTorch {first['versions']['torch']}, {figures['date']}). "
+        f"{memory} of memory, on {machine['cores']} cores of {machine['processor']} "
+        f"({', '.join(figures['instructions'])}; {first['computing']}; PyTorch {first['versions']['torch']}, {figures['date']}). "
         "`python benchmarks/tutor.py` makes this table ([figures](BENCHMARKS/tutor.json))."
     )
     heads = ["after", "pass@1, completing a docstring", "in chat", "perplexity", "questions"]
