@@ -98,7 +98,8 @@ def told(figures: Figures) -> str:
         "once and run in a sandbox; the perplexity of web pages that nothing here reads; nine questions of general "
         f"knowledge. {_beside(runs, controls)}{read} tokens are trained on; the whole takes {took}{lone}, with "
         f"{memory} of memory, on {machine['cores']} cores of {machine['processor']} "
-        f"({', '.join(figures['instructions'])}; {first['computing']}; PyTorch {first['versions']['torch']}, {figures['date']}). "
+        f"({', '.join(figures['instructions'])}; {first['computing']}; PyTorch {first['versions']['torch']}, "
+        f"{figures['date']}). "
         "`python benchmarks/tutor.py` makes this table ([figures](BENCHMARKS/tutor.json))."
     )
     heads = ["after", "pass@1, completing a docstring", "in chat", "perplexity", "questions"]
