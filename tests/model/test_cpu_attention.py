@@ -106,12 +106,13 @@ def test_large_scores_stay_numbers(kernels, monkeypatch):
     assert furthest(found[:1], wanted[:1]) < 1e-2  # scores of thousands have few digits behind the point
 
 
-def test_what_is_not_a_number_is_told():
-    q, k, v, dy = (x.bfloat16() for x in drawn(1, 1, 1, 40, 16))
-    v = v.clone()
-    v[0, 0, 3, 5] = torch.nan
-    y = ours(q, k, v, dy, None, 1.0)[0]
-    assert bool(y[0, 0, 3:, 5].isnan().all())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_not_a_number_is_told(dtype):
+    for which in range(3):
+        given = [x.to(dtype).clone() for x in drawn(1, 1, 1, 40, 16)]
+        given[which][0, 0, 3, 5] = torch.nan
+        y = ours(*given, None, 1.0)[0][0, 0]
+        assert bool((y[3] if which == 0 else y[3:, 5]).isnan().all())
 
 
 def test_any_number_of_threads_gives_the_same_bits():

@@ -1,121 +1,9 @@
-// The arithmetic, in vectors of LANES floats; VECTORS of them stand beside each other in a product. Included by one
-// source for each kind of processor, within a namespace without a name, after what its products are made of: `Number`,
-// which holds PAIR steps of a sum, `multiplied`, `rows_of` and `pairs_of`.
+// Attention and its gradients, of one head of one row. Included by one source for each kind of processor.
 //
 // Scores are never held whole: 64 queries meet 64 keys at a time (FlashAttention, arXiv:2205.14135 and 2307.08691).
 // All sums are floats. The base of the softmax is 2: scores are scaled by log2(e) as well.
 
-constexpr int64_t BLOCK = 64;  // queries, and keys
-constexpr int ROWS = 4;
-constexpr float LOG2E = 1.4426950408889634f, LN2 = 0.6931471805599453f;
-
-static inline int64_t lower(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static inline float sum(Floats x) {
-  float s = 0;
-  for (int i = 0; i < LANES; ++i) s += x[i];
-  return s;
-}
-
-// 2^x for x <= 0; 0 below 2^-126. The series of 2^f, f within a half, to the seventh power: 5e-9.
-static inline Floats exp2_of(Floats x) {
-  const Floats magic = all(12582912.f);  // 1.5 * 2^23: adding it rounds to a whole number
-  const Floats low = all(-126.f);
-  const Floats bounded = x < low ? low : x;
-  const Floats rounded = bounded + magic;
-  const Floats f = bounded - (rounded - magic);
-  Floats y = all(1.5252733804e-5f);
-  y = y * f + 1.5403530393e-4f;
-  y = y * f + 1.3333558146e-3f;
-  y = y * f + 9.6181291076e-3f;
-  y = y * f + 5.5504108664e-2f;
-  y = y * f + 2.4022650695e-1f;
-  y = y * f + 6.9314718056e-1f;
-  y = y * f + 1.f;
-  const Integers power = (reinterpret_cast<const Integers&>(rounded) - 0x4B400000) << 23;
-  const Integers moved = reinterpret_cast<const Integers&>(y) + power;
-  return x < low ? Floats{} : reinterpret_cast<const Floats&>(moved);
-}
-
-// `count` vectors of one head from token `from` on, into rows of `width` floats; zeros fill the block.
-static void gather(const Strided& x, int64_t b, int64_t h, int64_t from, int64_t count, const Rows& rows, int64_t width,
-                   float* into) {
-  for (int64_t t = 0; t < BLOCK; ++t, into += width) {
-    int64_t d = 0;
-    if (t < count) {
-      const int64_t at = b * x.batch + h * x.head + (from + t) * x.time;
-      if (rows.bfloat) {
-        const uint16_t* y = static_cast<const uint16_t*>(x.at) + at;
-        for (; d + LANES <= rows.size; d += LANES) store(into + d, widened(y + d));
-        for (; d < rows.size; ++d) into[d] = widened(y[d]);
-      } else {
-        const float* y = static_cast<const float*>(x.at) + at;
-        for (; d + LANES <= rows.size; d += LANES) store(into + d, load(y + d));
-        for (; d < rows.size; ++d) into[d] = y[d];
-      }
-    }
-    for (; d < width; ++d) into[d] = 0;
-  }
-}
-
-// One vector, times `factor`, to where it belongs.
-static void scatter(const float* x, float factor, const Strided& into, int64_t b, int64_t h, int64_t t, int64_t size,
-                    bool bfloat) {
-  const int64_t at = b * into.batch + h * into.head + t * into.time;
-  int64_t d = 0;
-  if (bfloat) {
-    uint16_t* y = static_cast<uint16_t*>(into.at) + at;
-    for (; d + LANES <= size; d += LANES) *reinterpret_cast<Halves*>(y + d) = halved(load(x + d) * factor);
-    for (; d < size; ++d) y[d] = halved(x[d] * factor);
-  } else {
-    float* y = static_cast<float*>(into.at) + at;
-    for (; d + LANES <= size; d += LANES) store(y + d, load(x + d) * factor);
-    for (; d < size; ++d) y[d] = x[d] * factor;
-  }
-}
-
-// (BLOCK, width) -> (width, BLOCK)
-static void transpose(const float* x, int64_t width, float* y) {
-  for (int64_t t = 0; t < BLOCK; ++t)
-    for (int64_t d = 0; d < width; ++d) y[d * BLOCK + t] = x[t * width + d];
-}
-
-// c (ROWS, N vectors) = or += a b, over `depth` numbers. Number (i, k) of a stands at i * row + k * step.
-template <int N>
-static inline void tile(const Number* a, int64_t row, int64_t step, const Number* b, int64_t b_row, int64_t depth,
-                        float* c, int64_t c_row, bool add) {
-  Floats sums[ROWS][N];
-  for (int i = 0; i < ROWS; ++i)
-    for (int n = 0; n < N; ++n) sums[i][n] = add ? load(c + i * c_row + n * LANES) : Floats{};
-  for (int64_t k = 0; k < depth; ++k) {
-    Numbers numbers[N];
-    for (int n = 0; n < N; ++n) numbers[n] = *reinterpret_cast<const Numbers*>(b + k * b_row + n * LANES);
-    for (int i = 0; i < ROWS; ++i) {
-      const Number x = a[i * row + k * step];
-      for (int n = 0; n < N; ++n) sums[i][n] = multiplied(sums[i][n], x, numbers[n]);
-    }
-  }
-  for (int i = 0; i < ROWS; ++i)
-    for (int n = 0; n < N; ++n) store(c + i * c_row + n * LANES, sums[i][n]);
-}
-
-// c (count, width) = or += a (count, depth) b (depth, width). count is rounded up to ROWS, depth to PAIR: there a has 0.
-static void multiply(int64_t count, int64_t width, int64_t depth, const Number* a, int64_t row, int64_t step,
-                     const Number* b, float* c, bool add) {
-  depth = (depth + PAIR - 1) / PAIR;
-  int64_t n = 0;
-  for (; n + VECTORS * LANES <= width; n += VECTORS * LANES)
-    for (int64_t i = 0; i < count; i += ROWS)
-      tile<VECTORS>(a + i * row, row, step, b + n, width, depth, c + i * width + n, width, add);
-  for (; n < width; n += LANES)
-    for (int64_t i = 0; i < count; i += ROWS)
-      tile<1>(a + i * row, row, step, b + n, width, depth, c + i * width + n, width, add);
-}
-
-static void copy_pairs(const float* x, int64_t count, int64_t width, Number* into) {
-  const Number* pairs = pairs_of(x, count, width, into);
-  if (pairs != into) __builtin_memcpy(into, pairs, count * width / PAIR * sizeof(Number));
-}
+constexpr float LOG2E = 1.4426950408889634f;
 
 static inline int64_t first_of(const Rows& rows, int64_t b, int64_t t) {
   return rows.first ? rows.first[b * rows.first_batch + t] : 0;
@@ -243,9 +131,13 @@ static void backward(const Rows& rows, int64_t b, int64_t h, float* scratch) {
   Number* keys = numbers(room);
   Number* keys_turned = numbers(room);
   Number* values_turned = numbers(room);
-  Number* rooms[7];
-  for (int i = 0; i < 4; ++i) rooms[i] = numbers(room);
-  for (int i = 4; i < 7; ++i) rooms[i] = numbers(BLOCK * BLOCK);
+  Number* query_rows = numbers(room);
+  Number* query_pairs = numbers(room);
+  Number* dy_rows = numbers(room);
+  Number* dy_pairs = numbers(room);
+  Number* weight_pairs = numbers(BLOCK * BLOCK);
+  Number* ds_pairs = numbers(BLOCK * BLOCK);
+  Number* ds_rows = numbers(BLOCK * BLOCK);
   for (int64_t from = 0; from < rows.time; from += BLOCK) {
     const int64_t count = lower(BLOCK, rows.time - from);
     gather(rows.dy, b, h, from, count, rows, width, dy);
@@ -273,21 +165,21 @@ static void backward(const Rows& rows, int64_t b, int64_t h, float* scratch) {
       if (seen.earliest >= key + BLOCK) continue;
       gather(rows.q, b, h, from, count, rows, width, block);
       gather(rows.dy, b, h, from, count, rows, width, dy);
-      multiply(count, BLOCK, width, rows_of(block, BLOCK, width, rooms[0]), width / PAIR, 1, keys_turned, weights,
+      multiply(count, BLOCK, width, rows_of(block, BLOCK, width, query_rows), width / PAIR, 1, keys_turned, weights,
                false);
       if (key == from || seen.latest > key) hide(weights, rows, b, from, count, key);
-      multiply(count, BLOCK, width, rows_of(dy, BLOCK, width, rooms[1]), width / PAIR, 1, values_turned, ds, false);
+      multiply(count, BLOCK, width, rows_of(dy, BLOCK, width, dy_rows), width / PAIR, 1, values_turned, ds, false);
       for (int64_t t = 0; t < BLOCK; ++t)
         for (int64_t j = t * BLOCK; j < (t + 1) * BLOCK; j += LANES) {
           const Floats p = t < count ? exp2_of(load(weights + j) * scale - log_sum[from + t]) : Floats{};
           store(weights + j, p);
           store(ds + j, t < count ? p * (load(ds + j) - inner[from + t]) : Floats{});
         }
-      multiply(BLOCK, width, count, pairs_of(weights, BLOCK, BLOCK, rooms[4]), 1, BLOCK,
-               pairs_of(dy, BLOCK, width, rooms[2]), dv, true);
-      multiply(BLOCK, width, count, pairs_of(ds, BLOCK, BLOCK, rooms[5]), 1, BLOCK,
-               pairs_of(block, BLOCK, width, rooms[3]), dk, true);
-      multiply(count, width, BLOCK, rows_of(ds, BLOCK, BLOCK, rooms[6]), BLOCK / PAIR, 1, keys, dq + from * width,
+      multiply(BLOCK, width, count, pairs_of(weights, BLOCK, BLOCK, weight_pairs), 1, BLOCK,
+               pairs_of(dy, BLOCK, width, dy_pairs), dv, true);
+      multiply(BLOCK, width, count, pairs_of(ds, BLOCK, BLOCK, ds_pairs), 1, BLOCK,
+               pairs_of(block, BLOCK, width, query_pairs), dk, true);
+      multiply(count, width, BLOCK, rows_of(ds, BLOCK, BLOCK, ds_rows), BLOCK / PAIR, 1, keys, dq + from * width,
                true);
     }
     for (int64_t t = 0; t < here; ++t) {

@@ -15,6 +15,7 @@ namespace {
 constexpr int LANES = 16, VECTORS = 4;
 #include "vectors.inl"
 #include "floats.inl"
+#include "blocks.inl"
 #include "attention.inl"
 }  // namespace
 

@@ -44,6 +44,7 @@ static const Number* pairs_of(const float* x, int64_t count, int64_t width, Numb
   return into - count / PAIR * width;
 }
 
+#include "blocks.inl"
 #include "attention.inl"
 }  // namespace
 

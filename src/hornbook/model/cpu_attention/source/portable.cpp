@@ -8,6 +8,7 @@ namespace {
 constexpr int LANES = 4, VECTORS = 4;
 #include "vectors.inl"
 #include "floats.inl"
+#include "blocks.inl"
 #include "attention.inl"
 }  // namespace
 
