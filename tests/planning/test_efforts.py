@@ -27,7 +27,7 @@ def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
     [
         ("pocket", "seed=1", "3 x 200 problems"),
         ("pocket", "evaluate.checkpoints=['phase2']", "1 x 200 problems"),
-        ("tutor", "evaluate.problems=7", "3 x 7 problems"),
+        ("tutor", "evaluate.problems=7", "2 x 7 problems"),
         ("tutor", "evaluate.checkpoints=[]", "5 x 200 problems"),
     ],
 )
