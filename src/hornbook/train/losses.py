@@ -113,12 +113,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
         pieces = _chunks(len(x), len(weight))
         # Room for the largest piece, once: large blocks are cleared by the system each time that they are asked for.
         most = len(x[pieces[0]])
-        rooms = [x.new_empty(most, len(weight), dtype=torch.promote_types(x.dtype, torch.float32)) for _ in range(2)]
+        wide = torch.promote_types(x.dtype, torch.float32)
+        rooms = [x.new_empty(most, len(weight), dtype=dtype) for dtype in (x.dtype, wide, wide)]
         product = None if grad_weight is None else torch.empty_like(cast)
         for piece in pieces:
             part, wanted = x[piece], targets[piece, None]
-            room, shares = (one[: len(part)] for one in rooms)
-            logits = model.finished(room.copy_(F.linear(part, cast, cast_bias)))
+            products, room, shares = (one[: len(part)] for one in rooms)
+            if cast_bias is None:
+                torch.mm(part, cast.mT, out=products)
+            else:
+                torch.addmm(cast_bias, part, cast.mT, out=products)
+            logits = model.finished(room.copy_(products))
             torch.softmax(logits, -1, out=shares)
             # The largest share is exp(largest logit - log of the sum of all): what is left to know of the sum. An
             # exponential of the shares' logarithms, in place, is slower than all of this (torch 2.13, on a processor).
@@ -127,9 +132,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if not (of_x or of_weight or of_bias):
                 continue
             slope = shares.scatter_add_(1, wanted, shares.new_full((1, 1), -1.0).expand_as(wanted))
-            slope = slope.mul_(model.config.logit_scale).to(x.dtype)
+            slope = products.copy_(slope.mul_(model.config.logit_scale))
             if grad_x is not None:
-                grad_x[piece] = slope @ cast
+                torch.mm(slope, cast, out=grad_x[piece])
             if grad_weight is not None:
                 grad_weight += torch.mm(slope.mT, part, out=product)
             if grad_bias is not None:
