@@ -114,20 +114,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         # Room for the largest piece, once: large blocks are cleared by the system each time that they are asked for.
         most = len(x[pieces[0]])
         wide = torch.promote_types(x.dtype, torch.float32)
-        rooms = [x.new_empty(most, len(weight), dtype=dtype) for dtype in (x.dtype, wide, wide)]
+        rooms = [x.new_empty(most, len(weight), dtype=dtype) for dtype in (x.dtype, wide)]
         product = None if grad_weight is None else torch.empty_like(cast)
         for piece in pieces:
             part, wanted = x[piece], targets[piece, None]
-            products, room, shares = (one[: len(part)] for one in rooms)
+            products, room = (one[: len(part)] for one in rooms)
             if cast_bias is None:
                 torch.mm(part, cast.mT, out=products)
             else:
                 torch.addmm(cast_bias, part, cast.mT, out=products)
             logits = model.finished(room.copy_(products))
-            torch.softmax(logits, -1, out=shares)
+            largest, right = logits.amax(-1), logits.gather(1, wanted)[:, 0]
+            shares = torch.softmax(logits, -1, out=logits)
             # The largest share is exp(largest logit - log of the sum of all): what is left to know of the sum. An
             # exponential of the shares' logarithms, in place, is slower than all of this (torch 2.13, on a processor).
-            nats = (logits.amax(-1) - shares.amax(-1).log() - logits.gather(1, wanted)[:, 0]).sum()
+            nats = (largest - shares.amax(-1).log() - right).sum()
             total = nats if total is None else total + nats
             if not (of_x or of_weight or of_bias):
                 continue
