@@ -1,7 +1,8 @@
 """What this machine can do, and what is chosen because of it.
 
 Two environment variables overrule what is found, so that one machine computes as another would: `HORNBOOK_BF16`,
-whether the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there is a compiler; 1 for yes, 0 for no.
+whether the processor has bf16 arithmetic, and `HORNBOOK_COMPILE`, whether there is a compiler; 1 for yes, 0 for no. A
+third names the kernels of its own code.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # What measures is told which arithmetic to use: the same on every machine, whatever its processor can do.
 Precision = Literal["fp32", "bf16"]
 BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
+KERNELS = "HORNBOOK_KERNELS"  # an environment variable: the name of the kernels to use instead of the best ones
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _NEVER = -1
 

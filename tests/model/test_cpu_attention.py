@@ -62,7 +62,7 @@ def ours(q: Tensor, k: Tensor, v: Tensor, dy: Tensor, first: Tensor | None, scal
 
 def furthest(found: list[Tensor], wanted: list[Tensor]) -> float:
     return max(
-        float((a.double() - b).abs().max() / b.abs().max().clamp(min=1)) for a, b in zip(found, wanted, strict=False)
+        float((a.double() - b).abs().max() / b.abs().max().clamp(min=1)) for a, b in zip(found, wanted, strict=True)
     )
 
 

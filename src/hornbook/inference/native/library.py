@@ -11,8 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from hornbook.errors import UserError, nearest
-
-KERNELS = "HORNBOOK_KERNELS"  # an environment variable: the name of the kernels to use instead of the best ones
+from hornbook.machine import KERNELS
 
 _INTERFACE = 2  # interface.cpp has the same number
 

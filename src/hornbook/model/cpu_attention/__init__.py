@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hornbook.machine import COMPILE
+from hornbook.machine import COMPILE, KERNELS
 
 
 class _Strided(Structure):
@@ -69,7 +69,7 @@ def kernels(dtype: torch.dtype) -> list[str]:
 
 def _chosen(dtype: torch.dtype) -> int:
     """The number of the kernels that HORNBOOK_KERNELS names, where attention has such; otherwise of the best."""
-    names, name = kernels(dtype), os.environ.get("HORNBOOK_KERNELS")
+    names, name = kernels(dtype), os.environ.get(KERNELS)
     return names.index(name) if name in names else 0
 
 

@@ -23,9 +23,11 @@ bool avx512_bf16() {
 }
 #endif
 
-// What this processor has for floats, or for bfloat16, numbered from the best on.
-const AttentionKernels* choose(int32_t number, bool bfloat) {
-  std::vector<const AttentionKernels*> here;
+using All = std::vector<const AttentionKernels*>;
+
+// What this processor has for floats, or for bfloat16, the best first.
+All found(bool bfloat) {
+  All here;
   const auto offer = [&](const AttentionKernels* kernels) {
     if (kernels) here.push_back(kernels);
   };
@@ -42,6 +44,13 @@ const AttentionKernels* choose(int32_t number, bool bfloat) {
   (void)bfloat;
 #endif
   offer(hornbook::portable_attention());
+  return here;
+}
+
+// Null behind the last. The processor is asked once: a virtual one takes its time.
+const AttentionKernels* choose(int32_t number, bool bfloat) {
+  static const All of_floats = found(false), of_bfloats = found(true);
+  const All& here = bfloat ? of_bfloats : of_floats;
   return number < static_cast<int32_t>(here.size()) ? here[number] : nullptr;
 }
 
