@@ -71,6 +71,13 @@ def test_the_embedding_can_be_left(make_checkpoint: Any, tmp_path: Path) -> None
     assert figures["calibration_rows"] == 0
 
 
+def assert_gram(gram: torch.Tensor, inputs: torch.Tensor) -> None:
+    """The Gram matrix of inputs (tokens, columns), up to what fp32 leaves out of products of that size."""
+    exact = inputs.mT @ inputs
+    size = (exact.diagonal()[:, None] * exact.diagonal()).sqrt()
+    assert ((gram - exact).abs() <= 1e-5 * size).all()
+
+
 @pytest.mark.parametrize("name", ["attention.qkv", "attention.out", "mlp.gate_up", "mlp.down"])
 def test_calibration_reads_what_the_matrix_sees(name: str, make_model: Any) -> None:
     """The Gram matrix of any matrix is that of what it is given while the whole model reads."""
@@ -86,7 +93,7 @@ def test_calibration_reads_what_the_matrix_sees(name: str, make_model: Any) -> N
             handle = matrix.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(0, 1).double()))
             model.hidden(ids)
             handle.remove()
-            torch.testing.assert_close(gram, seen[-1].mT @ seen[-1], rtol=1e-4, atol=1e-4)
+            assert_gram(gram, seen[-1])
             calibration.advance(index)
     assert len(seen) == len(model.blocks) == 2
 
@@ -178,7 +185,7 @@ def test_experts_are_weighed_by_the_tokens_that_come_to_them(make_model: Any) ->
             mine = tokens[(chosen == expert).any(1)]
             gate, up = (mine @ mlp.gate_up[expert].mT).chunk(2, -1)
             inner = (torch.nn.functional.silu(gate) * up).double()
-            torch.testing.assert_close(gram, inner.mT @ inner, rtol=1e-4, atol=1e-4)
+            assert_gram(gram, inner)
 
 
 def test_a_model_with_experts(make_checkpoint: Any, tmp_path: Path) -> None:

@@ -87,9 +87,10 @@ def _ask(
     into: Path | None = None,
 ) -> dict[str, Any]:
     from hornbook.model.formats import checkpoint
+    from hornbook.model.formats.quantized import dequantize
     from hornbook.model.tokenizers import Tokenizer
 
-    model = checkpoint.load(folder, dtype=dtype(settings.precision))
+    model = dequantize(checkpoint.load(folder, dtype=dtype(settings.precision)))
     subject = Subject(name, model, Tokenizer(folder), settings, progress, allow_unisolated, into)
     scores: dict[str, Any] = {}
     answers: dict[str, Any] = {}

@@ -57,8 +57,8 @@ def _best(groups: Tensor, importance: Tensor, form: Quantization) -> tuple[Tenso
     best = torch.full_like(groups[:, 0], torch.inf)
     scales, zero_points = torch.zeros_like(best), torch.zeros_like(best)
     for scale, zero in _candidates(groups, form):
-        steps = nearest(groups, scale[:, None], zero[:, None], form) - zero[:, None]
-        error = ((steps * scale[:, None] - groups).square() * importance).sum(-1)
+        steps = nearest(groups, scale[:, None], zero[:, None], form).sub_(zero[:, None])
+        error = steps.mul_(scale[:, None]).sub_(groups).square_().mul_(importance).sum(-1)
         better = error < best
         best = torch.where(better, error, best)
         scales, zero_points = torch.where(better, scale, scales), torch.where(better, zero, zero_points)
@@ -92,10 +92,14 @@ def _candidates(groups: Tensor, form: Quantization) -> list[tuple[Tensor, Tensor
 def nearest(weights: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization) -> Tensor:
     """Nearest levels (rows, columns) for weights (rows, columns), scales and zero points (rows, groups)."""
     groups = weights.reshape(len(weights), scales.shape[1], -1)
-    return round_to(groups, scales[..., None], zero_points[..., None], form).flatten(1)
+    return round_to(groups, divisors(scales)[..., None], zero_points[..., None], form).flatten(1)
 
 
-def round_to(weights: Tensor, scales: Tensor, zero_points: Tensor, form: Quantization) -> Tensor:
-    """Nearest levels, those of the zero point where the scale is 0; all of shapes that go together."""
-    safe = torch.where(scales == 0, torch.ones_like(scales), scales)
-    return torch.where(scales == 0, zero_points, (weights / safe + zero_points).round().clamp(*form.levels))
+def divisors(scales: Tensor) -> Tensor:
+    """What weights are divided by: their scales, and infinity in the place of 0, which takes all to the zero point."""
+    return scales.masked_fill(scales == 0, torch.inf)
+
+
+def round_to(weights: Tensor, divisors: Tensor, zero_points: Tensor, form: Quantization) -> Tensor:
+    """Nearest levels, in the shape of the weights; `divisors` (see there) and zero points of shapes that go with it."""
+    return torch.div(weights, divisors).add_(zero_points).round_().clamp_(*form.levels)

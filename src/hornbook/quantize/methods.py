@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hornbook.model.formats.quantization import Quantization
-from hornbook.quantize.grids import Rounded, grid, nearest, round_to
+from hornbook.quantize.grids import Rounded, divisors, grid, nearest, round_to
 
 DAMPING = 0.01  # of the Gram matrix, as a share of its mean diagonal: the paper's
 BLOCK = 128  # columns after which what is still to come is made up for at once
@@ -78,14 +78,15 @@ def _in_turn(weight: Tensor, gram: Tensor, scales: Tensor, zero_points: Tensor, 
     left, levels = weight[order], torch.empty_like(weight)
     factor = _inverse_factor(gram[order][:, order])
     pivots = factor.diagonal().tolist()
-    groups = (order // form.group).tolist()
+    groups, divided_by = (order // form.group).tolist(), divisors(scales)
     for start in range(0, len(weight), BLOCK):
         end = min(start + BLOCK, len(weight))
         errors = torch.empty_like(left[start:end])
         for at in range(start, end):
             scale, zero = scales[groups[at]], zero_points[groups[at]]
-            rounded = round_to(left[at], scale, zero, form)
-            error = torch.div(left[at] - (rounded - zero) * scale, pivots[at], out=errors[at - start])
+            rounded = round_to(left[at], divided_by[groups[at]], zero, form)
+            torch.sub(left[at], (rounded - zero).mul_(scale), out=errors[at - start])
+            error = errors[at - start].div_(pivots[at])
             left[at + 1 : end].addr_(factor[at, at + 1 : end], error, alpha=-1)
             levels[order[at]] = rounded
         left[end:].addmm_(factor[start:end, end:].mT, errors, alpha=-1)
@@ -99,17 +100,17 @@ def _again(
 
     weight, levels: (columns, rows); scales, zero_points: (groups, rows).
     """
-    levels, diagonal = levels.clone(), gram.diagonal().tolist()
+    levels, diagonal, divided_by = levels.clone(), gram.diagonal().tolist(), divisors(scales)
     error = weight - _stretched(scales, form) * (levels - _stretched(zero_points, form))
     for start in range(0, len(weight), BLOCK):
         end = min(start + BLOCK, len(weight))
         pull = gram[start:end] @ error  # of every column's error on these, kept true within the block
         for at in range(start, end):
             scale, zero = scales[at // form.group], zero_points[at // form.group]
-            wanted = weight[at] + pull[at - start] / diagonal[at] - error[at]
-            rounded = round_to(wanted, scale, zero, form)
-            changed = weight[at] - (rounded - zero) * scale
-            pull.addr_(gram[at, start:end], changed - error[at])
+            wanted = (pull[at - start] / diagonal[at]).add_(weight[at]).sub_(error[at])
+            rounded = round_to(wanted, divided_by[at // form.group], zero, form)
+            changed = (rounded - zero).mul_(scale).neg_().add_(weight[at])
+            pull[at - start + 1 :].addr_(gram[at, at + 1 : end], changed - error[at])
             error[at], levels[at] = changed, rounded
     return levels
 

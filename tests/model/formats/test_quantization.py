@@ -20,7 +20,7 @@ from hornbook.model import build
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats import checkpoint
 from hornbook.model.formats.quantization import Quantization
-from hornbook.model.formats.quantized import QuantizedEmbedding, QuantizedLinear, matrices, pack, unpack
+from hornbook.model.formats.quantized import QuantizedEmbedding, QuantizedLinear, dequantize, matrices, pack, unpack
 from hornbook.model.transformer import Transformer
 from hornbook.quantize.quantize import quantize_matrix
 
@@ -177,6 +177,22 @@ def transformers_logits(folder: Path) -> torch.Tensor:
     assert not any(report.values()), report
     with torch.no_grad():
         return theirs(IDS).logits
+
+
+@pytest.mark.parametrize("outer", [16, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unpacked_for_good_it_computes_the_same(shape: str, outer: int) -> None:
+    model = small(shape, Quantization(4, 32, symmetric=outer == 16), outer)
+    with torch.no_grad():
+        for ids in (IDS, IDS[:, :1]):
+            packed, unpacked = model(ids), dequantize(copy.deepcopy(model))(ids)
+            assert torch.equal(packed, unpacked)
+    assert not any(isinstance(one, QuantizedLinear) for one in dequantize(copy.deepcopy(model)).modules())
+
+
+def test_what_takes_too_much_memory_stays_packed() -> None:
+    model = dequantize(copy.deepcopy(small("phi3", Quantization(4))), share=0.0)
+    assert any(isinstance(one, QuantizedLinear) for one in model.modules())
 
 
 @pytest.mark.parametrize("form", [Quantization(4), Quantization(4, 128), Quantization(8)], ids=str)

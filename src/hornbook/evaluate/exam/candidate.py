@@ -122,10 +122,11 @@ class LocalModel:
         from hornbook import machine
         from hornbook.evaluate.long.suite import identity
         from hornbook.model.formats import checkpoint
+        from hornbook.model.formats.quantized import dequantize
         from hornbook.model.tokenizers import Tokenizer
 
         dtype = machine.dtype(precision)
-        model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
+        model = dequantize(checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype))
         engine = _native(folder) if fast and precision == "fp32" and not machine.has_gpu() else None
         return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens, engine=engine)
 

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook.machine import memory
 from hornbook.model.experts import MixtureOfExperts
 from hornbook.model.formats.quantization import Quantization
-from hornbook.model.transformer import Transformer
+from hornbook.model.transformer import Linear, Transformer
 
 
 def pack(levels: Tensor, bits: int) -> Tensor:
@@ -165,3 +166,23 @@ def tie(model: Transformer) -> None:
     for leaf, tensor in embed.named_buffers():
         setattr(lm_head, leaf, tensor)
     model.lm_head = lm_head  # type: ignore[assignment]
+
+
+def dequantize(model: Transformer, share: float = 0.25) -> Transformer:
+    """Unpack every quantized linear map, in place: logits stay the same to the last bit.
+
+    A packed matrix is unpacked at each step, which takes longer than a step of few tokens does. Embedding and experts
+    stay packed. share: of the machine's memory that the weights may take; where they would take more, nothing is done.
+    """
+    packed = [(name, one) for name, one in model.named_modules() if isinstance(one, QuantizedLinear)]
+    wanted = sum(layer.shape[0] * layer.shape[1] for _, layer in packed) * model.compute.itemsize
+    if wanted > share * (memory() or 0):
+        return model
+    for name, layer in packed:
+        rows, columns = layer.shape
+        with torch.device("meta"):
+            plain = Linear(columns, rows)
+        plain.weight = nn.Parameter(layer.dense(model.compute), requires_grad=False)
+        plain.register_parameter("bias", layer.bias)
+        model.set_submodule(name, plain)
+    return model
