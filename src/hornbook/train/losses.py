@@ -15,6 +15,7 @@ from hornbook.model.transformer import Linear, Transformer
 IGNORE = -100  # a target that no loss counts
 
 AT_ONCE = 1 << 24  # logits that are in memory at once, 64 MB of fp32; fewer of them are made whole
+_ROWS = 4096  # of an output matrix whose gradients are made at once on a CPU: they stay in its cache
 MOST = 0.75  # share of the targets that are learnt, from which on `alone` is no gain
 
 
@@ -93,6 +94,16 @@ def _in_chunks(model: Transformer, x: Tensor, targets: Tensor) -> list[Tensor]:
     return [checkpoint(likelihoods, x[piece], targets[piece], use_reentrant=False) for piece in pieces]
 
 
+def _add_products(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """total += a @ b, which may be of another dtype: (rows, columns) of (rows, n) and (n, columns)."""
+    size = len(total) if total.is_cuda else _ROWS
+    for rows, into in zip(a.split(size), total.split(size), strict=True):
+        if into.dtype == rows.dtype:
+            into.addmm_(rows, b)
+        else:
+            into += rows @ b
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     """Summed negative log-likelihood of targets under an output matrix; gradients are made with the logits.
 
@@ -115,7 +126,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
         most = len(x[pieces[0]])
         wide = torch.promote_types(x.dtype, torch.float32)
         rooms = [x.new_empty(most, len(weight), dtype=dtype) for dtype in (x.dtype, wide)]
-        product = None if grad_weight is None else torch.empty_like(cast)
         for piece in pieces:
             part, wanted = x[piece], targets[piece, None]
             products, room = (one[: len(part)] for one in rooms)
@@ -137,7 +147,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if grad_x is not None:
                 torch.mm(slope, cast, out=grad_x[piece])
             if grad_weight is not None:
-                grad_weight += torch.mm(slope.mT, part, out=product)
+                _add_products(grad_weight, slope.mT, part)
             if grad_bias is not None:
                 grad_bias += slope.sum(0)
         assert total is not None

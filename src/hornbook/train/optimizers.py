@@ -42,7 +42,7 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
         )
     else:
         adamw.append({"params": [p for _, p in hidden], "decays": True, "wider": wider})
-    optimizers.append(torch.optim.AdamW(adamw, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon))
+    optimizers.append(torch.optim.AdamW(adamw, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon, fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group.setdefault("decays", True)
