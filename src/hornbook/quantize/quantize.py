@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
     from hornbook.quantize.calibration import Calibration
 
-ROUNDING = 2e-6  # seconds a weight in which gptq's rounds round it, on a core of the reference processor
+ROUNDING = 1.5e-6  # seconds a weight in which gptq's rounds round it, on a core of the reference processor
 
 
 class QuantizeSettings(Settings):
