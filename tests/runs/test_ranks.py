@@ -52,7 +52,7 @@ def test_others_do_the_same_work_by_settings_of_which_the_same_were_said(
     settings = TimesStageSettings(times=TimesSettings(words=("a",)))
     ranks.perform(stage, Work(settings, {"text": tmp_path}, tmp_path / "into", Progress(), base=tmp_path))
     ranks.release()
-    ranks.follow({"times": stage})
+    ranks.follow([stage])
     mine, theirs = done
     assert (theirs.settings, theirs.inputs, theirs.into, theirs.base) == (settings, mine.inputs, mine.into, mine.base)
     assert theirs.settings.times.model_fields_set == {"words"}

@@ -11,12 +11,14 @@ import typer
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
 from hornbook.commands.places import MODEL
 from hornbook.commands.settings import amounts, settings_of
+from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.search import SEARCH
 from hornbook.model import model_folder
 from hornbook.model.formats.architectures import read_values
 from hornbook.progress import Progress
+from hornbook.runs import ranks
 from hornbook.runs.code import code_digest
 from hornbook.runs.single import content
 from hornbook.runs.stage import Stage
@@ -100,6 +102,8 @@ def extend(
     changed_code: CHANGED_CODE = None,
 ) -> None:
     """Train a model with the factors of `search` at its longer context, mixing in short rows so that it keeps both."""
+    if ranks.world() > 1:
+        raise UserError("`hornbook longrope extend` trains in one process; in a recipe all that torchrun starts do it")
     folder = model_folder(model)
     context = read_values(folder).get("max_position_embeddings", 0)
     known = {"longrope.context": max(2, context), "pretrain.phase2.mixture": [], "seed": seed}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -101,7 +101,7 @@ def perform(stage: Stage[S], work: Work[S]) -> dict[str, Any]:
     if stage.on_ranks and world() > 1:
         _calls.tell(
             {
-                "stage": stage.name,
+                "stage": _identity(stage),
                 "settings": work.settings.model_dump(mode="json", exclude_unset=True),  # unsaid stays so
                 "inputs": {name: str(folder.absolute()) for name, folder in work.inputs.items()},
                 "several": {
@@ -121,13 +121,19 @@ def release() -> None:
         _calls.tell(None)
 
 
-def follow(stages: Mapping[str, Stage[Any]]) -> None:
+def _identity(stage: Stage[Any]) -> str:
+    """Its module and name: pretraining from nothing and that of a published model have one name."""
+    return f"{stage.module}:{stage.name}"
+
+
+def follow(stages: Iterable[Stage[Any]]) -> None:
     """What a rank other than 0 does, from its start to its end: its part of every stage that rank 0 calls for.
 
     A mistake of the user's that it finds on the way is rank 0's to tell.
     """
+    known = {_identity(stage): stage for stage in stages}
     while (call := _calls.wait()) is not None:
-        stage = stages[call["stage"]]
+        stage = known[call["stage"]]
         work = Work(
             stage.settings.model_validate(call["settings"]),
             {name: Path(folder) for name, folder in call["inputs"].items()},

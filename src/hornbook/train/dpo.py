@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 PREFERENCES = "preferences.jsonl"  # in a stage's folder: rows of pairs
+ALONE = {**held_out.ALONE, "learning_rate": 2e-5, "batch": 8}  # its command's, unless told otherwise: see `sft.ALONE`
 
 
 class DpoSettings(HeldOutSettings):
@@ -399,7 +400,7 @@ DPO = Stage(
     on_ranks=True,
     look=_look,
     card=True,
-    alone=held_out.ALONE,
+    alone=ALONE,
     headline=lambda f: (
         f"{plural(f['pairs'], 'pair')}, right choice {f['accuracy_first']:.0%} → {f['accuracy_last']:.0%}"
         + held_out.told(f)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
 CONVERSATIONS = "conversations.jsonl"  # in a stage's folder: rows of messages
+# What its command has unless told otherwise: what a published model bears, where a recipe's own takes more.
+ALONE = {**held_out.ALONE, "optimizer": "adamw", "learning_rate": 1e-4, "weight_decay": 0.0, "batch": 8}
 
 
 class SftSettings(TuneSettings):
@@ -151,7 +153,7 @@ SFT = Stage(
     on_ranks=True,
     look=_look,
     card=True,
-    alone=held_out.ALONE,
+    alone=ALONE,
     headline=lambda f: f"{plural(f['conversations'], 'conversation')}, loss {f['loss']:.2f}{held_out.told(f)}",
     estimate=_sft_effort,
     flags=(lora.FLAG,),
