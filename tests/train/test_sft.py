@@ -122,6 +122,7 @@ def test_what_no_step_reads_is_told(base: Path, tmp_path: Path) -> None:
     figures = sft(base, rows, alone, seed=1, into=tmp_path / "alone", progress=told)
     assert figures["steps"] == 2
     assert "never read, since the last ones fill no step of 2: 1 of 5 rows" in told.console.file.getvalue()
+    assert "only 2 steps in all; more epochs or a smaller batch make more of them" in told.console.file.getvalue()
     encoded = encode_rows(rows[0].rows, Tokenizer(base), 100).fitting
     share = sum(sum(one.mask) for one in encoded) / sum(len(one.ids) for one in encoded)
     packed = sft(base, rows, SftSettings(**settings), seed=1, into=tmp_path / "packed", progress=Progress())

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _READ = ReadSettings(maximum_line=64_000_000)
 _TOLD = 5  # reasons that are told of one source
+_FEW_STEPS = 10
 
 
 class Data(Settings):
@@ -256,6 +257,12 @@ def reading_order(sizes: Sequence[int], sources: Sequence[Given], epochs: float,
         return schedule([sum(sizes)], [1.0], total, max(1.0, epochs), seed).rows
     plan = schedule(sizes, shares, total, float(total), seed)
     return plan.rows + np.concatenate([[0], np.cumsum(sizes)[:-1]])[plan.shards]
+
+
+def tell_few_steps(steps: int, progress: Progress) -> None:
+    """Say so where a training ends before it has learnt much."""
+    if steps < _FEW_STEPS:
+        progress.say(f"  only {plural(steps, 'step')} in all; more epochs or a smaller batch make more of them")
 
 
 def tell_unread(order: NDArray[np.int64], batch: int, sources: Sequence[Given], what: str, progress: Progress) -> None:

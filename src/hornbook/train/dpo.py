@@ -23,7 +23,7 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
-from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, tell_unread, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, tell_few_steps, tell_unread, warn_of_plain_prompts
 from hornbook.train.events import located
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
@@ -164,6 +164,7 @@ def _read(
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
     tell_unread(order, batch, sources, "pair", progress)
+    tell_few_steps(len(order) // batch, progress)
 
     def preferences(pairs: list[Pair], order: NDArray[np.int64], batch: int) -> Preferences:
         return Preferences(

@@ -18,7 +18,7 @@ from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
 from hornbook.seeds import derive
 from hornbook.train import lora
-from hornbook.train.data import Data, Given, alike, reading_order, tell_unread, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, alike, reading_order, tell_few_steps, tell_unread, warn_of_plain_prompts
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings
 from hornbook.train.objective import Batch, Objective
@@ -178,6 +178,7 @@ def _read(
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
     tell_unread(order, batch, sources, "row", progress)
+    tell_few_steps(len(order) // batch, progress)
     measured = laid_out(held, length + 1, tokenizer.pad)
     number = len(measured.ids)
     if held_out and not number:
