@@ -140,17 +140,17 @@ def test_what_does_not_go_together(
 
 def test_a_base_that_knows_no_turns_is_refused_before_anything_runs(goes_on: Path, tmp_path: Path) -> None:
     shutil.copytree(goes_on.parent, tmp_path / "here")
-    recipe, base = tmp_path / "here" / "from.toml", tmp_path / "here" / "base"
+    place, base = tmp_path / "here" / "from.toml", tmp_path / "here" / "base"
     (base / "chat_template.jinja").unlink()
     config = read_json(base / "tokenizer_config.json")
     (base / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "chat_template"}))
     with pytest.raises(UserError, match="base has no chat template, so it can't learn conversations"):
-        load(recipe)
-    assert load(recipe, ['without=["sft", "dpo"]']).initial_model == "base"
+        load(place)
+    assert load(place, ['without=["sft", "dpo"]']).initial_model == "base"
 
 
 def test_the_shape_of_a_folder(goes_on: Path) -> None:
     """Its shape alone, with what the table itself sets; a relative folder is seen from the recipe."""
-    recipe = load(goes_on, ["model.like=base", "model.layers=2", "tokens.tokenizer=base"])
-    assert recipe.initial_model == ""
-    assert recipe.model.model_copy(update={"layers": 1}) == load(goes_on).model
+    found = load(goes_on, ["model.like=base", "model.layers=2", "tokens.tokenizer=base"])
+    assert found.initial_model == ""
+    assert found.model.model_copy(update={"layers": 1}) == load(goes_on).model

@@ -91,7 +91,8 @@ def _longer(result: Result, tokenizer: str) -> Iterator[tuple[str, dict[str, Any
         figures = {"long": measured["perplexity"][method][-1]["perplexity"]}
         losses = measured["short"].get(method, {})
         figures |= {f"perplexity.{source}": math.exp(loss) for source, loss in losses.items()}
-        yield name, {"title": title, "figures": figures, "of": {"tokenizer": tokenizer, "long": measured.get("text", "")}}
+        of = {"tokenizer": tokenizer, "long": measured.get("text", "")}
+        yield name, {"title": title, "figures": figures, "of": of}
 
 
 def _first_held_out(validation: Path) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,16 @@ from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
 from hornbook.seeds import derive
 from hornbook.settings import Settings
 from hornbook.train import held_out, lora
-from hornbook.train.data import Data, Given, RowsInput, alike, reading_order, tell_few_steps, tell_unread, warn_of_plain_prompts
+from hornbook.train.data import (
+    Data,
+    Given,
+    RowsInput,
+    alike,
+    reading_order,
+    tell_few_steps,
+    tell_unread,
+    warn_of_plain_prompts,
+)
 from hornbook.train.events import located
 from hornbook.train.held_out import HeldOutSettings, split
 from hornbook.train.lora import LoraSettings

@@ -97,11 +97,11 @@ def _in_chunks(model: Transformer, x: Tensor, targets: Tensor) -> list[Tensor]:
 def _add_products(total: Tensor, a: Tensor, b: Tensor) -> None:
     """total += a @ b, which may be of another dtype: (rows, columns) of (rows, n) and (n, columns)."""
     size = len(total) if total.is_cuda else _ROWS
-    for rows, into in zip(torch.split(a, size), torch.split(total, size), strict=True):
-        if into.dtype == rows.dtype:
-            into.addmm_(rows, b)
+    for rows, sums in zip(torch.split(a, size), torch.split(total, size), strict=True):
+        if sums.dtype == rows.dtype:
+            sums.addmm_(rows, b)
         else:
-            into += rows @ b
+            sums.add_(rows @ b)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
