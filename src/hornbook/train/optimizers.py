@@ -42,8 +42,9 @@ def build(model: Transformer, settings: TrainSettings, compute: torch.dtype) -> 
         )
     else:
         adamw.append({"params": [p for _, p in hidden], "decays": True, "wider": wider})
-    rates = {"lr": settings.learning_rate, "betas": settings.betas, "eps": settings.epsilon}
-    optimizers.append(torch.optim.AdamW(adamw, **rates, fused=True))  # over its memory once, not six times
+    rate, epsilon = settings.learning_rate, settings.epsilon
+    # Fused: over its memory once, not six times.
+    optimizers.append(torch.optim.AdamW(adamw, lr=rate, betas=settings.betas, eps=epsilon, fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group.setdefault("decays", True)
