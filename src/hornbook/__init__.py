@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,22 @@ if TYPE_CHECKING:
 # many turns are microseconds, enough for what lies between two operations (docs/inference.md has the figures).
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "3000"
+
+
+def _intel() -> bool:
+    """Whether Intel made the processor, as far as Linux tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as told:  # noqa: PTH123 - what pathlib loads counts
+            return any("GenuineIntel" in line for line in islice(told, 4))
+    except OSError:
+        return False
+
+
+# MKL, too, reads its word once. On Intel's processors it adds in another order where a product has few rows, or where
+# several threads share it; told to be strict, it gives a row the same sums whatever stands beside it, in the same time
+# (docs/inference.md). On others it would be slow, and tests pass without.
+if "MKL_CBWR" not in os.environ and _intel():
+    os.environ["MKL_CBWR"] = "AUTO,STRICT"
 
 __version__ = "0.1.0"
 

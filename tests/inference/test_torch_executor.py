@@ -14,6 +14,7 @@ from tests.inference.steps import random_steps
 from hornbook.inference.executor import Part
 from hornbook.inference.torch_executor import BLOCK, TorchExecutor
 from hornbook.model.config import BlockSparse, Experts, LongRope
+from hornbook.model.paged import padded
 
 SHAPES: dict[str, dict[str, Any]] = {
     "full": {},
@@ -54,6 +55,17 @@ def test_bits_do_not_depend_on_the_step(shape: dict[str, Any], make_model: Calla
     for index, part, logits in random_steps(executor, texts, [False] * len(texts), chance):
         expected = wanted[index][part.start : part.start + len(part.ids)]
         assert np.array_equal(logits, expected), (index, part.start, len(part.ids), np.abs(logits - expected).max())
+
+
+@pytest.mark.numerics
+@pytest.mark.parametrize(("inputs", "outputs"), [(96, 64), (576, 960), (1536, 576)])
+def test_a_rows_product_does_not_depend_on_the_rows_beside_it(inputs: int, outputs: int, threads: int) -> None:
+    """In shapes of real models, where libraries share the work otherwise than in small ones."""
+    generator = torch.Generator().manual_seed(1)
+    weight, x = (torch.randn(size, inputs, generator=generator) for size in (outputs, 512))
+    whole = torch.nn.functional.linear(x, weight)
+    for rows in {padded(count) for count in (1, 9, 13, 50, 64, 100, 200, 300, 500)}:
+        assert torch.equal(torch.nn.functional.linear(x[:rows], weight), whole[:rows]), rows
 
 
 def test_each_sequence_has_its_own_regime(make_model: Callable[..., Any]) -> None:

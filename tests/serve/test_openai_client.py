@@ -36,7 +36,7 @@ def test_a_completion_is_what_generate_writes(client: openai.OpenAI, served_fold
 
 
 @pytest.mark.parametrize("echo", [False, True])
-def test_a_stream_tells_where_tokens_begin_as_a_whole_answer_does(client: openai.OpenAI, echo: bool) -> None:
+def test_a_stream_tells_tokens_and_where_they_begin_as_a_whole_answer_does(client: openai.OpenAI, echo: bool) -> None:
     asked: dict[str, Any] = {"model": "tiny", "prompt": "def é", "max_tokens": 20, "logprobs": 1, "n": 2, "seed": 4}
     whole = client.completions.create(**asked, echo=echo)
     pieces = list(client.completions.create(**asked, echo=echo, stream=True))
@@ -44,7 +44,11 @@ def test_a_stream_tells_where_tokens_begin_as_a_whole_answer_does(client: openai
         parts = [one.choices[0].logprobs for one in pieces if one.choices[0].index == choice.index]
         offsets = [offset for part in parts if part for offset in part.text_offset]
         assert choice.logprobs is not None and len(set(offsets)) > 5
-        assert offsets == choice.logprobs.text_offset[-len(offsets) :]
+        # A whole answer tells of what ended it, too.
+        assert offsets == choice.logprobs.text_offset[: len(offsets)]
+        assert len(choice.logprobs.tokens) - len(offsets) in (0, 1)
+        tokens = [token for part in parts if part for token in part.tokens]
+        assert tokens == choice.logprobs.tokens[: len(tokens)]
 
 
 def test_a_chat_with_usage_seed_and_several_choices(client: openai.OpenAI) -> None:

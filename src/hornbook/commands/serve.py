@@ -9,7 +9,7 @@ import typer
 
 from hornbook.commands.places import MODEL
 from hornbook.commands.settings import amounts
-from hornbook.commands.talk import DTYPE, PROMPT_LOOKUP, THREADS
+from hornbook.commands.talk import CACHE, DTYPE, PROMPT_LOOKUP, THREADS
 from hornbook.errors import UserError
 from hornbook.model import model_folder
 from hornbook.terminal import console, in_markup
@@ -37,7 +37,7 @@ def serve(  # noqa: PLR0913 - an option each
     ] = None,
     dtype: DTYPE = None,
     prompt_lookup: PROMPT_LOOKUP = None,
-    cache: Annotated[float, typer.Option(min=0.001, help="GB that keys and values may take.")] = 2.0,
+    cache: CACHE = None,
     places: Annotated[int, typer.Option(min=1, max=1024, help="Requests that are worked on at a time.")] = 64,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get status 429.")] = 64,
     seconds: Annotated[float, typer.Option(min=0.1, help="An answer's time; longer ones get status 504.")] = 600.0,
@@ -49,13 +49,13 @@ def serve(  # noqa: PLR0913 - an option each
 ) -> None:
     """Serve a model: OpenAI's HTTP interface, and a page to chat at /."""
     from hornbook.serve.server import listen, run
-    from hornbook.serve.settings import ServeSettings
+    from hornbook.serve.settings import LOOPBACK, ServeSettings, origin_of
 
     key = os.environ.get(api_key_env, "") if api_key_env is not None else ""
     if api_key_env is not None and not key:
         raise UserError(f"the variable {api_key_env} is empty or not set; put the API key into it")
     settings = ServeSettings(
-        host=host, port=port, api_key=key, origins=tuple(origin or ()), body=body, queue=queue, seconds=seconds
+        host=host, port=port, api_key=key.strip(), origins=tuple(map(origin_of, origin or ())), body=body, queue=queue, seconds=seconds
     )
     bound = listen(settings)
     folder = model_folder(model)
@@ -76,7 +76,8 @@ def serve(  # noqa: PLR0913 - an option each
     served = ServedModel(name or _called(str(model)), folder, scheduler, queue=queue, seconds=seconds)
 
     def ready() -> None:
-        told = in_markup(f"http://{'localhost' if settings.local else host}:{bound.getsockname()[1]}")
+        shown = "localhost" if host in LOOPBACK else f"[{host}]" if ":" in host else host
+        told = in_markup(f"http://{shown}:{bound.getsockname()[1]}")
         console.print(
             f"[bold]{in_markup(served.name)}[/bold], context of {served.context:d} tokens: chat at {told}/, "
             f"OpenAI's interface at {told}/v1. Ctrl-C ends.",

@@ -52,6 +52,15 @@ DTYPE = Annotated[
         show_default="as the weights are stored",
     ),
 ]
+CACHE = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        metavar="GB",
+        help="Memory that keys and values may take.",
+        show_default="2, or what a sequence of the whole context takes, up to a quarter of the memory",
+    ),
+]
 THREADS = Annotated[int | None, typer.Option(min=1, help="Threads that compute.", show_default="one a core")]
 PROMPT_LOOKUP = Annotated[
     bool | None,
@@ -103,6 +112,7 @@ def generate(  # noqa: PLR0913 - an option each
     seed: SEED = 0,
     dtype: DTYPE = None,
     threads: THREADS = None,
+    cache: CACHE = None,
     prompt_lookup: PROMPT_LOOKUP = None,
 ) -> None:
     """Complete a text; the answer streams to standard output (control characters are shown on a terminal)."""
@@ -121,7 +131,9 @@ def generate(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1, prompt_lookup=prompt_lookup)
+    scheduler = open_scheduler(
+        folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup
+    )
     tokenizer = Tokenizer(folder)
     if told:
         notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
@@ -146,6 +158,7 @@ def chat(  # noqa: PLR0913 - an option each
     seed: SEED = 0,
     dtype: DTYPE = None,
     threads: THREADS = None,
+    cache: CACHE = None,
     prompt_lookup: PROMPT_LOOKUP = None,
 ) -> None:
     """Talk with a model in the terminal; /help tells what else can be said, Ctrl-C stops an answer."""
@@ -164,7 +177,9 @@ def chat(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, most=1, prompt_lookup=prompt_lookup)
+    scheduler = open_scheduler(
+        folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup
+    )
     talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")

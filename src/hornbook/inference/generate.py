@@ -32,8 +32,8 @@ def complete(
     Raises UserError where the text leaves no room in the model's context.
     """
     ids = tokenizer.encode_prompt(text)
-    context = model.context if isinstance(model, Scheduler) else model.config.context
-    if len(ids) >= context:
+    if not isinstance(model, Scheduler) and len(ids) >= model.config.context:
+        context = model.config.context
         raise UserError(f"the prompt is {len(ids)} tokens long, the model's context is {context}; shorten it")
     yield from tokenizer.stream(stream(model, ids, limit=limit, stops=tokenizer.stops, sampling=sampling))
 

@@ -15,7 +15,8 @@ from hornbook.inference.scheduler import MOST, Scheduler
 if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
-CACHE = 2.0  # GB of keys and values, unless told otherwise
+CACHE = 2.0  # GB of keys and values, unless told otherwise, or what one sequence of the whole context takes, if that is
+SHARE = 0.25  # at most of the machine's memory
 
 
 def open_scheduler(
@@ -23,7 +24,7 @@ def open_scheduler(
     *,
     dtype: str | None = None,
     threads: int | None = None,
-    cache: float = CACHE,
+    cache: float | None = None,
     context: int | None = None,
     most: int = MOST,
     prompt_lookup: bool | None = None,
@@ -34,8 +35,9 @@ def open_scheduler(
     and a Notice says why.
 
     dtype: fp32 or bf16 for weights and activations, by PyTorch; those of the stored weights unless given. threads: how
-    many compute, the executor's own choice unless given. cache: GB that keys and values may take. context: the longest
-    sequence, the model's own unless given. most, prompt_lookup: see `Scheduler`.
+    many compute, the executor's own choice unless given. cache: GB that keys and values may take; unless
+    given CACHE, or more for one sequence of the whole context. context: the longest sequence, the model's own unless
+    given. most, prompt_lookup: see `Scheduler`.
     """
     known = get_args(machine.Precision)
     if dtype is not None and dtype not in known:
@@ -60,7 +62,7 @@ def open_scheduler(
 def native_scheduler(
     folder: Path,
     threads: int | None = None,
-    cache: float = CACHE,
+    cache: float | None = None,
     context: int | None = None,
     most: int = MOST,
     prompt_lookup: bool | None = None,
@@ -76,7 +78,7 @@ def native_scheduler(
 def scheduler_of(
     model: Transformer,
     *,
-    cache: float = CACHE,
+    cache: float | None = None,
     context: int | None = None,
     most: int = MOST,
     prompt_lookup: bool | None = None,
@@ -90,8 +92,11 @@ def scheduler_of(
     return Scheduler(executor, most=most, prompt_lookup=prompt_lookup)
 
 
-def _room(each: int, cache: float, longest: int, most: int) -> int:
+def _room(each: int, cache: float | None, longest: int, most: int) -> int:
     """Tokens of `each` bytes that a cache of so many GB has room for, and that there may be at a time."""
+    if cache is None:
+        one = min(longest * each, SHARE * (machine.memory() or 0))
+        cache = max(CACHE, one / 1e9)
     tokens = min(int(cache * 1e9) // each, most * longest)
     least = min(longest, 256)
     if tokens < least:

@@ -119,6 +119,13 @@ class Scheduler:
         self.vocabulary = executor.vocabulary
 
     @property
+    def limit(self) -> str:
+        """What keeps sequences from being longer, in words."""
+        if self.context < self._executor.context:
+            return f"the cache of keys and values has room for {self.context}; a larger one (--cache GB) has more"
+        return f"the model's context is {self.context}; shorten it"
+
+    @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
         return bool(self._running or self._waiting)
@@ -145,7 +152,7 @@ class Scheduler:
         room = self.context + (request.limit == 0)
         if len(request.prompt) >= room:
             raise UserError(
-                f"the prompt is {len(request.prompt)} tokens long, the model's context is {self.context}; shorten it"
+                f"the prompt is {len(request.prompt)} tokens long, {self.limit}"
             )
         answer = Answer(request)
         self._waiting.append(answer)

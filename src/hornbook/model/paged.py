@@ -4,7 +4,8 @@ Rows of several sequences stand side by side, so that every linear map is one pr
 must not depend on the rows beside it. BLAS and oneDNN choose their kernels by shape, and kernels add in different
 orders; so shapes are kept where one kernel serves all of them:
 
-- rows come in multiples of `ROWS`, enough that no thread is left with so few that another kernel takes over;
+- rows come in multiples of `ROWS`, enough that no thread is left with so few that another kernel takes over (on Intel's
+  processors MKL is told to be strict besides, in hornbook/__init__.py);
 - attention sees keys in multiples of `SEGMENT`, those that are not there yet masked, so that sums over keys are cut at
   the same places, whatever the sequence's length. A masked key adds an exact zero.
 

@@ -9,11 +9,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hornbook.serve.metrics import Metrics
-from hornbook.serve.settings import ServeSettings
+from hornbook.serve.settings import LOOPBACK, ServeSettings
 from hornbook.serve.wire import RefusedError
 
 _OPEN = ("/", "/health")  # nothing in these is worth a key
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Guard:
@@ -42,7 +41,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = urlsplit(f"//{headers.get('host', '')}")
         # A page of elsewhere can point its own name at this machine, and would then be of the same origin.
-        if self._settings.local and not self._key and _name(host.netloc) not in _LOOPBACK:
+        if self._settings.local and not self._key and _name(host.netloc) not in (*LOOPBACK, self._settings.host):
             return RefusedError(403, "this server answers to localhost alone")
         origin = headers.get("origin")
         if origin is not None and origin not in self._settings.origins and urlsplit(origin).netloc != host.netloc:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from pydantic import Field
 
 from hornbook.errors import UserError
 from hornbook.settings import Settings
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+", re.IGNORECASE)
+
+
+def origin_of(site: str) -> str:
+    """A web site as browsers name it in `Origin`. Raises UserError for what is none."""
+    bare = site.strip().rstrip("/")
+    if not _ORIGIN.fullmatch(bare):
+        raise UserError(f"--origin {site!r} is no site such as https://example.org, which browsers tell of a page")
+    return bare
 
 
 class ServeSettings(Settings):

@@ -93,10 +93,11 @@ class CompletionShape(_Shape):
         """A piece in a stream."""
         told = None
         if under.job.request.logprobs is not None:
-            if under.index not in self._places:
-                before = len(self._prompt(under)) if self._echo else 0
-                self._places[under.index] = _Places(self._tokenizer, before)
-            told = self._probabilities(piece.tokens, self._places[under.index])
+            tokens = list(piece.tokens)
+            if under.index not in self._places:  # the first piece brings what is known of the prompt
+                self._places[under.index] = _Places(self._tokenizer)
+                tokens = [*_answer(under).echoed, *tokens]
+            told = self._probabilities(tokens, self._places[under.index])
         return self._named(self.CHUNK, [self._choice(under, piece.text, told, piece.finish)])
 
     def whole(self, begun: Sequence[Under], texts: Sequence[str]) -> dict[str, Any]:
@@ -144,8 +145,8 @@ class CompletionShape(_Shape):
 class _Places:
     """Where each token of a text begins as it is sent: one that goes on with a character is where that character is."""
 
-    def __init__(self, tokenizer: Tokenizer, begin: int = 0) -> None:
-        self._stream, self._at = tokenizer.streamed(), begin
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._stream, self._at = tokenizer.streamed(), 0
 
     def of(self, token: int) -> int:
         at = self._at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.responses import JSONResponse
 
 from hornbook.inference.sampling import Sampling
@@ -93,6 +93,12 @@ class Asked(BaseModel):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     response_format: ResponseFormat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unsaid(cls, value: Any) -> Any:
+        """Some clients send every field, `null` where nothing is meant."""
+        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
 
     @property
     def stops(self) -> list[str]:
