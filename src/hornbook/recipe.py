@@ -214,12 +214,13 @@ class Recipe(Settings):
                 f"{SMALLEST_VOCABULARY} ids"
             )
         form = self.quantize.form
+        shrunk = "quantize" not in self.without
         for name, columns in (
             ("width", self.model.width),
             ("heads times their size", self.model.heads * self.model.head_size),
             ("mlp_width", self.model.mlp_width),
         ):
-            if not form.fits(columns):
+            if shrunk and not form.fits(columns):
                 raise ValueError(
                     f"model.{name} is {columns}, not a multiple of {form.group}: {form.bits}-bit weights come in groups"
                 )

@@ -273,3 +273,18 @@ def test_settings_wrong_below_a_flag_are_told_in_one_line(folder: Path) -> None:
         done = run("filter", "notes", wrong, "--rules", "c4")
         assert isinstance(done.exception, UserError), (wrong, done.exception)
         assert "\n" not in str(done.exception)
+
+
+def test_settings_of_sources_and_folders_that_look_like_settings(folder: Path) -> None:
+    (folder / "lang=en").mkdir()
+    (folder / "lang=en" / "part.jsonl").write_text(
+        "".join(json.dumps({"text": f"{TEXT} {n}", "url": "u", "more": n}) + "\n" for n in range(40))
+    )
+    told("read", "lang=en", "--into", "whole")
+    assert len(rows("whole")) == 40
+    told("read", "lang=en/part.jsonl", "share=0.5", "keep=[url]", "--into", "half")
+    half = rows("half")
+    assert 10 < len(half) < 30
+    assert all("url" in row and "more" not in row for row in half)
+    told("clean", "whole", "--into", "lang=de")
+    assert rows("lang=de")

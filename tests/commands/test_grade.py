@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from hornbook.cli import app
+from hornbook.commands import grade
 from hornbook.commands.grade import _shares
 from hornbook.documents import CorpusWriter, document_id, document_schema
 from hornbook.errors import UserError
@@ -73,3 +76,23 @@ def test_shares_of_the_command_line() -> None:
     for words in (["half"], ["web=half"], ["=0.5"], ["0.5", "web=0.3"], ["0.5", "0.6"]):
         with pytest.raises(UserError, match="share"):
             _shares(words)
+
+
+def test_settings_of_a_teacher_that_is_named_by_its_address(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(grade, "run_stage", lambda stage, settings, *_, **__: seen.append(settings) or sys.exit(0))
+    words = ["--teacher", "http://localhost:1/v1#tiny", "--budget-requests", "5"]
+    done = CliRunner().invoke(app, ["grade", "corpus", "teacher.timeout=600", "teacher.rubric=code", *words])
+    assert done.exit_code == 0, done.output
+    teacher = seen[0].teacher
+    assert (teacher.timeout, teacher.rubric, teacher.budget.requests) == (600, "code", 5)
+
+
+def test_a_corpus_of_which_nothing_is_left_is_no_corpus(corpus: Path) -> None:
+    with CorpusWriter(Path("poor"), document_schema()) as made:
+        for number in range(3):
+            text = f"x{number} = {number}\n"
+            made.keep({"id": document_id(text), "text": text, "source": "code", "path": f"{number}"})
+    done = CliRunner().invoke(app, ["grade", "poor", "--drop", "--workers", "1"])
+    assert isinstance(done.exception, UserError)
+    assert "no document has a score that is enough" in str(done.exception)

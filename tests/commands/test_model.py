@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import hornbook
 from hornbook.commands import model as command
 from hornbook.errors import UserError
+from hornbook.model import build, save
 from hornbook.model.config import ModelConfig
 from hornbook.model.registry import names
 
@@ -106,3 +107,12 @@ def test_neither_command_imports_torch():
     source = str(Path(hornbook.__file__).parents[1])
     done = subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": source, "PATH": ""}, check=False)
     assert done.returncode == 0
+
+
+def test_show_finds_a_model_wherever_other_commands_do(tmp_path, monkeypatch):
+    """Its own config.json wins over what is known of the published one."""
+    save(build(ModelConfig(vocabulary=320, layers=1, width=32, heads=2, mlp_width=64)), tmp_path / "some" / "model")
+    save(build(ModelConfig(vocabulary=320, layers=3, width=32, heads=2, mlp_width=64)), tmp_path / "phi-3-mini-4k")
+    monkeypatch.setenv("HORNBOOK_MODELS", str(tmp_path))
+    for name, layers in (("some/model", 1), ("phi-3-mini-4k", 3)):
+        assert json.loads(run("show", name, "--json"))["config"]["layers"] == layers

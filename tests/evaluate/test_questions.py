@@ -8,7 +8,8 @@ import pytest
 
 from hornbook.errors import UserError
 from hornbook.evaluate.benchmark import EvaluateSettings, HeldOut, Subject
-from hornbook.evaluate.evaluate import questions_of
+from hornbook.evaluate.evaluate import exam_of, questions_of
+from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.evaluate.questions import QUESTIONS, is_right
 from hornbook.inference import generate as module
 from hornbook.model.tokenizers import Tokenizer
@@ -73,7 +74,7 @@ def test_other_questions_are_other_work(tmp_path: Path) -> None:
     [
         ('{"question": "a", "answer": "b"}\n{"answer": "b"}\n', "line 2, is no question with an answer: KeyError"),
         ('{"question": "a", "answer": "b"}\n{"question": "", "answer": "b"}\n', "line 2, is no question"),
-        ('{"question": "a", "answer": 3}\n', "line 1, is no question"),
+        ('{"question": "a", "answer": {"b": 3}}\n', "line 1, is no question"),
         (None, "does not exist; evaluate.own_questions names a JSONL file"),
     ],
 )
@@ -82,3 +83,32 @@ def test_a_file_that_is_none_of_questions(text: str | None, told: str, tmp_path:
         (tmp_path / "own.jsonl").write_text(text)
     with pytest.raises(UserError, match=told):
         QUESTIONS.load(HeldOut(), EvaluateSettings(own_questions=tmp_path / "own.jsonl"))
+
+
+def test_answers_may_be_numbers(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text(
+        '{"question": "2+2?", "answer": 4}\n{"question": "3?", "answers": [3, "three"]}\n'
+    )
+    asked = QUESTIONS.load(HeldOut(), EvaluateSettings(own_questions=tmp_path / "mine.jsonl"))
+    assert asked is not None
+    assert [one.answers for one in asked["own"]] == [("4",), ("3", "three")]
+
+
+def test_paths_of_a_recipe_begin_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    exam = ExamSettings(data=Path("bench"), benchmarks=("gsm8k",))
+    assert EvaluateSettings(exam=exam).seen_from(tmp_path).exam.data == tmp_path / "bench"
+    exam = ExamSettings(data=Path("~/bench"), benchmarks=("gsm8k",))
+    assert EvaluateSettings(exam=exam).seen_from(tmp_path).exam.data == tmp_path / "home" / "bench"
+
+
+def test_files_of_benchmarks_that_come_or_change_are_other_work(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    settings = EvaluateSettings(exam=ExamSettings(data=Path("bench"), benchmarks=("humaneval",)))
+    assert exam_of(EvaluateSettings(), tmp_path) is None
+    told = [exam_of(settings, tmp_path)]
+    for text in ("{}", "{}\n{}"):
+        (tmp_path / "bench" / "HumanEval.jsonl").write_text(text)
+        told.append(exam_of(settings, tmp_path))
+    assert told[0] == {"humaneval": ""}
+    assert len({str(one) for one in told}) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 
 from hornbook import machine
-from hornbook.errors import Notice
+from hornbook.errors import Notice, UserError
 from hornbook.inference.native import library as libraries
 from hornbook.inference.native.executor import NativeExecutor
-from hornbook.inference.opening import open_scheduler
+from hornbook.inference.opening import _room, open_scheduler
+from hornbook.inference.scheduler import Request
 from hornbook.inference.torch_executor import TorchExecutor
 
 WITHOUT_TORCH = """
@@ -72,3 +74,24 @@ def test_where_there_is_no_engine_pytorch_answers_and_says_so(
     monkeypatch.setattr(libraries, "load", lambda: "it was not built")
     with pytest.warns(Notice, match="PyTorch computes, not the faster native engine: it was not built"):
         assert isinstance(open_scheduler(make_checkpoint()[1])._executor, TorchExecutor)
+
+
+def test_a_long_prompt_is_told_what_keeps_it_from_being_read(make_checkpoint: Callable[..., tuple[Any, Path]]) -> None:
+    """The model's context, or a cache that has no room for it."""
+    folder = make_checkpoint(context=4000)[1]
+    for cache, told in (
+        (None, "the model's context is 4000; shorten it"),
+        (0.001, "a larger one (--cache GB) has more"),
+    ):
+        scheduler = open_scheduler(folder, dtype="fp32", most=1, cache=cache)
+        with pytest.raises(UserError, match=re.escape(told)):
+            scheduler.submit(Request([1] * 4000, 1, ()))
+
+
+def test_unless_told_the_cache_has_room_for_the_whole_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 16 * 10**9)
+    each = 400_000
+    assert _room(each, None, 8_000, 1) == 8_000  # 3.2 GB
+    assert _room(each, None, 100_000, 1) == 10_000  # a quarter of the memory
+    assert _room(each, None, 1_000, 64) == 5_000  # 2 GB, which several share
+    assert _room(each, 0.4, 8_000, 1) == 1_000

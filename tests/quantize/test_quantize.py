@@ -221,3 +221,14 @@ def test_what_it_may_take_follows_the_model_and_what_it_reads():
 
     assert seconds("rtn") < seconds() < seconds(rows=256)
     assert seconds(weights=1e7) < seconds()
+
+
+def test_a_corpus_gives_no_rows_where_none_are_asked_for(make_checkpoint: Any, tmp_path: Path) -> None:
+    texts = [f"Text number {number} is about the number {number}.\n" * 3 for number in range(40)]
+    with CorpusWriter(tmp_path / "corpus", document_schema()) as writer:
+        for number, text in enumerate(texts):
+            writer.keep({"id": document_id(text), "text": text, "source": "texts", "path": str(number)})
+    tokenizer = Tokenizer(make_checkpoint(seed=2)[1])
+    for calibrating, measuring in ((3, 0), (0, 2), (0, 0)):
+        made = rows_of_corpus(tmp_path / "corpus", tokenizer, 16, calibrating, measuring)
+        assert [rows.shape for rows in made] == [(calibrating, 16), (measuring, 16)]

@@ -116,3 +116,9 @@ def test_those_that_come_with_hornbook() -> None:
 def test_a_study_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'phases'"):
         locate_study("phase")
+
+
+def test_limits_of_rules_have_dots_of_their_own(tmp_path: Path) -> None:
+    text = f'{HEAD}[arms.b.filter.heuristics]\nrules = ["gopher.few_words"]\nlimits = {{ "gopher.few_words" = 20 }}\n'
+    found = {run.name: run.recipe for run in runs_of(read(tmp_path, text), tmp_path)}
+    assert found["b-1"].filter.heuristics.limits == {"gopher.few_words": 20}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,9 @@ from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
 from hornbook.corpus.read.settings import STANDARD_INPUT, ReadSettings, Source
 from hornbook.errors import nearest
-from hornbook.settings import validated
+from hornbook.settings import key_and_value, validated
+
+_OF_SOURCES = ("share", "keep", "links")  # settings that all sources of a command have alike
 
 
 def read(
@@ -41,8 +43,10 @@ def read(
 ) -> None:
     """Make a corpus of files of any kind: text, Markdown, code, HTML, WARC, JSON lines, CSV, parquet, packed or not."""
     choose_runner(runner, workers)
-    sources = [_source(*named, whole, column) for named in _named([path for path in paths if not _is_setting(path)])]
-    changes = [path for path in paths if _is_setting(path)]
+    places = [word for word in paths if not _is_setting(word) and not _is_of_sources(word)]
+    of_sources = dict(key_and_value(word) for word in paths if _is_of_sources(word))
+    sources = [_source(*named, whole, column, of_sources) for named in _named(places)]
+    changes = [word for word in paths if _is_setting(word)]
     settings = settings_of(READ, changes, given={"sources": [source.model_dump() for source in sources]})
     tell(run_stage(READ, settings, into, force=force, changed_code=changed_code), into, "corpus")
 
@@ -72,8 +76,8 @@ def clean(
     tell(made, into, "corpus")
 
 
-def _source(name: str, path: str, whole: bool, column: str | None) -> Source:
-    values: dict[str, Any] = {"name": name, "path": path, "split": not whole, "column": column}
+def _source(name: str, path: str, whole: bool, column: str | None, more: Mapping[str, Any]) -> Source:
+    values: dict[str, Any] = {"name": name, "path": path, "split": not whole, "column": column, **more}
     return validated(Source, values, "source")
 
 
@@ -83,7 +87,7 @@ def _named(words: Sequence[str]) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     for word in words:
-        name, equals, path = word.partition("=")
+        name, equals, path = ("", "", word) if Path(word).exists() else word.partition("=")
         found.append((name, path) if equals and "/" not in name and ":" not in name else ("", word))
     bare = [path for name, path in found if not name]
     given = {path: _name(path, bare) for path in bare}
@@ -104,6 +108,11 @@ def _name(path: str, paths: Sequence[str]) -> str:
     others = [names(other) for other in set(paths) - {path}]
     mine = names(path)
     return next((name for name in mine if not any(name in some for some in others)), mine[-1])
+
+
+def _is_of_sources(word: str) -> bool:
+    """Whether an argument of `read` is a setting of every source: share, keep or links."""
+    return is_override(word) and word.partition("=")[0] in _OF_SOURCES and not Path(word.partition("=")[2]).exists()
 
 
 def _is_setting(word: str) -> bool:

@@ -27,6 +27,7 @@ from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
+from hornbook.teacher.settings import EDUCATIONAL
 from hornbook.terminal import console
 
 
@@ -38,8 +39,9 @@ def grade(  # noqa: PLR0913 (one for each option)
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The same corpus with scores.")] = Path("graded"),
     *,
     rubric: Annotated[
-        str, typer.Option(help=f"{', '.join(available())}; or a .toml rubric of your own.")
-    ] = "educational",
+        str | None,
+        typer.Option(help=f"{', '.join(available())}; or a .toml rubric of your own.", show_default=EDUCATIONAL),
+    ] = None,
     teacher: TEACHER = None,
     model: MODEL_NAME = "",
     sample: Annotated[int | None, typer.Option(min=2, help="Documents that the teacher grades.")] = None,
@@ -82,20 +84,28 @@ def grade(  # noqa: PLR0913 (one for each option)
     if sum(ways.values()) > 1:
         raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
     choose_runner(runner, workers)
-    asked: dict[str, Any] | None = None
+    asked: dict[str, Any] = {}
     if teacher and list(teacher) != [BUILTIN]:
         budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
-        asked = {"endpoints": teacher, "model": model, "cache": str(cache or ""), "budget": budget, "rubric": rubric}
+        told = {"endpoints": teacher, "model": model or None, "cache": str(cache) if cache else None, "rubric": rubric}
+        asked = {f"teacher.{name}": value for name, value in told.items()}
+        asked |= {f"teacher.budget.{name}": value for name, value in budget.model_dump().items()}
     elif dry_run:
         raise UserError("the built-in teacher sends nothing and costs nothing; --dry-run needs --teacher URL#MODEL")
     else:
-        load(rubric)
+        load(rubric or EDUCATIONAL)
     flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "share": _shares(share), "seed": seed}
-    more = {"labels": labels, "classifier": classifier, "teacher": asked}
+    more = {"labels": labels, "classifier": classifier, **asked}
     given = {key: value for key, value in {**flags, **more}.items() if value is not None}
     stage_settings = settings_of(GRADE, overrides or [], given=given)
     if dry_run and stage_settings.teacher is not None:
-        _preview(corpus, load(rubric), stage_settings.grade, stage_settings.teacher.client(), stage_settings.seed)
+        _preview(
+            corpus,
+            load(stage_settings.teacher.rubric),
+            stage_settings.grade,
+            stage_settings.teacher.client(),
+            stage_settings.seed,
+        )
         return
     made = run_stage(GRADE, stage_settings, into, force=force, changed_code=changed_code, corpus=corpus)
     _show(made.manifest.figures, into, made.before)

@@ -14,7 +14,7 @@ from hornbook.commands.settings import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.files import digest_file
-from hornbook.model import model_folder
+from hornbook.model import locate, model_folder
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import read_config
 from hornbook.model.formats.contents import ImportSettings
@@ -243,11 +243,18 @@ def _as_values(name: str, entry: Entry | None, config: ModelConfig, cost: Costs)
 
 
 def _find(name: str) -> tuple[Entry | None, ModelConfig]:
-    """The configuration in a folder, or an entry and its own. Raises UserError that offers the nearest name."""
+    """The configuration of a model that is on this machine, with its entry if it has one; or an entry and its own.
+
+    Raises UserError that offers the nearest name.
+    """
     if any(place.is_dir() for place in (Path(name), Path("runs") / name)):
         return None, read_config(model_folder(name))
-    entry = find(name)
-    return entry, entry.config
+    try:
+        folder = locate(name)
+    except UserError:  # it is not here: what is known of it is told all the same
+        entry = find(name)
+        return entry, entry.config
+    return entries().get(name), read_config(folder)
 
 
 def _short(number: int) -> str:

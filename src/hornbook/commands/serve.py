@@ -55,7 +55,13 @@ def serve(  # noqa: PLR0913 - an option each
     if api_key_env is not None and not key:
         raise UserError(f"the variable {api_key_env} is empty or not set; put the API key into it")
     settings = ServeSettings(
-        host=host, port=port, api_key=key.strip(), origins=tuple(map(origin_of, origin or ())), body=body, queue=queue, seconds=seconds
+        host=host,
+        port=port,
+        api_key=key.strip(),
+        origins=tuple(map(origin_of, origin or ())),
+        body=body,
+        queue=queue,
+        seconds=seconds,
     )
     bound = listen(settings)
     folder = model_folder(model)

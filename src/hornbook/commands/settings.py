@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hornbook.amounts import length
@@ -19,8 +20,8 @@ _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 def is_override(word: str) -> bool:
-    """Whether an argument is KEY=VALUE and no path."""
-    return _OVERRIDE.match(word) is not None
+    """Whether an argument is KEY=VALUE and no path: a folder may be called `lang=en`."""
+    return _OVERRIDE.match(word) is not None and not Path(word).exists()
 
 
 def settings_of(

@@ -131,9 +131,7 @@ def generate(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler = open_scheduler(
-        folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup
-    )
+    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup)
     tokenizer = Tokenizer(folder)
     if told:
         notes.print(f"[dim]{in_markup(told)}[/dim]", highlight=False, soft_wrap=True)
@@ -177,9 +175,7 @@ def chat(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
-    scheduler = open_scheduler(
-        folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup
-    )
+    scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup)
     talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")

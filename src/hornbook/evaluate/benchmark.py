@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
+from hornbook.evaluate.exam.data import HUB
 from hornbook.evaluate.exam.declaration import benchmarks
 from hornbook.evaluate.exam.settings import ExamSettings
 from hornbook.files import read_json
@@ -57,9 +58,13 @@ class EvaluateSettings(Settings):
         return self
 
     def seen_from(self, base: Path) -> EvaluateSettings:
-        """The same with the questions' path as it is from here; `base` is where a recipe's relative paths start."""
-        own = self.own_questions
-        return self if own is None else self.model_copy(update={"own_questions": base / own.expanduser()})
+        """The same with paths as they are from here; `base` is where a recipe's relative paths start."""
+        changed: dict[str, Any] = {}
+        if self.own_questions is not None:
+            changed["own_questions"] = base / self.own_questions.expanduser()
+        if self.exam is not None and self.exam.data is not None and self.exam.data != HUB:
+            changed["exam"] = self.exam.model_copy(update={"data": base / self.exam.data.expanduser()})
+        return self.model_copy(update=changed) if changed else self
 
 
 @dataclass(frozen=True)

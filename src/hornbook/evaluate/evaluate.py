@@ -12,6 +12,8 @@ from hornbook.display import plural
 from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import Benchmark, EvaluateSettings, HeldOut, Subject
 from hornbook.evaluate.exam.checkpoint import EXAM
+from hornbook.evaluate.exam.data import folder_of, locate
+from hornbook.evaluate.exam.declaration import find
 from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.questions import QUESTIONS
 from hornbook.evaluate.refusals import REFUSALS
@@ -153,6 +155,16 @@ def questions_of(settings: EvaluateSettings, base: Path) -> str | None:
     return digest_file(path) if path is not None and path.is_file() else None
 
 
+def exam_of(settings: EvaluateSettings, base: Path) -> dict[str, str] | None:
+    """Hashes of the files that published benchmarks are asked from, empty for what is missing; None where none is."""
+    exam = settings.seen_from(base).exam
+    if exam is None or not exam.asked:
+        return None
+    data = folder_of(exam.data)
+    found = {name: locate(find(name, data).files, data) for name in exam.asked}
+    return {name: "" if copy is None else copy.sha256 for name, copy in found.items()}
+
+
 def answering(settings: EvaluateSettings, volume: Volume, models: int, what: str) -> Effort:
     """The work of putting the problems to so many models, twice each; answers are half as long as they may be."""
     answers = models * 2 * settings.problems
@@ -179,14 +191,16 @@ def _chosen(models: Mapping[str, Path], names: Sequence[str]) -> Mapping[str, Pa
     return {name: folder for name, folder in models.items() if not names or name in names}
 
 
-def _outside(settings: EvaluateStageSettings, base: Path) -> list[str | None] | None:
-    """The weights of a model that is asked beside the run's own, and the user's questions."""
+def _outside(settings: EvaluateStageSettings, base: Path) -> list[Any] | None:
+    """The weights of a model that is asked beside the run's own, the user's questions, and benchmarks' files."""
     weights = None
     if settings.initial_model:
         from hornbook.model.formats import checkpoint
 
         weights = checkpoint.fingerprint(folder_from(settings.initial_model, base))
-    found = [weights, questions_of(settings.evaluate, base)]
+    found: list[Any] = [weights, questions_of(settings.evaluate, base)]
+    exam = exam_of(settings.evaluate, base)
+    found += [] if exam is None else [exam]
     return found if any(found) else None
 
 

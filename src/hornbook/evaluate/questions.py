@@ -50,7 +50,10 @@ def _own(settings: EvaluateSettings) -> list[Question]:
 def _answers(row: dict[str, Any]) -> tuple[str, ...]:
     """Its `answer`, or any of its `answers`, as the suite of long prompts has them."""
     told = row.get("answers", row.get("answer", ()))
-    return (told,) if isinstance(told, str) else tuple(told)
+    every = told if isinstance(told, list | tuple) else (told,)
+    if not all(isinstance(one, str | int | float) for one in every):
+        raise TypeError(every)
+    return tuple(map(str, every))
 
 
 def _run(subject: Subject, asked: dict[str, list[Question]]) -> Result | None:

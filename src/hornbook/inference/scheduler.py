@@ -151,9 +151,7 @@ class Scheduler:
             raise ValueError("a prompt needs at least one token")
         room = self.context + (request.limit == 0)
         if len(request.prompt) >= room:
-            raise UserError(
-                f"the prompt is {len(request.prompt)} tokens long, {self.limit}"
-            )
+            raise UserError(f"the prompt is {len(request.prompt)} tokens long, {self.limit}")
         answer = Answer(request)
         self._waiting.append(answer)
         return answer

@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from hornbook.corpus.read.kinds import ARCHIVES, CONTAINERS, RECORDS, TABLES, ending
 from hornbook.corpus.read.settings import STANDARD_INPUT, Source
 from hornbook.files import write_text
 from hornbook.model.config import ModelConfig
@@ -82,7 +83,7 @@ def smoke(recipe: Recipe, base: Path, folder: Path) -> tuple[Recipe, str]:
         for component in values["pretrain"][phase]["mixture"]:
             if stand_ins.keys() & set(component["sources"]):  # what is asked of the real ones means nothing of these
                 component |= {"minimum_score": 0.0, "maximum_score": None, "languages": ()}
-    values["sources"] = [_part(source, found[source.name]).model_dump() for source in there.sources]
+    values["sources"] = [_part(source, found[source.name], base).model_dump() for source in there.sources]
     values["name"] = f"{recipe.name} (smoke)"
     made = validated(Recipe, values, "recipe", f"{recipe.name}, cut for a trial: ")
     return made, _told(recipe, made, [source.name for source in elsewhere])
@@ -156,7 +157,7 @@ def _here(source: Source) -> bool:
     return not source.path.startswith(HUB) and not is_address(source.path) and source.path != STANDARD_INPUT
 
 
-def _part(source: Source, size: Size) -> Source:
+def _part(source: Source, size: Size, base: Path) -> Source:
     """A part of a source that has about so many characters, and so many documents at least."""
     if source.path.startswith(PREFIX):
         kind, count = ordered(source.path)
@@ -164,7 +165,16 @@ def _part(source: Source, size: Size) -> Source:
     if not size.characters or not size.documents:
         return source
     part = max(CHARACTERS / size.characters, DOCUMENTS / size.documents)
+    if _texts_alone(base / source.path):
+        return source
     return source.model_copy(update={"share": source.share * min(1.0, part)})
+
+
+def _texts_alone(place: Path) -> bool:
+    """Whether it is a few files of one text each, or one such file: a share is of texts, and might be none of them."""
+    files = [place] if place.is_file() else list(islice((one for one in place.rglob("*") if one.is_file()), DOCUMENTS))
+    many = {*RECORDS, *TABLES, *ARCHIVES, *CONTAINERS}
+    return 0 < len(files) < DOCUMENTS and not any(ending(one.name)[0] in many for one in files)
 
 
 def _stand_ins(recipe: Recipe, sources: Sequence[Source], folder: Path) -> dict[str, Source]:

@@ -59,7 +59,7 @@ def rows_of_corpus(
         np.array([*_rows(part, tokenizer, time, count)], dtype=np.int64).reshape(-1, time)
         for part, count in ((calibrated, calibrating), (measured, measuring))
     )
-    if not len(made[0]) or not len(made[1]):
+    if any(asked and not len(rows) for asked, rows in zip((calibrating, measuring), made, strict=True)):
         raise UserError(
             f"{corpus} has too little text: {len(texts):,} documents do not fill one row of {time:,} tokens to "
             "calibrate and one to measure with"

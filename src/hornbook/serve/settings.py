@@ -10,7 +10,6 @@ from pydantic import Field
 from hornbook.errors import UserError
 from hornbook.settings import Settings
 
-
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+", re.IGNORECASE)
 

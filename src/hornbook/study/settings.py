@@ -169,9 +169,9 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Tables within tables as dotted keys."""
+    """Tables within tables as dotted keys; one whose own keys have dots, such as limits of rules, stays a table."""
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not any("." in inner for inner in value):
             yield from _flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value

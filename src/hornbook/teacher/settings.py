@@ -24,6 +24,9 @@ CONVERSATIONS = {"chats": ("task", "follow_up", "chatter", "beyond"), "refusals"
 PREFERENCES = {"preferences": ("completion", "chat", "beyond"), "refusal-pairs": ("refusal", "harmless")}
 
 
+EDUCATIONAL = "educational"  # the rubric, unless told otherwise
+
+
 class TeacherSettings(Settings):
     """An LLM behind endpoints. What it is asked is kept in a cache, so that a run that is repeated pays nothing."""
 
@@ -40,7 +43,7 @@ class TeacherSettings(Settings):
     refusals: float = Field(
         0.0, ge=0, le=1, description="its part of refusals and harmless look-alikes (kinds refusals, refusal-pairs)"
     )
-    rubric: str = Field("educational", description="a rubric's name or file")
+    rubric: str = Field(EDUCATIONAL, description="a rubric's name or file")
     template: str = Field("exercises", description="the template of the exercises")
     compare: int = Field(100, ge=0, description="texts of one fixed prompt that diversity is held against")
 

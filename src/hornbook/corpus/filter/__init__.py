@@ -122,8 +122,10 @@ def _filter_shard(
 
 
 def _know_sources(corpus: Path, meant: Sequence[str]) -> None:
-    if meant and not (there := sources(corpus)) & set(meant):
-        raise no_source("filter.heuristics.sources", meant[0], there)
+    there = sources(corpus) if meant else set()
+    for name in meant:
+        if name not in there:
+            raise no_source("filter.heuristics.sources", name, there)
 
 
 def _judged(

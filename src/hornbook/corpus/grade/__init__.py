@@ -122,7 +122,11 @@ def apply(corpus: Path, classifier: Path, settings: GradeSettings, *, into: Path
 
 
 def _kept(scored: dict[str, Any], cutoffs: Cutoffs) -> dict[str, Any]:
-    """How many were dropped, and the scores that were enough."""
+    """How many were dropped, and the scores that were enough. Raises UserError where all were."""
+    if scored["documents"] and not scored["kept"]:
+        raise UserError(
+            "no document has a score that is enough: lower grade.threshold, or keep a share of the best with --share"
+        )
     return {
         "removed": {LOW: scored["documents"] - scored["kept"]},
         "minimum_score": cutoffs.others.minimum,

@@ -208,7 +208,7 @@ def catalogue(pages: Sequence[Benchmark], data: Path | None) -> RenderableType:
         found = locate(page.files, data)
         known = f"{_state(found)}, sha256 {found.sha256[:12]}" if found else _state(found)
         lines.append(Text.assemble((page.name, "bold"), "  ", (known, "dim"), overflow="fold"))
-        lines.append(Padding(Text(_about(page, found)), (0, 0, 0, 2)))
+        lines.append(Padding(Text(_about(page, found)), (0, 0, 0, 2), expand=False))
     return Group(*lines)
 
 

@@ -38,14 +38,15 @@ Asked = TypeVar("Asked")
 
 
 class Endpoint:
-    """The model `model` behind an address that ends in /v1; the first that it offers unless told."""
+    """The model `model` behind an address that ends in /v1, or URL#MODEL; the first that it offers unless told."""
 
     def __init__(self, url: str, model: str | None = None, *, client: httpx.Client | None = None) -> None:
         """Raises UserError where nobody answers there."""
         key = os.environ.get(KEY_VARIABLE)
         self._client = client or httpx.Client(timeout=600, headers={"Authorization": f"Bearer {key}"} if key else {})
-        self._url = url.rstrip("/")
-        self._model = model or self._first()
+        address, _, named = url.partition("#")
+        self._url = address.rstrip("/")
+        self._model = model or named or self._first()
         self.identity = digest_value([self._url, self._model])
 
     chats = True  # as far as anybody can tell before asking
