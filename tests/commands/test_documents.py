@@ -288,3 +288,11 @@ def test_settings_of_sources_and_folders_that_look_like_settings(folder: Path) -
     assert all("url" in row and "more" not in row for row in half)
     told("clean", "whole", "--into", "lang=de")
     assert rows("lang=de")
+
+
+def test_a_setting_may_be_longer_than_any_name(folder: Path) -> None:
+    long = "heuristics.sources=[" + ",".join(f"source-{number}" for number in range(100)) + "]"
+    told("read", "notes", "--into", "read")
+    done = run("filter", "read", "heuristics.rules=[gopher.few_words]", long)
+    assert isinstance(done.exception, UserError)
+    assert "no document comes from 'source-0'" in str(done.exception)

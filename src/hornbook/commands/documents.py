@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choose_runner, run_stage, tell
-from hornbook.commands.settings import is_override, settings_of
+from hornbook.commands.settings import is_override, is_there, settings_of
 from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
 from hornbook.corpus.read.settings import STANDARD_INPUT, ReadSettings, Source
@@ -87,7 +87,7 @@ def _named(words: Sequence[str]) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     for word in words:
-        name, equals, path = ("", "", word) if Path(word).exists() else word.partition("=")
+        name, equals, path = ("", "", word) if is_there(word) else word.partition("=")
         found.append((name, path) if equals and "/" not in name and ":" not in name else ("", word))
     bare = [path for name, path in found if not name]
     given = {path: _name(path, bare) for path in bare}
@@ -112,7 +112,8 @@ def _name(path: str, paths: Sequence[str]) -> str:
 
 def _is_of_sources(word: str) -> bool:
     """Whether an argument of `read` is a setting of every source: share, keep or links."""
-    return is_override(word) and word.partition("=")[0] in _OF_SOURCES and not Path(word.partition("=")[2]).exists()
+    key, _, value = word.partition("=")
+    return is_override(word) and key in _OF_SOURCES and not is_there(value)
 
 
 def _is_setting(word: str) -> bool:
@@ -121,5 +122,5 @@ def _is_setting(word: str) -> bool:
     """
     key, _, value = word.partition("=")
     key = key.removeprefix("read.").split(".")[0]
-    nearly = nearest(key, ReadSettings.model_fields) and not Path(value).exists()
+    nearly = nearest(key, ReadSettings.model_fields) and not is_there(value)
     return is_override(word) and bool(key in ReadSettings.model_fields or nearly)

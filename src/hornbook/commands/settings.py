@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from hornbook.amounts import length
@@ -21,7 +21,12 @@ _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 def is_override(word: str) -> bool:
     """Whether an argument is KEY=VALUE and no path: a folder may be called `lang=en`."""
-    return _OVERRIDE.match(word) is not None and not Path(word).exists()
+    return _OVERRIDE.match(word) is not None and not is_there(word)
+
+
+def is_there(word: str) -> bool:
+    """Whether an argument is the path of something; one that is too long for a name is none."""
+    return os.path.exists(word)  # noqa: PTH110 (pathlib's raises OSError for those)
 
 
 def settings_of(

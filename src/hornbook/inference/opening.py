@@ -15,8 +15,8 @@ from hornbook.inference.scheduler import MOST, Scheduler
 if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
 
-CACHE = 2.0  # GB of keys and values, unless told otherwise, or what one sequence of the whole context takes, if that is
-SHARE = 0.25  # at most of the machine's memory
+CACHE = 2.0  # GB of keys and values, unless told otherwise
+SHARE = 0.25  # of the machine's memory, that a cache for one sequence of the whole context may take instead
 
 
 def open_scheduler(
@@ -36,8 +36,8 @@ def open_scheduler(
 
     dtype: fp32 or bf16 for weights and activations, by PyTorch; those of the stored weights unless given. threads: how
     many compute, the executor's own choice unless given. cache: GB that keys and values may take; unless
-    given CACHE, or more for one sequence of the whole context. context: the longest sequence, the model's own unless
-    given. most, prompt_lookup: see `Scheduler`.
+    given CACHE, or what one sequence of the whole context takes, up to SHARE of the memory. context: the longest
+    sequence, the model's own unless given. most, prompt_lookup: see `Scheduler`.
     """
     known = get_args(machine.Precision)
     if dtype is not None and dtype not in known:

@@ -16,7 +16,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+", re.IGNORECASE)
 
 def origin_of(site: str) -> str:
     """A web site as browsers name it in `Origin`. Raises UserError for what is none."""
-    bare = site.strip().rstrip("/")
+    bare = site.strip().rstrip("/").lower()
     if not _ORIGIN.fullmatch(bare):
         raise UserError(f"--origin {site!r} is no site such as https://example.org, which browsers tell of a page")
     return bare

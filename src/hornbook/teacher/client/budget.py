@@ -168,9 +168,10 @@ def filled(request: Request) -> str:
 def show(found: Estimate, console: Console) -> None:
     """Print the filled prompts and what all of it would cost."""
     for place, example in enumerate(found.examples, 1):
-        console.print(f"── prompt {place} of {found.requests:,} {'─' * 40}", highlight=False, soft_wrap=True)
+        heading = f"── prompt {place} of {found.requests:,} " + "─" * 20
+        console.print(escape(heading), highlight=False, soft_wrap=True)
         console.print(escape(example), highlight=False, soft_wrap=True)
-    console.print("─" * 60)
+    console.print("─" * 40)
     how = "counted by the tokenizer" if found.exact else f"estimated at {CHARACTERS_A_TOKEN} characters a token"
     cached = found.requests - found.new
     lines = [
