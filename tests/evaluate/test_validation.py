@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from hornbook.evaluate.validation import validation_loss
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.tokens import shards
 
 
@@ -31,6 +34,22 @@ def test_mean_over_real_tokens_of_each_source(make_model: Callable[..., Any], tm
     shards.write(tmp_path, "empty", np.zeros((0, 21), dtype=np.int64), 400)
     found = validation_loss(model, tmp_path, pad=5, batch=2)
     assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_what_fills_rows_up_is_no_text_whatever_ends_a_models_files_name(
+    tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    """A downloaded model that stops at what the tokens stage fills up with: it would be measured on hundreds of those."""
+    shutil.copytree(tokenizer_folder, tmp_path / "tokens" / "tokenizer")
+    made = Tokenizer(tmp_path / "tokens" / "tokenizer")
+    shutil.copytree(tokenizer_folder, tmp_path / "model")
+    ends = [made.end_of_text, made.pad]
+    (tmp_path / "model" / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    downloaded = Tokenizer(tmp_path / "model")
+    assert downloaded.pad != made.pad
+    for folder in ("shards", "validation"):
+        assert shards.pad_of(tmp_path / "tokens" / folder, downloaded) == made.pad
+    assert shards.pad_of(tmp_path / "elsewhere" / "validation", downloaded) == downloaded.pad
 
 
 # Prints the loss of a model whose weights and texts are the same everywhere.

@@ -65,6 +65,7 @@ def samples(
     """
     from hornbook.model.formats import checkpoint
     from hornbook.model.tokenizers import Tokenizer
+    from hornbook.tokens.shards import pad_of
 
     losses, number = {}, 0
     for name, folder in models.items():
@@ -73,7 +74,7 @@ def samples(
             result = read_json(path)
         else:
             model, tokenizer = checkpoint.load(folder, dtype=dtype(settings.precision)), Tokenizer(folder)
-            loss = rounded(validation_loss(model, validation, tokenizer.pad))
+            loss = rounded(validation_loss(model, validation, pad_of(validation, tokenizer)))
             prompts = [*settings.prompts, *_openings(validation, tokenizer, settings.held_out)]
             written = _written(model, tokenizer, prompts, settings, derive(seed, "samples", name), name, progress)
             result = {"precision": settings.precision, "validation_loss": loss, "samples": written}
@@ -102,12 +103,13 @@ def _openings(validation: Path, tokenizer: Tokenizer, count: int) -> list[str]:
 
     names = sorted(path.stem for path in validation.glob("*.json") if not path.name.endswith(".documents.json"))
     found: list[str] = []
+    pad = shards.pad_of(validation, tokenizer)
     for place, name in enumerate(names):
         table = shards.read(validation, name)
         part = min(len(table), count // len(names) + (place < count % len(names)))
         for row in np.linspace(0, len(table), part, endpoint=False).astype(int).tolist():
             ids = [int(one) for one in table[row][:_OPENING]]
-            ends = [at for at, one in enumerate(ids) if one in (tokenizer.pad, tokenizer.end_of_text)]
+            ends = [at for at, one in enumerate(ids) if one in (pad, tokenizer.end_of_text)]
             found.append(tokenizer.decode(ids[: ends[0]] if ends else ids))
     return [opening for opening in found if opening.strip()]
 

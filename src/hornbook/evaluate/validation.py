@@ -43,7 +43,9 @@ def rounded(losses: dict[str, float]) -> dict[str, float]:
 
 
 def _run(subject: Subject, folder: Path) -> Result:
-    return Result(rounded(validation_loss(subject.model, folder, subject.tokenizer.pad)))
+    from hornbook.tokens.shards import pad_of
+
+    return Result(rounded(validation_loss(subject.model, folder, pad_of(folder, subject.tokenizer))))
 
 
 VALIDATION = Benchmark("validation_loss", lambda held_out, settings: held_out.validation, _run)

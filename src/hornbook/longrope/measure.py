@@ -76,6 +76,7 @@ def measure(
     from hornbook.evaluate.validation import rounded, validation_loss
     from hornbook.longrope.perplexity import configured
     from hornbook.model.tokenizers import Tokenizer
+    from hornbook.tokens.shards import pad_of
 
     if len(documents.held_out) < 2:
         raise UserError(
@@ -95,7 +96,7 @@ def measure(
     }
     short = {}
     if validation is not None:
-        pad = tokenizer.pad
+        pad = pad_of(validation, tokenizer)
         for name in ("none", "extended"):
             with configured(subjects[name].model, subjects[name].config):
                 short[name] = validation_loss(subjects[name].model, validation, pad)

@@ -231,6 +231,7 @@ def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokeniz
 
     from hornbook.model.formats.architectures import read_config
     from hornbook.quantize.calibration import rows_of_corpus, rows_of_tokens, validation_rows
+    from hornbook.tokens.shards import pad_of
 
     calibrating, measuring = settings.calibration_rows, settings.measured_rows
     if "calibrate" in work.inputs:
@@ -238,7 +239,8 @@ def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokeniz
         return Rows(*rows_of_corpus(work.inputs["calibrate"], tokenizer, time, calibrating, measuring))
     if "tokens" in work.inputs:
         tokens = work.inputs["tokens"]
-        return Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, tokenizer.pad))
+        pad = pad_of(tokens / "shards", tokenizer)
+        return Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, pad))
     if settings.method == "gptq" and calibrating:
         raise UserError("method=gptq weighs errors by text: name a corpus with --calibrate, or say method=rtn")
     return Rows(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.int64))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json, write_parts
+
+if TYPE_CHECKING:
+    from hornbook.model.tokenizers import Tokenizer
 
 
 def write(folder: Path, name: str, table: NDArray[np.integer[Any]], vocabulary: int, **facts: Any) -> None:
@@ -61,3 +64,15 @@ def read(folder: Path, name: str) -> NDArray[np.integer[Any]]:
     if index["rows"] == 0:
         return np.zeros((0, index["row"]), dtype=dtype)
     return np.memmap(path, dtype=dtype, mode="r", shape=(index["rows"], index["row"]))
+
+
+def pad_of(folder: Path, tokenizer: Tokenizer) -> int:
+    """The id that fills up rows of a tokens stage's `shards` or `validation`: its own tokenizer's, which lies beside.
+
+    A model with the same tokenizer whose files name other ends would fill up with another id, and take these for text.
+    `tokenizer` tells where none lies beside.
+    """
+    from hornbook.model.tokenizers import Tokenizer
+
+    own = folder.parent / "tokenizer"
+    return (Tokenizer(own) if own.is_dir() else tokenizer).pad
