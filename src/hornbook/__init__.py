@@ -54,7 +54,7 @@ def _intel() -> bool:
 
 # MKL, too, reads its word once. On Intel's processors it adds in another order where a product has few rows, or where
 # several threads share it; told to be strict, it gives a row the same sums whatever stands beside it, in the same time
-# (docs/inference.md). On others it would be slow, and tests pass without.
+# (docs/inference.md). On others MKL may fall back to old instructions, and tests pass without.
 if "MKL_CBWR" not in os.environ and _intel():
     os.environ["MKL_CBWR"] = "AUTO,STRICT"
 

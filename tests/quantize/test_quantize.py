@@ -200,18 +200,24 @@ def test_a_model_with_experts(make_checkpoint: Any, tmp_path: Path) -> None:
     assert 0 < errors[0] < errors[1] < 0.3
 
 
-def test_rows_of_a_corpus(make_checkpoint: Any, tmp_path: Path) -> None:
-    texts = [f"Text number {number} is about the number {number}.\n" * 3 for number in range(40)]
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Forty short texts."""
     with CorpusWriter(tmp_path / "corpus", document_schema()) as writer:
-        for number, text in enumerate(texts):
+        for number in range(40):
+            text = f"Text number {number} is about the number {number}.\n" * 3
             writer.keep({"id": document_id(text), "text": text, "source": "texts", "path": str(number)})
+    return tmp_path / "corpus"
+
+
+def test_rows_of_a_corpus(make_checkpoint: Any, corpus: Path) -> None:
     tokenizer = Tokenizer(make_checkpoint(seed=1)[1])
-    calibrating, measuring = rows_of_corpus(tmp_path / "corpus", tokenizer, 32, 20, 5)
+    calibrating, measuring = rows_of_corpus(corpus, tokenizer, 32, 20, 5)
     assert (calibrating.shape, measuring.shape) == ((20, 32), (5, 32))
     told = [set(tokenizer.decode(part.flatten()).split("\n")[1:-1]) for part in (calibrating, measuring)]
     assert told[0] and told[1] and not told[0] & told[1] - {""}
     with pytest.raises(UserError, match="too little text"):
-        rows_of_corpus(tmp_path / "corpus", tokenizer, 100_000, 1, 1)
+        rows_of_corpus(corpus, tokenizer, 100_000, 1, 1)
 
 
 def test_what_it_may_take_follows_the_model_and_what_it_reads():
@@ -223,12 +229,8 @@ def test_what_it_may_take_follows_the_model_and_what_it_reads():
     assert seconds(weights=1e7) < seconds()
 
 
-def test_a_corpus_gives_no_rows_where_none_are_asked_for(make_checkpoint: Any, tmp_path: Path) -> None:
-    texts = [f"Text number {number} is about the number {number}.\n" * 3 for number in range(40)]
-    with CorpusWriter(tmp_path / "corpus", document_schema()) as writer:
-        for number, text in enumerate(texts):
-            writer.keep({"id": document_id(text), "text": text, "source": "texts", "path": str(number)})
+def test_a_corpus_gives_no_rows_where_none_are_asked_for(make_checkpoint: Any, corpus: Path) -> None:
     tokenizer = Tokenizer(make_checkpoint(seed=2)[1])
     for calibrating, measuring in ((3, 0), (0, 2), (0, 0)):
-        made = rows_of_corpus(tmp_path / "corpus", tokenizer, 16, calibrating, measuring)
+        made = rows_of_corpus(corpus, tokenizer, 16, calibrating, measuring)
         assert [rows.shape for rows in made] == [(calibrating, 16), (measuring, 16)]

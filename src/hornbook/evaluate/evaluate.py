@@ -18,7 +18,7 @@ from hornbook.evaluate.problems import CHAT, COMPLETION
 from hornbook.evaluate.questions import QUESTIONS
 from hornbook.evaluate.refusals import REFUSALS
 from hornbook.evaluate.validation import VALIDATION
-from hornbook.files import digest_file, read_json, seal, sealed, write_json
+from hornbook.files import digest_file, digest_value, read_json, seal, sealed, write_json
 from hornbook.machine import dtype
 from hornbook.model import folder_from
 from hornbook.progress import Progress
@@ -150,9 +150,13 @@ def passed(figures: dict[str, Any]) -> str:
 
 
 def questions_of(settings: EvaluateSettings, base: Path) -> str | None:
-    """A hash of the user's own questions; None where there are none."""
+    """A hash of the files that questions come from: the user's own, and published benchmarks'; None where there are
+    none.
+    """
     path = settings.seen_from(base).own_questions
-    return digest_file(path) if path is not None and path.is_file() else None
+    own = digest_file(path) if path is not None and path.is_file() else None
+    exam = exam_of(settings, base)
+    return own if exam is None else digest_value([own, exam])
 
 
 def exam_of(settings: EvaluateSettings, base: Path) -> dict[str, str] | None:
@@ -191,16 +195,14 @@ def _chosen(models: Mapping[str, Path], names: Sequence[str]) -> Mapping[str, Pa
     return {name: folder for name, folder in models.items() if not names or name in names}
 
 
-def _outside(settings: EvaluateStageSettings, base: Path) -> list[Any] | None:
-    """The weights of a model that is asked beside the run's own, the user's questions, and benchmarks' files."""
+def _outside(settings: EvaluateStageSettings, base: Path) -> list[str | None] | None:
+    """The weights of a model that is asked beside the run's own, and the files that questions come from."""
     weights = None
     if settings.initial_model:
         from hornbook.model.formats import checkpoint
 
         weights = checkpoint.fingerprint(folder_from(settings.initial_model, base))
-    found: list[Any] = [weights, questions_of(settings.evaluate, base)]
-    exam = exam_of(settings.evaluate, base)
-    found += [] if exam is None else [exam]
+    found = [weights, questions_of(settings.evaluate, base)]
     return found if any(found) else None
 
 

@@ -74,8 +74,9 @@ def samples(
             result = read_json(path)
         else:
             model, tokenizer = checkpoint.load(folder, dtype=dtype(settings.precision)), Tokenizer(folder)
-            loss = rounded(validation_loss(model, validation, pad_of(validation, tokenizer)))
-            prompts = [*settings.prompts, *_openings(validation, tokenizer, settings.held_out)]
+            pad = pad_of(validation, tokenizer)
+            loss = rounded(validation_loss(model, validation, pad))
+            prompts = [*settings.prompts, *_openings(validation, tokenizer, pad, settings.held_out)]
             written = _written(model, tokenizer, prompts, settings, derive(seed, "samples", name), name, progress)
             result = {"precision": settings.precision, "validation_loss": loss, "samples": written}
             write_json(path, result)
@@ -95,7 +96,7 @@ def samples(
     }
 
 
-def _openings(validation: Path, tokenizer: Tokenizer, count: int) -> list[str]:
+def _openings(validation: Path, tokenizer: Tokenizer, pad: int, count: int) -> list[str]:
     """The beginnings of `count` held-out rows, of each source in turn, evenly spaced over its rows."""
     import numpy as np
 
@@ -103,7 +104,6 @@ def _openings(validation: Path, tokenizer: Tokenizer, count: int) -> list[str]:
 
     names = sorted(path.stem for path in validation.glob("*.json") if not path.name.endswith(".documents.json"))
     found: list[str] = []
-    pad = shards.pad_of(validation, tokenizer)
     for place, name in enumerate(names):
         table = shards.read(validation, name)
         part = min(len(table), count // len(names) + (place < count % len(names)))
