@@ -46,7 +46,6 @@ class ServedModel:
         self.name, self.folder, self.tokenizer = name, folder, Tokenizer(folder)
         self.published: Published = published(folder)
         self.context, self.created = scheduler.context, int(time.time())
-        self._limit = scheduler.limit
         self.worker = Worker(scheduler)
         self.metrics = Metrics(self.worker)
         self._vocabulary, self._most, self._seconds = scheduler.vocabulary, scheduler.most + queue, seconds
@@ -89,7 +88,7 @@ class ServedModel:
             if len(ids) >= self.context:
                 raise RefusedError(
                     400,
-                    f"the prompt is {len(ids)} tokens long, {self._limit}",
+                    f"this model's context is {self.context} tokens, the prompt has {len(ids)}",
                     param="messages" if isinstance(asked, ChatAsked) else "prompt",
                     code="context_length_exceeded",
                 )
