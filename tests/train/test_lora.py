@@ -144,7 +144,10 @@ def test_what_an_adapter_is_already_may_be_said(make_checkpoint: Any, tmp_path: 
         (LoraSettings(rank=33), "is a matrix of 32 × 64: its rank is 32 at most"),
         (LoraSettings(target_modules=("q_porj",)), "no linear map 'q_porj' (did you mean 'q_proj'?)"),
         (LoraSettings(target_modules=("embed_tokens",)), "no linear map 'embed_tokens'"),
-        (LoraSettings(modules_to_save=("q_proj",)), "no 'q_proj' that can be trained whole"),
+        (
+            LoraSettings(modules_to_save=("q_proj",)),
+            "lora.modules_to_save: the model has no 'q_proj' that is a tensor of its own",
+        ),
     ],
 )
 def test_what_is_refused(settings: LoraSettings, told: str, make_checkpoint: Any) -> None:
@@ -152,6 +155,41 @@ def test_what_is_refused(settings: LoraSettings, told: str, make_checkpoint: Any
     with pytest.raises(UserError) as refused:
         load_to_train(folder, settings, seed=1)
     assert told in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_what_is_frozen_stays_to_the_bit(base: Path, conversations: Any, preferences: Any, tmp_path: Path) -> None:
+    """Under each objective, and across a kill; all else moves."""
+    options = {"lora": None, "freeze": ("embed_tokens", "norm")}
+    run_sft(base, conversations, tmp_path / "sft", **options)
+    settings = DpoSettings(learning_rate=1e-3, freeze=("embed_tokens", "norm"), **COMMON)
+    source = [Given("rows", rows=preferences)]
+    dpo(tmp_path / "sft" / "model", source, settings, seed=1, into=tmp_path / "dpo", progress=Progress())
+    given, one, two = (
+        checkpoint.load(folder).state_dict()
+        for folder in (base, tmp_path / "sft" / "model", tmp_path / "dpo" / "model")
+    )
+    still = {name for name in given if torch.equal(given[name], one[name])}
+    assert still == {"embed.weight", "lm_head.weight", "norm.weight"}, "an embedding and the output matrix are tied"
+    assert {name for name in given if torch.equal(one[name], two[name])} == still
+    with pytest.raises(Stopped):
+        run_sft(base, conversations, tmp_path / "again", StopAfter(3), **options)
+    state = torch.load(tmp_path / "again" / "scratch" / "state.pt", weights_only=True)
+    assert not still & state["model"].keys()
+    run_sft(base, conversations, tmp_path / "again", **options)
+    assert files(tmp_path / "again") == files(tmp_path / "sft")
+
+
+def test_what_cannot_be_frozen(make_checkpoint: Any) -> None:
+    folder = make_checkpoint(1, format="llama", kv_heads=2)[1]
+    for words, settings, told in (
+        (("embed_token",), None, "freeze: the model has no 'embed_token' that is a tensor of its own (did you mean"),
+        (("q_proj",), None, "freeze: the model has no 'q_proj'"),
+        (("embed_tokens",), LORA, "freeze = embed_tokens: "),
+    ):
+        for look_or_load in (load_to_look, partial(load_to_train, seed=1)):
+            with pytest.raises(UserError) as refused:
+                look_or_load(folder, settings, freeze=words)
+            assert told in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_qlora(base: Path, tmp_path: Path, conversations: Any) -> None:

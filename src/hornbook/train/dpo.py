@@ -105,7 +105,7 @@ def dpo(
     from hornbook.train.validation import in_fp32, outcome, validations_of
 
     tokenizer = Tokenizer(base)
-    model = lora.load(base, settings.lora, seed=seed)
+    model = lora.load(base, settings.lora, seed=seed, freeze=settings.freeze)
     encoded, objective, held, held_out = _read(tokenizer, model.config.context, sources, settings, seed, progress)
     if held is not None and not rank():
         with in_fp32(model.to(choose(settings.precision, settings.compile).device)):
@@ -199,7 +199,7 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     """What `dpo` would read of the pairs: both answers of the first, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora)
+    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
     encoded, objective, _, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,16 +38,18 @@ class LoraSettings(Settings):
     )
 
 
+_SAVED = "lora.modules_to_save"
 FLAG = Flag("--lora", "lora.rank", "Train an adapter of this rank in the place of the model (LoRA).")
 
 
-def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer:
+def load(base: Path, settings: LoraSettings | None, *, seed: int, freeze: Sequence[str] = ()) -> Transformer:
     """The model of a folder, ready to be trained: its parameters with a gradient are those that training moves.
 
-    Without settings these are all, in fp32. With settings, or where the folder is an adapter's, they are those of the
-    adapters; all else keeps the precision in which it is stored. B begins as 0 and A as PEFT draws it, uniform within
-    1 / sqrt(inputs), so that the first step finds the model as it was. Raises UserError for names that the model has
-    not, ranks that a matrix has not, and a model that is quantized where all of it is to be trained.
+    Without settings these are all but what `freeze` names, in fp32. With settings, or where the folder is an adapter's,
+    they are those of the adapters; all else keeps the precision in which it is stored. B begins as 0 and A as PEFT
+    draws it, uniform within 1 / sqrt(inputs), so that the first step finds the model as it was. Raises UserError for
+    names that the model has not, ranks that a matrix has not, something to freeze beside adapters, and a model that is
+    quantized where all of it is to be trained.
     """
     import torch
 
@@ -56,7 +58,11 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
     if settings is None and not adapter_config.is_adapter(base):
         model = checkpoint.load(base, dtype=torch.float32)
         _refuse_quantized(model, base)
+        for ours in _whole_tensors(model, freeze, "freeze").values():
+            model.get_parameter(ours).requires_grad_(False)
         return model
+    if freeze:
+        raise UserError(f"freeze = {', '.join(freeze)}: of {base} adapters alone are trained; leave freeze out")
     model = checkpoint.load(base)
     assert model.origin is not None
     model.requires_grad_(False)
@@ -69,16 +75,17 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
     return model
 
 
-def look(base: Path, settings: LoraSettings | None) -> tuple[ModelConfig, bool]:
+def look(base: Path, settings: LoraSettings | None, freeze: Sequence[str] = ()) -> tuple[ModelConfig, bool]:
     """What `load` would make ready, in the precision in which it is stored: its configuration, and whether adapters
     are what is trained of it. Raises UserError as `load` does.
     """
     from hornbook.model.formats import adapter_config, checkpoint
 
     if settings is not None or adapter_config.is_adapter(base):
-        return load(base, settings, seed=0).config, True
+        return load(base, settings, seed=0, freeze=freeze).config, True
     model = checkpoint.load(base)
     _refuse_quantized(model, base)
+    _whole_tensors(model, freeze, "freeze")
     return model.config, False
 
 
@@ -140,7 +147,7 @@ def _go_on(model: Transformer, base: Path, settings: LoraSettings) -> None:
     if settings.target_modules is not None and set(_targets(there, settings.target_modules)) != names:
         raise _another(base, "target_modules", adapter.target_modules(names, there))
     saved = set(mine.saved.values())
-    if "modules_to_save" in said and set(_saved(model, settings.modules_to_save).values()) != saved:
+    if "modules_to_save" in said and set(_whole_tensors(model, settings.modules_to_save, _SAVED).values()) != saved:
         raise _another(base, "modules_to_save", sorted(map(_module, mine.saved)) or ["none"])
 
 
@@ -178,7 +185,7 @@ def _add(model: Transformer, base: Path, settings: LoraSettings, seed: int) -> N
             for _, a, _ in layer.parts():
                 a.uniform_(-1 / math.sqrt(a.shape[1]), 1 / math.sqrt(a.shape[1]), generator=generator)
     assert model.origin is not None
-    saved = _saved(model, settings.modules_to_save)
+    saved = _whole_tensors(model, settings.modules_to_save, _SAVED)
     config = AdapterConfig(peft_type="LORA", lora_dropout=settings.dropout)
     found = Adapter(base, config, fingerprint=checkpoint.fingerprint(base), saved=saved)
     model.origin = replace(model.origin, adapter=found)
@@ -211,8 +218,8 @@ def _module(tensor: str) -> str:
     return tensor.rpartition(".")[0].rpartition(".")[2]
 
 
-def _saved(model: Transformer, wanted: Iterable[str]) -> dict[str, str]:
-    """The tensors that are trained whole, ours by the file's names; of two that are tied, one word means both."""
+def _whole_tensors(model: Transformer, wanted: Iterable[str], setting: str) -> dict[str, str]:
+    """The tensors that words of a setting name, ours by the file's names; of two that are tied, one word means both."""
     from hornbook.model.formats.architectures import architecture_for
     from hornbook.model.formats.checkpoint import head_names
 
@@ -231,8 +238,8 @@ def _saved(model: Transformer, wanted: Iterable[str]) -> dict[str, str]:
         if not mine:
             known = sorted({_module(name) for name in names})
             raise UserError(
-                f"lora.modules_to_save: the model has no {word!r} that can be trained whole{nearest(word, known)}; it "
-                f"has {', '.join(known)}"
+                f"{setting}: the model has no {word!r} that is a tensor of its own{nearest(word, known)}; it has "
+                f"{', '.join(known)}"
             )
         found |= mine
     return {theirs: ours for theirs, ours in names.items() if ours in found.values()}

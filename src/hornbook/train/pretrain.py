@@ -153,7 +153,7 @@ def pretrain(
     if machine.device == "cpu":
         _fits(config)
     wider = settings.times_wider(config)
-    model = _drawn(config, seed, wider) if initial is None else _begun(initial)
+    model = _drawn(config, settings, seed, wider) if initial is None else _begun(initial, settings)
     phases: dict[str, NextToken] = {}
     mixtures: dict[str, list[dict[str, Any]]] = {}
     steps_before: dict[str, int] = {}
@@ -234,12 +234,14 @@ def _fits(config: ModelConfig) -> None:
         )
 
 
-def _drawn(config: ModelConfig, seed: int, wider: float) -> Transformer:
-    """A model of random weights, so many times as wide as its base."""
+def _drawn(config: ModelConfig, settings: PretrainSettings, seed: int, wider: float) -> Transformer:
+    """A model of random weights, so many times as wide as its base. Raises UserError where some are to stay as drawn."""
     import torch
 
     from hornbook.model.transformer import Transformer
 
+    if settings.freeze:
+        raise UserError("pretrain.freeze: random weights are worth nothing until they are trained; leave it out")
     model = Transformer(config)
     model.initialise(torch.Generator().manual_seed(derive(seed, "weights")))
     if wider != 1:
@@ -247,14 +249,14 @@ def _drawn(config: ModelConfig, seed: int, wider: float) -> Transformer:
     return model
 
 
-def _begun(initial: Path) -> Transformer:
-    """The model of a folder, ready to be trained whole."""
+def _begun(initial: Path, settings: PretrainSettings) -> Transformer:
+    """The model of a folder, ready to be trained: all of it but what is frozen."""
     from hornbook.model.formats import adapter_config
     from hornbook.train import lora
 
     if adapter_config.is_adapter(initial):
         raise UserError(f"{initial} is an adapter; make a model of it and its base first: hornbook merge {initial}")
-    return lora.load(initial, None, seed=0)
+    return lora.load(initial, None, seed=0, freeze=settings.freeze)
 
 
 def untrained_tokens(checkpoint: Path) -> set[str]:

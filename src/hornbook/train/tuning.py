@@ -83,7 +83,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
     from hornbook.train.validation import outcome, validations_of
 
     tokenizer = Tokenizer(base)
-    model = lora.load(base, settings.lora, seed=seed)
+    model = lora.load(base, settings.lora, seed=seed, freeze=settings.freeze)
     prepare(model, tokenizer)
     reading = _read(tokenizer, model.config.context, sources, settings, stage, seed, progress, whole)
     encoded, rows = reading.encoded, reading.rows
@@ -203,7 +203,7 @@ def look(
     """What `tune` would read of the rows: the first examples, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora)
+    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
     reading = _read(tokenizer, config.context, sources, settings, stage, seed, progress, whole)
     examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
     objective = LearntTokens(reading.rows, reading.order, reading.batch)
