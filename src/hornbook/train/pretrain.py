@@ -235,7 +235,7 @@ def _fits(config: ModelConfig) -> None:
 
 
 def _drawn(config: ModelConfig, settings: PretrainSettings, seed: int, wider: float) -> Transformer:
-    """A model of random weights, so many times as wide as its base. Raises UserError where some are to stay as drawn."""
+    """A model of random weights, so many times as wide as its base. Raises UserError where some are frozen."""
     import torch
 
     from hornbook.model.transformer import Transformer

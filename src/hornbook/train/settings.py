@@ -56,7 +56,7 @@ class TrainSettings(Settings):
     final_rate: float = Field(0.0, ge=0, le=1, description="share of the peak rate that the rate falls to")
     freeze: tuple[str, ...] = Field(
         (),
-        description="what of a given model is not trained: embed_tokens, lm_head, norms, as the model's file names them",
+        description="what of a given model is not trained: embed_tokens, lm_head, norms, as its file names them",
     )
     dropout: Dropout = Dropout()
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
