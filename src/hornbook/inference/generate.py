@@ -11,6 +11,7 @@ from hornbook.inference.scheduler import Request, Scheduler
 from hornbook.model.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from hornbook.model.transformer import Transformer
@@ -81,18 +82,25 @@ def generate(
         raise ValueError("presence and frequency penalties are not for batches")
     import torch
 
+    sampling = sampling or Sampling()
+    generator = torch.Generator(_device(model)).manual_seed(sampling.seed)
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
     answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         allowed = [first[row] for row in rows] if first is not None else ()
         with torch.inference_mode():
-            for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling or Sampling(), allowed):
+            for ids in _steps(model, [prompts[row] for row in rows], limit, stops, sampling, generator, allowed):
                 for position, token in ids.items():
                     if token not in stops:
                         answers[rows[position]].append(token)
         advance(len(rows))
     return answers
+
+
+def _device(model: Transformer) -> torch.device:
+    where: torch.device = (model.embed.weight if hasattr(model.embed, "weight") else model.norm.weight).device
+    return where
 
 
 def _steps(
@@ -101,6 +109,7 @@ def _steps(
     limit: int,
     stops: Collection[int],
     sampling: Sampling,
+    generator: torch.Generator,
     first: Sequence[Collection[int]] = (),
 ) -> Iterator[dict[int, int]]:
     """Each step's ids by row; a row drops out of the batch after a stop, or when its own context is full."""
@@ -110,7 +119,7 @@ def _steps(
 
     if any(not prompt for prompt in prompts):
         raise ValueError("a prompt needs at least one token")
-    device = model.embed.weight.device if hasattr(model.embed, "weight") else model.norm.weight.device
+    device = _device(model)
     longest = max(map(len, prompts))
     ids = torch.zeros(len(prompts), longest, dtype=torch.long, device=device)
     attention_mask = torch.zeros(len(prompts), longest, dtype=torch.bool, device=device)
@@ -119,7 +128,6 @@ def _steps(
         attention_mask[row, longest - len(prompt) :] = True
     steps = min(limit, max(1, model.config.context - min(map(len, prompts))))
     kv_cache = KVCache(model.config, len(prompts), longest + steps, device, model.compute)
-    generator = torch.Generator(device).manual_seed(sampling.seed)
     seen = seen_in(ids, attention_mask, model.config.vocabulary) if sampling.repetition_penalty != 1 else None
     alive = list(range(len(prompts)))
     unread: Tensor | None = attention_mask

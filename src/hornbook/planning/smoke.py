@@ -69,6 +69,9 @@ def smoke(recipe: Recipe, base: Path, folder: Path) -> tuple[Recipe, str]:
     values["model"] = small.model_dump()
     if recipe.initial_model:
         values["tokens"]["tokenizer"] = values.pop("initial_model")
+        values["pretrain"]["freeze"] = ()  # random weights are nothing to keep
+        for phase in ("phase1", "phase2"):
+            values["pretrain"][phase]["rehearse"] = 0.0
     for key, most in MOST.items():
         _cut(values, key, min(most, small.context) if key == "tokens.length" else most)
     if recipe.longrope is not None:

@@ -71,6 +71,12 @@ class PretrainPhase(Phase):
     decay: float | None = Field(None, ge=0, le=1)
     final_rate: float | None = Field(None, ge=0, le=1)
     candidates: int = Field(1, ge=1, description="checkpoints, evenly over the phase, that `keep` chooses from")
+    rehearse: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the rows that the model it begins with writes itself, of what it knows, so as to keep it",
+    )
     keep: Literal["last", "best", "average"] = Field(
         "last", description="what it ends with: its last weights, the best on text held out, or the candidates' average"
     )
@@ -145,6 +151,7 @@ def pretrain(
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.candidates import Candidates, steps_of
     from hornbook.train.loop import ending, mean, train
+    from hornbook.train.rehearsal import own_texts
     from hornbook.train.validation import Validation
 
     tokenizer = Tokenizer(tokens / "tokenizer")
@@ -160,7 +167,14 @@ def pretrain(
     for name, phase in settings.phases.items():
         steps_before[name] = sum(one.steps for one in phases.values())
         batch = settings.of(phase).batch
-        phases[name], mixtures[name] = _phase(name, phase, tokens, batch, tokenizer.pad, seed=seed)
+
+        def own(rows: int, row: int, name: str = name) -> NDArray[np.integer[Any]]:
+            if initial is None:
+                raise UserError(f"pretrain.{name}.rehearse: random weights have nothing to say; leave it out")
+            place = into / f"rehearsal-{name}.npy"
+            return own_texts(initial, rows, row, machine, seed=derive(seed, name), place=place, progress=progress)
+
+        phases[name], mixtures[name] = _phase(name, phase, tokens, batch, tokenizer.pad, own, seed=seed)
     objective = Sequential(list(phases.values()))
     milestones: dict[int, Callable[[], bool]] = {}
 
@@ -317,18 +331,26 @@ def _measure(tokens: Path, name: str, phase: Phase, pad: int) -> Measure:
     return measure
 
 
+OwnTexts = Callable[[int, int], "NDArray[np.integer[Any]]"]  # so many rows of so many ids that a model writes itself
+
+
 def _phase(
-    name: str, phase: Phase, tokens: Path, batch: int, pad: int, *, seed: int
+    name: str, phase: PretrainPhase, tokens: Path, batch: int, pad: int, own: OwnTexts, *, seed: int
 ) -> tuple[NextToken, list[dict[str, Any]]]:
-    """One phase's objective, and how often each ingredient of its mixture is read."""
+    """One phase's objective, and how often each ingredient of its mixture is read, what it rehearses last."""
     from hornbook.tokens import shards
     from hornbook.tokens.mixture import schedule
 
     tables = [shards.read(tokens / "shards", f"{name}-{index}") for index in range(len(phase.mixture))]
-    sizes = [len(table) for table in tables]
     length = tables[0].shape[1] - 1
     rows = max(1, phase.tokens // (batch * length)) * batch
-    plan = schedule(sizes, [c.share for c in phase.mixture], rows, phase.epochs, derive(seed, name))
+    sources, epochs = [list(component.sources) for component in phase.mixture], phase.epochs
+    shares = [component.share * (1 - phase.rehearse) for component in phase.mixture]
+    if phase.rehearse:
+        tables.append(own(max(1, round(rows * phase.rehearse)), length + 1))
+        sources, shares, epochs = [*sources, [NAME]], [*shares, phase.rehearse], (*epochs, 1.0)
+    sizes = [len(table) for table in tables]
+    plan = schedule(sizes, shares, rows, epochs, derive(seed, name))
     if len(plan.rows) < batch:
         raise UserError(
             f"pretrain.{name}: {sum(sizes)} rows of {length} tokens, read {phase.maximum_epochs:g} times, "
@@ -338,14 +360,14 @@ def _phase(
     objective = NextToken(tables, plan, batch, length + 1, pad)
     mixture = [
         {
-            "sources": list(component.sources),
+            "sources": named,
             "rows": count,
             "tokens": tokens,
             "share": round(count / len(plan.rows), 4),
             "epochs": round(epochs, 3),
         }
-        for component, count, epochs, tokens in zip(
-            phase.mixture, counts, plan.epochs(sizes), objective.tokens_of, strict=True
+        for named, count, epochs, tokens in zip(
+            sources, counts, plan.epochs(sizes), objective.tokens_of, strict=True
         )
     ]
     return objective, mixture

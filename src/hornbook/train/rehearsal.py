@@ -1,17 +1,18 @@
-"""What a model says already, learnt beside what is new: its own answers to everyday questions, so that it keeps them.
+"""What a model says already, learnt beside what is new, so that it keeps it: answers to everyday questions, and texts.
 
-Few rows of one kind teach a chat model to answer everything in that kind. Rows of the kind that it knows prevent it,
-and the model writes them itself (pseudo-rehearsal, Robins 1995; Huang et al. 2024, arXiv:2403.01244).
+Few rows of one kind teach a chat model to answer everything in that kind, and a model that reads one kind of text
+forgets the others. Rows of the kind that it knows prevent both, and the model writes them itself (pseudo-rehearsal,
+Robins 1995; Huang et al. 2024, arXiv:2403.01244).
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
-from hornbook.files import read_jsonl, seal, sealed, write_jsonl
+from hornbook.files import read_jsonl, seal, sealed, write_bytes, write_jsonl
 from hornbook.progress import Progress
 from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH
@@ -20,6 +21,10 @@ from hornbook.train.data import Given
 from hornbook.train.shapes import Message
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hornbook.machine import Choice
     from hornbook.model.tokenizers import Tokenizer
 
 NAME, SHAPE = "what the model says already", "its own answers to everyday questions"
@@ -28,6 +33,7 @@ EVERYDAY = Path(__file__).with_name("everyday.txt")
 MOST = 180  # questions in it
 LONGEST = 80  # tokens of an answer; a longer one ends with its last whole sentence
 _BATCH = 32
+_TEXTS = 64  # written at once
 _SENTENCES = re.compile(r".*[.!?](?=[\s\"'”)]|$)", re.DOTALL)
 
 
@@ -96,6 +102,49 @@ def whole_sentences(text: str, *, ended: bool) -> str:
 
 def _said(role: str, content: str) -> Message:
     return {"role": role, "content": content}
+
+
+def own_texts(
+    base: Path, rows: int, row: int, machine: Choice, *, seed: int, place: Path, progress: Progress
+) -> NDArray[np.integer[Any]]:
+    """What the checkpoint `base` writes when nothing is asked of it, drawn token by token: ids (rows, row).
+
+    Each row begins with the end of a text, and what comes behind another end is another text, as in packed documents.
+    The file `place` keeps them. Rank 0 writes, and all ranks read the same.
+    """
+    import io
+
+    import numpy as np
+
+    scratch = place.parent / SCRATCH
+    if not ranks.rank() and not sealed(place, scratch):
+        content = io.BytesIO()
+        np.save(content, _drawn(base, rows, row, machine, seed, progress))
+        write_bytes(place, content.getvalue())
+        seal(place, scratch)
+    _wait_for_first()
+    found: NDArray[np.integer[Any]] = np.load(place, mmap_mode="r")
+    return found
+
+
+def _drawn(
+    base: Path, rows: int, row: int, machine: Choice, seed: int, progress: Progress
+) -> NDArray[np.integer[Any]]:
+    import numpy as np
+
+    from hornbook.inference.generate import generate
+    from hornbook.inference.sampling import Sampling
+    from hornbook.model import load
+    from hornbook.model.tokenizers import Tokenizer
+
+    model = load(base, device=machine.device, compute=machine.compute).eval()
+    beginning = [Tokenizer(base).end_of_text]
+    sampling = Sampling(temperature=1.0, seed=derive(seed, "own texts") % 2**31)
+    with progress.task("writing what it knows", rows) as bar:
+        texts = generate(
+            model, [beginning] * rows, limit=row - 1, stops=(), sampling=sampling, batch=_TEXTS, advance=bar.advance
+        )
+    return np.array([beginning + ids for ids in texts], dtype=np.uint32)
 
 
 def _wait_for_first() -> None:
