@@ -14,6 +14,7 @@ from tests.benchmarks.scripts import script
 from hornbook.files import read_json
 from hornbook.model import build, save
 from hornbook.model.config import ModelConfig
+from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.runs.folders import stage_folders
 
@@ -46,6 +47,10 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
     scores = read_json(stages["evaluate"] / "manifest.json")["figures"]["models"]
     assert set(scores) == {"before", "dpo"}
     assert (stages["sft"] / "rehearsal.jsonl").is_file()
+    read = read_json(stages["pretrain"] / "manifest.json")["figures"]["mixture"]["phase2"]
+    assert [part["sources"] for part in read][2:] == [["what the model says already"]] and read[2]["rows"] == 1
+    first, last = (checkpoint.load(one).embed.weight for one in (tmp_path / "base", stages["dpo"] / "model"))
+    assert torch.equal(first, last), "its embedding stays"
     for one in scores.values():
         assert (one["questions"]["general"]["of"], one["questions"]["own"]["of"]) == (9, 1)
         assert "general" in one["validation_loss"]

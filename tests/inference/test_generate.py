@@ -45,6 +45,17 @@ def test_equals_a_full_recompute_for_every_batch_size(shape: dict[str, Any], mak
     assert [list(stream(model, prompt, limit=25, stops=stops)) for prompt in PROMPTS] == wanted
 
 
+def test_batches_draw_differently(make_model: Callable[..., Any]) -> None:
+    """One prompt, many times: what chance chooses in one batch says nothing of the next, and a seed tells all."""
+    model = make_model(seed=3)
+    sampling = Sampling(temperature=1.0, seed=5)
+    asked: dict[str, Any] = {"limit": 12, "stops": (), "sampling": sampling, "batch": 2}
+    answers = generate(model, [[1]] * 6, **asked)
+    assert len({tuple(answer) for answer in answers}) == 6
+    assert generate(model, [[1]] * 6, **asked) == answers
+    assert generate(model, [[1]] * 2, **asked) == answers[:2]
+
+
 def test_each_row_ends_at_its_own_context(make_model: Callable[..., Any]) -> None:
     model = make_model(seed=3, context=32)
     prompts = [list(range(1, length + 1)) for length in (31, 5, 20)]

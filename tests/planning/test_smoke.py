@@ -66,6 +66,8 @@ def test_recipes_lose_sizes_alone(name: str, tmp_path: Path) -> None:
         *MOST,
         "name",
         "longrope.context",
+        "pretrain.freeze",
+        "evaluate.checkpoints",
         *(f"{table}.compile" for table in ("pretrain", "sft", "dpo")),
     }
     assert changed <= allowed
@@ -91,8 +93,12 @@ def flat(values: object, above: str = "") -> dict[str, object]:
 def test_a_model_to_go_on_from_lends_its_tokenizer_and_its_switches(tmp_path: Path) -> None:
     whole = load(available()["prose"])
     large = ModelConfig(format="llama", vocabulary=49_152, width=576, heads=9, kv_heads=3, mlp_width=1536, context=8192)
-    begun = Recipe.model_validate(whole.model_dump() | {"model": large.model_dump(), "initial_model": "somewhere"})
-    cut, _ = smoke(begun, tmp_path, tmp_path)
+    values = whole.model_dump() | {"model": large.model_dump(), "initial_model": "somewhere"}
+    values["pretrain"] |= {"freeze": ("embed_tokens",), "phase2": values["pretrain"]["phase2"] | {"rehearse": 0.2}}
+    values["evaluate"]["checkpoints"] = ("before", "phase2")
+    cut, _ = smoke(Recipe.model_validate(values), tmp_path, tmp_path)
+    assert (cut.pretrain.freeze, cut.pretrain.phase2.rehearse) == ((), 0), "random weights are nothing to keep"
+    assert cut.evaluate.checkpoints == ("phase2",), "there is no model before training"
     assert (cut.initial_model, cut.tokens.tokenizer) == ("", "somewhere")
     assert (cut.model.vocabulary, cut.model.heads, cut.model.kv_heads, cut.model.format) == (49_152, 3, 1, "llama")
 

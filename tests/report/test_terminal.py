@@ -95,6 +95,9 @@ def test_what_was_asked_and_what_was_read() -> None:
     after = "\n".join("  ".join(line) for line in shown_mixture(figures))
     for words in ("60.0%", "40.0%", "7,680", "1.50", "0.25"):
         assert words in after
+    read.append({"sources": ["its own"], "rows": 100, "tokens": 12_800, "epochs": 1.0})
+    own = shown_mixture(figures)[-1]
+    assert [cell.strip() for cell in own if cell.strip()] == ["its own", "50.0%", "12,800", "1.00"]
 
 
 def test_nothing_before_the_tokens_stage() -> None:

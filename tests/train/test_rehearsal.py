@@ -8,12 +8,18 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from tests.train.on_ranks import start
+from tests.train.test_phases import SHAPE
+from tests.train.test_resume import COMMON, StopAfter, Stopped, files
 
 from hornbook.errors import UserError
 from hornbook.files import read_jsonl
+from hornbook.machine import choose
+from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 from hornbook.recipe import locate
@@ -21,7 +27,8 @@ from hornbook.runs import ranks
 from hornbook.runs.manifest import SCRATCH
 from hornbook.train import rehearsal
 from hornbook.train.data import Given
-from hornbook.train.rehearsal import FILE, LONGEST, MOST, questions, rehearsed, whole_sentences
+from hornbook.train.pretrain import PretrainSettings, pretrain
+from hornbook.train.rehearsal import FILE, LONGEST, MOST, own_texts, questions, rehearsed, whole_sentences
 from hornbook.train.sft import SftSettings, sft
 
 SAYS = "It is so. Or it is no"
@@ -150,3 +157,47 @@ def test_shares_are_refused_beside_it() -> None:
     with pytest.raises(ValidationError, match="rehearse adds rows that are read once an epoch"):
         SftSettings(rehearse=10, data=("a.jsonl:0.7", "b.jsonl:0.3"))
     assert SftSettings(rehearse=10, data=("a.jsonl", "b.jsonl")).rehearse == 10
+
+
+def test_own_texts_are_drawn_once(base: Path, tmp_path: Path) -> None:
+    machine = choose("fp32", False)
+
+    def drawn(seed: int, place: Path) -> NDArray[np.integer[Any]]:
+        return own_texts(base, 70, 20, machine, seed=seed, place=place, progress=Progress())
+
+    found = drawn(1, tmp_path / "a.npy")
+    assert found.shape == (70, 20) and set(found[:, 0]) == {Tokenizer(base).end_of_text}
+    assert len({row.tobytes() for row in found}) == 70
+    written = (tmp_path / "a.npy").stat().st_mtime_ns
+    assert np.array_equal(drawn(1, tmp_path / "a.npy"), found)
+    assert (tmp_path / "a.npy").stat().st_mtime_ns == written, "a run that is gone on with writes nothing again"
+    assert not np.array_equal(drawn(2, tmp_path / "b.npy"), found)
+
+
+def phase_of(tokens: Path, base: Path, into: Path, progress: Progress | None = None, **more: Any) -> Any:
+    phase = {"tokens": 8 * 256, "mixture": [{"sources": ["a"], "share": 1.0}], "rehearse": 0.25}
+    settings = PretrainSettings(phase2=phase, **COMMON | more)  # type: ignore[arg-type]
+    config = checkpoint.load(base).config
+    return pretrain(tokens, config, settings, seed=1, into=into, progress=progress or Progress(), initial=base)
+
+
+def test_a_phase_rehearses(base: Path, tokens_folder: Path, tmp_path: Path) -> None:
+    """A quarter of its rows are the model's own, each read once; a killed run ends with the same weights."""
+    figures = phase_of(tokens_folder, base, tmp_path / "whole")
+    first, own = figures["mixture"]["phase2"]
+    assert own["sources"] == [rehearsal.NAME] and own["share"] == 0.25 and own["epochs"] == 1
+    assert first["share"] == 0.75 and first["rows"] == 3 * own["rows"]
+    with pytest.raises(Stopped):
+        phase_of(tokens_folder, base, tmp_path / "again", StopAfter(4))  # one of them is what writes the rows
+    assert phase_of(tokens_folder, base, tmp_path / "again")["mixture"] == figures["mixture"]
+    assert files(tmp_path / "again") == files(tmp_path / "whole")
+
+
+def test_random_weights_have_nothing_to_rehearse_or_keep(tokens_folder: Path, tmp_path: Path) -> None:
+    phase: dict[str, Any] = {"tokens": 8 * 256, "mixture": [{"sources": ["a"], "share": 1.0}]}
+    for settings, told in (
+        (PretrainSettings(phase2=phase | {"rehearse": 0.25}, **COMMON), "pretrain.phase2.rehearse: random weights"),
+        (PretrainSettings(phase2=phase, freeze=("embed_tokens",), **COMMON), "pretrain.freeze: random weights"),
+    ):
+        with pytest.raises(UserError, match=told):
+            pretrain(tokens_folder, SHAPE, settings, seed=1, into=tmp_path, progress=Progress())

@@ -10,6 +10,7 @@ from typing import Any
 
 from hornbook.corpus.read.kinds import ARCHIVES, CONTAINERS, RECORDS, TABLES, ending
 from hornbook.corpus.read.settings import STANDARD_INPUT, Source
+from hornbook.evaluate.evaluate import BEFORE
 from hornbook.files import write_text
 from hornbook.model.config import ModelConfig
 from hornbook.planning.sizes import Size, sizes
@@ -72,6 +73,8 @@ def smoke(recipe: Recipe, base: Path, folder: Path) -> tuple[Recipe, str]:
         values["pretrain"]["freeze"] = ()  # random weights are nothing to keep
         for phase in ("phase1", "phase2"):
             values["pretrain"][phase]["rehearse"] = 0.0
+        if values["evaluate"]["checkpoints"]:
+            values["evaluate"]["checkpoints"] = [one for one in recipe.evaluate.checkpoints if one != BEFORE]
     for key, most in MOST.items():
         _cut(values, key, min(most, small.context) if key == "tokens.length" else most)
     if recipe.longrope is not None:

@@ -99,6 +99,9 @@ def _mixture_rows(asked: list[dict[str, Any]], read: list[dict[str, Any]]) -> It
             f"{part['documents']:,}",
             f"{found['epochs']:.2f}" if found else "",
         )
+    for part in read[len(asked) :]:  # what the model wrote itself
+        share = f"{part['rows'] / total:.1%}"
+        yield " + ".join(part["sources"]), "", "", share, f"{part['tokens']:,}", "", f"{part['epochs']:.2f}"
 
 
 def _which(part: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ from hornbook.tokens.settings import OptionalPhase, Phase, phases_of
 from hornbook.train import mup
 from hornbook.train.events import located
 from hornbook.train.objective import Batch, Objective
+from hornbook.train.rehearsal import NAME, own_texts
 from hornbook.train.settings import Rate, ScheduleName, TrainSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from hornbook.machine import Choice
     from hornbook.model.transformer import Transformer
     from hornbook.tokens.mixture import Schedule
     from hornbook.train.optimizers import Leg
@@ -151,7 +153,6 @@ def pretrain(
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.train.candidates import Candidates, steps_of
     from hornbook.train.loop import ending, mean, train
-    from hornbook.train.rehearsal import own_texts
     from hornbook.train.validation import Validation
 
     tokenizer = Tokenizer(tokens / "tokenizer")
@@ -166,15 +167,10 @@ def pretrain(
     steps_before: dict[str, int] = {}
     for name, phase in settings.phases.items():
         steps_before[name] = sum(one.steps for one in phases.values())
-        batch = settings.of(phase).batch
-
-        def own(rows: int, row: int, name: str = name) -> NDArray[np.integer[Any]]:
-            if initial is None:
-                raise UserError(f"pretrain.{name}.rehearse: random weights have nothing to say; leave it out")
-            place = into / f"rehearsal-{name}.npy"
-            return own_texts(initial, rows, row, machine, seed=derive(seed, name), place=place, progress=progress)
-
-        phases[name], mixtures[name] = _phase(name, phase, tokens, batch, tokenizer.pad, own, seed=seed)
+        own = partial(_own_texts, name, initial, machine, derive(seed, name), into, progress)
+        phases[name], mixtures[name] = _phase(
+            name, phase, tokens, settings.of(phase).batch, tokenizer.pad, own, seed=seed
+        )
     objective = Sequential(list(phases.values()))
     milestones: dict[int, Callable[[], bool]] = {}
 
@@ -334,6 +330,16 @@ def _measure(tokens: Path, name: str, phase: Phase, pad: int) -> Measure:
 OwnTexts = Callable[[int, int], "NDArray[np.integer[Any]]"]  # so many rows of so many ids that a model writes itself
 
 
+def _own_texts(  # noqa: PLR0913 - one for each fact
+    name: str, initial: Path | None, machine: Choice, seed: int, into: Path, progress: Progress, rows: int, row: int
+) -> NDArray[np.integer[Any]]:
+    """What a phase rehearses of the model that it begins with. Raises UserError for one of random weights."""
+    if initial is None:
+        raise UserError(f"pretrain.{name}.rehearse: random weights have nothing to say; leave it out")
+    place = into / f"rehearsal-{name}.npy"
+    return own_texts(initial, rows, row, machine, seed=seed, place=place, progress=progress)
+
+
 def _phase(
     name: str, phase: PretrainPhase, tokens: Path, batch: int, pad: int, own: OwnTexts, *, seed: int
 ) -> tuple[NextToken, list[dict[str, Any]]]:
@@ -366,9 +372,7 @@ def _phase(
             "share": round(count / len(plan.rows), 4),
             "epochs": round(epochs, 3),
         }
-        for named, count, epochs, tokens in zip(
-            sources, counts, plan.epochs(sizes), objective.tokens_of, strict=True
-        )
+        for named, count, epochs, tokens in zip(sources, counts, plan.epochs(sizes), objective.tokens_of, strict=True)
     ]
     return objective, mixture
 

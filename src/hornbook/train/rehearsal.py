@@ -127,9 +127,7 @@ def own_texts(
     return found
 
 
-def _drawn(
-    base: Path, rows: int, row: int, machine: Choice, seed: int, progress: Progress
-) -> NDArray[np.integer[Any]]:
+def _drawn(base: Path, rows: int, row: int, machine: Choice, seed: int, progress: Progress) -> NDArray[np.integer[Any]]:
     import numpy as np
 
     from hornbook.inference.generate import generate

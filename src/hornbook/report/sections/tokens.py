@@ -61,6 +61,9 @@ def _mixture(run: Run, phase: str, parts: Sequence[dict[str, Any]]) -> list[dict
                 "epochs": trained[index]["epochs"] if known else None,
             }
         )
+    for part in trained[len(parts) :]:  # what the model wrote itself
+        name, share = " + ".join(part["sources"]), part["rows"] / rows
+        mixed.append({**part, "name": name, "share_read": share, "least": None, "padding": None})
     return mixed
 
 
