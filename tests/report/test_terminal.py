@@ -97,7 +97,7 @@ def test_what_was_asked_and_what_was_read() -> None:
         assert words in after
     read.append({"sources": ["its own"], "rows": 100, "tokens": 12_800, "epochs": 1.0})
     own = shown_mixture(figures)[-1]
-    assert [cell.strip() for cell in own if cell.strip()] == ["its own", "50.0%", "12,800", "1.00"]
+    assert [cell.strip() for cell in own if cell.strip()] == ["phase 1", "its own", "50.0%", "12,800", "1.00"]
 
 
 def test_nothing_before_the_tokens_stage() -> None:

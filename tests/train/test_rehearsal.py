@@ -163,11 +163,11 @@ def test_own_texts_are_drawn_once(base: Path, tmp_path: Path) -> None:
     machine = choose("fp32", False)
 
     def drawn(seed: int, place: Path) -> NDArray[np.integer[Any]]:
-        return own_texts(base, 70, 20, machine, seed=seed, place=place, progress=Progress())
+        return own_texts(base, 150, 20, machine, seed=seed, place=place, progress=Progress())
 
     found = drawn(1, tmp_path / "a.npy")
-    assert found.shape == (70, 20) and set(found[:, 0]) == {Tokenizer(base).end_of_text}
-    assert len({row.tobytes() for row in found}) == 70
+    assert found.shape == (150, 20) and set(found[:, 0]) == {Tokenizer(base).end_of_text}
+    assert len({row.tobytes() for row in found}) == 150
     written = (tmp_path / "a.npy").stat().st_mtime_ns
     assert np.array_equal(drawn(1, tmp_path / "a.npy"), found)
     assert (tmp_path / "a.npy").stat().st_mtime_ns == written, "a run that is gone on with writes nothing again"
@@ -182,10 +182,10 @@ def phase_of(tokens: Path, base: Path, into: Path, progress: Progress | None = N
 
 
 def test_a_phase_rehearses(base: Path, tokens_folder: Path, tmp_path: Path) -> None:
-    """A quarter of its rows are the model's own, each read once; a killed run ends with the same weights."""
+    """A quarter of its rows are the model's own, each read twice; a killed run ends with the same weights."""
     figures = phase_of(tokens_folder, base, tmp_path / "whole")
     first, own = figures["mixture"]["phase2"]
-    assert own["sources"] == [rehearsal.NAME] and own["share"] == 0.25 and own["epochs"] == 1
+    assert own["sources"] == [rehearsal.NAME] and own["share"] == 0.25 and own["epochs"] == 2
     assert first["share"] == 0.75 and first["rows"] == 3 * own["rows"]
     with pytest.raises(Stopped):
         phase_of(tokens_folder, base, tmp_path / "again", StopAfter(4))  # one of them is what writes the rows

@@ -49,6 +49,7 @@ _UNTRAINED = Path("training", "untrained_tokens.json")
 
 
 _CANDIDATES = Path("training", "candidates.json")  # beside a checkpoint's weights: the losses that it was chosen by
+_REHEARSED = 2.0  # times that a text of the model's own is read: writing one takes as long as learning it
 _TRAINED_BYTES = 12  # of a parameter, at least: itself, its gradient, the mean of its gradients
 
 
@@ -330,7 +331,7 @@ def _measure(tokens: Path, name: str, phase: Phase, pad: int) -> Measure:
 OwnTexts = Callable[[int, int], "NDArray[np.integer[Any]]"]  # so many rows of so many ids that a model writes itself
 
 
-def _own_texts(  # noqa: PLR0913 - one for each fact
+def _own_texts(
     name: str, initial: Path | None, machine: Choice, seed: int, into: Path, progress: Progress, rows: int, row: int
 ) -> NDArray[np.integer[Any]]:
     """What a phase rehearses of the model that it begins with. Raises UserError for one of random weights."""
@@ -353,8 +354,8 @@ def _phase(
     sources, epochs = [list(component.sources) for component in phase.mixture], phase.epochs
     shares = [component.share * (1 - phase.rehearse) for component in phase.mixture]
     if phase.rehearse:
-        tables.append(own(max(1, round(rows * phase.rehearse)), length + 1))
-        sources, shares, epochs = [*sources, [NAME]], [*shares, phase.rehearse], (*epochs, 1.0)
+        tables.append(own(max(1, round(rows * phase.rehearse / _REHEARSED)), length + 1))
+        sources, shares, epochs = [*sources, [NAME]], [*shares, phase.rehearse], (*epochs, _REHEARSED)
     sizes = [len(table) for table in tables]
     plan = schedule(sizes, shares, rows, epochs, derive(seed, name))
     if len(plan.rows) < batch:

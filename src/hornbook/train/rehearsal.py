@@ -33,7 +33,7 @@ EVERYDAY = Path(__file__).with_name("everyday.txt")
 MOST = 180  # questions in it
 LONGEST = 80  # tokens of an answer; a longer one ends with its last whole sentence
 _BATCH = 32
-_TEXTS = 64  # written at once
+_TEXTS = 128  # written at once
 _SENTENCES = re.compile(r".*[.!?](?=[\s\"'”)]|$)", re.DOTALL)
 
 
@@ -135,14 +135,15 @@ def _drawn(base: Path, rows: int, row: int, machine: Choice, seed: int, progress
     from hornbook.model import load
     from hornbook.model.tokenizers import Tokenizer
 
-    model = load(base, device=machine.device, compute=machine.compute).eval()
-    beginning = [Tokenizer(base).end_of_text]
+    model, tokenizer = load(base, device=machine.device, compute=machine.compute).eval(), Tokenizer(base)
+    beginning = [tokenizer.end_of_text]
     sampling = Sampling(temperature=1.0, seed=derive(seed, "own texts") % 2**31)
     with progress.task("writing what it knows", rows) as bar:
         texts = generate(
             model, [beginning] * rows, limit=row - 1, stops=(), sampling=sampling, batch=_TEXTS, advance=bar.advance
         )
-    return np.array([beginning + ids for ids in texts], dtype=np.uint32)
+    # A row that is one longer than the context, for targets, has room for one more than it can write.
+    return np.array([(beginning + ids + [tokenizer.pad])[:row] for ids in texts], dtype=np.uint32)
 
 
 def _wait_for_first() -> None:
