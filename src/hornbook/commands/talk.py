@@ -225,7 +225,7 @@ def _save(talk: Conversation, name: str) -> None:
     """Write the conversation as a line of JSON, as `hornbook sft` reads conversations; never over a file."""
     path = Path(name or "conversation.jsonl").expanduser()
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps({"messages": talk.turns}, ensure_ascii=False) + "\n")
     except FileExistsError:
         _note(f"{path} is there already; give another name: /save FILE")
