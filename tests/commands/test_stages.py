@@ -98,6 +98,12 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
 
 
+def test_a_folder_called_documents_is_no_corpus() -> None:
+    Path("my/documents").mkdir(parents=True)
+    Path("my/documents/a.txt").write_text("The sum of tea and tea is more tea.")
+    assert "my: 1 row as texts" in told("pretrain", "tuned", "my", *QUICK, "--dry-run")
+
+
 def test_an_adapter_is_trained_and_merged() -> None:
     told("sft", "pretrained", "rows", *QUICK, "--lora", "2", "--into", "adapted")
     assert (Path("adapted/model") / "adapter_model.safetensors").is_file()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,10 @@ from rich.markup import escape
 from hornbook.corpus.read.formats import Raw, documents
 from hornbook.corpus.read.hub import PREFIX
 from hornbook.corpus.read.kinds import Foreign, Found
-from hornbook.corpus.read.records import has_records, records
+from hornbook.corpus.read.records import has_records, records, unpacked
 from hornbook.corpus.read.remote import is_address
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import find
+from hornbook.corpus.read.sources import DOCUMENTATION, documentation, find
 from hornbook.display import plural
 from hornbook.documents import is_corpus, read_rows
 from hornbook.errors import UserError
@@ -156,12 +157,16 @@ def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, A
         for number, row in enumerate(read_rows(place, ["text"]), start=1):
             yield f"document {number}", {"text": row["text"]}
         return
-    for found in _files(path, base, own):
-        if has_records(found):
+    if path == DOCUMENTATION:
+        yield from ((topic, {"text": text}) for topic, text in documentation() if text.strip())
+        return
+    for found in (one for file in _files(path, base, own) for one in unpacked(file)):
+        if isinstance(found, Found) and has_records(found):
             for number, one in enumerate(records(found), start=1):
                 yield f"{found.path}:{one.number or number}", one if isinstance(one, Fault) else one.value
             continue
-        for document in documents(found, Source(name="data", path=path, split=False), _READ):
+        source = Source(name="data", path=path, split=False)
+        for document in documents(found, source, _READ) if isinstance(found, Found) else [found]:
             if isinstance(document, Raw):
                 yield document.path, {"text": "".join(document.blocks)}
             elif not isinstance(document, Foreign):
@@ -227,6 +232,8 @@ class RowsInput:
 
 
 def _content(path: str, base: Path, own: str) -> str:
+    if path == DOCUMENTATION:
+        return sys.version
     place = base / Path(path).expanduser()
     if is_corpus(place) and not (place / own).is_file():
         files = sorted((place / "documents").glob("*.parquet"))
