@@ -54,9 +54,17 @@ def talk(question: str, answer: str) -> list[dict[str, str]]:
         ({"prompt": [ASK], "completion": [SAY, ASK, SAY]}, "prompts with completions", [ASK, SAY, ASK, SAY]),
         ({"prompt": [ASK], "completion": [SAY], "system": "Be kind."}, "prompts with completions", LED),
         ({"prompt": [SYSTEM, ASK], "completion": [SAY], "system": "Be rude."}, "prompts with completions", LED),
-        ({"prompt": "Hi?", "completion": "Yes.", "system": "Be kind."}, "instructions with answers", [SYSTEM, ASK, SAY]),
+        (
+            {"prompt": "Hi?", "completion": "Yes.", "system": "Be kind."},
+            "instructions with answers",
+            [SYSTEM, ASK, SAY],
+        ),
         ({"question": "1 - 1?", "answer": 0}, "instructions with answers", talk("1 - 1?", "0")),
-        ({"question": "1 / 2?", "answer": 0.5, "context": math.nan}, "instructions with answers", talk("1 / 2?", "0.5")),
+        (
+            {"question": "1 / 2?", "answer": 0.5, "context": math.nan},
+            "instructions with answers",
+            talk("1 / 2?", "0.5"),
+        ),
         ({"question": "9?", "answer": 10**400}, "instructions with answers", talk("9?", str(10**400))),
         ({"prompt": "1 + 1 =", "completion": 2}, "prompts with completions", Completion("1 + 1 =", "2")),
         (
@@ -156,7 +164,12 @@ KEYS = [
     "system",
 ]
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["[", "[1]", "[{}]"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["[", "[1]", "[{}]"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "type", "text"]), inner, max_size=3)
