@@ -15,7 +15,7 @@ from statistics import fmean
 import torch
 from rich.markup import escape
 
-from hornbook.errors import UserError
+from hornbook.errors import UnfinishedError, UserError
 from hornbook.machine import Choice, choose, memory_kept
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
@@ -206,14 +206,16 @@ def _told(step: int, steps: int, last_good: Callable[[], str]) -> Iterator[None]
     try:
         yield
     except FloatingPointError as error:
-        raise UserError(f"{error}; {last_good()}") from None
+        if kept := last_good():
+            raise UnfinishedError(f"{error}; {kept}") from None
+        raise UserError(f"{error}; no checkpoint was stored before it") from None
     except KeyboardInterrupt:
         # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
         raise KeyboardInterrupt(f"stopped at step {step} of {steps}") from None
 
 
 def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) -> str:
-    """Where the last checkpoint, and the last state, lie from before training diverged.
+    """Where the last checkpoint, and the last state, lie from before training diverged; empty where there is none.
 
     stored, diverged: steps done in the state, and before the loss that is no number. A state that no step went on from
     is not known to be good: its own last step may have spoilt it.
@@ -222,7 +224,7 @@ def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) 
     found = [f"the last checkpoint before it is {max(checkpoints, key=_written).parent}"] if checkpoints else []
     if 0 < stored < diverged:
         found.append(f"the last good state, after step {stored}, lies in {into / SCRATCH}")
-    return "; ".join(found) or "no checkpoint was stored before it"
+    return "; ".join(found)
 
 
 def _written(path: Path) -> int:
