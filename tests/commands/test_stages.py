@@ -28,7 +28,7 @@ model = { vocabulary = 320, layers = 1, width = 32, heads = 2, mlp_width = 32, c
 batch = 2
 compile = false
 phase1 = { tokens = 1_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
-phase2 = { tokens = 1_500, mixture = [{ sources = ["texts"], share = 1.0 }] }
+phase2 = { tokens = 1_500, weight_decay = 0.2, mixture = [{ sources = ["texts"], share = 1.0 }] }
 """
 WORDS = ["the", "sum", "of", "tea", "count", "total", "and", "shop", "price", "naïve"]
 QUICK = ("batch=2", "compile=false", "--samples", "0")
@@ -96,6 +96,15 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     mixed = manifest.read(Path("mixed"))
     assert mixed is not None
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
+
+
+def test_a_model_reads_on_as_a_recipe_trains() -> None:
+    """By what its last phase has, and in epochs."""
+    told("pretrain", "tuned", "texts", "--recipe", "tiny.toml", "pretrain.batch=1", "--samples", "0", "--into", "as_it")
+    found = manifest.read(Path("as_it"))
+    assert found is not None
+    there = {name: found.settings[name] for name in ("optimizer", "learning_rate", "weight_decay", "batch", "epochs")}
+    assert there == {"optimizer": "muon", "learning_rate": 0.003, "weight_decay": 0.2, "batch": 1, "epochs": 1.0}
 
 
 def test_a_folder_called_documents_is_no_corpus() -> None:
