@@ -113,6 +113,11 @@ def test_a_folder_called_documents_is_no_corpus() -> None:
     assert "my: 1 row as texts" in told("pretrain", "tuned", "my", *QUICK, "--dry-run")
 
 
+def test_a_flag_of_zero_counts() -> None:
+    done = invoke("sft", "pretrained", "rows", *QUICK, "--lora", "0", "--into", "none")
+    assert "sft.lora.rank: input should be greater than or equal to 1 (given: 0)" in str(done.exception)
+
+
 def test_an_adapter_is_trained_and_merged() -> None:
     told("sft", "pretrained", "rows", *QUICK, "--lora", "2", "--into", "adapted")
     assert (Path("adapted/model") / "adapter_model.safetensors").is_file()

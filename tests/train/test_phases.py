@@ -203,7 +203,9 @@ def test_a_divergence_names_what_was_good_before_it(
         run(held_out, into, steep, optimizer="adamw")
     due = iter([])
     everywhere = {"learning_rate": 1e18, "warmup": 0.0, "optimizer": "adamw"}
-    with pytest.raises(UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$") as caught:
+    with pytest.raises(
+        UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$"
+    ) as caught:
         run(held_out, tmp_path / "first", {}, **everywhere)
     assert not isinstance(caught.value, UnfinishedError)
 
