@@ -20,7 +20,7 @@ from rich.console import Console
 from hornbook.corpus.read.sources import DOCUMENTATION, EVERYDAY, documentation
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.train.data import Data, Given, RowsInput, gather, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, RowsInput, gather, reading_order, tell_unread, warn_of_plain_prompts
 from hornbook.train.sft import SftSettings
 from hornbook.train.shapes import Completion, to_learn
 
@@ -178,6 +178,17 @@ def test_a_word_may_have_a_share(word: str, path: str, share: float | None) -> N
 def test_all_have_a_share_or_none() -> None:
     with pytest.raises(ValidationError, match="give each of several data its share"):
         SftSettings.model_validate({"data": ["a.jsonl:0.7", "b.jsonl"]})
+
+
+def test_data_of_which_nothing_is_read_are_named() -> None:
+    few, many = Given("few", 0.01, rows=["a"] * 3), Given("many", 0.99, rows=["b"] * 40)
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    order = reading_order([3, 40], [few, many], 1.0, seed=1)
+    tell_unread(order, 8, [3, 40], [few, many], "row", told)
+    tell_unread(reading_order([3, 40], [few, many], 9.0, seed=1), 8, [3, 40], [few, many], "row", told)
+    assert told.console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "  warning: few: never read: its share of all rows that are read comes to none; raise it, or epochs"
+    ]
 
 
 def test_contents_count_and_not_names_or_times(tmp_path: Path) -> None:

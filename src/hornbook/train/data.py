@@ -272,15 +272,29 @@ def tell_few_steps(steps: int, progress: Progress) -> None:
         progress.say(f"  only {plural(steps, 'step')} in all; more epochs or a smaller batch make more of them")
 
 
-def tell_unread(order: NDArray[np.int64], batch: int, sources: Sequence[Given], what: str, progress: Progress) -> None:
-    """Say how many of the rows no step reads, though each epoch would: the last ones of the order fill none.
+def tell_unread(
+    order: NDArray[np.int64],
+    batch: int,
+    sizes: Sequence[int],
+    sources: Sequence[Given],
+    what: str,
+    progress: Progress,
+) -> None:
+    """Say how many of the rows no step reads, though each epoch would: the last ones of the order fill none. With
+    shares, of which of the data none is read.
 
-    order: as `reading_order` gives it. what: what one row is called.
+    order: as `reading_order` gives it for these sizes. what: what one row is called.
     """
     import numpy as np
 
-    there = len(np.unique(order))
-    unread = there - len(np.unique(order[: len(order) // batch * batch]))
-    if unread and all(source.share is None for source in sources):
-        told = f"never read, since the last ones fill no step of {batch:d}: {unread:,} of {plural(there, what)}"
-        progress.say(f"  {escape(told)}")
+    there, read = len(np.unique(order)), np.unique(order[: len(order) // batch * batch])
+    if all(source.share is None for source in sources):
+        if there > len(read):
+            told = f"never read, since the last ones fill no step of {batch:d}: {there - len(read):,} of"
+            progress.say(f"  {escape(f'{told} {plural(there, what)}')}")
+        return
+    of_each = np.histogram(read, bins=np.concatenate([[0], np.cumsum(sizes)]))[0]
+    for source, size, count in zip(sources, sizes, of_each, strict=True):
+        if size and not count:
+            told = f"{source.name}: never read: its share of all {what}s that are read comes to none"
+            progress.say(f"  [yellow]warning:[/yellow] {in_markup(f'{told}; raise it, or epochs')}")

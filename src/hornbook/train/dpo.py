@@ -168,11 +168,12 @@ def _read(
         if source.rows and not one.fitting:
             raise nothing_fits(one, "pair", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
-    order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
+    sizes = [len(one.fitting) for one in encoded]
+    order = reading_order(sizes, sources, settings.epochs, derive(seed, "dpo"))
     batch = min(settings.batch, len(order), len(pairs))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
-    tell_unread(order, batch, sources, "pair", progress)
+    tell_unread(order, batch, sizes, sources, "pair", progress)
     tell_few_steps(len(order) // batch, progress)
 
     def preferences(pairs: list[Pair], order: NDArray[np.int64], batch: int) -> Preferences:

@@ -173,11 +173,12 @@ def _read(
     length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
     tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
     rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
-    order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
+    sizes = [len(table.ids) for table in tables]
+    order = reading_order(sizes, sources, settings.epochs, derive(seed, stage))
     batch = min(settings.batch, len(order), len(rows.ids))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
-    tell_unread(order, batch, sources, "row", progress)
+    tell_unread(order, batch, sizes, sources, "row", progress)
     tell_few_steps(len(order) // batch, progress)
     measured = laid_out(held, length + 1, tokenizer.pad)
     number = len(measured.ids)
