@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hornbook.display import plural
 from hornbook.errors import UserError
@@ -40,12 +40,17 @@ class HeldOutSettings(TrainSettings):
     )
     keep: Literal["best", "last"] = Field("best", description="which weights it ends with, by the loss held out")
 
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _share_or_number(cls, value: Any) -> Any:
+        number = float(value) if isinstance(value, int | float) else -1.0
+        if value != AUTO and not (0 <= number < 1 or (number > 0 and number.is_integer())):
+            raise ValueError("a share below 1, a whole number of rows, or auto")
+        return value
+
     @model_validator(mode="after")
     def _something_to_measure(self) -> Self:
-        value = self.validation
-        if not isinstance(value, str) and not (0 <= value < 1 or (value > 0 and value.is_integer())):
-            raise ValueError("validation is a share below 1, a whole number of rows, or auto")
-        if value == 0 and (self.patience or self.validate_every):
+        if self.validation == 0 and (self.patience or self.validate_every):
             raise ValueError("patience and validate_every need rows to measure by; set validation, too")
         return self
 
