@@ -10,7 +10,6 @@ from hornbook import cli
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
 
-
 NUMBERS = {"bytes": 1, "bits_per_weight": 16.0}
 
 
@@ -40,7 +39,7 @@ def test_what_another_version_made_counts_or_is_made_again(
     monkeypatch.setattr("hornbook.model.formats.gguf.writing.export", lambda *_, **__: {"file": "x", **NUMBERS})
     export(folder, *into)
     monkeypatch.setattr("hornbook.commands.export.code_digest", lambda module: "another")
-    with pytest.raises(UserError, match="with --changed-code redo, or go on .* with --changed-code keep"):
+    with pytest.raises(UserError, match=r"with --changed-code redo, or go on .* with --changed-code keep"):
         export(folder, *into)
     assert "It is there already" in export(folder, *into, "--changed-code", "keep")
     assert "It is there already" not in export(folder, *into, "--changed-code", "redo")

@@ -14,9 +14,10 @@ from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import END, PAD, USER, Tokenizer
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.train.data import Given, reading_order
+from hornbook.train.dpo import encode_pairs
 from hornbook.train.rows import encode_rows, laid_out
 from hornbook.train.sft import SftSettings, sft, start_control_tokens
-from hornbook.train.shapes import Reply
+from hornbook.train.shapes import Completion, Reply
 
 
 @pytest.fixture
@@ -75,6 +76,21 @@ def test_none_fits(tokenizer: Tokenizer) -> None:
     rows = laid_out(encoded.fitting, 10, tokenizer.pad)
     assert rows.ids.shape == rows.mask.shape == rows.document_ids.shape == (0, 10)
     assert encoded == ([], 1, {}, 0)
+
+
+def test_a_model_without_a_template_is_given_what_it_can_learn(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "template", None)
+    asked, answer = {"role": "user", "content": "tea"}, {"role": "assistant", "content": "hot"}
+    for whole in (False, True):
+        rows = [[asked, answer], Reply([asked], "hot"), Completion("tea", " is hot"), "tea is hot"]
+        found = encode_rows(rows, tokenizer, 64, whole=whole)
+        assert len(found.fitting) == 2
+        assert found.refused == {"the model has no chat template; give texts, or prompts with completions": 2}
+    pair = {"messages": [asked], "chosen": "hot", "rejected": "cold"}
+    refused = encode_pairs([pair], tokenizer, 64).refused
+    assert refused == {"the model has no chat template; give prompts that are plain texts": 1}
 
 
 def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: Path) -> None:

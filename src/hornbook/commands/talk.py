@@ -175,8 +175,11 @@ def chat(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
+    tokenizer = Tokenizer(folder)
+    if tokenizer.template is None:
+        raise UserError(f"{folder} has no chat template; use `hornbook generate` instead")
     scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup)
-    talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
+    talk = Conversation(scheduler, tokenizer, sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")
     while True:

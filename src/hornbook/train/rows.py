@@ -100,6 +100,7 @@ def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: 
         if isinstance(one, Completion):
             example = completion(tokenizer, one.prompt, one.answer)
             return _pieces(example.ids, row) if whole else [example]
+        _chats(tokenizer, "texts, or prompts with completions")
         if isinstance(one, Reply):
             if not whole:
                 return [last_answer(tokenizer, one.messages, one.answer)]
@@ -115,6 +116,12 @@ def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: 
 
     found = encode_all(given, encode, row)
     return found._replace(cut=cut)
+
+
+def _chats(tokenizer: Tokenizer, others: str) -> None:
+    """Raise UserError for a model that has no conversations. others: what it can learn from."""
+    if tokenizer.template is None:
+        raise UserError(f"the model has no chat template; give {others}")
 
 
 def _pieces(ids: list[int], row: int) -> list[Example]:
@@ -212,6 +219,7 @@ def last_answer(tokenizer: Tokenizer, messages: Sequence[Message], answer: str) 
 
     What the template puts behind the turn's end is left off.
     """
+    _chats(tokenizer, "prompts that are plain texts")
     asked = tokenizer.chat(messages)
     ids, mask = tokenizer.chat_with_mask([*messages, {"role": "assistant", "content": answer}])
     shared = next((at for at, pair in enumerate(zip(asked, ids, strict=False)) if pair[0] != pair[1]), len(asked))
