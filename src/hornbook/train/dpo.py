@@ -200,8 +200,9 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     """What `dpo` would read of the pairs: both answers of the first, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora)
-    encoded, objective, _, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
+    tokenizer, (model, adapters) = Tokenizer(base), lora.look(base, settings.lora)
+    config = model.config
+    encoded, objective, held, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
@@ -211,7 +212,7 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
         f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
         f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, after the reference has read "
         "each once",
-        memory(config, settings, adapters=adapters),
+        memory(model, settings, adapters=adapters, measured=held is not None),
     ]
     flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))
     effort = Effort(

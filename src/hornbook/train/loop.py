@@ -189,15 +189,20 @@ def _prepared(model: Transformer, settings: TrainSettings, machine: Choice, *, e
     parallel.meet(machine.device)
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
-            weight, compute = layer.weight.data, machine.compute
-            if not exact or torch.promote_types(weight.dtype, compute) == compute:
-                layer.weight.data = weight.to(compute)  # else it is converted at every step
+            layer.weight.data = layer.weight.data.to(kept_in(layer.weight.dtype, machine.compute, exact=exact))
     model = parallel.spread(model, machine)
     model.to(machine.device).train()
     model.compute = machine.compute
     model.drop(**settings.dropout.shares)
     parallel.prepare_blocks(model, settings.activation_checkpoints, compiled=machine.compile)
     return model
+
+
+def kept_in(stored: torch.dtype, compute: torch.dtype, *, exact: bool) -> torch.dtype:
+    """The precision in which a linear map that is not trained lies in memory; one that it is not computed in is
+    converted at every step. exact: no bit of it may be lost.
+    """
+    return compute if not exact or torch.promote_types(stored, compute) == compute else stored
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from hornbook.seeds import derive
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
-    from hornbook.model.config import ModelConfig
     from hornbook.model.formats.adapter import Place
     from hornbook.model.transformer import Transformer
 
@@ -69,17 +68,17 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int) -> Transformer
     return model
 
 
-def look(base: Path, settings: LoraSettings | None) -> tuple[ModelConfig, bool]:
-    """What `load` would make ready, in the precision in which it is stored: its configuration, and whether adapters
-    are what is trained of it. Raises UserError as `load` does.
+def look(base: Path, settings: LoraSettings | None) -> tuple[Transformer, bool]:
+    """What `load` would make ready, in the precision in which it is stored, and whether adapters are what is trained
+    of it. Raises UserError as `load` does.
     """
     from hornbook.model.formats import adapter_config, checkpoint
 
     if settings is not None or adapter_config.is_adapter(base):
-        return load(base, settings, seed=0).config, True
+        return load(base, settings, seed=0), True
     model = checkpoint.load(base)
     _refuse_quantized(model, base)
-    return model.config, False
+    return model, False
 
 
 def _refuse_quantized(model: Transformer, base: Path) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from hornbook.amounts import Length
 from hornbook.display import plural
+from hornbook.machine import choose
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from hornbook.model.config import ModelConfig
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.rows import Encoded, Example, Rows
@@ -204,7 +204,8 @@ def look(
     """What `tune` would read of the rows: the first examples, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora)
+    tokenizer, (model, adapters) = Tokenizer(base), lora.look(base, settings.lora)
+    config = model.config
     reading = _read(tokenizer, config.context, sources, settings, stage, seed, progress, whole)
     examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
     objective = LearntTokens(reading.rows, reading.order, reading.batch)
@@ -217,7 +218,7 @@ def look(
         f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
         f"{plural(len(reading.rows.ids), 'row')} of {reading.length:,} tokens, {padding:.0%} padding; "
         f"{plural(objective.steps, 'step')} of {plural(reading.batch, 'row')}",
-        memory(config, settings, adapters=adapters),
+        memory(model, settings, adapters=adapters, measured=reading.held is not None),
     ]
     read = objective.steps * objective.tokens_per_step
     flops = 3 * read * config.flops_per_token(reading.length)
@@ -225,13 +226,38 @@ def look(
     return Look([stretches(tokenizer, one) for one in examples[:SHOWN]], told, effort)
 
 
-def memory(config: ModelConfig, settings: TrainSettings, *, adapters: bool) -> str:
-    """A line on what a training holds from its first step to its last."""
-    held = 4 if adapters else 12 if settings.optimizer == "muon" else 16
-    what = "the weights" if adapters else "weights, gradients and the optimiser's means"
-    size = held * config.parameters()
+def memory(model: Transformer, settings: TrainSettings, *, adapters: bool, measured: bool) -> str:
+    """A line on what a training holds from its first step to its last; see `held`."""
+    what = "gradients and the optimiser's means"
+    what = f"weights, and adapters' {what}" if adapters else f"weights, {what}"
+    size = held(model, settings, adapters=adapters, measured=measured)
     told = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
     return f"memory: {told} for {what}; what a step computes comes on top"
+
+
+def held(model: Transformer, settings: TrainSettings, *, adapters: bool, measured: bool) -> int:
+    """Bytes of all weights, and of what comes with those that are trained: their gradients and the optimiser's means.
+
+    model: in the precision in which it is stored; what is trained of it has a gradient. adapters: whether it is
+    adapters, else everything is loaded in fp32. measured: whether rows are held out.
+    """
+    import torch
+    from torch import nn
+
+    from hornbook.train.loop import kept_in
+
+    compute = choose(settings.precision, settings.compile).compute
+    maps = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Linear)}
+    trained = 12 if settings.optimizer == "muon" else 16
+
+    def bytes_of(parameter: nn.Parameter) -> int:
+        if parameter.requires_grad:
+            return trained * parameter.numel()
+        stored = parameter.dtype if adapters else torch.float32
+        kept = kept_in(stored, compute, exact=measured) if id(parameter) in maps else stored
+        return kept.itemsize * parameter.numel()
+
+    return sum(map(bytes_of, model.parameters())) + sum(buffer.nbytes for buffer in model.buffers())
 
 
 def stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:
