@@ -94,13 +94,17 @@ def test_a_model_without_a_template_is_given_what_it_can_learn(
 
 
 def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: Path) -> None:
-    """A role that the tokenizer has no token for, and an answer that nobody gives: the rest is learnt."""
+    """A role that the tokenizer has no token for, an answer that nobody gives or that is too long: the rest is learnt."""
     tool = [{"role": "tool", "content": "22 degrees"}, {"role": "assistant", "content": "Warm."}]
-    conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1]]
+    conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1], talk("a", "b" * 900)]
+    conversations.append([*talk("a", "b"), *talk("a", "b" * 900)])
     told = ConsoleProgress(Console(file=io.StringIO(), width=200))
     figures = sft(base, given(conversations), SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
-    assert figures["conversations"] == 3
+    assert figures["conversations"] == 4
     assert sorted(figures["refused"].values()) == [1, 2]
+    lines = [line.strip() for line in told.console.file.getvalue().splitlines()]
+    assert "left out 1 conversation: longer than 64 tokens" in lines
+    assert "cut behind the last answer that fits: 1 conversation" in lines
     assert "left out 2 conversations: " in told.console.file.getvalue()
     assert "has no token for the role 'tool'; use one of system, user, assistant" in told.console.file.getvalue()
     with pytest.raises(UserError, match=r"none of the conversations can be learnt from; of 2 of them: .*'tool'"):

@@ -155,7 +155,7 @@ def _read(
     """
     import numpy as np
 
-    from hornbook.train.rows import nothing_fits, nothing_held, tell_refused
+    from hornbook.train.rows import nothing_fits, nothing_held, tell_left_out
 
     if tokenizer.template:
         chat = 'a prompt of messages, [{"role": "user", "content": ...}], or by a column question in its place'
@@ -164,7 +164,7 @@ def _read(
     length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "pair", progress)
+        tell_left_out(one, "pair", length, progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "pair", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
@@ -202,14 +202,13 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
 
     tokenizer, (model, adapters) = Tokenizer(base), lora.look(base, settings.lora)
     config = model.config
-    encoded, objective, held, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
+    _, objective, held, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
     told = [
         f"{plural(len(pairs), 'pair')}, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
         f"{sum(lengths):,} in all, of which {learnt:,} are compared",
-        f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
         f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, after the reference has read "
         "each once",
         memory(model, settings, adapters=adapters, measured=held is not None),

@@ -168,10 +168,13 @@ def nothing_held(stage: str) -> UserError:
     return UserError(f"{stage}: none of the rows that are held out can be learnt from; hold out more, or validation=0")
 
 
-def tell_refused(encoded: Encoded, one: str, progress: Progress) -> None:
-    """A line for each reason for which rows were left out. one: what one of them is called."""
-    for reason, count in encoded.refused.items():
+def tell_left_out(encoded: Encoded, one: str, length: int, progress: Progress) -> None:
+    """A line for each reason for which rows were left out, or cut. one: what a row is called, of `length` tokens."""
+    lost = encoded.refused | ({f"longer than {plural(length, 'token')}": encoded.too_long} if encoded.too_long else {})
+    for reason, count in lost.items():
         progress.say(f"  left out {in_markup(plural(count, one))}: {in_markup(reason)}")
+    if encoded.cut:
+        progress.say(f"  cut behind the last answer that fits: {in_markup(plural(encoded.cut, one))}")
 
 
 def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool = True) -> Rows:

@@ -156,7 +156,7 @@ def _read(
         laid_out,
         nothing_fits,
         nothing_held,
-        tell_refused,
+        tell_left_out,
     )
 
     if tokenizer.template and not whole:
@@ -165,7 +165,7 @@ def _read(
     sources, held_out = split(sources, settings, progress)
     encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "conversation", progress)
+        tell_left_out(one, "conversation", most, progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "conversation", stage, most, context)
     held = [one for source in held_out for one in encode_rows(source.rows, tokenizer, most + 1, whole=whole).fitting]
@@ -210,12 +210,10 @@ def look(
     examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
     objective = LearntTokens(reading.rows, reading.order, reading.batch)
     learnt, tokens = (int(table.sum()) for table in (reading.rows.mask, reading.rows.document_ids > 0))
-    cut, lost = (sum(getattr(one, name) for one in reading.encoded) for name in ("cut", "too_long"))
     padding = 1 - tokens / reading.rows.ids.size
     told = [
         f"{plural(len(examples), 'example')} of {min(len(one.ids) for one in examples):,} to "
         f"{max(len(one.ids) for one in examples):,} tokens, {tokens:,} in all, of which {learnt:,} are learnt",
-        f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
         f"{plural(len(reading.rows.ids), 'row')} of {reading.length:,} tokens, {padding:.0%} padding; "
         f"{plural(objective.steps, 'step')} of {plural(reading.batch, 'row')}",
         memory(model, settings, adapters=adapters, measured=reading.held is not None),
