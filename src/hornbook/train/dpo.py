@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -305,7 +306,21 @@ class Preferences(Objective):
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_pairs
         self.tokens = self.read_in(self.steps)
-        self.tokens_per_step = round(self.tokens / max(1, self.steps))
+        computed = [2 * len(pairs) * self._padded(pairs) for pairs in map(self._pairs, range(self.steps))]
+        self._computed = [0, *accumulate(computed)]
+        self.tokens_per_step = round(self._computed[-1] / max(1, self.steps))
+
+    def tokens_before(self, step: int) -> int:
+        """Each batch is as long as its own pairs need."""
+        return self._computed[step]
+
+    def _pairs(self, step: int) -> list[Pair]:
+        return [self.pairs[number] for number in self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]]
+
+    def _padded(self, pairs: Sequence[Pair]) -> int:
+        from hornbook.train.rows import padded_length
+
+        return padded_length(pairs, self.length, few_lengths=self.compiled)
 
     def read_in(self, steps: int) -> int:
         """How many tokens the first `steps` steps read, without padding."""
@@ -320,8 +335,7 @@ class Preferences(Objective):
         from hornbook.train.rows import padded
 
         numbers = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
-        pairs = [self.pairs[number] for number in numbers]
-        ids, targets = padded(pairs, self.length, self.pad, few_lengths=self.compiled)
+        ids, targets = padded(self._pairs(step), self.length, self.pad, few_lengths=self.compiled)
         return {
             "ids": ids,
             "targets": targets,

@@ -190,13 +190,20 @@ def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool =
     )
 
 
+def padded_length(pairs: Sequence[Pair], most: int, *, few_lengths: bool) -> int:
+    """How many ids the rows of a batch of pairs have: the longest example's, in eights; with `few_lengths`, for a model
+    that is compiled, its `fitting_length`.
+    """
+    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
+    return fitting_length(longest, most) if few_lengths else min(most, -(-longest // 8) * 8)
+
+
 def padded(pairs: Sequence[Pair], most: int, pad: int, *, few_lengths: bool = True) -> tuple[Tensor, Tensor]:
     """Pairs side by side, the chosen first: ids and targets (pairs, 2, time), IGNORE where nothing is learnt.
 
-    time: the longest example's, in eights; with `few_lengths`, for a model that is compiled, its `fitting_length`.
+    time: see `padded_length`.
     """
-    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
-    time = fitting_length(longest, most) if few_lengths else min(most, -(-longest // 8) * 8)
+    time = padded_length(pairs, most, few_lengths=few_lengths)
     ids = torch.full((len(pairs), 2, time + 1), pad)
     targets = torch.full((len(pairs), 2, time + 1), IGNORE)
     for at, pair in enumerate(pairs):
