@@ -98,6 +98,12 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
 
 
+def test_every_training_stores_what_it_computed_on() -> None:
+    found = [manifest.read(Path(folder)) for folder in ("pretrained", "tuned", "preferring")]
+    computing = {one.figures["computing"] for one in found if one is not None}
+    assert len(computing) == 1 and "cpu" in computing.pop()
+
+
 def test_a_model_reads_on_as_a_recipe_trains() -> None:
     """By what its last phase has, and in epochs."""
     told("pretrain", "tuned", "texts", "--recipe", "tiny.toml", "pretrain.batch=1", "--samples", "0", "--into", "as_it")

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
+from hornbook.machine import choose
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import END, PAD, USER, Tokenizer
 from hornbook.progress import ConsoleProgress, Progress
@@ -101,6 +102,8 @@ def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: 
     told = ConsoleProgress(Console(file=io.StringIO(), width=200))
     figures = sft(base, given(conversations), SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
     assert figures["conversations"] == 4
+    assert f"  computing on {figures['computing']}" in told.console.file.getvalue().splitlines()
+    assert figures["computing"] == choose("auto", False).why
     assert sorted(figures["refused"].values()) == [1, 2]
     lines = [line.strip() for line in told.console.file.getvalue().splitlines()]
     assert "left out 1 conversation: longer than 64 tokens" in lines

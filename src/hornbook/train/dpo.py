@@ -133,6 +133,7 @@ def dpo(
         "too_long": sum(one.too_long for one in encoded),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
         "held_out": sum(len(one.rows) for one in held_out),
+        "computing": choose(settings.precision, settings.compile).why,
         "batch": objective.batch_pairs,
         "steps": len(log),
         "tokens": objective.read_in(len(log)),

@@ -66,6 +66,7 @@ def train(  # noqa: PLR0913 (one for each wish)
     milestones and returns, with the trained model; in the others it raises PartDone.
     """
     machine, whole = choose(settings.precision, settings.compile), model
+    progress.say(escape(f"  computing on {machine.why}"))
     model = _prepared(whole, settings, machine, exact=bool(validations))
     optimizers = optim.build(model, settings, machine.compute)
 

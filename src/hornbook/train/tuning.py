@@ -109,6 +109,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
         "cut": sum(one.cut for one in encoded),
         "held_out": sum(len(one.rows) for one in reading.held_out),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
+        "computing": choose(settings.precision, settings.compile).why,
         "rows": len(rows.ids),
         "length": reading.length,
         "batch": reading.batch,
