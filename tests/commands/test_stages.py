@@ -117,6 +117,7 @@ def test_a_folder_called_documents_is_no_corpus() -> None:
     Path("my/documents").mkdir(parents=True)
     Path("my/documents/a.txt").write_text("The sum of tea and tea is more tea.")
     assert "my: 1 row as texts" in told("pretrain", "tuned", "my", *QUICK, "--dry-run")
+    assert "my is not a run" in str(invoke("report", "my").exception)
 
 
 def test_a_flag_of_zero_counts() -> None:
