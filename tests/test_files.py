@@ -92,6 +92,17 @@ def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: object
     assert list(files.read_jsonl(path)) == [{"x": value}, {"x": "\u2028\n"}]
 
 
+def test_half_a_surrogate_pair_is_written_and_read_again(tmp_path: Path) -> None:
+    half = {"hi \ud83d": ["\udcff"]}
+    files.write_json(tmp_path / "x.json", half)
+    assert files.read_json(tmp_path / "x.json") == half
+    files.write_jsonl(tmp_path / "x.jsonl", [half])
+    assert list(files.read_jsonl(tmp_path / "x.jsonl")) == [half]
+    files.write_text(tmp_path / "x.html", "hi \ud83d")
+    assert (tmp_path / "x.html").read_text() == "hi \\ud83d"
+    assert files.digest_value(half) != files.digest_value({})
+
+
 def test_json_damage_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     with pytest.raises(UserError, match="does not exist"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from hornbook.errors import UserError
 from hornbook.settings import SAME_RESULT, Settings, apply, deciding, key_and_value, validated
+from hornbook.train.dpo import DpoSettings
 
 
 class Part(Settings):
@@ -39,6 +41,28 @@ class Whole(Settings):
 def test_unknown_keys_wherever_they_are(values: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError) as caught:
         validated(Whole, values, "whole")
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "told"),
+    [
+        (Whole, {"parts": [{"share": math.inf}]}, "parts.0.share: input should be a finite number (given: inf)"),
+        (DpoSettings, {"epochs": math.inf}, "epochs: input should be a finite number (given: inf)"),
+        (DpoSettings, {"beta": math.inf}, "beta: input should be a finite number (given: inf)"),
+        (DpoSettings, {"weight_decay": math.nan}, "weight_decay: input should be a finite number (given: nan)"),
+        (DpoSettings, {"lora": {"alpha": math.inf}}, "lora.alpha: input should be a finite number (given: inf)"),
+        (DpoSettings, {"data": ["a:inf"]}, "data.0.share: input should be a finite number (given: inf)"),
+        (
+            DpoSettings,
+            {"validation": math.inf},
+            "validation: a share below 1, a whole number of rows, or auto (given: inf)",
+        ),
+    ],
+)
+def test_numbers_are_finite(model: type[Settings], values: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        validated(model, values, "whole")
     assert str(caught.value) == told
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,28 @@ SHORT = {
     "pretrain.compile": "false", "sft.compile": "false", "dpo.compile": "false", "evaluate.new_tokens": 4,
     "quantize.calibration_rows": 8, "quantize.measured_rows": 8,
 }  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_make_passes_paths_on_as_they_are() -> None:
+    given = {"DOCUMENTS": "John's texts", "WEB": "a, b", "QUESTIONS": "my $HOME.jsonl", "MODEL": "a model", "SEED": "2"}
+    words = [
+        "make",
+        "-n",
+        "tutor",
+        "tutor-control",
+        *(f"{key}={value.replace('$', '$$')}" for key, value in given.items()),
+    ]
+    done = subprocess.run(words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    runs = [shlex.split(line, comments=True)[2:] for line in done.stdout.splitlines() if "/hornbook run" in line]
+    chosen = ["sources.0.path=John's texts", "sources.1.path=a, b", "evaluate.own_questions=my $HOME.jsonl", "seed=2"]
+    tutor, control = ["tutor", *chosen, "model.from=a model"], ["tutor-control", *chosen]
+    control += ["model.like=a model", "tokens.tokenizer=a model"]
+    assert runs == [[*tutor, "--dry-run"], tutor, control, [*tutor, "--force", "report"]]
+    plain = subprocess.run(
+        ["make", "-n", "tutor"], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
+    )
+    assert shlex.split(plain.stdout.splitlines()[-1])[1:] == ["run", "tutor"]
 
 
 @pytest.mark.slow

@@ -372,8 +372,13 @@ class Shard:
 
 
 def is_corpus(folder: Path) -> bool:
-    """Whether a folder looks like a corpus, one without documents too."""
-    return (folder / DOCUMENTS).is_dir()
+    """Whether a folder looks like a corpus, one without documents too; people have folders called `documents`."""
+    return bool(_files(folder / DOCUMENTS))
+
+
+def holds(folder: Path, part: str) -> bool:
+    """Whether a stage may have left `part` in a folder: a file of rows, or `documents`, of which `is_corpus` tells."""
+    return is_corpus(folder) if part == DOCUMENTS else (folder / part).is_file()
 
 
 def no_corpus(folder: Path) -> str:

@@ -14,6 +14,10 @@ class UserError(Exception):
     """
 
 
+class UnfinishedError(UserError):
+    """One that ends work of which something good is there, which the message names: it stays."""
+
+
 class Notice(UserWarning):
     """Something that a user should know although nothing failed. The command line prints it in one line."""
 

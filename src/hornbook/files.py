@@ -119,8 +119,13 @@ def folders_in(place: Path) -> list[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` as UTF-8, whole or not at all; half a surrogate pair is spelled as JSON does: see `in_utf8`."""
+    write_bytes(path, in_utf8(text))
+
+
+def in_utf8(text: str) -> bytes:
+    r"""Text in UTF-8. Half a surrogate pair, which UTF-8 can't hold, becomes \ud83d: in JSON that is the same again."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -275,7 +280,7 @@ def digest_file(path: Path) -> str:
 
 def digest_value(value: Any) -> str:
     """SHA-256 of a JSON value, independent of the order of keys."""
-    return digest_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+    return digest_bytes(in_utf8(json.dumps(value, sort_keys=True, ensure_ascii=False)))
 
 
 def remove_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hornbook.errors import UserError
-from hornbook.files import write_text
+from hornbook.files import in_utf8, write_bytes
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.recipe import ORDER, Recipe, base_of, load, locate, text_of
@@ -90,8 +90,8 @@ def train_on_texts(  # noqa: PLR0913 (one for each wish)
     others of the recipe by dotted key, such as `{"pretrain.batch": 16}`. For the last two see `run_recipe`.
     Raises UserError for wrong settings, where the texts do not fill one batch, and as `run_recipe` does.
     """
-    rows = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
-    most = sum(len(row.encode()) for row in rows)  # a token is a byte at least
+    rows = in_utf8("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts))
+    most = len(rows)  # a token is a byte at least
     phase: dict[str, Any] = {"tokens": max(1, ceil(most * epochs)), "maximum_epochs": epochs}
     phase["mixture"] = [{"sources": [SOURCE], "share": 1.0}]
     values: dict[str, Any] = {
@@ -106,10 +106,10 @@ def train_on_texts(  # noqa: PLR0913 (one for each wish)
         assign(values, key, value)
     recipe = validated(Recipe, values, "recipe")
     source = Path(into) / f"{SOURCE}.jsonl"
-    if not source.is_file() or source.read_text(encoding="utf-8") != "".join(rows):  # its time counts, too
+    if not source.is_file() or source.read_bytes() != rows:  # its time counts, too
         if source.exists() and not is_run(Path(into)):
             raise UserError(f"{source} is there already, and no run in its folder: name another folder")
-        write_text(source, "".join(rows))
+        write_bytes(source, rows)
     run_recipe(
         recipe,
         into,

@@ -16,7 +16,7 @@ T = TypeVar("T", bound=BaseModel)
 class Settings(BaseModel):
     """A frozen configuration that refuses keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class SameResult:

@@ -10,6 +10,8 @@ from hornbook import cli
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
 
+NUMBERS = {"bytes": 1, "bits_per_weight": 16.0}
+
 
 def export(*words: object) -> str:
     result = CliRunner().invoke(cli.app, ["export", *(str(word) for word in words)], catch_exceptions=False)
@@ -27,6 +29,20 @@ def test_a_folder_with_one_file_in_it(make_checkpoint: Any, tmp_path: Path) -> N
     assert f"The file: {tmp_path / 'out' / 'model-q8_0.gguf'}" in told
     assert (tmp_path / "out" / "model-q8_0.gguf").read_bytes()[:4] == b"GGUF"
     assert "It is there already" in export(folder, "--type", "q8_0", "--into", tmp_path / "out")
+
+
+def test_what_another_version_made_counts_or_is_made_again(
+    make_checkpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the message says that names the option."""
+    folder, into = make_checkpoint(seed=1)[1], ("--into", tmp_path / "out")
+    monkeypatch.setattr("hornbook.model.formats.gguf.writing.export", lambda *_, **__: {"file": "x", **NUMBERS})
+    export(folder, *into)
+    monkeypatch.setattr("hornbook.commands.export.code_digest", lambda module: "another")
+    with pytest.raises(UserError, match=r"with --changed-code redo, or go on .* with --changed-code keep"):
+        export(folder, *into)
+    assert "It is there already" in export(folder, *into, "--changed-code", "keep")
+    assert "It is there already" not in export(folder, *into, "--changed-code", "redo")
 
 
 def test_stopped_it_says_that_it_starts_over(

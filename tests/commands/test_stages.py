@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from hornbook import cli
 from hornbook.errors import UserError
+from hornbook.machine import choose
 from hornbook.model.formats import checkpoint
 from hornbook.recipe import STAGES
 from hornbook.runs import manifest
@@ -28,7 +29,7 @@ model = { vocabulary = 320, layers = 1, width = 32, heads = 2, mlp_width = 32, c
 batch = 2
 compile = false
 phase1 = { tokens = 1_000, mixture = [{ sources = ["texts"], share = 1.0 }] }
-phase2 = { tokens = 1_500, mixture = [{ sources = ["texts"], share = 1.0 }] }
+phase2 = { tokens = 1_500, weight_decay = 0.2, mixture = [{ sources = ["texts"], share = 1.0 }] }
 """
 WORDS = ["the", "sum", "of", "tea", "count", "total", "and", "shop", "price", "naïve"]
 QUICK = ("batch=2", "compile=false", "--samples", "0")
@@ -96,6 +97,32 @@ def test_a_model_reads_on_in_texts_and_keeps_what_it_is() -> None:
     mixed = manifest.read(Path("mixed"))
     assert mixed is not None
     assert mixed.figures["left_out"] == {"broken JSON": 1, "neither a conversation nor a text: it has other": 1}
+
+
+def test_every_training_stores_what_it_computed_on() -> None:
+    found = [manifest.read(Path(folder)) for folder in ("pretrained", "tuned", "preferring")]
+    assert {one.figures["computing"] for one in found if one is not None} == {choose("auto", False).why}
+
+
+def test_a_model_reads_on_as_a_recipe_trains() -> None:
+    """By what its last phase has, and in epochs."""
+    told("pretrain", "tuned", "texts", "--recipe", "tiny.toml", "pretrain.batch=1", "--samples", "0", "--into", "as_it")
+    found = manifest.read(Path("as_it"))
+    assert found is not None
+    there = {name: found.settings[name] for name in ("optimizer", "learning_rate", "weight_decay", "batch", "epochs")}
+    assert there == {"optimizer": "muon", "learning_rate": 0.003, "weight_decay": 0.2, "batch": 1, "epochs": 1.0}
+
+
+def test_a_folder_called_documents_is_no_corpus() -> None:
+    Path("my/documents").mkdir(parents=True)
+    Path("my/documents/a.txt").write_text("The sum of tea and tea is more tea.")
+    assert "my: 1 row as texts" in told("pretrain", "tuned", "my", *QUICK, "--dry-run")
+    assert "my is not a run" in str(invoke("report", "my").exception)
+
+
+def test_a_flag_of_zero_counts() -> None:
+    done = invoke("sft", "pretrained", "rows", *QUICK, "--lora", "0", "--into", "none")
+    assert "sft.lora.rank: input should be greater than or equal to 1 (given: 0)" in str(done.exception)
 
 
 def test_an_adapter_is_trained_and_merged() -> None:

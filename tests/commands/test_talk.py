@@ -89,6 +89,22 @@ def test_the_comforts_of_the_chat(folder: Path, asked: list[dict[str, Any]], tmp
     assert f"{saved} is there already" in out
 
 
+def test_a_model_without_a_template_is_completed_by_generate(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    result = CliRunner().invoke(program, ["chat", str(folder)])
+    assert "has no chat template; use `hornbook generate` instead" in str(result.exception)
+
+
+def test_half_a_surrogate_pair_is_saved(folder: Path, asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    saved = tmp_path / "chat.jsonl"
+    call("chat", folder, "--system", "caf\udce9", said=f"one\n/save {saved}\n/quit\n")
+    assert json.loads(saved.read_text())["messages"][0]["content"] == "caf\udce9"
+    assert len(asked) == 1
+
+
 def test_a_refused_message_leaves_the_conversation_as_it_was(folder: Path, asked: list[dict[str, Any]]) -> None:
     (folder / "chat_template.jinja").write_text(PICKY)
     result = call("chat", folder, said="one\nnever\ntwo\n/quit\n")

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import pytest
 
-from hornbook.errors import UserError
+from hornbook.errors import UnfinishedError, UserError
 from hornbook.files import read_json, write_json, write_text
+from hornbook.runs import store
 from hornbook.runs.single import run_stage, settings_of
 from hornbook.runs.stage import Input, Key, Stage, Work
 from hornbook.settings import Settings
@@ -217,6 +218,37 @@ def test_a_mistake_that_shows_soon_leaves_nothing_that_another_try_would_meet(te
     with pytest.raises(UserError, match="no such source"):
         run_stage(replace(COUNT, run=refuse), tmp_path / "made", text=text)
     assert run_stage(COUNT, tmp_path / "made", {"times": 2}, text=text).figures["letters"] == 6
+
+
+@pytest.mark.parametrize("left", ["state", "portion/state"])
+def test_a_late_mistake_keeps_what_the_same_job_could_go_on_from(
+    left: str, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_SLIGHT", -1)
+
+    def fail(work: Work[CountStageSettings]) -> dict[str, Any]:
+        write_text(work.into / "scratch" / left, "half")
+        raise UserError("it has diverged")
+
+    def refuse(work: Work[CountStageSettings]) -> dict[str, Any]:
+        raise UserError("there is nothing in it")
+
+    with pytest.raises(UserError, match="nothing in it"):
+        run_stage(replace(COUNT, run=refuse), tmp_path / "made", text=text)
+    assert not (tmp_path / ".made.partial").exists()
+    with pytest.raises(UserError, match="diverged"):
+        run_stage(replace(COUNT, run=fail), tmp_path / "made", text=text)
+    assert (tmp_path / ".made.partial" / "scratch" / left).is_file()
+
+
+def test_what_a_mistake_names_stays_however_soon_it_came(text: Path, tmp_path: Path) -> None:
+    def fail(work: Work[CountStageSettings]) -> dict[str, Any]:
+        write_text(work.into / "phase1" / "config.json", "{}")
+        raise UnfinishedError(f"it has diverged; the last checkpoint is {work.into / 'phase1'}")
+
+    with pytest.raises(UserError, match="diverged"):
+        run_stage(replace(COUNT, run=fail), tmp_path / "made", text=text)
+    assert (tmp_path / ".made.partial" / "phase1" / "config.json").is_file()
 
 
 def test_a_full_disk_keeps_what_is_done_and_leaves_no_half(

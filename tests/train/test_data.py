@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,10 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from hornbook.corpus.read.sources import DOCUMENTATION, EVERYDAY, documentation
 from hornbook.errors import UserError
 from hornbook.progress import ConsoleProgress, Progress
-from hornbook.train.data import Data, Given, RowsInput, gather, warn_of_plain_prompts
+from hornbook.train.data import Data, Given, RowsInput, gather, reading_order, tell_unread, warn_of_plain_prompts
 from hornbook.train.sft import SftSettings
 from hornbook.train.shapes import Completion, to_learn
 
@@ -55,6 +57,52 @@ def test_every_kind_of_file_gives_the_same_rows(name: str, tmp_path: Path) -> No
     assert found(str(tmp_path), Path("/")) == found(name, tmp_path)
 
 
+def test_archives_hold_rows_and_texts(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.jsonl", "b.csv", "c.parquet"):
+        write(tmp_path / "in", name)
+    (tmp_path / "in" / "notes.md").write_text("# A text")
+    expected = [to_learn(row)[1] for row in ROWS]
+    for kind in ("zip", "gztar"):
+        place = shutil.make_archive(str(tmp_path / "all"), kind, tmp_path / "in")
+        assert sorted(map(str, found(place, tmp_path))) == sorted(map(str, [*(3 * expected), "# A text"]))
+    (tmp_path / "broken.zip").write_bytes(b"PK\3\4 and no more")
+    with pytest.raises(UserError, match=r"broken\.zip holds nothing to learn from: "):
+        found("broken.zip", tmp_path)
+
+
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_tables_that_spreadsheets_write(mark: str, tmp_path: Path) -> None:
+    """In the encoding that they seem to have; a row with a byte that means nothing is left out."""
+    rows = f"question{mark}answer\nWie heißt die größte Stadt?{mark}Köln ist größer als Düsseldorf.\n"
+    name = "a.csv" if mark == "," else "a.tsv"
+    (tmp_path / name).write_text(rows, encoding="cp1252")
+    talk = found(name, tmp_path)[0]
+    assert [turn["content"] for turn in talk] == ["Wie heißt die größte Stadt?", "Köln ist größer als Düsseldorf."]
+    (tmp_path / name).write_bytes(rows.encode() + f"what?{mark}x".encode() + b"\xff\n")
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    assert found(name, tmp_path, told) == [talk]
+    assert f"1 row, at {name}:3 first: invalid UTF-8" in told.console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_folder_called_documents_is_no_corpus(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "documents").mkdir(parents=True)
+    (tmp_path / "mine" / "documents" / "a.txt").write_text("A text.")
+    before = fingerprint("mine", tmp_path)
+    assert found("mine", tmp_path) == ["A text."]
+    (tmp_path / "mine" / "documents" / "a.txt").write_text("Another one.")
+    assert fingerprint("mine", tmp_path) != before
+
+
+def test_what_python_and_hornbook_bring_along(tmp_path: Path) -> None:
+    assert found(EVERYDAY, tmp_path)
+    topics = found(DOCUMENTATION, tmp_path)
+    assert topics == [text for _, text in documentation() if text.strip()]
+    assert fingerprint(DOCUMENTATION, tmp_path) == [sys.version]
+    with pytest.raises(UserError, match="there is no python:docs"):
+        found("python:docs", tmp_path)
+
+
 def test_a_stages_folder_gives_its_rows_and_texts_give_themselves(tmp_path: Path) -> None:
     write(tmp_path, OWN)
     (tmp_path / "notes.md").write_text("# A text\n\nOf two lines.")
@@ -86,14 +134,16 @@ def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_bad_rows_cost_a_line(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text(f'{json.dumps(ROWS[0])}\n{{"x": 1}}\nbroken\n{{"x": 2}}\n[1]\n')
+    (tmp_path / "a.jsonl").write_text(f'{json.dumps(ROWS[0])}\n{{"x": 1}}\nbroken\n{{"x": 2}}\n[1]\n3\n')
     told = ConsoleProgress(Console(file=io.StringIO(), width=200))
     assert len(found("a.jsonl", tmp_path, told)) == 1
     lines = told.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines == [
-        "  a.jsonl: 1 row as instructions with answers; left out 4",
+        "  a.jsonl: 1 row as instructions with answers; left out 5",
         "    2 rows, at a.jsonl:2 first: neither a conversation nor a text: it has x",
-        "    2 rows, at a.jsonl:3 first: broken JSON",
+        "    1 row, at a.jsonl:3 first: broken JSON",
+        "    1 row, at a.jsonl:5 first: no JSON object; an array belongs into a .json file",
+        "    1 row, at a.jsonl:6 first: no JSON object",
     ]
 
 
@@ -128,6 +178,17 @@ def test_a_word_may_have_a_share(word: str, path: str, share: float | None) -> N
 def test_all_have_a_share_or_none() -> None:
     with pytest.raises(ValidationError, match="give each of several data its share"):
         SftSettings.model_validate({"data": ["a.jsonl:0.7", "b.jsonl"]})
+
+
+def test_data_of_which_nothing_is_read_are_named() -> None:
+    few, many = Given("few", 0.01, rows=["a"] * 3), Given("many", 0.99, rows=["b"] * 40)
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    order = reading_order([3, 40], [few, many], 1.0, seed=1)
+    tell_unread(order, 8, [3, 40], [few, many], "row", told)
+    tell_unread(reading_order([3, 40], [few, many], 9.0, seed=1), 8, [3, 40], [few, many], "row", told)
+    assert told.console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "  warning: few: never read: its share of all rows that are read comes to none; raise it, or epochs"
+    ]
 
 
 def test_contents_count_and_not_names_or_times(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from hornbook.errors import UserError
 from hornbook.model.config import Experts
 from hornbook.model.tokenizers import END, Tokenizer
-from hornbook.progress import Progress
+from hornbook.progress import ConsoleProgress, Progress
 from hornbook.train.data import Given
-from hornbook.train.dpo import DpoSettings, dpo, encode_pairs
+from hornbook.train.dpo import DpoSettings, dpo, encode_pairs, look
 from hornbook.train.figures import columns
 from hornbook.train.losses import IGNORE
 from hornbook.train.rows import Example, Pair, padded
@@ -96,6 +98,15 @@ def test_what_was_downloaded_stays_what_it_was(
 def test_pairs_that_do_not_do(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"all 40 pairs are longer than 5 tokens; raise dpo\.max_length"):
         losses(base, preferences, tmp_path, max_length=5)
+
+
+def test_pairs_that_are_too_long_are_told(base: Path, preferences: list[dict[str, Any]]) -> None:
+    long = {"prompt": "the tea", "chosen": " is hot" * 90, "rejected": " is cold"}
+    told = ConsoleProgress(Console(file=io.StringIO(), width=200))
+    settings = DpoSettings(max_length=40)
+    seen = look(base, [Given("rows", rows=[*preferences, long])], settings, seed=1, progress=told)
+    assert "  left out 1 pair: longer than 40 tokens" in told.console.file.getvalue().splitlines()
+    assert seen.told[0].startswith("40 pairs")
 
 
 def test_few_pairs_are_a_step_an_epoch(base: Path, preferences: list[dict[str, Any]], tmp_path: Path) -> None:

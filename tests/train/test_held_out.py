@@ -67,6 +67,19 @@ def test_by_itself_a_command_holds_out_a_few_of_many(rows: int, held: int) -> No
     assert "held out" in told[0]
 
 
+@pytest.mark.parametrize(("validation", "held"), [("auto", 10), (0.1, 40), (7, 7), (0.001, 1)])
+def test_many_small_sources_give_no_more_than_is_told(validation: float, held: int) -> None:
+    files = [Given(f"s{at}", rows=[f"{at} {n}" for n in range(4)]) for at in range(100)]
+    learnt, out = split(files, settings(validation=validation), QUIET)
+    assert len(rows_of(out)) == held
+    assert all(len(source.rows) >= 3 for source in learnt)
+
+
+def test_by_itself_a_command_holds_out_nothing_of_sources_of_one_row() -> None:
+    files = [Given(f"s{at}", rows=[str(at)]) for at in range(300)]
+    assert split(files, settings(validation="auto"), QUIET) == (files, [])
+
+
 def test_a_source_of_one_row_keeps_it() -> None:
     """However little is held out, a part of a source that small is all of it."""
     one, many = Given("one", rows=["x"]), Given("many", rows=[str(number) for number in range(400)])
@@ -79,10 +92,14 @@ def test_what_cannot_be_held_out() -> None:
     def tried(rows: list[str], **chosen: Any) -> None:
         split([Given("a", rows=rows)], settings(**chosen), QUIET)
 
-    with pytest.raises(UserError, match="nothing can be held out of 9 rows: too few, or too many are equal"):
+    with pytest.raises(
+        UserError, match="nothing can be held out of 9 rows: too few of one source, or too many are equal"
+    ):
         tried(["x"] * 9, validation=2)
     with pytest.raises(UserError, match="validation would hold out all of a; lower it"):
         tried(["x", "y"], validation=2)
+    with pytest.raises(UserError, match="validation would hold out all of a; lower it"):
+        tried(["x", "y"], validation=3)
     with pytest.raises(UserError, match="nothing can be held out of 1 row: too few"):
         tried(["x"], validation=0.1)
     with pytest.raises(ValidationError, match="a share below 1, a whole number of rows, or auto"):

@@ -14,16 +14,20 @@ from typer.testing import CliRunner
 
 from hornbook.cli import app
 from hornbook.errors import UserError
+from hornbook.machine import choose
 from hornbook.model import lora
 from hornbook.model.formats import checkpoint
+from hornbook.model.tokenizers import Tokenizer
 from hornbook.progress import Progress
 from hornbook.train.data import Given
 from hornbook.train.dpo import DpoSettings, dpo
 from hornbook.train.figures import columns, validations
+from hornbook.train.loop import _prepared
 from hornbook.train.lora import LoraSettings
 from hornbook.train.lora import load as load_to_train
 from hornbook.train.lora import look as load_to_look
 from hornbook.train.sft import SftSettings, sft
+from hornbook.train.tuning import held
 
 LORA = LoraSettings(rank=4)
 IDS = torch.randint(380, (2, 40), generator=torch.Generator().manual_seed(1))
@@ -80,6 +84,25 @@ def test_what_is_measured_has_the_base_as_it_is_stored(base: Path, preferences: 
     dpo(base, [Given("rows", rows=preferences)], settings, seed=1, into=tmp_path, progress=Progress())
     found = validations(tmp_path)
     assert (found["validation_margin"][0], found["validation_accuracy"][0]) == (0, 0.5)
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_dry_run_tells_what_lies_in_memory(
+    stored: torch.dtype, precision: str, measured: bool, base: Path, tmp_path: Path
+) -> None:
+    checkpoint.save(checkpoint.load(base, dtype=stored), tmp_path / "base", Tokenizer(base), stored_precision=True)
+    settings = SftSettings(lora=LORA, **COMMON | {"precision": precision, "optimizer": "adamw"})
+    looked, adapters = load_to_look(tmp_path / "base", LORA)
+    told = held(looked, settings, adapters=adapters, measured=measured)
+    model = load_to_train(tmp_path / "base", LORA, seed=1)
+    model = _prepared(model, settings, choose(precision, False), exact=measured)
+    lies = [(16 if one.requires_grad else one.dtype.itemsize) * one.numel() for one in model.parameters()]
+    assert told == sum(lies) + sum(buffer.nbytes for buffer in model.buffers())
+    whole, adapters = load_to_look(tmp_path / "base", None)
+    told = held(whole, settings, adapters=adapters, measured=measured)
+    assert 0 <= told - 16 * whole.config.parameters() < 10_000
 
 
 def test_dpo_resumes_exactly(base: Path, preferences: Any, tmp_path: Path) -> None:
@@ -161,7 +184,8 @@ def test_what_is_frozen_stays_to_the_bit(base: Path, conversations: Any, prefere
     """Under each objective, and across a kill; all else moves."""
     options = {"lora": None, "freeze": ("embed_tokens", "norm")}
     run_sft(base, conversations, tmp_path / "sft", **options)
-    settings = DpoSettings(learning_rate=1e-3, freeze=("embed_tokens", "norm"), **COMMON)
+    fewer_bits = COMMON | {"precision": "bf16"}
+    settings = DpoSettings(learning_rate=1e-3, freeze=("embed_tokens", "norm"), **fewer_bits)
     source = [Given("rows", rows=preferences)]
     dpo(tmp_path / "sft" / "model", source, settings, seed=1, into=tmp_path / "dpo", progress=Progress())
     given, one, two = (

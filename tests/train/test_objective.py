@@ -163,6 +163,7 @@ def test_dpo_loss_by_hand(chosen_weight: float, make_model: Callable[..., Any]) 
     pairs = pairs_of(chosen, rejected, masks)
     objective = Preferences(pairs, reference, order, 3, 0.1, chosen_weight, length=20, pad=PAD, compiled=True)
     assert objective.batch(0)["ids"].shape == (3, 2, 20)  # 13 and padding
+    assert [objective.tokens_before(step) for step in range(objective.steps + 1)] == [0, 3 * 2 * 20]
     model = make_model(seed=7)
 
     def summed(ids: np.ndarray, mask: np.ndarray) -> float:

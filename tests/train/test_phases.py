@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tests.train.test_resume import StopAfter, Stopped, files
 from torch.utils.flop_counter import FlopCounterMode
 
-from hornbook.errors import UserError
+from hornbook.errors import UnfinishedError, UserError
 from hornbook.model.config import ModelConfig
 from hornbook.progress import Progress
 from hornbook.tokens import shards
@@ -193,18 +193,21 @@ def test_a_divergence_names_what_was_good_before_it(
     steep = {"schedule": "constant", "warmup": 0.0, "learning_rate": 1e18}
     into = tmp_path / "steep"
     before = f"lower the learning rate; the last checkpoint before it is {into / 'phase1'}"
-    with pytest.raises(UserError, match=f"the loss of step 8 is nan: .*{re.escape(before)}$"):
+    with pytest.raises(UnfinishedError, match=f"the loss of step 8 is nan: .*{re.escape(before)}$"):
         run(held_out, into, steep, optimizer="adamw")
     due = iter([False, False, True])
     monkeypatch.setattr(state.Pace, "due", property(lambda pace: next(due, False)))
     into = tmp_path / "seldom"
     good = f"the last good state, after step 3, lies in {into / 'scratch'}"
-    with pytest.raises(UserError, match=re.escape(good) + "$"):
+    with pytest.raises(UnfinishedError, match=re.escape(good) + "$"):
         run(held_out, into, steep, optimizer="adamw")
     due = iter([])
     everywhere = {"learning_rate": 1e18, "warmup": 0.0, "optimizer": "adamw"}
-    with pytest.raises(UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$"):
+    with pytest.raises(
+        UserError, match=r"the loss of step 2 is nan: .*; no checkpoint was stored before it$"
+    ) as caught:
         run(held_out, tmp_path / "first", {}, **everywhere)
+    assert not isinstance(caught.value, UnfinishedError)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])

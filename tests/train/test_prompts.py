@@ -45,6 +45,12 @@ def test_an_opening_and_its_rest_are_the_text(text: str) -> None:
         assert len(found["text"]) <= len(text) / 2
 
 
+def test_half_a_surrogate_pair_in_a_prompt_is_kept(tokenizer_folder: Path, tmp_path: Path) -> None:
+    talk = [{"role": "user", "content": "hi \ud83d"}, {"role": "assistant", "content": "b"}]
+    keep_prompts([Given("one", rows=[talk])], Tokenizer(tokenizer_folder), 64, tmp_path, held_out=False)
+    assert read_json(tmp_path / PROMPTS)[0]["messages"][0]["content"] == "hi \ud83d"
+
+
 def test_short_prompts_of_each_source_are_kept(tokenizer_folder: Path, tmp_path: Path) -> None:
     """What the template refuses, and what would leave no room to answer, is passed over."""
     tool = [{"role": "tool", "content": "x"}, {"role": "assistant", "content": "y"}]

@@ -10,13 +10,15 @@ from safetensors.torch import load_file, save_file
 
 from hornbook.errors import UserError
 from hornbook.files import write_json
+from hornbook.machine import choose
 from hornbook.model.formats import checkpoint
 from hornbook.model.tokenizers import END, PAD, USER, Tokenizer
 from hornbook.progress import ConsoleProgress, Progress
 from hornbook.train.data import Given, reading_order
+from hornbook.train.dpo import encode_pairs
 from hornbook.train.rows import encode_rows, laid_out
 from hornbook.train.sft import SftSettings, sft, start_control_tokens
-from hornbook.train.shapes import Reply
+from hornbook.train.shapes import Completion, Reply
 
 
 @pytest.fixture
@@ -77,14 +79,35 @@ def test_none_fits(tokenizer: Tokenizer) -> None:
     assert encoded == ([], 1, {}, 0)
 
 
+def test_a_model_without_a_template_is_given_what_it_can_learn(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "template", None)
+    asked, answer = {"role": "user", "content": "tea"}, {"role": "assistant", "content": "hot"}
+    for whole in (False, True):
+        rows = [[asked, answer], Reply([asked], "hot"), Completion("tea", " is hot"), "tea is hot"]
+        found = encode_rows(rows, tokenizer, 64, whole=whole)
+        assert len(found.fitting) == 2
+        assert found.refused == {"the model has no chat template; give texts, or prompts with completions": 2}
+    pair = {"messages": [asked], "chosen": "hot", "rejected": "cold"}
+    refused = encode_pairs([pair], tokenizer, 64).refused
+    assert refused == {"the model has no chat template; give prompts that are plain texts": 1}
+
+
 def test_what_cannot_be_learnt_is_counted_with_its_reason(base: Path, tmp_path: Path) -> None:
-    """A role that the tokenizer has no token for, and an answer that nobody gives: the rest is learnt."""
+    """A role that the tokenizer has no token for, an answer that nobody gives or that is too long: the rest is learnt."""
     tool = [{"role": "tool", "content": "22 degrees"}, {"role": "assistant", "content": "Warm."}]
-    conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1]]
+    conversations = [talk("a", "b" * 30)] * 3 + [tool, tool, talk("a", "b")[:1], talk("a", "b" * 900)]
+    conversations.append([*talk("a", "b"), *talk("a", "b" * 900)])
     told = ConsoleProgress(Console(file=io.StringIO(), width=200))
     figures = sft(base, given(conversations), SftSettings(batch=2, compile=False), seed=1, into=tmp_path, progress=told)
-    assert figures["conversations"] == 3
+    assert figures["conversations"] == 4
+    assert f"  computing on {figures['computing']}" in told.console.file.getvalue().splitlines()
+    assert figures["computing"] == choose("auto", False).why
     assert sorted(figures["refused"].values()) == [1, 2]
+    lines = [line.strip() for line in told.console.file.getvalue().splitlines()]
+    assert "left out 1 conversation: longer than 64 tokens" in lines
+    assert "cut behind the last answer that fits: 1 conversation" in lines
     assert "left out 2 conversations: " in told.console.file.getvalue()
     assert "has no token for the role 'tool'; use one of system, user, assistant" in told.console.file.getvalue()
     with pytest.raises(UserError, match=r"none of the conversations can be learnt from; of 2 of them: .*'tool'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -14,6 +15,11 @@ from hornbook.train.shapes import Completion, Reply, UnusableError, to_learn, to
 ASK, SAY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}
 OTHER = {"role": "assistant", "content": "No."}
 SYSTEM = {"role": "system", "content": "Be kind."}
+LED = Reply([SYSTEM, ASK], "Yes.")
+
+
+def talk(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,26 @@ SYSTEM = {"role": "system", "content": "Be kind."}
         ({"prompt": "1 + 1 =", "completion": " 2"}, "prompts with completions", Completion("1 + 1 =", " 2")),
         ({"prompt": [ASK], "completion": [SAY]}, "prompts with completions", Reply([ASK], "Yes.")),
         ({"prompt": [ASK], "completion": [SAY, ASK, SAY]}, "prompts with completions", [ASK, SAY, ASK, SAY]),
+        ({"prompt": [ASK], "completion": [SAY], "system": "Be kind."}, "prompts with completions", LED),
+        ({"prompt": [SYSTEM, ASK], "completion": [SAY], "system": "Be rude."}, "prompts with completions", LED),
+        (
+            {"prompt": "Hi?", "completion": "Yes.", "system": "Be kind."},
+            "instructions with answers",
+            [SYSTEM, ASK, SAY],
+        ),
+        ({"question": "1 - 1?", "answer": 0}, "instructions with answers", talk("1 - 1?", "0")),
+        (
+            {"question": "1 / 2?", "answer": 0.5, "context": math.nan},
+            "instructions with answers",
+            talk("1 / 2?", "0.5"),
+        ),
+        ({"question": "9?", "answer": 10**400}, "instructions with answers", talk("9?", str(10**400))),
+        ({"prompt": "1 + 1 =", "completion": 2}, "prompts with completions", Completion("1 + 1 =", "2")),
+        (
+            {"messages": [ASK, {"role": "assistant", "content": 2}]},
+            "conversations (messages)",
+            [ASK, {"role": "assistant", "content": "2"}],
+        ),
         ({"text": "Once upon a time.", "id": 3}, "texts", "Once upon a time."),
     ],
 )
@@ -65,6 +91,8 @@ def test_a_row_is_known_by_its_columns(row: dict[str, Any], name: str, learnt: A
         ({"messages": [{"role": "assistant", "content": None, "tool_calls": []}]}, "a message without text"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "a message that is more than text"),
         ({"chosen": "a", "rejected": "b"}, "`hornbook dpo` learns from those"),
+        ({"question": "1 + 1?", "answer": math.nan}, "a question without a text for an answer"),
+        ({"question": "1 + 1?", "answer": {"is": 2}}, "a question without a text for an answer"),
     ],
 )
 def test_what_cannot_be_learnt_has_a_reason(row: dict[str, Any], why: str) -> None:
@@ -73,6 +101,7 @@ def test_what_cannot_be_learnt_has_a_reason(row: dict[str, Any], why: str) -> No
 
 
 PAIR = {"messages": [ASK], "chosen": "Yes.", "rejected": "No."}
+LED_PAIR = PAIR | {"messages": [SYSTEM, ASK]}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +112,16 @@ PAIR = {"messages": [ASK], "chosen": "Yes.", "rejected": "No."}
         ({"prompt": "Hi?", "chosen": [ASK, SAY], "rejected": [ASK, OTHER]}, PAIR),
         ({"chosen": [ASK, SAY], "rejected": [ASK, OTHER]}, PAIR),
         ({"question": "Hi?", "chosen": "Yes.", "rejected": "No."}, PAIR),
+        ({"prompt": [ASK], "chosen": [ASK, SAY], "rejected": [ASK, OTHER], "system": "Be kind."}, LED_PAIR),
+        ({"prompt": [SYSTEM, ASK], "chosen": [ASK, SAY], "rejected": [ASK, OTHER]}, LED_PAIR),
+        ({"prompt": [ASK], "chosen": [SYSTEM, ASK, SAY], "rejected": [SYSTEM, ASK, OTHER]}, LED_PAIR),
+        ({"prompt": [SYSTEM, ASK], "chosen": [SYSTEM, ASK, SAY], "rejected": [SYSTEM, ASK, OTHER]}, LED_PAIR),
+        ({"prompt": [ASK], "chosen": [SAY], "rejected": [OTHER], "system": "Be kind."}, LED_PAIR),
+        ({"chosen": [ASK, SAY], "rejected": [ASK, OTHER], "system": "Be kind."}, LED_PAIR),
+        ({"prompt": "Hi?", "chosen": [ASK, SAY], "rejected": [ASK, OTHER], "system": "Be kind."}, LED_PAIR),
+        ({"prompt": "Hi?", "chosen": "Yes.", "rejected": "No.", "system": "Be kind."}, LED_PAIR),
+        ({"messages": [ASK, SAY], "chosen": [ASK, SAY], "rejected": [ASK, OTHER]}, PAIR),
+        ({"prompt": "1 + 1 =", "chosen": 2, "rejected": 3}, {"prompt": "1 + 1 =", "chosen": "2", "rejected": "3"}),
         (
             {"prompt": "1 + 1 =", "messages": None, "chosen": " 2", "rejected": " 3"},
             {"prompt": "1 + 1 =", "chosen": " 2", "rejected": " 3"},
@@ -122,9 +161,15 @@ KEYS = [
     "output",
     "instruction",
     "label",
+    "system",
 ]
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["[", "[1]", "[{}]"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["[", "[1]", "[{}]"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "type", "text"]), inner, max_size=3)

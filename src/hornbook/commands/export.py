@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.commands.folders import FORCE, make, model_places, tell
+from hornbook.commands.folders import CHANGED_CODE, FORCE, make, model_places, tell
 from hornbook.commands.places import MODEL
 from hornbook.model import model_folder
 from hornbook.progress import Progress
@@ -43,6 +43,7 @@ def export(
     to: Annotated[Format, typer.Option(help="The format of the file.")] = Format.GGUF,
     type_: Annotated[Type, typer.Option("--type", help="How matrices are stored.")] = Type.F16,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
 ) -> None:
     """Write a model, its tokenizer and its chat template as one file, for llama.cpp, Ollama and LM Studio."""
     folder = model_folder(model)
@@ -56,7 +57,16 @@ def export(
 
         return write(folder, ExportSettings.model_validate({"type": type_.value}), into=place, progress=progress)
 
-    made = make(into, job, work, headline=_exported, reads=list(places.values()), force=force, goes_on=False)
+    made = make(
+        into,
+        job,
+        work,
+        headline=_exported,
+        reads=list(places.values()),
+        force=force,
+        changed_code=changed_code,
+        goes_on=False,
+    )
     tell(made, into / made.figures["file"], "file")
 
 

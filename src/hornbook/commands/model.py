@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from hornbook.commands.folders import FORCE, make, model_places, tell
+from hornbook.commands.folders import CHANGED_CODE, FORCE, make, model_places, tell
 from hornbook.commands.settings import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
@@ -153,6 +153,7 @@ def import_file(
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
     overrides: OVERRIDES = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
 ) -> None:
     """Make a model folder of a model in another format: weights, tokenizer and chat template, tensor by tensor."""
     settings = parsed(ImportSettings, overrides or [], "import")
@@ -167,7 +168,8 @@ def import_file(
 
         return import_model(file, settings, into=folder, progress=progress)
 
-    tell(make(into, job, work, headline=_imported, reads=[file], force=force, goes_on=False), into, "model")
+    wishes: dict[str, Any] = {"force": force, "changed_code": changed_code, "goes_on": False}
+    tell(make(into, job, work, headline=_imported, reads=[file], **wishes), into, "model")
 
 
 def merge(
@@ -175,6 +177,7 @@ def merge(
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the model folder goes.")],
     overrides: OVERRIDES = None,
     force: FORCE = False,
+    changed_code: CHANGED_CODE = None,
 ) -> None:
     """Make a model that stands alone of an adapter (LoRA) and its base."""
     settings = parsed(MergeSettings, overrides or [], "merge")
@@ -187,7 +190,8 @@ def merge(
         with progress.task("merge"):
             return merge_adapter(folder, settings, into=into)
 
-    made = make(into, job, work, headline=_merged, reads=list(places.values()), force=force, goes_on=False)
+    wishes: dict[str, Any] = {"force": force, "changed_code": changed_code, "goes_on": False}
+    made = make(into, job, work, headline=_merged, reads=list(places.values()), **wishes)
     tell(made, into, "model")
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from hornbook.commands.places import run_folder
 from hornbook.commands.stopping import stoppable
 from hornbook.display import plural
+from hornbook.documents import is_corpus
 from hornbook.errors import UserError
 from hornbook.evaluate.exam import RESULTS
 from hornbook.files import write_text
@@ -58,7 +59,7 @@ def report(
     if (Path(run) / RESULTS).is_file():
         _examination(Path(run), as_json, into)
         return
-    if (Path(run) / "documents").is_dir():
+    if is_corpus(Path(run)):
         _corpus(Path(run), as_json, into)
         return
     if training(Path(run)) is not None:

@@ -64,4 +64,5 @@ def amounts(option: str, read: Callable[[str], int] = length, *, least: int = 1)
 
 def flag_values(flags: Sequence[Flag], options: Mapping[str, Any]) -> dict[str, Any]:
     """What flags were given on the command line, by dotted key. options: values by the flag's name."""
-    return {flag.key: options[flag.name] for flag in flags if options.get(flag.name) not in (None, [], False)}
+    given = {flag.key: options.get(flag.name) for flag in flags}
+    return {key: value for key, value in given.items() if value is not None and value is not False and value != []}

@@ -15,6 +15,7 @@ from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choo
 from hornbook.commands.report import card
 from hornbook.commands.settings import flag_values, is_override, settings_of
 from hornbook.commands.stopping import stoppable
+from hornbook.documents import holds
 from hornbook.errors import UserError
 from hornbook.model import model_folder
 from hornbook.progress import ConsoleProgress
@@ -126,7 +127,7 @@ def _argument(one: Input) -> Parameter:
 
 def _rows(one: Input, words: Sequence[str]) -> dict[str, Path]:
     """The input that words mean, where they are a folder that a stage left; none where they are the user's own rows."""
-    return {one.name: Path(words[0])} if len(words) == 1 and (Path(words[0]) / one.rows).exists() else {}
+    return {one.name: Path(words[0])} if len(words) == 1 and holds(Path(words[0]), one.rows) else {}
 
 
 def show(seen: Look) -> None:

@@ -175,8 +175,11 @@ def chat(  # noqa: PLR0913 - an option each
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
+    tokenizer = Tokenizer(folder)
+    if tokenizer.template is None:
+        raise UserError(f"{folder} has no chat template; use `hornbook generate` instead")
     scheduler = open_scheduler(folder, dtype=dtype, threads=threads, cache=cache, most=1, prompt_lookup=prompt_lookup)
-    talk = Conversation(scheduler, Tokenizer(folder), sampling, limit=limit, system=system)
+    talk = Conversation(scheduler, tokenizer, sampling, limit=limit, system=system)
     _note(f"{folder}: {talk.about}. {HINT}.")
     _note(told or f"The next token: {sampling}.")
     while True:
@@ -225,7 +228,7 @@ def _save(talk: Conversation, name: str) -> None:
     """Write the conversation as a line of JSON, as `hornbook sft` reads conversations; never over a file."""
     path = Path(name or "conversation.jsonl").expanduser()
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps({"messages": talk.turns}, ensure_ascii=False) + "\n")
     except FileExistsError:
         _note(f"{path} is there already; give another name: /save FILE")

@@ -11,7 +11,7 @@ from hornbook.amounts import Length
 from hornbook.settings import Settings
 
 AttentionKind = Literal["full", "window", "sparse"]
-Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Factor = Annotated[float, Field(gt=0)]
 
 
 class BlockSparse(Settings):
@@ -54,13 +54,9 @@ class RopeScaling(Settings):
     """
 
     kind: Literal["linear", "llama3"] = "linear"
-    factor: float = Field(gt=0, allow_inf_nan=False, description="how much slower")
-    low_freq_factor: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="llama3: a pair with fewer turns is slow"
-    )
-    high_freq_factor: float = Field(
-        4.0, gt=0, allow_inf_nan=False, description="llama3: a pair with more turns is fast"
-    )
+    factor: float = Field(gt=0, description="how much slower")
+    low_freq_factor: float = Field(1.0, gt=0, description="llama3: a pair with fewer turns is slow")
+    high_freq_factor: float = Field(4.0, gt=0, description="llama3: a pair with more turns is fast")
     original: int = Field(8192, ge=1, description="llama3: the context in which turns are counted")
 
     @model_validator(mode="after")
@@ -106,7 +102,7 @@ class ModelConfig(Settings):
     context: Length = Field(128, ge=1, le=1 << 32, description="longest sequence in tokens (max_position_embeddings)")
 
     norm: Literal["rms", "layer"] = "rms"
-    norm_epsilon: float = Field(1e-5, gt=0, allow_inf_nan=False)
+    norm_epsilon: float = Field(1e-5, gt=0)
     block: Literal["sequential", "parallel"] = Field(
         "sequential", description="parallel: attention and MLP read the same norm and are added together"
     )
@@ -117,7 +113,7 @@ class ModelConfig(Settings):
     experts: Experts | None = Field(None, description="several MLPs with a router instead of one")
 
     positions: Literal["rotary", "learned"] = "rotary"
-    rope_theta: float = Field(10_000.0, gt=0, allow_inf_nan=False)
+    rope_theta: float = Field(10_000.0, gt=0)
     rope_scaling: RopeScaling | None = None
     rotary_share: float = Field(1.0, gt=0, le=1, description="part of each head that is turned (partial_rotary_factor)")
     longrope: LongRope | None = None
@@ -134,12 +130,10 @@ class ModelConfig(Settings):
     lm_head_bias: bool = Field(False, description="bias of the output matrix")
     tied_embeddings: bool = Field(True, description="the output matrix is the embedding matrix")
 
-    initial_std: float = Field(0.02, gt=0, allow_inf_nan=False)
-    embedding_scale: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="embeddings are multiplied by this (muP)"
-    )
+    initial_std: float = Field(0.02, gt=0)
+    embedding_scale: float = Field(1.0, gt=0, description="embeddings are multiplied by this (muP)")
     attention_scale: Factor | None = Field(None, description="of q·k; 1/sqrt(head size) unless given")
-    logit_scale: float = Field(1.0, gt=0, allow_inf_nan=False, description="logits are multiplied by this (muP)")
+    logit_scale: float = Field(1.0, gt=0, description="logits are multiplied by this (muP)")
     dummy_tokens: tuple[int, ...] = Field((), description="ids that are never predicted")
 
     @model_validator(mode="after")

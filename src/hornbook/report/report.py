@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.display import plural
-from hornbook.files import write_text
+from hornbook.files import in_utf8, write_text
 from hornbook.report import overview, wording
 from hornbook.report.checkpoints import Checkpoint, checkpoints
 from hornbook.report.run import Run
@@ -92,7 +92,7 @@ def report(
     beside = Run.at(control) if control is not None else None
     page = render(name, description, replace(Run.of(inputs), control=beside))
     write_text(into / PAGE, page)
-    return {"bytes": len(page.encode())}
+    return {"bytes": len(in_utf8(page))}
 
 
 def render(name: str, description: str, run: Run) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook import machine
-from hornbook.errors import UserError
+from hornbook.errors import UnfinishedError, UserError
 from hornbook.files import digest_value, is_leftover, read_json, remove_folder, sweep, sweep_beside, write_json
 from hornbook.runs import manifest
 from hornbook.runs.manifest import SCRATCH, Manifest
@@ -207,6 +207,11 @@ def place_of(partial: Path) -> Path:
     return found if partial_of(found) == partial else partial
 
 
+def _can_go_on(partial: Path) -> bool:
+    """Whether there is anything that the same job could go on from: a state, a portion, what was made in part."""
+    return any(path.name != KEY and not is_leftover(path) for path in (partial / SCRATCH).iterdir())
+
+
 def clear(folder: Path) -> None:
     """Make way for a job that is to start from nothing."""
     replaceable(folder)
@@ -234,9 +239,11 @@ def _work(
     began = time.monotonic()
     try:
         figures = work(partial)
+    except UnfinishedError:
+        raise
     except UserError:
         slight = seconds + time.monotonic() - began < _SLIGHT
-        if slight or not any((partial / SCRATCH).glob("*/")):  # nothing that the same job could go on from
+        if slight or not _can_go_on(partial):
             remove_folder(partial)
         raise
     sweep(partial)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,10 @@ from rich.markup import escape
 from hornbook.corpus.read.formats import Raw, documents
 from hornbook.corpus.read.hub import PREFIX
 from hornbook.corpus.read.kinds import Foreign, Found
-from hornbook.corpus.read.records import has_records, records
+from hornbook.corpus.read.records import has_records, records, unpacked
 from hornbook.corpus.read.remote import is_address
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.corpus.read.sources import find
+from hornbook.corpus.read.sources import DOCUMENTATION, documentation, find
 from hornbook.display import plural
 from hornbook.documents import is_corpus, read_rows
 from hornbook.errors import UserError
@@ -156,12 +157,16 @@ def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, A
         for number, row in enumerate(read_rows(place, ["text"]), start=1):
             yield f"document {number}", {"text": row["text"]}
         return
-    for found in _files(path, base, own):
-        if has_records(found):
+    if path == DOCUMENTATION:
+        yield from ((topic, {"text": text}) for topic, text in documentation() if text.strip())
+        return
+    for found in (one for file in _files(path, base, own) for one in unpacked(file)):
+        if isinstance(found, Found) and has_records(found):
             for number, one in enumerate(records(found), start=1):
                 yield f"{found.path}:{one.number or number}", one if isinstance(one, Fault) else one.value
             continue
-        for document in documents(found, Source(name="data", path=path, split=False), _READ):
+        source = Source(name="data", path=path, split=False)
+        for document in documents(found, source, _READ) if isinstance(found, Found) else [found]:
             if isinstance(document, Raw):
                 yield document.path, {"text": "".join(document.blocks)}
             elif not isinstance(document, Foreign):
@@ -227,6 +232,8 @@ class RowsInput:
 
 
 def _content(path: str, base: Path, own: str) -> str:
+    if path == DOCUMENTATION:
+        return sys.version
     place = base / Path(path).expanduser()
     if is_corpus(place) and not (place / own).is_file():
         files = sorted((place / "documents").glob("*.parquet"))
@@ -265,15 +272,29 @@ def tell_few_steps(steps: int, progress: Progress) -> None:
         progress.say(f"  only {plural(steps, 'step')} in all; more epochs or a smaller batch make more of them")
 
 
-def tell_unread(order: NDArray[np.int64], batch: int, sources: Sequence[Given], what: str, progress: Progress) -> None:
-    """Say how many of the rows no step reads, though each epoch would: the last ones of the order fill none.
+def tell_unread(
+    order: NDArray[np.int64],
+    batch: int,
+    sizes: Sequence[int],
+    sources: Sequence[Given],
+    what: str,
+    progress: Progress,
+) -> None:
+    """Say how many of the rows no step reads, though each epoch would: the last ones of the order fill none. With
+    shares, of which of the data none is read.
 
-    order: as `reading_order` gives it. what: what one row is called.
+    order: as `reading_order` gives it for these sizes. what: what one row is called.
     """
     import numpy as np
 
-    there = len(np.unique(order))
-    unread = there - len(np.unique(order[: len(order) // batch * batch]))
-    if unread and all(source.share is None for source in sources):
-        told = f"never read, since the last ones fill no step of {batch:d}: {unread:,} of {plural(there, what)}"
-        progress.say(f"  {escape(told)}")
+    there, read = len(np.unique(order)), np.unique(order[: len(order) // batch * batch])
+    if all(source.share is None for source in sources):
+        if there > len(read):
+            told = f"never read, since the last ones fill no step of {batch:d}: {there - len(read):,} of"
+            progress.say(f"  {escape(f'{told} {plural(there, what)}')}")
+        return
+    of_each = np.histogram(read, bins=np.concatenate([[0], np.cumsum(sizes)]))[0]
+    for source, size, count in zip(sources, sizes, of_each, strict=True):
+        if size and not count:
+            told = f"{source.name}: never read: its share of all {what}s that are read comes to none"
+            progress.say(f"  [yellow]warning:[/yellow] {in_markup(f'{told}; raise it, or epochs')}")

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,6 +133,7 @@ def dpo(
         "too_long": sum(one.too_long for one in encoded),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
         "held_out": sum(len(one.rows) for one in held_out),
+        "computing": choose(settings.precision, settings.compile).why,
         "batch": objective.batch_pairs,
         "steps": len(log),
         "tokens": objective.read_in(len(log)),
@@ -155,7 +157,7 @@ def _read(
     """
     import numpy as np
 
-    from hornbook.train.rows import nothing_fits, nothing_held, tell_refused
+    from hornbook.train.rows import nothing_fits, nothing_held, tell_left_out
 
     if tokenizer.template:
         chat = 'a prompt of messages, [{"role": "user", "content": ...}], or by a column question in its place'
@@ -164,15 +166,16 @@ def _read(
     length = min(context, settings.max_length or context)
     encoded = [encode_pairs(source.rows, tokenizer, length + 1) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "pair", progress)
+        tell_left_out(one, "pair", length, progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "pair", "dpo", length, context)
     pairs: list[Pair] = [pair for one in encoded for pair in one.fitting]
-    order = reading_order([len(one.fitting) for one in encoded], sources, settings.epochs, derive(seed, "dpo"))
+    sizes = [len(one.fitting) for one in encoded]
+    order = reading_order(sizes, sources, settings.epochs, derive(seed, "dpo"))
     batch = min(settings.batch, len(order), len(pairs))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more pairs")
-    tell_unread(order, batch, sources, "pair", progress)
+    tell_unread(order, batch, sizes, sources, "pair", progress)
     tell_few_steps(len(order) // batch, progress)
 
     def preferences(pairs: list[Pair], order: NDArray[np.int64], batch: int) -> Preferences:
@@ -199,18 +202,18 @@ def look(base: Path, sources: Sequence[Given], settings: DpoSettings, *, seed: i
     """What `dpo` would read of the pairs: both answers of the first, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
-    encoded, objective, _, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
+    tokenizer, (model, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
+    config = model.config
+    _, objective, held, _ = _read(tokenizer, config.context, sources, settings, seed, progress)
     pairs = objective.pairs
     lengths = [len(example.ids) for pair in pairs for example in pair]
     learnt = sum(sum(example.mask) for pair in pairs for example in pair)
     told = [
         f"{plural(len(pairs), 'pair')}, each answer with its prompt {min(lengths):,} to {max(lengths):,} tokens, "
         f"{sum(lengths):,} in all, of which {learnt:,} are compared",
-        f"{plural(sum(one.too_long for one in encoded), 'pair')} left out as longer than {objective.length:,} tokens",
         f"{plural(objective.steps, 'step')} of {plural(objective.batch_pairs, 'pair')}, after the reference has read "
         "each once",
-        memory(config, settings, adapters=adapters),
+        memory(model, settings, adapters=adapters, measured=held is not None),
     ]
     flops = 3 * DPO_PASSES * objective.tokens * config.flops_per_token(max(lengths))
     effort = Effort(
@@ -304,7 +307,21 @@ class Preferences(Objective):
     def __post_init__(self) -> None:
         self.steps = len(self.order) // self.batch_pairs
         self.tokens = self.read_in(self.steps)
-        self.tokens_per_step = round(self.tokens / max(1, self.steps))
+        computed = [2 * len(pairs) * self._padded(pairs) for pairs in map(self._pairs, range(self.steps))]
+        self._computed = [0, *accumulate(computed)]
+        self.tokens_per_step = round(self._computed[-1] / max(1, self.steps))
+
+    def tokens_before(self, step: int) -> int:
+        """Each batch is as long as its own pairs need."""
+        return self._computed[step]
+
+    def _pairs(self, step: int) -> list[Pair]:
+        return [self.pairs[number] for number in self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]]
+
+    def _padded(self, pairs: Sequence[Pair]) -> int:
+        from hornbook.train.rows import padded_length
+
+        return padded_length(pairs, self.length, few_lengths=self.compiled)
 
     def read_in(self, steps: int) -> int:
         """How many tokens the first `steps` steps read, without padding."""
@@ -319,8 +336,7 @@ class Preferences(Objective):
         from hornbook.train.rows import padded
 
         numbers = self.order[step * self.batch_pairs : (step + 1) * self.batch_pairs]
-        pairs = [self.pairs[number] for number in numbers]
-        ids, targets = padded(pairs, self.length, self.pad, few_lengths=self.compiled)
+        ids, targets = padded(self._pairs(step), self.length, self.pad, few_lengths=self.compiled)
         return {
             "ids": ids,
             "targets": targets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hornbook.documents import DOCUMENTS
 from hornbook.runs.stage import Checkpoint, Input, Look, Stage, Work
@@ -12,7 +12,8 @@ from hornbook.settings import Settings
 from hornbook.train import held_out
 from hornbook.train.data import RowsInput
 from hornbook.train.events import located
-from hornbook.train.settings import Rate
+from hornbook.train.pretrain import PretrainSettings
+from hornbook.train.settings import Rate, TrainSettings
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
 
@@ -30,6 +31,15 @@ class FurtherStageSettings(Settings):
 
     seed: int = 1
     pretrain: FurtherSettings = FurtherSettings()
+
+    @field_validator("pretrain", mode="before")
+    @classmethod
+    def _of_recipe(cls, value: Any) -> Any:
+        """Of a recipe's own pretraining: how its last phase is trained."""
+        if not isinstance(value, PretrainSettings):
+            return value
+        last = value.of(value.phase2)
+        return {name: getattr(last, name) for name in TrainSettings.model_fields}
 
 
 _ROWS = RowsInput("corpus", DOCUMENTS, to_learn, lambda settings: settings.pretrain.data)

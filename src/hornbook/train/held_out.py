@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hornbook.display import plural
 from hornbook.errors import UserError
@@ -40,12 +40,17 @@ class HeldOutSettings(TrainSettings):
     )
     keep: Literal["best", "last"] = Field("best", description="which weights it ends with, by the loss held out")
 
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _share_or_number(cls, value: Any) -> Any:
+        number = float(value) if isinstance(value, int | float) else -1.0
+        if value != AUTO and not (0 <= number < 1 or (number > 0 and number.is_integer())):
+            raise ValueError("a share below 1, a whole number of rows, or auto")
+        return value
+
     @model_validator(mode="after")
     def _something_to_measure(self) -> Self:
-        value = self.validation
-        if not isinstance(value, str) and not (0 <= value < 1 or (value > 0 and value.is_integer())):
-            raise ValueError("validation is a share below 1, a whole number of rows, or auto")
-        if value == 0 and (self.patience or self.validate_every):
+        if self.validation == 0 and (self.patience or self.validate_every):
             raise ValueError("patience and validate_every need rows to measure by; set validation, too")
         return self
 
@@ -57,23 +62,26 @@ def told(outcome: Mapping[str, Any]) -> str:
 
 
 def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progress) -> tuple[list[Given], list[Given]]:
-    """What is learnt of the sources, and what is held out of them; of each as much as it has of all rows.
+    """What is learnt of the sources, and what is held out of them; of each as much as it has of all rows, to a row.
 
     Rows are drawn by their hashes: every seed, and any number of ranks, has the same ones. What equals a row that is
     held out is not learnt either, in whichever source it is, and is measured once. Raises UserError where nothing would
     be left to learn from, and where nothing can be held out though the settings want it.
     """
+    from hornbook.tokens.mixture import divide
+
     there = sum(len(source.rows) for source in sources)
-    share = _share(settings, there)
-    if not share:
+    wanted = _number(settings, there)
+    if not wanted:
         if settings.validation == AUTO:
             progress.say(f"  nothing is held out of {plural(there, 'row')}: too few; validation=0.1 holds out a tenth")
         return list(sources), []
     named = [[_digest(row) for row in source.rows] for source in sources]
     copies = Counter(digest for digests in named for digest in digests)
     chosen: set[str] = set()
-    for digests in named:
-        count = round(share * len(digests)) or min(1, len(digests) - 1)
+    sizes = [len(digests) for digests in named]
+    limits = sizes if settings.validation == wanted >= there else [max(0, size - 1) for size in sizes]
+    for digests, count in zip(named, divide(wanted, sizes, limits), strict=True):
         chosen |= _drawn(set(digests) - chosen, copies, count)
     learnt, held, seen = [], [], set[str]()
     for source, digests in zip(sources, named, strict=True):
@@ -86,18 +94,21 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
         held.append(_rows(source, [out[digest] for digest in sorted(out)]))
     number = sum(len(one.rows) for one in held)
     if not number:
-        why = "too few, or too many are equal"
+        why = "too few of one source, or too many are equal"
+        if settings.validation == AUTO:
+            progress.say(f"  nothing is held out of {plural(there, 'row')}: {why}")
+            return list(sources), []
         raise UserError(f"nothing can be held out of {plural(there, 'row')}: {why}; set validation=0")
     progress.say(f"  held out to measure by, and never learnt: {number:,} of {there:,} rows (validation=0: none)")
     return learnt, held
 
 
-def _share(settings: HeldOutSettings, there: int) -> float:
-    """Which share of the rows is held out."""
+def _number(settings: HeldOutSettings, there: int) -> int:
+    """How many of the rows are held out."""
     wanted = settings.validation
     if isinstance(wanted, str):
-        return min(_MOST, max(_LEAST, round(_SHARE * there))) / there if there >= _ENOUGH else 0.0
-    return wanted if wanted < 1 else wanted / max(1, there)
+        return min(_MOST, max(_LEAST, round(_SHARE * there))) if there >= _ENOUGH else 0
+    return round(wanted) if wanted >= 1 else max(1, round(wanted * there)) if wanted else 0
 
 
 def _drawn(digests: set[str], copies: Counter[str], count: int) -> set[str]:

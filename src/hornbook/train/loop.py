@@ -15,7 +15,7 @@ from statistics import fmean
 import torch
 from rich.markup import escape
 
-from hornbook.errors import UserError
+from hornbook.errors import UnfinishedError, UserError
 from hornbook.machine import Choice, choose, memory_kept
 from hornbook.model.transformer import Transformer
 from hornbook.progress import Progress
@@ -66,7 +66,8 @@ def train(  # noqa: PLR0913 (one for each wish)
     milestones and returns, with the trained model; in the others it raises PartDone.
     """
     machine, whole = choose(settings.precision, settings.compile), model
-    model = _prepared(whole, settings, machine, exact=bool(validations))
+    progress.say(escape(f"  computing on {machine.why}"))
+    model = _prepared(whole, settings, machine, exact=bool(validations or settings.freeze))
     optimizers = optim.build(model, settings, machine.compute)
 
     def share(step: int) -> Share:
@@ -184,14 +185,12 @@ def mean(entries: Log, figure: str = "loss") -> float:
 def _prepared(model: Transformer, settings: TrainSettings, machine: Choice, *, exact: bool) -> Transformer:
     """What is trained in place of the model: itself, or what is spread over the ranks.
 
-    exact: it is measured, too, so that what is not trained keeps every bit.
+    exact: it is measured, too, or saved with what was frozen, so that what is not trained keeps every bit.
     """
     parallel.meet(machine.device)
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and not layer.weight.requires_grad:
-            weight, compute = layer.weight.data, machine.compute
-            if not exact or torch.promote_types(weight.dtype, compute) == compute:
-                layer.weight.data = weight.to(compute)  # else it is converted at every step
+            layer.weight.data = layer.weight.data.to(kept_in(layer.weight.dtype, machine.compute, exact=exact))
     model = parallel.spread(model, machine)
     model.to(machine.device).train()
     model.compute = machine.compute
@@ -200,20 +199,29 @@ def _prepared(model: Transformer, settings: TrainSettings, machine: Choice, *, e
     return model
 
 
+def kept_in(stored: torch.dtype, compute: torch.dtype, *, exact: bool) -> torch.dtype:
+    """The precision in which a linear map that is not trained lies in memory; one that it is not computed in is
+    converted at every step. exact: no bit of it may be lost.
+    """
+    return compute if not exact or torch.promote_types(stored, compute) == compute else stored
+
+
 @contextmanager
 def _told(step: int, steps: int, last_good: Callable[[], str]) -> Iterator[None]:
     """Around a step: how far it came where it is stopped, and what is good where it diverged."""
     try:
         yield
     except FloatingPointError as error:
-        raise UserError(f"{error}; {last_good()}") from None
+        if kept := last_good():
+            raise UnfinishedError(f"{error}; {kept}") from None
+        raise UserError(f"{error}; no checkpoint was stored before it") from None
     except KeyboardInterrupt:
         # The step may be half done: what lies on disk is the last whole state, the run goes on from there.
         raise KeyboardInterrupt(f"stopped at step {step} of {steps}") from None
 
 
 def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) -> str:
-    """Where the last checkpoint, and the last state, lie from before training diverged.
+    """Where the last checkpoint, and the last state, lie from before training diverged; empty where there is none.
 
     stored, diverged: steps done in the state, and before the loss that is no number. A state that no step went on from
     is not known to be good: its own last step may have spoilt it.
@@ -222,7 +230,7 @@ def _last_good(into: Path, stored: int, diverged: int, made: Mapping[str, str]) 
     found = [f"the last checkpoint before it is {max(checkpoints, key=_written).parent}"] if checkpoints else []
     if 0 < stored < diverged:
         found.append(f"the last good state, after step {stored}, lies in {into / SCRATCH}")
-    return "; ".join(found) or "no checkpoint was stored before it"
+    return "; ".join(found)
 
 
 def _written(path: Path) -> int:

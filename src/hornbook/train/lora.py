@@ -16,7 +16,6 @@ from hornbook.seeds import derive
 from hornbook.settings import Settings
 
 if TYPE_CHECKING:
-    from hornbook.model.config import ModelConfig
     from hornbook.model.formats.adapter import Place
     from hornbook.model.transformer import Transformer
 
@@ -58,8 +57,7 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int, freeze: Sequen
     if settings is None and not adapter_config.is_adapter(base):
         model = checkpoint.load(base, dtype=torch.float32)
         _refuse_quantized(model, base)
-        for ours in _whole_tensors(model, freeze, "freeze").values():
-            model.get_parameter(ours).requires_grad_(False)
+        _freeze(model, freeze)
         return model
     if freeze:
         raise UserError(f"freeze = {', '.join(freeze)}: of {base} adapters alone are trained; leave freeze out")
@@ -75,18 +73,23 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int, freeze: Sequen
     return model
 
 
-def look(base: Path, settings: LoraSettings | None, freeze: Sequence[str] = ()) -> tuple[ModelConfig, bool]:
-    """What `load` would make ready, in the precision in which it is stored: its configuration, and whether adapters
-    are what is trained of it. Raises UserError as `load` does.
+def look(base: Path, settings: LoraSettings | None, freeze: Sequence[str] = ()) -> tuple[Transformer, bool]:
+    """What `load` would make ready, in the precision in which it is stored, and whether adapters are what is trained
+    of it. Raises UserError as `load` does.
     """
     from hornbook.model.formats import adapter_config, checkpoint
 
     if settings is not None or adapter_config.is_adapter(base):
-        return load(base, settings, seed=0, freeze=freeze).config, True
+        return load(base, settings, seed=0, freeze=freeze), True
     model = checkpoint.load(base)
     _refuse_quantized(model, base)
-    _whole_tensors(model, freeze, "freeze")
-    return model.config, False
+    _freeze(model, freeze)
+    return model, False
+
+
+def _freeze(model: Transformer, words: Sequence[str]) -> None:
+    for ours in _whole_tensors(model, words, "freeze").values():
+        model.get_parameter(ours).requires_grad_(False)
 
 
 def _refuse_quantized(model: Transformer, base: Path) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
-from rich.markup import escape
 
 from hornbook.errors import UserError
 from hornbook.files import read_json, write_json
@@ -158,7 +157,6 @@ def pretrain(
 
     tokenizer = Tokenizer(tokens / "tokenizer")
     machine = choose(settings.precision, settings.compile)
-    progress.say(escape(f"  computing on {machine.why}"))
     if machine.device == "cpu":
         _fits(config)
     wider = settings.times_wider(config)

@@ -100,6 +100,7 @@ def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: 
         if isinstance(one, Completion):
             example = completion(tokenizer, one.prompt, one.answer)
             return _pieces(example.ids, row) if whole else [example]
+        _chats(tokenizer, "texts, or prompts with completions")
         if isinstance(one, Reply):
             if not whole:
                 return [last_answer(tokenizer, one.messages, one.answer)]
@@ -115,6 +116,12 @@ def encode_rows(given: Sequence[Row], tokenizer: Tokenizer, row: int, *, whole: 
 
     found = encode_all(given, encode, row)
     return found._replace(cut=cut)
+
+
+def _chats(tokenizer: Tokenizer, others: str) -> None:
+    """Raise UserError for a model that has no conversations. others: what it can learn from."""
+    if tokenizer.template is None:
+        raise UserError(f"the model has no chat template; give {others}")
 
 
 def _pieces(ids: list[int], row: int) -> list[Example]:
@@ -161,10 +168,13 @@ def nothing_held(stage: str) -> UserError:
     return UserError(f"{stage}: none of the rows that are held out can be learnt from; hold out more, or validation=0")
 
 
-def tell_refused(encoded: Encoded, one: str, progress: Progress) -> None:
-    """A line for each reason for which rows were left out. one: what one of them is called."""
-    for reason, count in encoded.refused.items():
+def tell_left_out(encoded: Encoded, one: str, length: int, progress: Progress) -> None:
+    """A line for each reason for which rows were left out, or cut. one: what a row is called, of `length` tokens."""
+    lost = encoded.refused | ({f"longer than {plural(length, 'token')}": encoded.too_long} if encoded.too_long else {})
+    for reason, count in lost.items():
         progress.say(f"  left out {in_markup(plural(count, one))}: {in_markup(reason)}")
+    if encoded.cut:
+        progress.say(f"  cut behind the last answer that fits: {in_markup(plural(encoded.cut, one))}")
 
 
 def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool = True) -> Rows:
@@ -180,13 +190,20 @@ def laid_out(examples: Sequence[Example], row: int, pad: int, *, packing: bool =
     )
 
 
+def padded_length(pairs: Sequence[Pair], most: int, *, few_lengths: bool) -> int:
+    """How many ids the rows of a batch of pairs have: the longest example's, in eights; with `few_lengths`, for a model
+    that is compiled, its `fitting_length`.
+    """
+    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
+    return fitting_length(longest, most) if few_lengths else min(most, -(-longest // 8) * 8)
+
+
 def padded(pairs: Sequence[Pair], most: int, pad: int, *, few_lengths: bool = True) -> tuple[Tensor, Tensor]:
     """Pairs side by side, the chosen first: ids and targets (pairs, 2, time), IGNORE where nothing is learnt.
 
-    time: the longest example's, in eights; with `few_lengths`, for a model that is compiled, its `fitting_length`.
+    time: see `padded_length`.
     """
-    longest = max(len(example.ids) for pair in pairs for example in pair) - 1
-    time = fitting_length(longest, most) if few_lengths else min(most, -(-longest // 8) * 8)
+    time = padded_length(pairs, most, few_lengths=few_lengths)
     ids = torch.full((len(pairs), 2, time + 1), pad)
     targets = torch.full((len(pairs), 2, time + 1), IGNORE)
     for at, pair in enumerate(pairs):
@@ -212,6 +229,7 @@ def last_answer(tokenizer: Tokenizer, messages: Sequence[Message], answer: str) 
 
     What the template puts behind the turn's end is left off.
     """
+    _chats(tokenizer, "prompts that are plain texts")
     asked = tokenizer.chat(messages)
     ids, mask = tokenizer.chat_with_mask([*messages, {"role": "assistant", "content": answer}])
     shared = next((at for at, pair in enumerate(zip(asked, ids, strict=False)) if pair[0] != pair[1]), len(asked))

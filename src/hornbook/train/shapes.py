@@ -8,6 +8,7 @@ that begin alike (TRL calls the latter implicit).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ _TURNS = ("messages", "conversations", "conversation")
 _ASKED, _WITH, _ANSWERED = (
     ("instruction", "question", "query", "prompt"),
     ("input", "context"),
-    ("output", "response", "answer"),
+    ("output", "response", "answer", "completion"),
 )
 _SYSTEM = ("system", "system_prompt")
 _TEXTS = ("text", "content")
@@ -52,13 +53,13 @@ def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
         turns = _list(row.get(name))
         if turns is not None:
             return _called(turns), _with_system(_messages(turns), row)
-    prompt, completion = row.get("prompt"), row.get("completion")
+    prompt, completion = _said(row.get("prompt")), _said(row.get("completion"))
     if completion not in (None, ""):
         if _list(prompt) is not None and _list(completion) is not None:
-            *asked, last = _messages([*(_list(prompt) or ()), *(_list(completion) or ())])
+            *asked, last = _with_system(_messages([*(_list(prompt) or ()), *(_list(completion) or ())]), row)
             alone = len(_list(completion) or ()) == 1 and last["role"] == "assistant" and asked
             return "prompts with completions", Reply(asked, last["content"]) if alone else [*asked, last]
-        if isinstance(prompt, str) and isinstance(completion, str):
+        if isinstance(prompt, str) and isinstance(completion, str) and not _system(row):
             return "prompts with completions", Completion(prompt, completion)
     question, answered = _first(row, _ASKED), _first(row, _ANSWERED)
     if question and answered:
@@ -73,6 +74,8 @@ def to_learn(row: Mapping[str, Any]) -> tuple[str, Row]:
         raise UnusableError("an empty text")
     if "chosen" in row and "rejected" in row:
         raise UnusableError("it is a pair of answers; `hornbook dpo` learns from those")
+    if question and any(name in row for name in _ANSWERED):
+        raise UnusableError("a question without a text for an answer")
     raise UnusableError(f"neither a conversation nor a text: it has {_names(row)}")
 
 
@@ -81,7 +84,7 @@ def to_prefer(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
     Raises UnusableError for what is no pair of two answers to one prompt.
     """
-    chosen, rejected = row.get("chosen"), row.get("rejected")
+    chosen, rejected = _said(row.get("chosen")), _said(row.get("rejected"))
     if chosen in (None, "", []) or rejected in (None, "", []):
         if "label" in row and ("completion" in row or "response" in row):
             raise UnusableError("an answer with a label is no pair; DPO compares two answers to one prompt")
@@ -93,11 +96,12 @@ def to_prefer(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         if not isinstance(chosen, str) or not isinstance(rejected, str):
             raise UnusableError("the answers are neither both texts nor both messages")
         return _explicit(row, chosen, rejected)
-    before = _asked(row)
-    liked, disliked = (_messages(one) for one in turns if one is not None)
-    if before and not _begins(liked, before):
-        liked, disliked = [*before, *liked], [*before, *disliked]
-    return _implicit(liked, disliked)
+    system, before = _parted(_asked(row))
+    liked, disliked = (_parted(_messages(one)) for one in turns if one is not None)
+    if liked[1][: len(before)] == before:  # whole conversations
+        before = []
+    system = system or _system(row)
+    return _implicit(*([*(own or system), *before, *said] for own, said in (liked, disliked)))
 
 
 def _explicit(row: Mapping[str, Any], chosen: str, rejected: str) -> tuple[str, dict[str, Any]]:
@@ -105,8 +109,9 @@ def _explicit(row: Mapping[str, Any], chosen: str, rejected: str) -> tuple[str, 
     before = _asked(row)
     if before:
         return "pairs", {"messages": before} | answers
-    if isinstance(row.get("prompt"), str) and row["prompt"]:
-        return "pairs that complete a text", {"prompt": row["prompt"]} | answers
+    prompt = _said(row.get("prompt"))
+    if isinstance(prompt, str) and prompt and not _system(row):
+        return "pairs that complete a text", {"prompt": prompt} | answers
     question = _first(row, _ASKED)
     if question:
         return "pairs", {"messages": _with_system([{"role": "user", "content": question}], row)} | answers
@@ -117,10 +122,6 @@ def _asked(row: Mapping[str, Any]) -> list[Message]:
     """The messages of a prompt that is a conversation."""
     turns = _list(row.get("messages")) or _list(row.get("prompt"))
     return _with_system(_messages(turns), row) if turns else []
-
-
-def _begins(turns: Sequence[Message], before: Sequence[Message]) -> bool:
-    return list(turns[: len(before)]) == list(before)
 
 
 def _implicit(chosen: list[Message], rejected: list[Message]) -> tuple[str, dict[str, Any]]:
@@ -154,6 +155,7 @@ def _messages(turns: Sequence[Any]) -> list[Message]:
 
 def _text(content: Any) -> str:
     """What a message says: a text, or parts that are texts."""
+    content = _said(content)
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence) and all(
@@ -164,8 +166,20 @@ def _text(content: Any) -> str:
 
 
 def _with_system(messages: list[Message], row: Mapping[str, Any]) -> list[Message]:
+    own, said = _parted(messages)
+    return [*(own or _system(row)), *said]
+
+
+def _system(row: Mapping[str, Any]) -> list[Message]:
+    """What a column tells the assistant first, as a message; nothing where there is none."""
     told = _first(row, _SYSTEM)
-    return messages if not told or messages[0]["role"] == "system" else [{"role": "system", "content": told}, *messages]
+    return [{"role": "system", "content": told}] if told else []
+
+
+def _parted(messages: list[Message]) -> tuple[list[Message], list[Message]]:
+    """A conversation's system message, if it has one, and all else."""
+    at = int(bool(messages) and messages[0]["role"] == "system")
+    return messages[:at], messages[at:]
 
 
 def _called(turns: Sequence[Any]) -> str:
@@ -186,7 +200,15 @@ def _list(value: Any) -> list[Any] | None:
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """The first of the columns that holds a text."""
-    return next((row[name] for name in names if isinstance(row.get(name), str) and row[name].strip()), "")
+    texts = (_said(row.get(name)) for name in names)
+    return next((text for text in texts if isinstance(text, str) and text.strip()), "")
+
+
+def _said(value: Any) -> Any:
+    """A number as the text that CSV would have in its place; what is missing in a table (NaN) as nothing."""
+    if isinstance(value, float):
+        return str(value) if math.isfinite(value) else None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _names(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from hornbook.amounts import Length
 from hornbook.display import plural
+from hornbook.machine import choose
 from hornbook.progress import Progress
 from hornbook.runs.effort import Computation, Effort
 from hornbook.runs.stage import Look
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from hornbook.model.config import ModelConfig
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.model.transformer import Transformer
     from hornbook.train.rows import Encoded, Example, Rows
@@ -109,6 +109,7 @@ def tune(  # noqa: PLR0913 (one for each wish)
         "cut": sum(one.cut for one in encoded),
         "held_out": sum(len(one.rows) for one in reading.held_out),
         "refused": dict(sum((Counter(one.refused) for one in encoded), Counter())),
+        "computing": choose(settings.precision, settings.compile).why,
         "rows": len(rows.ids),
         "length": reading.length,
         "batch": reading.batch,
@@ -156,7 +157,7 @@ def _read(
         laid_out,
         nothing_fits,
         nothing_held,
-        tell_refused,
+        tell_left_out,
     )
 
     if tokenizer.template and not whole:
@@ -165,7 +166,7 @@ def _read(
     sources, held_out = split(sources, settings, progress)
     encoded = [encode_rows(source.rows, tokenizer, most + 1, whole=whole) for source in sources]
     for source, one in zip(sources, encoded, strict=True):
-        tell_refused(one, "conversation", progress)
+        tell_left_out(one, "conversation", most, progress)
         if source.rows and not one.fitting:
             raise nothing_fits(one, "conversation", stage, most, context)
     held = [one for source in held_out for one in encode_rows(source.rows, tokenizer, most + 1, whole=whole).fitting]
@@ -173,11 +174,12 @@ def _read(
     length = (settings.max_length and most) or fitting_length(longest - 1, most, SHORTEST)
     tables = [laid_out(one.fitting, length + 1, tokenizer.pad, packing=settings.packing) for one in encoded]
     rows = Rows(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
-    order = reading_order([len(table.ids) for table in tables], sources, settings.epochs, derive(seed, stage))
+    sizes = [len(table.ids) for table in tables]
+    order = reading_order(sizes, sources, settings.epochs, derive(seed, stage))
     batch = min(settings.batch, len(order), len(rows.ids))
     if batch < settings.batch:
         progress.say(f"  a step reads {batch:d}, not {settings.batch:d}: there are no more rows of {length:d} tokens")
-    tell_unread(order, batch, sources, "row", progress)
+    tell_unread(order, batch, sizes, sources, "row", progress)
     tell_few_steps(len(order) // batch, progress)
     measured = laid_out(held, length + 1, tokenizer.pad)
     number = len(measured.ids)
@@ -203,20 +205,19 @@ def look(
     """What `tune` would read of the rows: the first examples, counts, and the work that it would be."""
     from hornbook.model.tokenizers import Tokenizer
 
-    tokenizer, (config, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
+    tokenizer, (model, adapters) = Tokenizer(base), lora.look(base, settings.lora, settings.freeze)
+    config = model.config
     reading = _read(tokenizer, config.context, sources, settings, stage, seed, progress, whole)
     examples: list[Example] = [example for one in reading.encoded for example in one.fitting]
     objective = LearntTokens(reading.rows, reading.order, reading.batch)
     learnt, tokens = (int(table.sum()) for table in (reading.rows.mask, reading.rows.document_ids > 0))
-    cut, lost = (sum(getattr(one, name) for one in reading.encoded) for name in ("cut", "too_long"))
     padding = 1 - tokens / reading.rows.ids.size
     told = [
         f"{plural(len(examples), 'example')} of {min(len(one.ids) for one in examples):,} to "
         f"{max(len(one.ids) for one in examples):,} tokens, {tokens:,} in all, of which {learnt:,} are learnt",
-        f"{cut:,} cut behind the last answer that fits, {lost:,} left out as too long",
         f"{plural(len(reading.rows.ids), 'row')} of {reading.length:,} tokens, {padding:.0%} padding; "
         f"{plural(objective.steps, 'step')} of {plural(reading.batch, 'row')}",
-        memory(config, settings, adapters=adapters),
+        memory(model, settings, adapters=adapters, measured=reading.held is not None),
     ]
     read = objective.steps * objective.tokens_per_step
     flops = 3 * read * config.flops_per_token(reading.length)
@@ -224,13 +225,38 @@ def look(
     return Look([stretches(tokenizer, one) for one in examples[:SHOWN]], told, effort)
 
 
-def memory(config: ModelConfig, settings: TrainSettings, *, adapters: bool) -> str:
-    """A line on what a training holds from its first step to its last."""
-    held = 4 if adapters else 12 if settings.optimizer == "muon" else 16
-    what = "the weights" if adapters else "weights, gradients and the optimiser's means"
-    size = held * config.parameters()
+def memory(model: Transformer, settings: TrainSettings, *, adapters: bool, measured: bool) -> str:
+    """A line on what a training holds from its first step to its last; see `held`."""
+    what = "gradients and the optimiser's means"
+    what = f"weights, and adapters' {what}" if adapters else f"weights, {what}"
+    size = held(model, settings, adapters=adapters, measured=measured)
     told = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
     return f"memory: {told} for {what}; what a step computes comes on top"
+
+
+def held(model: Transformer, settings: TrainSettings, *, adapters: bool, measured: bool) -> int:
+    """Bytes of all weights, and of what comes with those that are trained: their gradients and the optimiser's means.
+
+    model: in the precision in which it is stored; what is trained of it has a gradient. adapters: whether it is
+    adapters, else everything is loaded in fp32. measured: whether rows are held out.
+    """
+    import torch
+    from torch import nn
+
+    from hornbook.train.loop import kept_in
+
+    compute = choose(settings.precision, settings.compile).compute
+    maps = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Linear)}
+    trained = 12 if settings.optimizer == "muon" else 16
+
+    def bytes_of(parameter: nn.Parameter) -> int:
+        if parameter.requires_grad:
+            return trained * parameter.numel()
+        stored = parameter.dtype if adapters else torch.float32
+        kept = kept_in(stored, compute, exact=measured or bool(settings.freeze)) if id(parameter) in maps else stored
+        return kept.itemsize * parameter.numel()
+
+    return sum(map(bytes_of, model.parameters())) + sum(buffer.nbytes for buffer in model.buffers())
 
 
 def stretches(tokenizer: Tokenizer, example: Example) -> list[tuple[str, bool]]:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from hornbook.corpus.read.charset import opened_text
+from hornbook.corpus.read.charset import opened_text, text_encoding
 from hornbook.corpus.read.compression import CompressionError
+from hornbook.corpus.read.containers import members
 from hornbook.corpus.read.hub import HubDataset, stream
-from hornbook.corpus.read.kinds import Found, ending
+from hornbook.corpus.read.kinds import CONTAINERS, Foreign, Found, ending
+from hornbook.corpus.read.raw import Bad
 from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, table
 
 HELD = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")  # kinds of files that hold records
 LONGEST = 64_000_000  # characters of one record
+NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what becomes of other bytes in a table
+_SAMPLE = 1 << 18  # bytes of a table that tell how it is written
 
 
 def has_records(found: Found) -> bool:
     """Whether a file is of a kind that holds records, and no text."""
     return isinstance(found.file, HubDataset) or ending(found.path)[0] in HELD
+
+
+def unpacked(found: Found) -> Iterator[Found | Foreign | Bad]:
+    """The file itself; of an archive its members, and theirs, each to be read before the next."""
+    if isinstance(found.file, HubDataset) or ending(found.path)[0] not in CONTAINERS:
+        yield found
+        return
+    try:
+        for member in members(found):
+            if isinstance(member, Found):
+                yield from unpacked(member)
+            else:
+                yield member
+    except OSError as error:
+        yield Bad(found.path, "unreadable", error.strerror or str(error))
 
 
 def records(found: Found, maximum: int = LONGEST) -> Iterator[Record | Fault]:
@@ -38,15 +60,16 @@ def records(found: Found, maximum: int = LONGEST) -> Iterator[Record | Fault]:
         else:
             with opened_text(found) as file:
                 for one in json_values(file, maximum) if kind == ".json" else json_lines(file, maximum):
-                    yield one if isinstance(one, Fault) or isinstance(one.value, dict) else _no_object(one)
+                    yield one if isinstance(one, Fault) or isinstance(one.value, dict) else _no_object(one, kind)
     except CompressionError as error:
         yield Fault(error.reason, error.detail)
     except OSError as error:
         yield Fault("unreadable", error.strerror or str(error))
 
 
-def _no_object(one: Record) -> Fault:
-    return Fault("broken JSON", "not an object", one.excerpt, one.number)
+def _no_object(one: Record, kind: str) -> Fault:
+    hint = "; an array belongs into a .json file" if isinstance(one.value, list) and kind != ".json" else ""
+    return Fault(f"no JSON object{hint}", "", one.excerpt, one.number)
 
 
 def _hub(chosen: HubDataset) -> Iterator[Record | Fault]:
@@ -77,11 +100,8 @@ def _columns(found: Found, kind: str) -> Iterator[Record | Fault]:
 
 
 def _delimited(found: Found, kind: str, maximum: int) -> Iterator[Record | Fault]:
-    quoted = True
-    if kind == ".tsv":
-        with opened_text(found) as file:
-            quoted = has_quotes(file)
-    with opened_text(found) as file:
+    encoding, quoted = table_sample(found)
+    with opened_text(found, encoding) as file:
         rows = table(file, maximum, delimiter="," if kind == ".csv" else "\t", quoted=quoted)
         first = next(rows, None)
         names = first.value if isinstance(first, Record) else []
@@ -90,5 +110,19 @@ def _delimited(found: Found, kind: str, maximum: int) -> Iterator[Record | Fault
                 yield one
             elif len(one.value) != len(names):
                 yield Fault("broken row", f"{len(one.value)} fields under {len(names)} names", number=one.number)
+            elif any(NOT_UTF8.search(field) for field in one.value):
+                yield Fault("invalid UTF-8", "in a field", number=one.number)
             else:
                 yield Record(number, dict(zip(names, one.value, strict=True)))
+
+
+def table_sample(found: Found) -> tuple[str | None, bool]:
+    """The encoding of a table that is not UTF-8, as spreadsheets write it, and whether fields are quoted."""
+    with opened_text(found) as stream:
+        sample = stream.read(_SAMPLE)
+    encoding = None
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError as error:
+        encoding = text_encoding(sample[max(0, error.start - _SAMPLE // 32) :][: _SAMPLE // 16])
+    return encoding, ending(found.path)[0] != ".tsv" or has_quotes(io.BytesIO(sample))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import io
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hornbook.corpus.read.charset import opened_text, text_encoding
+from hornbook.corpus.read.charset import opened_text
 from hornbook.corpus.read.columns import kept_columns
 from hornbook.corpus.read.compression import CompressionError
 from hornbook.corpus.read.kinds import Found, ending
 from hornbook.corpus.read.raw import TEXT, Bad, Raw, checked, record, text_column
+from hornbook.corpus.read.records import NOT_UTF8, table_sample
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, readable, table
-
-_SAMPLE = 1 << 18  # bytes of a table that tell how it is written
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what becomes of other bytes in a table
+from hornbook.records import Fault, Record, json_lines, json_values, readable, table
 
 
 def jsonl(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw | Bad]:
@@ -56,7 +51,7 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
     number = 0
     comma = ending(found.path)[0] == ".csv"
     try:
-        encoding, quoted = _table_sample(found, not comma)
+        encoding, quoted = table_sample(found)
         with opened_text(found, encoding) as stream:
             rows = table(stream, settings.maximum_line, delimiter="," if comma else "\t", quoted=quoted)
             first = next(rows, None)
@@ -97,20 +92,8 @@ def _document(one: Record | Fault, file: str, source: Source) -> Raw | Bad:
 
 def _row(fields: dict[str, str], column: str, path: str, source: Source) -> Raw | Bad:
     text = fields[column]
-    damaged = _NOT_UTF8.search(text)
+    damaged = NOT_UTF8.search(text)
     if damaged is not None:
         return Bad(path, "invalid UTF-8", f"at character {damaged.start()}", readable(text))
     columns = kept_columns({name: value for name, value in fields.items() if value}, column, source.keep)
     return checked(text.replace("\r\n", "\n"), path, columns)
-
-
-def _table_sample(found: Found, tsv: bool) -> tuple[str | None, bool]:
-    """The encoding of a table that is not UTF-8, as spreadsheets write it, and whether fields are quoted."""
-    with opened_text(found) as stream:
-        sample = stream.read(_SAMPLE)
-    encoding = None
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError as error:
-        encoding = text_encoding(sample[max(0, error.start - _SAMPLE // 32) :][: _SAMPLE // 16])
-    return encoding, not tsv or has_quotes(io.BytesIO(sample))

@@ -192,7 +192,7 @@ class Tokenizer:
 
     def _render(self, messages: Sequence[Message], answer: bool) -> Rendered:
         if self.template is None:
-            raise UserError(f"the tokenizer in {self.folder} has no chat template; use `hornbook generate` instead")
+            raise UserError(f"the tokenizer in {self.folder} has no chat template")
         variables: dict[str, Any] = {"add_generation_prompt": answer, **self._names}
         where = f"the chat template in {self.folder}"
         return render(self.template, messages, variables, where, self._control)
