@@ -200,6 +200,17 @@ def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
         run(tmp_path / "corpus", tmp_path / "never", phases(mixture=[{"sources": ["wet"], "share": 1.0}]))
 
 
+def test_a_source_may_be_called_like_a_path(tmp_path: Path) -> None:
+    outside = str(tmp_path / "outside")
+    called = {"library": "hf/part-0", "manual": outside}
+    rows = [row | {"source": called[row["source"]]} for row in documents()]
+    reads = {"phase2": Phase(tokens=2_000, mixture=[{"sources": ["hf/part-0"], "share": 1.0}])}
+    figures = run(corpus(tmp_path / "corpus", rows), tmp_path / "out", reads)
+    folder = tmp_path / "out" / "validation"
+    assert shards.names(folder) == sorted(called.values()) == sorted(figures["validation"])
+    assert [*tmp_path.glob("outside*")] == [*folder.glob("*/*")] == []
+
+
 def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_folder: Path) -> None:
     read: dict[str, Any] = {name: phase.model_dump() for name, phase in phases().items()}
     settings: dict[str, Any] = {"seed": 1, "vocabulary": 400, "context": 32} | read

@@ -191,7 +191,7 @@ def _write_shard(
     """Pack the documents and write one shard; returns its figures."""
     from hornbook.tokens import pack
     from hornbook.tokens.encode import Subset
-    from hornbook.tokens.shards import write_blocks
+    from hornbook.tokens.shards import write_blocks, write_documents
 
     sequences = Subset(encoded, [entry.number for entry in documents])
     lengths = encoded.lengths[sequences.numbers].tolist()
@@ -209,7 +209,7 @@ def _write_shard(
     counts = {"documents": len(documents), "tokens": tokens}
     folder = into / shard.folder
     write_blocks(folder, shard.name, blocks(), len(plan), row, tokenizer.size, **counts)
-    write_json(folder / f"{shard.name}.documents.json", [entry.id for entry in documents])
+    write_documents(folder, shard.name, [entry.id for entry in documents])
     return {
         **counts,
         "rows": len(plan),
