@@ -122,7 +122,8 @@ def test_the_corpus_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_items_that_share_an_id_are_counted_each(tmp_path: Path) -> None:
-    asked = [QUESTION, QUESTION.replace("lanterns", "umbrellas").replace("baker", "doctor of the northern coast")]
+    other = "How many of the copper kettles that were sold at the spring fair came back to the tinker before winter?"
+    asked = [QUESTION, other]
     (tmp_path / "quiz.jsonl").write_text("".join(json.dumps({"id": "q", "question": one}) + "\n" for one in asked))
     found = load_benchmarks(tmp_path / "quiz.jsonl")
     figures = audit_corpus(corpus(tmp_path / "corpus", asked), found, Progress())

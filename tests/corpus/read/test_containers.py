@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -201,11 +202,11 @@ def test_a_damaged_member_hides_none_behind_it(tmp_path: Path) -> None:
     content = bytearray(whole.getvalue())
     third = content.index(b"PK\3\4", content.index(b"b.jsonl"))
     at = content.index(b"b.jsonl") + (third - content.index(b"b.jsonl")) // 2
-    content[at : at + 4_000] = bytes(4_000)
+    content[at : at + 4_000] = random.Random(1).randbytes(4_000)
     (tmp_path / "a.zip").write_bytes(content[: content.rindex(b"PK\5\6") - 200])
     found = [text for _, text in read(tmp_path / "a.zip")]
     assert found[:3] == ["!damaged archive", "first", "row 0"]
-    assert found[-3:] == ["!corrupt zip", "third", "last"]
+    assert found[-2:] == ["third", "last"] and "!corrupt zip" in found
     assert 5_000 < len(found) < 20_000
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, Self
+from typing import IO, Any, BinaryIO, Self
 
 from hornbook.corpus.read.compression import CompressionError, opened
 from hornbook.corpus.read.kinds import CONTAINERS, Foreign, Found, ending
@@ -28,6 +28,8 @@ _PIECE = 1 << 20  # bytes that are unpacked at once
 _SIGNATURE = b"PK\3\4"
 _UNKNOWN = 0xFFFFFFFF  # a size that stands elsewhere
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error)
+
+_tarfile: Any = tarfile  # type checkers do not know its kinds of HeaderError
 
 
 @dataclass(frozen=True)
@@ -256,10 +258,10 @@ class _TarHeader(tarfile.TarInfo):
             found = super().fromtarfile(archive)
         except tarfile.HeaderError as error:
             archive.note(error)
-            if not isinstance(error, tarfile.SubsequentHeaderError):
+            if not isinstance(error, _tarfile.SubsequentHeaderError):
                 raise
             archive.offset = archive.place  # of the damaged one, behind the one that belongs to it
-            raise tarfile.InvalidHeaderError(str(error)) from None
+            raise _tarfile.InvalidHeaderError(str(error)) from None
         archive.ended = False
         return found
 
@@ -279,10 +281,10 @@ class _Tar(tarfile.TarFile):
 
     def note(self, error: tarfile.HeaderError) -> None:
         """Take down what is not as it should be."""
-        if isinstance(error, tarfile.EOFHeaderError):
+        if isinstance(error, _tarfile.EOFHeaderError):
             self.ended = True
         elif not self.ended:
-            cut = isinstance(error, tarfile.TruncatedHeaderError | tarfile.EmptyHeaderError)
+            cut = isinstance(error, _tarfile.TruncatedHeaderError | _tarfile.EmptyHeaderError)
             told = "it breaks off" if cut else f"the header at byte {self.place:,} is damaged"
             self.damage = self.damage or told
 
