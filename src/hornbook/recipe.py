@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -35,7 +35,7 @@ from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 from hornbook.report.report import REPORT
 from hornbook.runs.stage import Stage
 from hornbook.runs.steps import Step, steps
-from hornbook.settings import Settings, apply, assign, validated
+from hornbook.settings import NAME_OR_PLACE, PLACE, Settings, apply, assign, validated
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.teacher.texts import TEXTS
 from hornbook.teacher.write import WRITE
@@ -92,7 +92,9 @@ class Recipe(Settings):
     seed: int = Field(1, ge=0)
     sources: tuple[Source, ...] = Field(min_length=1)
     without: tuple[str, ...] = Field((), description="stages that are left out")
-    initial_model: str = Field("", description="what `[model] from` names: pretraining goes on from it")
+    initial_model: Annotated[str, NAME_OR_PLACE] = Field(
+        "", description="what `[model] from` names: pretraining goes on from it"
+    )
     teacher: TeacherSettings | None = Field(None, description="an LLM that grades and writes; unset: the built-in one")
     read: ReadSettings = ReadSettings()
     filter: FilterSettings = FilterSettings()
@@ -109,7 +111,9 @@ class Recipe(Settings):
     samples: SamplesSettings | None = None
     longrope: LongRopeSettings | None = None
     published: Published | None = None
-    control: str = Field("", description="the folder of another run, which the report card holds this one against")
+    control: Annotated[str, PLACE] = Field(
+        "", description="the folder of another run, which the report card holds this one against"
+    )
 
     @field_validator("without")
     @classmethod

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +20,42 @@ class Settings(BaseModel):
     """A frozen configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def seen_from(self, base: Path) -> Self:
+        """The same with paths as they are from here; `base` is where relative ones start."""
+        changed: dict[str, Any] = {}
+        for name, described in type(self).model_fields.items():
+            value = getattr(self, name)
+            mark = next((one for one in described.metadata if isinstance(one, PlaceMark)), None)
+            seen = _seen(value, base, mark)
+            if seen != value:
+                changed[name] = seen
+        return self.model_copy(update=changed) if changed else self
+
+
+@dataclass(frozen=True)
+class PlaceMark:
+    """Marks a setting that names a file or a folder, or several: `Annotated[str, PLACE]`. It may be a name of another
+    kind instead, unless it is `always` a path.
+    """
+
+    always: bool = False
+
+
+PLACE, NAME_OR_PLACE = PlaceMark(always=True), PlaceMark()
+
+
+def _seen(value: Any, base: Path, mark: PlaceMark | None) -> Any:
+    if isinstance(value, Settings):
+        return value.seen_from(base)
+    if isinstance(value, tuple):
+        return tuple(_seen(one, base, mark) for one in value)
+    if mark is None or not isinstance(value, str) or not value or value.startswith("~"):
+        return value
+    place = base / value
+    # What is only here must not be taken for what is looked for there. (pathlib's raises OSError for long names.)
+    there = any(os.path.exists(one) for one in (place, value))  # noqa: PTH110
+    return str(place.absolute()) if mark.always or there else value
 
 
 class SameResult:

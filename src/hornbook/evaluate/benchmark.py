@@ -57,7 +57,7 @@ class EvaluateSettings(Settings):
             )
         return self
 
-    def seen_from(self, base: Path) -> EvaluateSettings:
+    def seen_from(self, base: Path) -> Self:
         """The same with paths as they are from here; `base` is where a recipe's relative paths start."""
         changed: dict[str, Any] = {}
         if self.own_questions is not None:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
-from hornbook.settings import Settings
+from hornbook.settings import NAME_OR_PLACE, Settings
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 
 PREFIX = "teacher:"  # a source of a recipe that the teacher writes
@@ -43,8 +43,8 @@ class TeacherSettings(Settings):
     refusals: float = Field(
         0.0, ge=0, le=1, description="its part of refusals and harmless look-alikes (kinds refusals, refusal-pairs)"
     )
-    rubric: str = Field(EDUCATIONAL, description="a rubric's name or file")
-    template: str = Field("exercises", description="the template of the exercises")
+    rubric: Annotated[str, NAME_OR_PLACE] = Field(EDUCATIONAL, description="a rubric's name or file")
+    template: Annotated[str, NAME_OR_PLACE] = Field("exercises", description="the template of the exercises")
     compare: int = Field(100, ge=0, description="texts of one fixed prompt that diversity is held against")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 from rich.markup import escape
@@ -29,7 +29,7 @@ from hornbook.files import digest_file, digest_value
 from hornbook.progress import Progress
 from hornbook.records import Fault
 from hornbook.runs.stage import Input, Work
-from hornbook.settings import Settings
+from hornbook.settings import NAME_OR_PLACE, Settings
 from hornbook.terminal import in_markup
 from hornbook.train.shapes import Completion, UnusableError
 
@@ -48,7 +48,7 @@ class Data(Settings):
     As a word: `facts.jsonl`, `facts.jsonl:0.7`.
     """
 
-    path: str = Field(min_length=1)
+    path: Annotated[str, NAME_OR_PLACE] = Field(min_length=1)
     share: float | None = Field(None, gt=0, description="of what is read; unset: every row as often as any other")
 
     @model_validator(mode="before")
