@@ -22,7 +22,7 @@ from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.evaluate import EVALUATE
 from hornbook.evaluate.samples import SAMPLES, SamplesSettings
-from hornbook.files import read_toml
+from hornbook.files import expanded, read_toml
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.measure import MEASURE
 from hornbook.longrope.search import SEARCH
@@ -248,7 +248,7 @@ def locate(recipe: str) -> tuple[str, Path]:
     """Name and file of a recipe given by name or by path. Raises UserError when there is none."""
     if recipe in available():
         return recipe, available()[recipe]
-    path = Path(recipe)
+    path = expanded(recipe)
     if path.suffix == ".toml" and path.is_file():
         return path.stem, path
     if path.suffix == ".toml":
@@ -313,7 +313,7 @@ def _begin_with(values: dict[str, Any], path: Path) -> None:
         return
     start = Path.cwd() if path in available().values() else path.parent / str(values.get("relative_to", ""))
     if "from" not in table:
-        folder = start / str(table["like"])
+        folder = start / expanded(str(table["like"]))
         if (folder / "config.json").is_file():
             own = {key: value for key, value in table.items() if key != "like"}
             values["model"] = read_config(folder).model_dump() | own

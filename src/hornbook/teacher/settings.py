@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
+from hornbook.files import expanded
 from hornbook.settings import NAME_OR_PLACE, Settings
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 
@@ -70,7 +71,7 @@ class TeacherSettings(Settings):
         return settings_from(
             self.endpoints,
             self.model,
-            cache=Path(self.cache).expanduser() if self.cache else default_cache(),
+            cache=expanded(self.cache) if self.cache else default_cache(),
             budget=self.budget,
             timeout=self.timeout,
             most=self.most,
@@ -80,7 +81,7 @@ class TeacherSettings(Settings):
 def default_cache() -> Path:
     """Where answers are kept unless told: `hornbook/answers` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "hornbook" / "answers"
+    return (Path(home) if home else expanded("~/.cache")) / "hornbook" / "answers"
 
 
 def ordered(path: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.documents import shards
 from hornbook.errors import UserError
-from hornbook.files import digest_file, write_json
+from hornbook.files import digest_file, expanded, write_json
 from hornbook.model import folder_from
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
@@ -262,7 +262,7 @@ def _given(settings: TokensStageSettings, base: Path) -> Path | None:
     named = settings.tokens.tokenizer or settings.initial_model
     if not named:
         return None
-    place = base / Path(named).expanduser()
+    place = base / expanded(named)
     return place if any((place / name).is_file() for name in FILES) else folder_from(named, base)
 
 

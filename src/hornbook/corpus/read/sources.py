@@ -27,7 +27,7 @@ from hornbook.corpus.read.settings import STANDARD_INPUT, Source
 from hornbook.corpus.read.walk import spelled, walk
 from hornbook.documents import DOCUMENTS, is_corpus
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_file, digest_value
+from hornbook.files import digest_file, digest_value, expanded
 from hornbook.records import Record, json_lines
 from hornbook.runs import manifest
 
@@ -181,7 +181,7 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
     if source.path.startswith(("python:", "hornbook:")):
         known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION, EVERYDAY])
         raise UserError(f"source {source.name!r}: there is no {source.path}{known}")
-    root = base / Path(source.path).expanduser()
+    root = base / expanded(source.path)
     try:
         is_file, exists = root.is_file(), root.exists()
     except OSError as error:
