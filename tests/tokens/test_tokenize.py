@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.documents import is_held_out
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import PAD, Tokenizer
 from hornbook.progress import Progress
@@ -198,6 +199,15 @@ def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
     assert read and not read & {row["id"] for row in rows if row["source"] == "web"}
     with pytest.raises(UserError, match=r"'wet' \(did you mean 'web'\?\); there are .*: hornbook read wet=my"):
         run(tmp_path / "corpus", tmp_path / "never", phases(mixture=[{"sources": ["wet"], "share": 1.0}]))
+
+
+def test_a_source_of_which_all_is_held_out(tmp_path: Path) -> None:
+    """By lot: of one document two fifths are none or all."""
+    mixture = [{"sources": ["library"], "share": 0.5}, {"sources": ["notes"], "share": 0.5}]
+    held = next(f"n{number}" for number in range(99) if is_held_out(f"n{number}", SETTINGS.held_out, 1))
+    rows = [*documents(), {"id": held, "text": "A note.", "source": "notes", "score": None}]
+    with pytest.raises(UserError, match=r"mixture\.1: every document of 'notes' is held out, .*lower tokens\.held_out"):
+        run(corpus(tmp_path / "corpus", rows), tmp_path / "out", {"phase2": Phase(tokens=2_000, mixture=mixture)})
 
 
 def test_a_source_may_be_called_like_a_path(tmp_path: Path) -> None:

@@ -218,4 +218,6 @@ def _enough(figures: dict[str, Any]) -> str:
     by_source = figures.get("minimum_scores")
     if not by_source:
         return f"those with {figures['minimum_score']:.2f} or more"
-    return "those with " + ", ".join(f"{least:.2f} or more of {source}" for source, least in by_source.items())
+    return "those with " + ", ".join(
+        f"{least:.2f} or more of {source or 'what has no source'}" for source, least in by_source.items()
+    )
