@@ -39,7 +39,7 @@ from hornbook.settings import NAME_OR_PLACE, PLACE, Settings, apply, assign, val
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.teacher.texts import TEXTS
 from hornbook.teacher.write import WRITE
-from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
+from hornbook.tokens.settings import TokensSettings
 from hornbook.tokens.tokenize import TOKENS
 from hornbook.train.dpo import DPO, DpoSettings
 from hornbook.train.pretrain import PRETRAIN, PretrainSettings
@@ -206,17 +206,9 @@ class Recipe(Settings):
         try:
             architecture_for(self.model)
             self.pretrain.times_wider(self.model)
+            self.tokens.check_model(self.model.vocabulary, self.model.context, self.initial_model)
         except UserError as error:
             raise ValueError(str(error)) from None
-        if self.tokens.tokenizer and self.initial_model:
-            raise ValueError("tokens.tokenizer can't be set beside model.from, whose tokenizer it is")
-        if self.tokens.length is not None and self.tokens.length > self.model.context:
-            raise ValueError(f"tokens.length is {self.tokens.length}, the model's context is {self.model.context}")
-        if self.model.vocabulary < SMALLEST_VOCABULARY and not self.initial_model and not self.tokens.tokenizer:
-            raise ValueError(
-                f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
-                f"{SMALLEST_VOCABULARY} ids"
-            )
         form = self.quantize.form
         shrunk = "quantize" not in self.without
         for name, columns in (

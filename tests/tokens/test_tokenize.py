@@ -242,6 +242,23 @@ def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_f
         TOKENS.run(Work(small, {"corpus": where}, tmp_path / "never", Progress(), base=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("tokens", "others", "told"),
+    [
+        ({"length": 64}, {}, r"tokens\.length is 64, the model's context is 32"),
+        ({}, {"vocabulary": 100}, r"model\.vocabulary is 100; control tokens and bytes alone take 262 ids"),
+        ({"tokenizer": "mine"}, {"initial_model": "theirs"}, r"tokens\.tokenizer can't be set beside model\.from"),
+    ],
+)
+def test_what_no_model_could_read(tokens: dict[str, Any], others: dict[str, Any], told: str, tmp_path: Path) -> None:
+    read: dict[str, Any] = {name: phase.model_dump() for name, phase in phases().items()}
+    settings = TokensStageSettings(
+        tokens=SETTINGS.model_copy(update=tokens), **{"vocabulary": 320, "context": 32} | read | others
+    )
+    with pytest.raises(UserError, match=told):
+        TOKENS.run(Work(settings, {"corpus": corpus(tmp_path, documents())}, tmp_path / "out", Progress()))
+
+
 def test_a_score_that_nothing_reaches(tmp_path: Path) -> None:
     rows = [row | {"score": 1.0} for row in documents()]
     with pytest.raises(UserError, match=r"pretrain\.phase1\.mixture\.0: no document of library reaches the score 2"):

@@ -8,6 +8,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, model_validator
 
 from hornbook.amounts import Count, Length
+from hornbook.errors import UserError
 from hornbook.settings import NAME_OR_PLACE, Settings
 
 SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens and every byte
@@ -27,6 +28,17 @@ class TokensSettings(Settings):
     validation_tokens: Count = Field(
         40_000, ge=1_000, description="held-out tokens of each source, to the end of the document that reaches them"
     )
+
+    def check_model(self, vocabulary: int, context: int, initial_model: str) -> None:
+        """Raise UserError for rows that no such model can read. initial_model: that it goes on from; empty for none."""
+        if self.tokenizer and initial_model:
+            raise UserError("tokens.tokenizer can't be set beside model.from, whose tokenizer it is")
+        if self.length is not None and self.length > context:
+            raise UserError(f"tokens.length is {self.length}, the model's context is {context}")
+        if vocabulary < SMALLEST_VOCABULARY and not initial_model and not self.tokenizer:
+            raise UserError(
+                f"model.vocabulary is {vocabulary}; control tokens and bytes alone take {SMALLEST_VOCABULARY} ids"
+            )
 
 
 class Component(Settings):

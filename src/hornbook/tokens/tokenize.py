@@ -242,6 +242,7 @@ class TokensStageSettings(Settings):
 
 def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:
     settings = work.settings
+    settings.tokens.check_model(settings.vocabulary, settings.context, settings.initial_model)
     return tokenize(
         work.inputs["corpus"],
         settings.tokens,
