@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
@@ -102,6 +103,35 @@ def apply(values: dict[str, Any], override: str) -> None:
     assign(values, *key_and_value(override))
 
 
+class _Spelled:
+    """A number or a date of an override, with how it was written: where a setting is text, that is meant."""
+
+    spelled = ""
+
+
+class _Int(_Spelled, int): ...
+
+
+class _Float(_Spelled, float): ...
+
+
+class _Date(_Spelled, date): ...
+
+
+def _with_spelling(value: Any, text: str) -> Any:
+    made: _Int | _Float | _Date
+    if type(value) is int:
+        made = _Int(value)
+    elif type(value) is float:
+        made = _Float(value)
+    elif type(value) is date:
+        made = _Date(value.year, value.month, value.day)
+    else:
+        return value
+    made.spelled = text.strip()
+    return made
+
+
 def key_and_value(override: str) -> tuple[str, Any]:
     """The dotted key and the value of an override, TOML or a text; `[a, b]` is a list of texts.
 
@@ -111,7 +141,7 @@ def key_and_value(override: str) -> tuple[str, Any]:
     if not equals or not key:
         raise UserError(f"{override!r} is no setting; write KEY=VALUE, such as pretrain.phase2.tokens=1M")
     try:
-        return key, tomllib.loads(f"value = {text}")["value"]
+        return key, _with_spelling(tomllib.loads(f"value = {text}")["value"], text)
     except tomllib.TOMLDecodeError:
         words = text.startswith("[") and text.endswith("]") and not set(text[1:-1]) & set("[]{}\"'")
         return key, list(comma_separated(text[1:-1])) if words else text
@@ -175,11 +205,26 @@ def parsed(model: type[T], overrides: Sequence[str], whole: str) -> T:
 def validated(model: type[T], values: Mapping[str, Any], whole: str, where: str = "") -> T:
     """Settings of this kind. Raises UserError with one line, `where` in front of it, that names the wrong key and the
     nearest right one; `whole` names what has no single key to blame.
+
+    What an override spelled as a number or a date is text where the setting is: a folder may be called 2024.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
+        texts = {id(one["input"]) for one in error.errors() if one["type"] in ("string_type", "path_type")}
+        spelled = _as_spelled(values, texts)
+        if spelled != values:
+            return validated(model, spelled, whole, where)
         raise UserError(f"{where}{'; '.join(_explain(error, model, whole))}") from None
+
+
+def _as_spelled(value: Any, texts: Collection[int]) -> Any:
+    """A value in which those of overrides are text that are meant, by their `id`."""
+    if isinstance(value, Mapping):
+        return {key: _as_spelled(one, texts) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_spelled(one, texts) for one in value]
+    return value.spelled if isinstance(value, _Spelled) and id(value) in texts else value
 
 
 def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iterator[str]:
