@@ -49,6 +49,13 @@ def test_arrow_files_that_break_off_or_hold_nothing(tmp_path: Path) -> None:
     assert read(file) == [("a.arrow", "!no text")]
 
 
+def test_what_is_left_out_of_a_table_is_kept_for_a_look(tmp_path: Path) -> None:
+    data = pa.array([b"caf\xe9", b"good"]).cast(pa.binary()).view(pa.string())
+    write(tmp_path / "a.arrow", pa.table([data], names=["text"]), False)
+    bad, _ = documents(Found(tmp_path / "a.arrow", "a.arrow"), Source(name="s", path="."), ReadSettings())
+    assert isinstance(bad, Bad) and (bad.reason, bad.text) == ("invalid UTF-8", "caf\\xe9")
+
+
 def test_a_large_row_group_is_not_held(tmp_path: Path, peak: Callable[..., int]) -> None:
     rows = pa.table({"text": [f"{number} " * 200 for number in range(60_000)]})
     pq.write_table(rows, tmp_path / "a.parquet", row_group_size=60_000, compression="none", use_dictionary=False)

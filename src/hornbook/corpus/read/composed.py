@@ -28,7 +28,8 @@ def notebook(found: Found, source: Source, settings: ReadSettings) -> Iterator[R
         yield Bad(found.path, read.reason, read.detail, read.text)
     else:
         text = _cells(read.value)
-        yield Bad(found.path, "broken notebook", "no cells") if text is None else checked(text, found.path)
+        broken = Bad(found.path, "broken notebook", "no cells", read.excerpt)
+        yield broken if text is None else checked(text, found.path)
 
 
 def _cells(value: Any) -> str | None:

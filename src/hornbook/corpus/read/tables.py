@@ -138,7 +138,8 @@ def _rows(batches: Any, name: str, prefix: str, row: int, source: Source, maximu
             try:
                 text = value.as_py()
             except UnicodeDecodeError as error:
-                yield Bad(f"{prefix}{row}", "invalid UTF-8", f"{error.reason} at byte {error.start}")
+                data = value.as_buffer().to_pybytes()
+                yield Bad(f"{prefix}{row}", "invalid UTF-8", f"{error.reason} at byte {error.start}", readable(data))
                 continue
             if isinstance(text, str) and len(text) > maximum:
                 yield Bad(f"{prefix}{row}", "too long", f"more than {maximum:,} characters", readable(text))
