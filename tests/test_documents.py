@@ -273,3 +273,48 @@ def test_a_disk_that_takes_no_more_is_told_with_the_file(tmp_path: Path) -> None
     )
     assert done.stdout == f"{errno.EFBIG} {tmp_path / 'out' / 'part-00000.parquet'}\n"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+LONG = (1 << 53) + 1
+
+
+def with_numbers(folder: Path, *numbers: Any) -> Path:
+    with ShardWriter(folder / "documents", document_schema(), more=True) as writer:
+        for at, number in enumerate(numbers):
+            writer.add(row(at) | {"number": number})
+    return folder
+
+
+def test_a_number_that_no_float_holds_keeps_its_digits(tmp_path: Path) -> None:
+    """Beside floats a column is text: in one group of rows, in a later one, and in another corpus."""
+    assert [one["number"] for one in read_rows(with_numbers(tmp_path / "one", LONG, 0.5))] == [str(LONG), "0.5"]
+    assert [one["number"] for one in read_rows(with_numbers(tmp_path / "two", LONG, 2))] == [LONG, 2]
+    assert [one["number"] for one in read_rows(with_numbers(tmp_path / "three", 3, 0.5))] == [3.0, 0.5]
+    with ShardWriter(tmp_path / "four" / "documents", document_schema(), more=True, group_bytes=1) as writer:
+        for at, number in enumerate((0.5, LONG, 1)):
+            writer.add(row(at) | {"number": number})
+    assert [one["number"] for one in read_rows(tmp_path / "four")] == [0.5, str(LONG), "1"]
+    for names, kind in ((("two", "three"), pa.string()), (("three", "three"), pa.float64())):
+        corpora = [tmp_path / name for name in names]
+        schema = corpus_schema(corpora)
+        assert schema.field("number").type == kind
+        with ShardWriter(tmp_path / "all" / "documents", schema) as writer:
+            for corpus in corpora:
+                for one in read_rows(corpus):
+                    writer.add(one)
+    small = corpus_with(tmp_path / "five", id=["a"], text=["t"], source=["s"], number=[5])
+    assert corpus_schema([small, tmp_path / "three"]).field("number").type == pa.float64()
+    large = pa.array([(1 << 63) + 1], pa.uint64())
+    unsigned = corpus_with(tmp_path / "six", id=["a"], text=["t"], source=["s"], number=large)
+    assert corpus_schema([small, unsigned]).field("number").type == pa.string()
+
+
+def test_what_no_column_is_left_for_is_kept_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hornbook.documents._MOST_COLUMNS", 6)
+    with ShardWriter(tmp_path / "documents", document_schema(), more=True) as writer:
+        writer.add(row(0) | {"a": 1, "b": 2, "c": 3, "d": None})
+        writer.add(row(1) | {"c": "x", "a": 4, "more": '{"e": 5}'})
+    assert [[one.get(name) for name in ("a", "b", "more")] for one in read_rows(tmp_path)] == [
+        [1, 2, '{"c": 3}'],
+        [4, None, '{"e": 5, "c": "x"}'],
+    ]

@@ -136,6 +136,13 @@ def test_a_lock_is_ours_or_left_alone(tmp_path: Path) -> None:
         assert lock.read_text() == text
 
 
+def test_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert files.expanded("~/texts") == Path("/home/ada/texts") and files.expanded("a/~b") == Path("a/~b")
+    with pytest.raises(UserError, match="there is no home of that name"):
+        files.expanded("~who.is.this/x")
+
+
 def test_digests(tmp_path: Path) -> None:
     data = bytes(range(256)) * 5000
     (tmp_path / "x").write_bytes(data)

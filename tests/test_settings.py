@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
 
 from hornbook.errors import UserError
-from hornbook.settings import SAME_RESULT, Settings, apply, deciding, key_and_value, validated
+from hornbook.settings import SAME_RESULT, Settings, apply, deciding, key_and_value, parsed, validated
 from hornbook.train.dpo import DpoSettings
 
 
@@ -99,3 +100,26 @@ def test_what_changes_no_result_does_not_decide() -> None:
 )
 def test_a_list_of_words_needs_no_quotes(text: str, value: Any) -> None:
     assert key_and_value(f"evaluate.checkpoints={text}") == ("evaluate.checkpoints", value)
+
+
+class Named(Settings):
+    name: str | None = None
+    place: Path = Path()
+    parts: tuple[Part, ...] = ()
+    text: str = ""
+
+
+@pytest.mark.parametrize("spelled", ["2024", "007", "2024.10", "1e3", "1_000", "2024-01-01", "-3"])
+def test_a_number_is_text_where_the_setting_is(spelled: str) -> None:
+    found = parsed(Named, [f"name={spelled}", f"place={spelled}"], "named")
+    assert (found.name, found.place) == (spelled, Path(spelled))
+
+
+def test_a_number_stays_one_elsewhere() -> None:
+    found = parsed(Whole, ["seed=1_000", "part.share=1e3", "batch=7"], "whole")
+    assert (found.seed, found.part.share, found.batch) == (1_000, 1e3, 7)
+    assert type(found.seed) is int and type(found.part.share) is float and type(found.batch) is int
+    with pytest.raises(UserError, match=r"^name: input should be a valid string \(given: 5\)$"):
+        validated(Named, {"name": 5}, "named")
+    with pytest.raises(UserError, match=r"^seed: input should be a valid integer.*\(given: 1.5\)$"):
+        parsed(Whole, ["seed=1.5"], "whole")

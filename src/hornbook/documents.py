@@ -36,7 +36,8 @@ _EXPECTED = ("id", "text", "source")  # what a corpus that others made must have
 _BATCH_BYTES = 8_000_000
 _WORDS = (*COLUMNS, "language")  # columns that stages know, and take for text
 _OF_A_STAGE = {b"hornbook": b"stage"}  # what a column's field says that a stage added
-_MOST_COLUMNS = 1_000  # of what documents came with, in one folder
+_MOST_COLUMNS = 1_000  # of what documents came with, in one folder; what else they have goes into REST
+_EXACT = 1 << 53  # beyond which a float holds no longer every whole number
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 Row = dict[str, Any]
@@ -185,6 +186,7 @@ class ShardWriter:
                 if self._writer is not None:
                     self._finish_file()
                 self._schema = wider
+            self._held = _folded(self._held, self._schema)
         with naming(self._names()[1]):
             if self._writer is None:
                 self._writer = pq.ParquetWriter(self._names()[0], self._schema, compression="zstd")
@@ -235,8 +237,14 @@ class CorpusWriter:
         self._removed.__exit__(kind, error, trace)
 
 
+class _Long(int):
+    """A whole number that a float may not hold."""
+
+
 def _widened(schema: Any, rows: Sequence[Row]) -> Any:
-    """A schema with all columns of `rows`: of numbers where all values are, and else of text."""
+    """A schema with all columns of `rows`: of numbers where all values are (and a column holds all their digits), and
+    else of text. Where there are too many columns, REST is there for the others.
+    """
     import pyarrow as pa
 
     kinds: dict[str, set[type]] = {}
@@ -244,8 +252,9 @@ def _widened(schema: Any, rows: Sequence[Row]) -> Any:
         if len(row) > len(COLUMNS):
             for name, value in row.items():
                 if value is not None:
-                    kinds.setdefault(name, set()).add(type(value))
-    known = {type(None): None, bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+                    kind = type(value)
+                    kinds.setdefault(name, set()).add(_Long if kind is int and abs(value) > _EXACT else kind)
+    known = {bool: pa.bool_(), int: pa.int64(), _Long: pa.int64(), float: pa.float64(), str: pa.string()}
     for name, found in kinds.items():
         if name in COLUMNS:
             continue
@@ -253,12 +262,29 @@ def _widened(schema: Any, rows: Sequence[Row]) -> Any:
         at = schema.get_field_index(name)
         if at >= 0:
             types.append(schema.field(at).type)
-        wide = pa.field(name, _common(types))
+        common = _common(types)
+        wide = pa.field(name, pa.string() if _Long in found and pa.types.is_floating(common) else common)
         if at >= 0:
             schema = schema.set(at, wide)
         elif len(schema.names) < _MOST_COLUMNS:
             schema = schema.append(wide)
+        elif REST not in schema.names:
+            schema = schema.append(pa.field(REST, pa.string()))
     return schema
+
+
+def _folded(rows: Sequence[Row], schema: Any) -> list[Row]:
+    """Rows whose values for which there is no column are in REST, as JSON."""
+    names, folded = {*schema.names}, []
+    for row in rows:
+        rest = {name: value for name, value in row.items() if name not in names and value is not None}
+        if rest:
+            kept = {name: value for name, value in row.items() if name in names}
+            all_ = json.loads(row.get(REST) or "{}") | rest
+            folded.append({**kept, REST: json.dumps(all_, ensure_ascii=False, default=str)})
+        else:
+            folded.append(row)
+    return folded
 
 
 def _common(types: Sequence[Any]) -> Any:
@@ -469,7 +495,9 @@ def ids_that_begin(corpus: Path, beginning: str) -> set[str]:
 
 
 def corpus_schema(corpora: Sequence[Path]) -> Any:
-    """One pyarrow schema with the columns of all `corpora`; a column whose types don't fit together is text."""
+    """One pyarrow schema with the columns of all `corpora`; a column whose types don't fit together is text, and so is
+    one of numbers that no type of number holds all digits of.
+    """
     import pyarrow as pa
 
     found: dict[str, list[Any]] = {field.name: [field.type] for field in document_schema()}
@@ -481,12 +509,30 @@ def corpus_schema(corpora: Sequence[Path]) -> Any:
         for field in schema:
             found.setdefault(field.name, []).append(_settled_type(field.name, field.type))
             own[field.name] = own.get(field.name, True) and _mark(field) == _OF_A_STAGE
+    united = {name: _unified(types) for name, types in found.items()}
+    for name, kind in united.items():
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if number and len({*found[name]}) > 1 and not _held_by(kind, name, corpora):
+            united[name] = pa.string()
     return pa.schema(
-        [
-            pa.field(name, _unified(types), metadata=_OF_A_STAGE if own.get(name) else None)
-            for name, types in found.items()
-        ]
+        [pa.field(name, kind, metadata=_OF_A_STAGE if own.get(name) else None) for name, kind in united.items()]
     )
+
+
+def _held_by(kind: Any, name: str, corpora: Sequence[Path]) -> bool:
+    """Whether a type of number holds every value of a column: types tell nothing of how large these are."""
+    import pyarrow as pa
+
+    for shard in shards(*corpora):
+        with _opened(shard.path) as file:
+            if name not in file.schema_arrow.names or file.schema_arrow.field(name).type == kind:
+                continue
+            for batch in file.iter_batches(columns=[name]):
+                try:
+                    batch[name].cast(_settled_type(name, batch[name].type)).cast(kind)
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                    return False
+    return True
 
 
 def _mark(field: Any) -> dict[bytes, bytes]:

@@ -111,6 +111,14 @@ def _delete_leftover(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def expanded(path: Path | str) -> Path:
+    """A path whose `~` or `~user` is a home, as the shell has it. Raises UserError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: there is no home of that name; write the path out") from None
+
+
 def folders_in(place: Path) -> list[Path]:
     """The folders in a place by name, without hidden ones; none where there is no such place."""
     if not place.is_dir():

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,7 +22,7 @@ from hornbook.errors import UserError, nearest
 from hornbook.evaluate.benchmark import EvaluateSettings
 from hornbook.evaluate.evaluate import EVALUATE
 from hornbook.evaluate.samples import SAMPLES, SamplesSettings
-from hornbook.files import read_toml
+from hornbook.files import expanded, read_toml
 from hornbook.longrope.extend import EXTEND
 from hornbook.longrope.measure import MEASURE
 from hornbook.longrope.search import SEARCH
@@ -35,11 +35,11 @@ from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
 from hornbook.report.report import REPORT
 from hornbook.runs.stage import Stage
 from hornbook.runs.steps import Step, steps
-from hornbook.settings import Settings, apply, assign, validated
+from hornbook.settings import NAME_OR_PLACE, PLACE, Settings, apply, assign, validated
 from hornbook.teacher.settings import BUILTIN_KINDS, PREFIX, TeacherSettings, WriteSettings, ordered
 from hornbook.teacher.texts import TEXTS
 from hornbook.teacher.write import WRITE
-from hornbook.tokens.settings import SMALLEST_VOCABULARY, TokensSettings
+from hornbook.tokens.settings import TokensSettings
 from hornbook.tokens.tokenize import TOKENS
 from hornbook.train.dpo import DPO, DpoSettings
 from hornbook.train.pretrain import PRETRAIN, PretrainSettings
@@ -92,7 +92,9 @@ class Recipe(Settings):
     seed: int = Field(1, ge=0)
     sources: tuple[Source, ...] = Field(min_length=1)
     without: tuple[str, ...] = Field((), description="stages that are left out")
-    initial_model: str = Field("", description="what `[model] from` names: pretraining goes on from it")
+    initial_model: Annotated[str, NAME_OR_PLACE] = Field(
+        "", description="what `[model] from` names: pretraining goes on from it"
+    )
     teacher: TeacherSettings | None = Field(None, description="an LLM that grades and writes; unset: the built-in one")
     read: ReadSettings = ReadSettings()
     filter: FilterSettings = FilterSettings()
@@ -109,7 +111,9 @@ class Recipe(Settings):
     samples: SamplesSettings | None = None
     longrope: LongRopeSettings | None = None
     published: Published | None = None
-    control: str = Field("", description="the folder of another run, which the report card holds this one against")
+    control: Annotated[str, PLACE] = Field(
+        "", description="the folder of another run, which the report card holds this one against"
+    )
 
     @field_validator("without")
     @classmethod
@@ -202,17 +206,9 @@ class Recipe(Settings):
         try:
             architecture_for(self.model)
             self.pretrain.times_wider(self.model)
+            self.tokens.check_model(self.model.vocabulary, self.model.context, self.initial_model)
         except UserError as error:
             raise ValueError(str(error)) from None
-        if self.tokens.tokenizer and self.initial_model:
-            raise ValueError("tokens.tokenizer can't be set beside model.from, whose tokenizer it is")
-        if self.tokens.length is not None and self.tokens.length > self.model.context:
-            raise ValueError(f"tokens.length is {self.tokens.length}, the model's context is {self.model.context}")
-        if self.model.vocabulary < SMALLEST_VOCABULARY and not self.initial_model and not self.tokens.tokenizer:
-            raise ValueError(
-                f"model.vocabulary is {self.model.vocabulary}; control tokens and bytes alone take "
-                f"{SMALLEST_VOCABULARY} ids"
-            )
         form = self.quantize.form
         shrunk = "quantize" not in self.without
         for name, columns in (
@@ -244,7 +240,7 @@ def locate(recipe: str) -> tuple[str, Path]:
     """Name and file of a recipe given by name or by path. Raises UserError when there is none."""
     if recipe in available():
         return recipe, available()[recipe]
-    path = Path(recipe)
+    path = expanded(recipe)
     if path.suffix == ".toml" and path.is_file():
         return path.stem, path
     if path.suffix == ".toml":
@@ -309,7 +305,7 @@ def _begin_with(values: dict[str, Any], path: Path) -> None:
         return
     start = Path.cwd() if path in available().values() else path.parent / str(values.get("relative_to", ""))
     if "from" not in table:
-        folder = start / str(table["like"])
+        folder = start / expanded(str(table["like"]))
         if (folder / "config.json").is_file():
             own = {key: value for key, value in table.items() if key != "like"}
             values["model"] = read_config(folder).model_dump() | own

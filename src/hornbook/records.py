@@ -90,9 +90,10 @@ def json_lines(stream: BinaryIO, maximum: int = UNLIMITED) -> Iterator[Record | 
     while line := stream.readline(maximum + 1):
         number += 1
         if len(line) > maximum and not line.endswith(b"\n"):
+            excerpt = readable(line)
             while line and not line.endswith(b"\n"):
                 line = stream.readline(_BLOCK)
-            yield Fault("line too long", f"over {maximum:,} bytes", number=number)
+            yield Fault("line too long", f"over {maximum:,} bytes", excerpt, number)
         elif line.strip():
             yield parse(line, number)
 
@@ -143,9 +144,9 @@ def table(
                 row = next(reader, None)
             except csv.Error as error:
                 reason = "too long" if "field limit" in str(error) else "broken row"
-                yield Fault(reason, str(error), number=lines.number)
+                yield Fault(reason, str(error), readable(lines.last), lines.number)
             except _LongLineError:
-                yield Fault("line too long", f"over {maximum:,} characters", number=lines.number)
+                yield Fault("line too long", f"over {maximum:,} characters", readable(lines.last), lines.number)
             else:
                 if row is None:
                     return
@@ -165,11 +166,13 @@ class _LongLineError(Exception):
 
 
 class _Lines:
-    """The lines of a table, none longer than `maximum` characters. Reading goes on after one that was."""
+    """The lines of a table, none longer than `maximum` characters. Reading goes on after one that was; of the `last`
+    the beginning is known.
+    """
 
     def __init__(self, stream: io.TextIOWrapper, maximum: int) -> None:
         self._stream, self._maximum = stream, maximum
-        self.number = 0
+        self.number, self.last = 0, ""
 
     def __iter__(self) -> _Lines:
         return self
@@ -179,6 +182,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        self.last = line[:EXCERPT]
         if len(line) <= self._maximum or line.endswith(("\n", "\r")):
             return line
         while line and not line.endswith(("\n", "\r")):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +21,42 @@ class Settings(BaseModel):
     """A frozen configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    def seen_from(self, base: Path) -> Self:
+        """The same with paths as they are from here; `base` is where relative ones start."""
+        changed: dict[str, Any] = {}
+        for name, described in type(self).model_fields.items():
+            value = getattr(self, name)
+            mark = next((one for one in described.metadata if isinstance(one, PlaceMark)), None)
+            seen = _seen(value, base, mark)
+            if seen != value:
+                changed[name] = seen
+        return self.model_copy(update=changed) if changed else self
+
+
+@dataclass(frozen=True)
+class PlaceMark:
+    """Marks a setting that names a file or a folder, or several: `Annotated[str, PLACE]`. It may be a name of another
+    kind instead, unless it is `always` a path.
+    """
+
+    always: bool = False
+
+
+PLACE, NAME_OR_PLACE = PlaceMark(always=True), PlaceMark()
+
+
+def _seen(value: Any, base: Path, mark: PlaceMark | None) -> Any:
+    if isinstance(value, Settings):
+        return value.seen_from(base)
+    if isinstance(value, tuple):
+        return tuple(_seen(one, base, mark) for one in value)
+    if mark is None or not isinstance(value, str) or not value or value.startswith("~"):
+        return value
+    place = base / value
+    # What is only here must not be taken for what is looked for there. (pathlib's raises OSError for long names.)
+    there = any(os.path.exists(one) for one in (place, value))  # noqa: PTH110
+    return str(place.absolute()) if mark.always or there else value
 
 
 class SameResult:
@@ -63,6 +103,35 @@ def apply(values: dict[str, Any], override: str) -> None:
     assign(values, *key_and_value(override))
 
 
+class _Spelled:
+    """A number or a date of an override, with how it was written: where a setting is text, that is meant."""
+
+    spelled = ""
+
+
+class _Int(_Spelled, int): ...
+
+
+class _Float(_Spelled, float): ...
+
+
+class _Date(_Spelled, date): ...
+
+
+def _with_spelling(value: Any, text: str) -> Any:
+    made: _Int | _Float | _Date
+    if type(value) is int:
+        made = _Int(value)
+    elif type(value) is float:
+        made = _Float(value)
+    elif type(value) is date:
+        made = _Date(value.year, value.month, value.day)
+    else:
+        return value
+    made.spelled = text.strip()
+    return made
+
+
 def key_and_value(override: str) -> tuple[str, Any]:
     """The dotted key and the value of an override, TOML or a text; `[a, b]` is a list of texts.
 
@@ -72,7 +141,7 @@ def key_and_value(override: str) -> tuple[str, Any]:
     if not equals or not key:
         raise UserError(f"{override!r} is no setting; write KEY=VALUE, such as pretrain.phase2.tokens=1M")
     try:
-        return key, tomllib.loads(f"value = {text}")["value"]
+        return key, _with_spelling(tomllib.loads(f"value = {text}")["value"], text)
     except tomllib.TOMLDecodeError:
         words = text.startswith("[") and text.endswith("]") and not set(text[1:-1]) & set("[]{}\"'")
         return key, list(comma_separated(text[1:-1])) if words else text
@@ -136,11 +205,26 @@ def parsed(model: type[T], overrides: Sequence[str], whole: str) -> T:
 def validated(model: type[T], values: Mapping[str, Any], whole: str, where: str = "") -> T:
     """Settings of this kind. Raises UserError with one line, `where` in front of it, that names the wrong key and the
     nearest right one; `whole` names what has no single key to blame.
+
+    What an override spelled as a number or a date is text where the setting is: a folder may be called 2024.
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
+        texts = {id(one["input"]) for one in error.errors() if one["type"] in ("string_type", "path_type")}
+        spelled = _as_spelled(values, texts)
+        if spelled != values:
+            return validated(model, spelled, whole, where)
         raise UserError(f"{where}{'; '.join(_explain(error, model, whole))}") from None
+
+
+def _as_spelled(value: Any, texts: Collection[int]) -> Any:
+    """A value in which those of overrides are text that are meant, by their `id`."""
+    if isinstance(value, Mapping):
+        return {key: _as_spelled(one, texts) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_spelled(one, texts) for one in value]
+    return value.spelled if isinstance(value, _Spelled) and id(value) in texts else value
 
 
 def _explain(error: ValidationError, model: type[BaseModel], whole: str) -> Iterator[str]:

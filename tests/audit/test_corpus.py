@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from hornbook.audit.corpus import audit_corpus, corpus_of, learned_from
 from hornbook.audit.page import page
-from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, Item
+from hornbook.audit.rephrasings.verdicts import left_over
+from hornbook.corpus.decontaminate.benchmarks import Benchmark, Benchmarks, Item, load_benchmarks
 from hornbook.errors import UserError
 from hornbook.progress import Progress
 from hornbook.runs.manifest import Manifest
@@ -117,3 +119,14 @@ def test_the_corpus_of_a_folder(tmp_path: Path) -> None:
     assert corpus_of(root) == corpus_of(root / "01-clean") == root / "01-clean"
     with pytest.raises(UserError, match="is not a corpus"):
         corpus_of(root / "02-tokens")
+
+
+def test_items_that_share_an_id_are_counted_each(tmp_path: Path) -> None:
+    other = "How many of the copper kettles that were sold at the spring fair came back to the tinker before winter?"
+    asked = [QUESTION, other]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps({"id": "q", "question": one}) + "\n" for one in asked))
+    found = load_benchmarks(tmp_path / "quiz.jsonl")
+    figures = audit_corpus(corpus(tmp_path / "corpus", asked), found, Progress())
+    assert (figures["benchmarks"][0]["items"], figures["benchmarks"][0]["leaked"]) == (2, 2)
+    figures = audit_corpus(corpus(tmp_path / "other", asked[:1]), found, Progress())
+    assert [item.question for item in left_over(found, figures)] == asked[1:]

@@ -19,6 +19,7 @@ from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.files import alone
 from hornbook.recipe import STAGES
+from hornbook.runs.single import run_stage
 
 TEXT = "A lantern is a lamp in a case. The case keeps the wind from the flame, and the glass lets the light out. " * 8
 
@@ -190,6 +191,38 @@ def refused(*arguments: str) -> str:
     done = run(*arguments)
     assert isinstance(done.exception, UserError), done.output
     return str(done.exception)
+
+
+def test_a_home_that_is_not_there_is_told(folder: Path) -> None:
+    told("read", "notes", "--into", "kept")
+    for words in (
+        ["read", "~who.is.this/x"],
+        ["read", "notes=~who.is.this/x"],
+        ["clean", "kept", "against=['~who.is.this/x']"],
+        ["grade", "kept", "labels=~who.is.this/x"],
+        ["grade", "kept", "classifier=~who.is.this/x"],
+    ):
+        assert "~who.is.this/x: there is no home of that name" in refused(*words)
+
+
+def test_what_is_read_from_a_home_is_not_written_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert "would be written where notes is read" in refused("read", "main=~/notes", "--into", "notes")
+
+
+def test_without_anything_to_read(folder: Path) -> None:
+    assert "`hornbook read` needs something to read" in refused("read", "maximum_characters=500")
+    assert "`hornbook clean` needs a corpus" in refused("clean", "similarity=0.8")
+    with pytest.raises(UserError, match="there is no corpus to clean"):
+        run_stage(STAGES["clean"], "cleaned", corpora=[])
+
+
+@pytest.mark.parametrize("path", ["https://localhost:1/a.txt", "hf:some/texts", "python:source", "-"])
+def test_a_source_is_no_setting_whatever_its_path(path: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(documents, "run_stage", lambda stage, settings, *_, **__: seen.append(settings) or sys.exit(0))
+    run("read", f"main={path}", f"share={path}")
+    assert [(one.name, one.path) for one in seen[0].sources] == [("main", path), ("share", path)]
 
 
 def test_no_corpus_is_replaced_unasked(folder: Path) -> None:

@@ -88,6 +88,41 @@ def test_settings_of_a_teacher_that_is_named_by_its_address(corpus: Path, monkey
     assert (teacher.timeout, teacher.rubric, teacher.budget.requests) == (600, "code", 5)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--model", "tiny"], "--model needs --teacher"),
+        (["--budget-requests", "0"], "--budget-requests needs --teacher"),
+        (["--rubric", "code"], "--rubric needs --teacher"),
+        (["--labels", "labels.csv", "--cache", "answers"], "--cache needs --teacher"),
+        (["--dry-run"], "--dry-run needs --teacher"),
+        (["--teacher", "http://localhost:1/v1#a", "classifier=mine"], "--teacher and classifier both grade"),
+        (["--teacher", "builtin", "labels=labels.csv"], "--teacher and labels both grade"),
+        (["--labels", "x", "teacher.endpoints=['http://localhost:1/v1#a']"], "teacher.endpoints and labels both grade"),
+        (["--teacher", "builtin", "teacher.endpoints=['http://localhost:1/v1#a']"], "--teacher builtin asks no LLM"),
+        (["--share", "0.5", "share={web=0.3}"], "not both: use one of them"),
+        (["--share", "web=0.5", "share=0.3"], "not both: use one of them"),
+    ],
+)
+def test_nothing_is_passed_over(words: list[str], expected: str, corpus: Path) -> None:
+    done = CliRunner().invoke(app, ["grade", "corpus", *words])
+    assert isinstance(done.exception, UserError)
+    assert expected in str(done.exception)
+
+
+def test_shares_of_both_kinds_are_held_to_together(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(grade, "run_stage", lambda stage, settings, *_, **__: seen.append(settings) or sys.exit(0))
+    done = CliRunner().invoke(app, ["grade", "corpus", "--share", "code=0.5", "share={web=0.3, code=0.1}"])
+    assert done.exit_code == 0, done.output
+    assert seen[0].grade.share == {"web": 0.3, "code": 0.5}
+
+
+def test_a_dry_run_of_endpoints_that_settings_name(corpus: Path) -> None:
+    words = ["--dry-run", "--sample", "5", "--budget-requests", "7", "teacher.endpoints=['http://localhost:1/v1#tiny']"]
+    assert "5 requests to tiny" in told(*words)
+
+
 def test_a_corpus_of_which_nothing_is_left_is_no_corpus(corpus: Path) -> None:
     with CorpusWriter(Path("poor"), document_schema()) as made:
         for number in range(3):

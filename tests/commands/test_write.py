@@ -17,6 +17,7 @@ from hornbook.commands.grade import grade
 from hornbook.commands.write import write
 from hornbook.errors import UserError
 from hornbook.teacher.client.budget import BudgetError
+from hornbook.teacher.kinds.template import available
 
 app = typer.Typer()
 app.command()(write)
@@ -136,6 +137,10 @@ def test_budgets(tmp_path: Path, start_teacher: Callable[..., Teacher], asked: C
         (["textbooks"], "who writes textbooks"),
         (["textbooks", "--teacher", "builtin"], "the built-in teacher writes stories"),
         (["stories", "--dry-run"], "--dry-run needs --teacher"),
+        (["stories", "--model", "tiny"], "--model needs --teacher"),
+        (["stories", "--cache", "answers"], "--cache needs --teacher"),
+        (["facts", "--budget-requests", "0"], "--budget-requests needs --teacher"),
+        (["facts", "--budget-money", "2.5"], "--budget-money needs --teacher"),
         (["storys"], "there is no kind 'storys'"),
         (["stories", "--teacher", "localhost#x"], "is not the address of a teacher"),
         (["stories", "--seeds", "nowhere"], "nowhere is not a corpus"),
@@ -145,6 +150,16 @@ def test_mistakes(words: list[str], told: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         run("write", *words, "--into", str(tmp_path / "out"))
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [["stories.toml"], ["stories.toml", "--teacher", "builtin"]])
+def test_the_builtin_teacher_reads_no_templates(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stories.toml").write_text(available()["stories"].read_text())
+    with pytest.raises(UserError, match=r"reads no templates; for stories\.toml name an LLM"):
+        run("write", *words, "--into", "out")
 
 
 def test_a_folder_with_something_else_stays(tmp_path: Path) -> None:

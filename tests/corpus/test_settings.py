@@ -51,6 +51,16 @@ def test_front_pages_and_settings_load_nothing_heavy() -> None:
         ({"language": {"shares": {"EN": 0.5}}}, "there is no language 'EN'"),
         ({"heuristics": {"rules": ["c4.bad_words"]}}, "comes with no words of its own"),
         ({"heuristics": {"limits": {"gopher.few_words": 20}}}, "rules names none"),
+        ({"heuristics": {"sources": ["web"]}}, "rules names none"),
+        ({"heuristics": {"without": ["gopher.few_words"]}}, "rules names none"),
+        ({"heuristics": {"rules": ["c4"], "limits": {"gopher.few_words": 20}}}, "'gopher.few_words' is not: name it"),
+        (
+            {"heuristics": {"rules": ["c4"], "without": ["c4.few_sentences"], "limits": {"c4.few_sentences": 9}}},
+            "'c4.few_sentences' is not: name it",
+        ),
+        ({"heuristics": {"rules": ["c4"], "without": ["gopher"]}}, "rules that are on, and 'gopher' is not"),
+        ({"heuristics": {"rules": ["gopher"], "bad_words": ["darn"]}}, "c4.bad_words, which is not on"),
+        ({"heuristics": {"bad_words": ["darn"]}}, "c4.bad_words, which is not on"),
     ],
 )
 def test_filters_that_could_do_nothing(values: dict[str, Any], words: str) -> None:
@@ -61,3 +71,5 @@ def test_filters_that_could_do_nothing(values: dict[str, Any], words: str) -> No
 def test_filters_that_do_something() -> None:
     FilterSettings.model_validate({"language": {"keep": ["en", "code", "und", "ceb"], "shares": {"*": 0.1}}})
     FilterSettings.model_validate({"heuristics": {"rules": ["c4"], "limits": {"c4.few_sentences": 3}}})
+    FilterSettings.model_validate({"heuristics": {"rules": ["c4"], "bad_words": ["darn"], "without": ["c4.citations"]}})
+    FilterSettings.model_validate({"heuristics": {"rules": ["c4.citations", "gopher"], "without": ["c4"]}})

@@ -106,3 +106,5 @@ def test_ids_that_are_no_ids(run: Path) -> None:
     with pytest.raises(UserError, match="3 documents have ids that begin with same"):
         trace("same", stages(run))
     assert trace("same1", stages(run)).id == "same1"
+    stage(run, "07-short", {"documents": [{"id": one, "text": "", "source": "x", "path": ""} for one in ("7", "71")]})
+    assert trace("7", stages(run)).id == "7"

@@ -44,7 +44,7 @@ def test_openings_from_held_out_text(make_checkpoint: Callable[..., tuple[Any, P
     tokenizer = Tokenizer(folder)
     drawn = np.random.default_rng(1).integers(10, 370, (9, 33))
     drawn[:, 7] = tokenizer.end_of_text
-    for name, table in (("tales", drawn), ("letters", drawn[:2, ::-1])):
+    for name, table in (("tales", drawn), ("hf/letters", drawn[:2, ::-1])):
         shards.write(tmp_path / "validation", name, table, 380, documents=4, tokens=table.size)
     settings = SamplesSettings(held_out=5, each=1, new_tokens=4)
     figures = samples(

@@ -20,11 +20,11 @@ from hornbook.tokens import shards
 
 def test_mean_over_real_tokens_of_each_source(make_model: Callable[..., Any], tmp_path: Path) -> None:
     model, source, wanted = make_model(seed=1), np.random.default_rng(2), {}
-    for name, rows in (("library", 7), ("manual", 3)):
+    for name, rows in (("library", 7), ("hf/manual.md", 3)):
         table = source.integers(6, 400, (rows, 21))
         table[::2, 13:] = 5
         shards.write(tmp_path, name, table, 400)
-        (tmp_path / f"{name}.documents.json").write_text("[]")
+        shards.write_documents(tmp_path, name, [])
         with torch.no_grad():
             likelihood = torch.log_softmax(model(torch.from_numpy(table[:, :-1])).double(), -1).numpy()
         losses = [

@@ -113,12 +113,13 @@ def test_a_teachers_order_and_a_large_folder_are_cut(tmp_path: Path) -> None:
     assert smoke(mine, tmp_path, tmp_path)[0].sources[0].share == pytest.approx(0.1, rel=0.2)
 
 
-def test_of_a_few_texts_all_are_read(tmp_path: Path) -> None:
+def test_of_a_few_texts_all_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A share is of texts, by their names' hashes, and might be none of them."""
     (tmp_path / "book.txt").write_text("word " * 400_000)
     (tmp_path / "few").mkdir()
     for number in range(3):
         (tmp_path / "few" / f"{number}.txt").write_text("word " * 200_000)
-    for place in ("book.txt", "few"):
-        mine = load(available()["prose"], [f"sources.0.path={tmp_path / place}"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for place in (tmp_path / "book.txt", tmp_path / "few", "~/few"):
+        mine = load(available()["prose"], [f"sources.0.path={place}"])
         assert smoke(mine, tmp_path, tmp_path)[0].sources[0].share == 1.0

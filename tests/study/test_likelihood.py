@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hornbook.evaluate.problems import Problem
-from hornbook.study.likelihood import Pair, likelihoods, pairs
+from hornbook.model.tokenizers import Tokenizer
+from hornbook.study.likelihood import Pair, likelihoods, pairs, tokens_a_character
+from hornbook.tokens import shards
 
 
 def problem(name: str, body: str, calls: tuple[tuple[int, ...], ...], expected: tuple[int, ...]) -> Problem:
@@ -30,8 +33,6 @@ def test_wrong_bodies_are_those_that_the_calls_notice() -> None:
 
 def test_they_are_the_models_own(make_checkpoint: Callable[..., tuple[Any, Path]]) -> None:
     import torch
-
-    from hornbook.model.tokenizers import Tokenizer
 
     asked = [
         Pair("def f(a, b):\n", "    return max(a, b)\n", "    return min(a, b)\n"),
@@ -58,3 +59,13 @@ def test_they_are_the_models_own(make_checkpoint: Callable[..., tuple[Any, Path]
     assert found["right"] == pytest.approx((first + second) / (a + b), rel=1e-5)
     assert found["body"] == pytest.approx((first + second) / 2, rel=1e-5)
     assert found["margin"] == pytest.approx(wrong - first, abs=1e-4)
+
+
+def test_tokens_a_character_of_every_source(tokenizer_folder: Path, tmp_path: Path) -> None:
+    tokenizer, rows = Tokenizer(tokenizer_folder), {"hf/part-0": "def f(a):", "notes.md": "return a"}
+    for name, text in rows.items():
+        ids = tokenizer.encode(text)
+        shards.write(tmp_path / "validation", name, np.array([[0, *ids]]), 380)
+        shards.write_documents(tmp_path / "validation", name, ["a"])
+    found = tokens_a_character(tmp_path / "validation", tokenizer_folder)
+    assert found == {name: len(tokenizer.encode(text)) / len(text) for name, text in rows.items()}

@@ -23,8 +23,10 @@ def test_the_reason_stands_before_the_score() -> None:
     assert list(SCHEMA["properties"]) == ["reason", "score"]
 
 
-def test_ones_own(tmp_path: Path) -> None:
+def test_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text('prompt = "Is this good? {text}"\ncharacters = 100\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("~/mine.toml").name == "mine"
     assert load("mine.toml", tmp_path).request("x" * 500).messages[1].content == f"Is this good? {'x' * 100}"
     (tmp_path / "mine.toml").write_text('prompt = "Is this good?"\n')
     with pytest.raises(UserError, match=r"mine\.toml: the prompt needs \{text\}"):

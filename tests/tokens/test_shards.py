@@ -54,3 +54,18 @@ def test_packed_documents_by_shard(tmp_path: Path) -> None:
     (tmp_path / "shards" / "phase1-0.json").write_text("{}")
     assert shards.packed_documents(tmp_path) == {"phase1-0": ["a", "c"], "phase2-0": ["b"]}
     assert shards.packed_documents(tmp_path / "elsewhere") == {}
+
+
+NAMES = ["", "..", ".hidden", "/etc/names", "a.b", "a.documents", "a/part-0", "a\\b", "c:d", "häuser 1%", "line\nbreak"]
+
+
+def test_a_shard_may_be_called_what_a_source_may(tmp_path: Path) -> None:
+    folder = tmp_path / "tokens" / "validation"
+    for number, name in enumerate(NAMES):
+        shards.write(folder, name, np.full((1, 3), number, dtype=np.int64), 500)
+        shards.write_documents(folder, name, [f"of {name}"])
+    assert shards.names(folder) == sorted(NAMES)
+    assert [shards.read(folder, name)[0, 0] for name in NAMES] == [*range(len(NAMES))]
+    assert [shards.documents(folder, name) for name in NAMES] == [[f"of {name}"] for name in NAMES]
+    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {folder}
+    assert shards.names(tmp_path / "elsewhere") == []

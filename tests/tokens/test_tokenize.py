@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.documents import is_held_out
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import PAD, Tokenizer
 from hornbook.progress import Progress
@@ -200,6 +201,26 @@ def test_a_source_that_no_phase_reads_is_held_out_whole(tmp_path: Path) -> None:
         run(tmp_path / "corpus", tmp_path / "never", phases(mixture=[{"sources": ["wet"], "share": 1.0}]))
 
 
+def test_a_source_of_which_all_is_held_out(tmp_path: Path) -> None:
+    """By lot: of one document two fifths are none or all."""
+    mixture = [{"sources": ["library"], "share": 0.5}, {"sources": ["notes"], "share": 0.5}]
+    held = next(f"n{number}" for number in range(99) if is_held_out(f"n{number}", SETTINGS.held_out, 1))
+    rows = [*documents(), {"id": held, "text": "A note.", "source": "notes", "score": None}]
+    with pytest.raises(UserError, match=r"mixture\.1: every document of 'notes' is held out, .*lower tokens\.held_out"):
+        run(corpus(tmp_path / "corpus", rows), tmp_path / "out", {"phase2": Phase(tokens=2_000, mixture=mixture)})
+
+
+def test_a_source_may_be_called_like_a_path(tmp_path: Path) -> None:
+    outside = str(tmp_path / "outside")
+    called = {"library": "hf/part-0", "manual": outside}
+    rows = [row | {"source": called[row["source"]]} for row in documents()]
+    reads = {"phase2": Phase(tokens=2_000, mixture=[{"sources": ["hf/part-0"], "share": 1.0}])}
+    figures = run(corpus(tmp_path / "corpus", rows), tmp_path / "out", reads)
+    folder = tmp_path / "out" / "validation"
+    assert shards.names(folder) == sorted(called.values()) == sorted(figures["validation"])
+    assert [*tmp_path.glob("outside*")] == [*folder.glob("*/*")] == []
+
+
 def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_folder: Path) -> None:
     read: dict[str, Any] = {name: phase.model_dump() for name, phase in phases().items()}
     settings: dict[str, Any] = {"seed": 1, "vocabulary": 400, "context": 32} | read
@@ -219,6 +240,23 @@ def test_a_tokenizer_that_is_there_is_taken_as_it_is(tmp_path: Path, tokenizer_f
     small = given.model_copy(update={"vocabulary": 300})
     with pytest.raises(UserError, match="its tokenizer has 380 ids, the model a vocabulary of 300"):
         TOKENS.run(Work(small, {"corpus": where}, tmp_path / "never", Progress(), base=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "others", "told"),
+    [
+        ({"length": 64}, {}, r"tokens\.length is 64, the model's context is 32"),
+        ({}, {"vocabulary": 100}, r"model\.vocabulary is 100; control tokens and bytes alone take 262 ids"),
+        ({"tokenizer": "mine"}, {"initial_model": "theirs"}, r"tokens\.tokenizer can't be set beside model\.from"),
+    ],
+)
+def test_what_no_model_could_read(tokens: dict[str, Any], others: dict[str, Any], told: str, tmp_path: Path) -> None:
+    read: dict[str, Any] = {name: phase.model_dump() for name, phase in phases().items()}
+    settings = TokensStageSettings(
+        tokens=SETTINGS.model_copy(update=tokens), **{"vocabulary": 320, "context": 32} | read | others
+    )
+    with pytest.raises(UserError, match=told):
+        TOKENS.run(Work(settings, {"corpus": corpus(tmp_path, documents())}, tmp_path / "out", Progress()))
 
 
 def test_a_score_that_nothing_reaches(tmp_path: Path) -> None:

@@ -84,6 +84,14 @@ def test_the_best_and_the_average_are_what_they_are_called(held_out: Path, tmp_p
         assert torch.equal(made, best[name])
 
 
+def test_a_phase_is_measured_on_its_sources_whatever_they_are_called(held_out: Path, tmp_path: Path) -> None:
+    shards.write(held_out / "validation", "hf/b.md", np.random.default_rng(8).integers(6, 380, (5, 65)), 380)
+    chosen = {"candidates": 2, "keep": "best"}
+    plain = run(held_out, tmp_path / "plain", chosen)
+    named = run(held_out, tmp_path / "named", chosen | {"mixture": [{"sources": ["hf/b.md"], "share": 1.0}]})
+    assert named["candidates"] == plain["candidates"]
+
+
 def test_what_is_only_watched_is_no_candidate(held_out: Path, tmp_path: Path) -> None:
     """Measured at every step, of which the first is the best, a phase still ends with one of its two candidates."""
     shards.write(held_out / "validation", "a", np.random.default_rng(9).integers(6, 380, (5, 65)), 380)

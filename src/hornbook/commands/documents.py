@@ -12,10 +12,13 @@ from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choo
 from hornbook.commands.settings import is_override, is_there, settings_of
 from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
+from hornbook.corpus.read.remote import is_address
 from hornbook.corpus.read.settings import STANDARD_INPUT, ReadSettings, Source
-from hornbook.errors import nearest
+from hornbook.errors import UserError, nearest
+from hornbook.files import expanded
 from hornbook.settings import key_and_value, validated
 
+_FAR = ("hf:", "python:", "hornbook:")  # what paths of sources begin with that are no files' and no addresses
 _OF_SOURCES = ("share", "keep", "links")  # settings that all sources of a command have alike
 
 
@@ -45,6 +48,8 @@ def read(
     choose_runner(runner, workers)
     places = [word for word in paths if not _is_setting(word) and not _is_of_sources(word)]
     of_sources = dict(key_and_value(word) for word in paths if _is_of_sources(word))
+    if not places:
+        raise UserError("`hornbook read` needs something to read: a file, a folder, an address, hf:DATASET, or -")
     sources = [_source(*named, whole, column, of_sources) for named in _named(places)]
     changes = [word for word in paths if _is_setting(word)]
     settings = settings_of(READ, changes, given={"sources": [source.model_dump() for source in sources]})
@@ -70,6 +75,8 @@ def clean(
     choose_runner(runner, workers)
     changes = [word for word in corpora if is_override(word)]
     folders = [Path(word) for word in corpora if not is_override(word)]
+    if not folders:
+        raise UserError("`hornbook clean` needs a corpus: a folder with documents/ in it, as `hornbook read` makes one")
     settings = settings_of(CLEAN, changes, given={"against": [str(folder) for folder in against or []]})
     corpora_read = {str(number): folder for number, folder in enumerate(folders)}
     made = run_stage(CLEAN, settings, into, force=force, changed_code=changed_code, corpora=corpora_read)
@@ -113,7 +120,13 @@ def _name(path: str, paths: Sequence[str]) -> str:
 def _is_of_sources(word: str) -> bool:
     """Whether an argument of `read` is a setting of every source: share, keep or links."""
     key, _, value = word.partition("=")
-    return is_override(word) and key in _OF_SOURCES and not is_there(value)
+    return is_override(word) and key in _OF_SOURCES and not _is_place(value)
+
+
+def _is_place(word: str) -> bool:
+    """Whether a source's path leads somewhere: to a file, or to what is on no disk."""
+    far = is_address(word) or word.startswith(_FAR) or word == STANDARD_INPUT
+    return far or is_there(str(expanded(word)))
 
 
 def _is_setting(word: str) -> bool:
@@ -122,5 +135,5 @@ def _is_setting(word: str) -> bool:
     """
     key, _, value = word.partition("=")
     key = key.removeprefix("read.").split(".")[0]
-    nearly = nearest(key, ReadSettings.model_fields) and not is_there(value)
+    nearly = nearest(key, ReadSettings.model_fields) and not _is_place(value)
     return is_override(word) and bool(key in ReadSettings.model_fields or nearly)

@@ -20,8 +20,18 @@ from hornbook.commands.folders import (
     tell_sources,
 )
 from hornbook.commands.settings import settings_of
-from hornbook.commands.write import BUILTIN, CACHE, MODEL_NAME, MONEY, REQUESTS, TEACHER, TOKENS
-from hornbook.corpus.grade import GRADE
+from hornbook.commands.write import (
+    BUILTIN,
+    CACHE,
+    MODEL_NAME,
+    MONEY,
+    REQUESTS,
+    TEACHER,
+    TOKENS,
+    of_endpoints,
+    refuse_without_llm,
+)
+from hornbook.corpus.grade import GRADE, GradeStageSettings
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.display import plural
 from hornbook.errors import UserError
@@ -29,6 +39,8 @@ from hornbook.teacher.client.settings import BudgetSettings, ClientSettings
 from hornbook.teacher.rubrics import Rubric, available, load
 from hornbook.teacher.settings import EDUCATIONAL
 from hornbook.terminal import console
+
+Shares = float | dict[str, float] | None
 
 
 def grade(  # noqa: PLR0913 (one for each option)
@@ -84,20 +96,25 @@ def grade(  # noqa: PLR0913 (one for each option)
     if sum(ways.values()) > 1:
         raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
     choose_runner(runner, workers)
+    changes, endpoints = overrides or [], teacher if teacher and list(teacher) != [BUILTIN] else None
+    load(rubric or EDUCATIONAL)
     asked: dict[str, Any] = {}
-    if teacher and list(teacher) != [BUILTIN]:
+    if endpoints or any(word.startswith("teacher.") for word in changes):
         budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
-        told = {"endpoints": teacher, "model": model or None, "cache": str(cache) if cache else None, "rubric": rubric}
-        asked = {f"teacher.{name}": value for name, value in told.items()}
+        told = {"endpoints": endpoints, "model": model or None, "cache": str(cache) if cache else None}
+        asked = {f"teacher.{name}": value for name, value in {**told, "rubric": rubric}.items()}
         asked |= {f"teacher.budget.{name}": value for name, value in budget.model_dump().items()}
-    elif dry_run:
-        raise UserError("the built-in teacher sends nothing and costs nothing; --dry-run needs --teacher URL#MODEL")
     else:
-        load(rubric or EDUCATIONAL)
-    flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "share": _shares(share), "seed": seed}
+        others = {"--dry-run": dry_run, "--rubric": None if rubric == EDUCATIONAL else rubric}
+        refuse_without_llm(of_endpoints(model, cache, budget_requests, budget_tokens, budget_money) | others)
+    flags = {"sample": sample, "threshold": threshold, "drop": drop or None, "seed": seed}
     more = {"labels": labels, "classifier": classifier, **asked}
     given = {key: value for key, value in {**flags, **more}.items() if value is not None}
-    stage_settings = settings_of(GRADE, overrides or [], given=given)
+    stage_settings = settings_of(GRADE, changes, given=given)
+    shares = _together(_shares(share), stage_settings.grade.share)
+    if shares is not None:
+        stage_settings = settings_of(GRADE, changes, given={**given, "share": shares})
+    _one_grades(stage_settings, bool(teacher), endpoints is None)
     if dry_run and stage_settings.teacher is not None:
         _preview(
             corpus,
@@ -111,7 +128,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     _show(made.manifest.figures, into, made.before)
 
 
-def _shares(given: Sequence[str] | None) -> float | dict[str, float] | None:
+def _shares(given: Sequence[str] | None) -> Shares:
     """`0.5` for all documents together, or `web=0.5` for each source that is named."""
     found: dict[str, float] = {}
     for word in given or ():
@@ -127,6 +144,31 @@ def _shares(given: Sequence[str] | None) -> float | dict[str, float] | None:
             raise UserError("--share is one share of all documents, or SOURCE=SHARE for each source: not both")
         return found[""]
     return found or None
+
+
+def _together(flags: Shares, setting: Shares) -> Shares:
+    """What `--share` and the setting `share` say together. Raises UserError where they are not both by source."""
+    if flags is None or setting is None or flags == setting:
+        return setting if flags is None else flags
+    if isinstance(flags, dict) and isinstance(setting, dict):
+        return setting | flags
+    raise UserError(
+        "--share and share= are one share of all documents, or one for each source, not both: use one of them"
+    )
+
+
+def _one_grades(settings: GradeStageSettings, teacher: bool, builtin: bool) -> None:
+    """Raise UserError where the flags and the settings name several who grade."""
+    own = settings.grade
+    if teacher and builtin and settings.teacher is not None:
+        raise UserError(f"--teacher {BUILTIN} asks no LLM, and teacher.endpoints names one: use one of them")
+    ways = {
+        "--teacher" if teacher else "teacher.endpoints": teacher or settings.teacher is not None,
+        "labels": own.labels is not None,
+        "classifier": own.classifier is not None,
+    }
+    if sum(ways.values()) > 1:
+        raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
 
 
 def _preview(corpus: Path, rubric: Rubric, settings: GradeSettings, asked: ClientSettings, seed: int) -> None:
@@ -176,4 +218,6 @@ def _enough(figures: dict[str, Any]) -> str:
     by_source = figures.get("minimum_scores")
     if not by_source:
         return f"those with {figures['minimum_score']:.2f} or more"
-    return "those with " + ", ".join(f"{least:.2f} or more of {source}" for source, least in by_source.items())
+    return "those with " + ", ".join(
+        f"{least:.2f} or more of {source or 'what has no source'}" for source, least in by_source.items()
+    )

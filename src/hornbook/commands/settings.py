@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hornbook.amounts import length
 from hornbook.errors import UserError
-from hornbook.recipe import load, locate
+from hornbook.recipe import Recipe, base_of, load, locate
 from hornbook.runs import single
 from hornbook.runs.stage import Flag, Stage
 from hornbook.settings import Settings
@@ -39,12 +40,21 @@ def settings_of(
     """The stage's settings: those of a `recipe` (a name or a file) where one is named, changed by the overrides and
     then by what is `given` by dotted key, the flags. A key of the stage's own table may leave out the table's name.
 
-    Raises UserError with one line that names the wrong key and the nearest right one.
+    Relative paths of a recipe start where it says, all others here. Raises UserError with one line that names the wrong
+    key and the nearest right one.
     """
-    start = None if recipe is None else stage.of_recipe(load(locate(recipe)[1]))
+    start = None if recipe is None else stage.of_recipe(_seen_from_here(recipe))
     if recipe is not None and start is None:
         raise UserError(f"the recipe {recipe} has no stage {stage.name}")
     return single.settings_of(stage, given or {}, overrides, start=start)
+
+
+def _seen_from_here(recipe: str) -> Recipe:
+    """A recipe whose paths start from here, as those of the command line do."""
+    path = locate(recipe)[1]
+    found = load(path)
+    base = base_of(path, found)
+    return found if base.resolve() == Path.cwd() else found.seen_from(base)
 
 
 def amounts(option: str, read: Callable[[str], int] = length, *, least: int = 1) -> Callable[[str], int]:

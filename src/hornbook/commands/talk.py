@@ -14,6 +14,7 @@ from hornbook.commands.places import MODEL
 from hornbook.commands.settings import amounts
 from hornbook.display import plural
 from hornbook.errors import UserError, of_system
+from hornbook.files import expanded
 from hornbook.model import model_folder
 from hornbook.terminal import Terminal, in_markup, printable
 
@@ -226,7 +227,7 @@ def _command(talk: Conversation, word: str, rest: str) -> None:
 
 def _save(talk: Conversation, name: str) -> None:
     """Write the conversation as a line of JSON, as `hornbook sft` reads conversations; never over a file."""
-    path = Path(name or "conversation.jsonl").expanduser()
+    path = expanded(name or "conversation.jsonl")
     try:
         with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps({"messages": talk.turns}, ensure_ascii=False) + "\n")

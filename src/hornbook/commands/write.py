@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from hornbook.runs.store import Job
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 from hornbook.teacher.kinds.draws import Extract, extracts
 from hornbook.teacher.kinds.source import Order
-from hornbook.teacher.kinds.template import available, load
+from hornbook.teacher.kinds.template import Kind, available, load
 from hornbook.teacher.settings import BUILTIN_KINDS, default_cache
 from hornbook.terminal import console
 
@@ -87,10 +87,11 @@ def write(  # noqa: PLR0913 (one for each option)
     source = Path(kind).stem
     order = Order(chosen, count, seed, source, _extracts(seeds, count, seed), compare)
     if not teacher or list(teacher) == [BUILTIN]:
-        _check_builtin(teacher, chosen.name)
-        if dry_run or template:
-            option = "--dry-run" if dry_run else "--template"
-            raise UserError(f"the built-in teacher is asked nothing; {option} needs --teacher URL#MODEL")
+        _check_builtin(teacher, chosen)
+        refuse_without_llm(
+            {"--dry-run": dry_run, "--template": template, "--seeds": seeds}
+            | of_endpoints(model, cache, budget_requests, budget_tokens, budget_money)
+        )
         _make(order, into, seeds, None, without_isolation, force=force, changed_code=changed_code)
         return
     budget = BudgetSettings(requests=budget_requests, tokens=budget_tokens, money=budget_money)
@@ -107,14 +108,29 @@ def client_settings(teacher: Sequence[str], model: str, cache: Path | None, budg
     return settings_from(teacher, model, cache=cache or default_cache(), budget=budget)
 
 
-def _check_builtin(teacher: Sequence[str] | None, name: str) -> None:
+def of_endpoints(
+    model: str, cache: Path | None, requests: int | None, tokens: int | None, money: float | None
+) -> dict[str, Any]:
+    """The values of options that say something to endpoints alone, by the option's name."""
+    budget = {"--budget-requests": requests, "--budget-tokens": tokens, "--budget-money": money}
+    return {"--model": model, "--cache": cache, **budget}
+
+
+def refuse_without_llm(options: Mapping[str, Any]) -> None:
+    """Raise UserError for an option that was given, and says something to an LLM alone."""
+    for name, value in options.items():
+        if value is not None and value is not False and value != "":
+            raise UserError(f"no LLM is asked; {name} needs --teacher URL#MODEL")
+
+
+def _check_builtin(teacher: Sequence[str] | None, kind: Kind) -> None:
     from hornbook.teacher.builtin.texts import check_kind
 
-    if not teacher and name not in BUILTIN_KINDS:
+    if not teacher and kind.name not in BUILTIN_KINDS:
         raise UserError(
-            f"who writes {name}? Name an LLM with --teacher URL#MODEL, such as http://localhost:11434/v1#llama3"
+            f"who writes {kind.name}? Name an LLM with --teacher URL#MODEL, such as http://localhost:11434/v1#llama3"
         )
-    check_kind(name)
+    check_kind(kind)
 
 
 def _extracts(seeds: Path | None, count: int, seed: int) -> Sequence[Extract]:

@@ -67,11 +67,11 @@ def trace(identity: str, folders: Sequence[Path]) -> Trace:
 
 def _whole(identity: str, stages: list[Path]) -> str:
     """The whole id that begins with what the user typed."""
-    if len(identity) < _SHORTEST:
-        raise UserError(f"{identity!r} is too short for an id; give its first {_SHORTEST} characters at least")
     found = {one for folder in stages for one in ids_that_begin(folder, identity)}
     if identity in found:
         return identity
+    if len(identity) < _SHORTEST:
+        raise UserError(f"{identity!r} is too short for an id; give its first {_SHORTEST} characters at least")
     if not found:
         places = ", ".join(folder.name for folder in stages) or "no corpus"
         raise UserError(f"no document of {places} has the id {identity}; ids are in the column id of its parquet files")

@@ -14,7 +14,7 @@ from hornbook.errors import UserError
 from hornbook.evaluate.exam.data import HUB
 from hornbook.evaluate.exam.declaration import benchmarks
 from hornbook.evaluate.exam.settings import ExamSettings
-from hornbook.files import read_json
+from hornbook.files import expanded, read_json
 from hornbook.machine import Precision
 from hornbook.progress import Progress
 from hornbook.settings import SAME_RESULT, Settings
@@ -57,13 +57,13 @@ class EvaluateSettings(Settings):
             )
         return self
 
-    def seen_from(self, base: Path) -> EvaluateSettings:
+    def seen_from(self, base: Path) -> Self:
         """The same with paths as they are from here; `base` is where a recipe's relative paths start."""
         changed: dict[str, Any] = {}
         if self.own_questions is not None:
-            changed["own_questions"] = base / self.own_questions.expanduser()
+            changed["own_questions"] = base / expanded(self.own_questions)
         if self.exam is not None and self.exam.data is not None and self.exam.data != HUB:
-            changed["exam"] = self.exam.model_copy(update={"data": base / self.exam.data.expanduser()})
+            changed["exam"] = self.exam.model_copy(update={"data": base / expanded(self.exam.data)})
         return self.model_copy(update=changed) if changed else self
 
 

@@ -102,7 +102,7 @@ def _openings(validation: Path, tokenizer: Tokenizer, pad: int, count: int) -> l
 
     from hornbook.tokens import shards
 
-    names = sorted(path.stem for path in validation.glob("*.json") if not path.name.endswith(".documents.json"))
+    names = shards.names(validation)
     found: list[str] = []
     for place, name in enumerate(names):
         table = shards.read(validation, name)

@@ -21,10 +21,8 @@ def validation_loss(model: Transformer, folder: Path, pad: int, batch: int = 64)
 
     losses = {}
     with torch.inference_mode():
-        for index in sorted(folder.glob("*.json")):
-            if index.name.endswith(".documents.json"):
-                continue
-            table = shards.read(folder, index.stem)
+        for source in shards.names(folder):
+            table = shards.read(folder, source)
             total = count = 0.0
             for start in range(0, len(table), batch):
                 rows = torch.from_numpy(np.asarray(table[start : start + batch], dtype=np.int64))
@@ -33,7 +31,7 @@ def validation_loss(model: Transformer, folder: Path, pad: int, batch: int = 64)
                 total += F.cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="sum").item()
                 count += float((targets != -100).sum())
             if count:
-                losses[index.stem] = total / count
+                losses[source] = total / count
     return losses
 
 

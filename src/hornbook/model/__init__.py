@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.errors import UserError
+from hornbook.files import expanded
 from hornbook.model.config import ModelConfig
 from hornbook.model.registry import find
 from hornbook.runs.folders import final_model, is_model, last_checkpoint
@@ -135,7 +136,7 @@ def model_folder(model: str | Path) -> Path:
 
 def folder_from(model: str, base: Path) -> Path:
     """The same of a model that a recipe names: a folder comes first, seen from `base`, where relative paths start."""
-    place = base / Path(model).expanduser()
+    place = base / expanded(model)
     return model_folder(place if place.is_dir() else model)
 
 
@@ -182,11 +183,11 @@ def _cached(published: str) -> Path:
 def _hub_cache() -> Path:
     """Where the hub's own tools keep what they download, by the variables they read."""
     cache = _folder("HF_HUB_CACHE") or _folder("HUGGINGFACE_HUB_CACHE")
-    home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or expanded("~/.cache")) / "huggingface"
     return cache or home / "hub"
 
 
 def _folder(variable: str) -> Path | None:
     """The folder that an environment variable names, None where it is not set."""
     value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
+    return expanded(value) if value else None

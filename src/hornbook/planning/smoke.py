@@ -11,7 +11,7 @@ from typing import Any
 from hornbook.corpus.read.kinds import ARCHIVES, CONTAINERS, RECORDS, TABLES, ending
 from hornbook.corpus.read.settings import STANDARD_INPUT, Source
 from hornbook.evaluate.evaluate import BEFORE
-from hornbook.files import write_text
+from hornbook.files import expanded, write_text
 from hornbook.model.config import ModelConfig
 from hornbook.planning.sizes import Size, sizes
 from hornbook.recipe import Recipe
@@ -171,7 +171,7 @@ def _part(source: Source, size: Size, base: Path) -> Source:
     if not size.characters or not size.documents:
         return source
     part = max(CHARACTERS / size.characters, DOCUMENTS / size.documents)
-    if _texts_alone(base / source.path):
+    if _texts_alone(base / expanded(source.path)):
         return source
     return source.model_copy(update={"share": source.share * min(1.0, part)})
 

@@ -27,15 +27,15 @@ _GATHERED = 4096  # tokens whose products are summed in fp32
 
 def rows_of_tokens(tokens: Path, count: int) -> NDArray[np.int64]:
     """The first rows of the strictest ingredient of phase 2, the last one: (rows, time)."""
-    names = [path.stem for path in (tokens / "shards").glob("phase2-*.json") if path.stem.count(".") == 0]
+    names = [name for name in shards.names(tokens / "shards") if name.startswith("phase2-")]
     strictest = max(names, key=lambda name: int(name.removeprefix("phase2-")))
     return np.asarray(shards.read(tokens / "shards", strictest)[:count], dtype=np.int64)
 
 
 def validation_rows(tokens: Path, count: int, pad: int) -> NDArray[np.int64]:
     """Rows of validation text, of every source in turn; -1 where an id only fills a row up: (rows, time)."""
-    names = sorted(index.stem for index in (tokens / "validation").glob("*.json") if index.stem.count(".") == 0)
-    tables = [np.asarray(shards.read(tokens / "validation", name)[:count], dtype=np.int64) for name in names]
+    folder = tokens / "validation"
+    tables = [np.asarray(shards.read(folder, name)[:count], dtype=np.int64) for name in shards.names(folder)]
     longest = max((len(table) for table in tables), default=0)
     rows = [table[at] for at in range(longest) for table in tables if at < len(table)][:count]
     made = np.stack(rows) if rows else np.empty((0, 0), dtype=np.int64)

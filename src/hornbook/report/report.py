@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.display import plural
-from hornbook.files import in_utf8, write_text
+from hornbook.files import expanded, in_utf8, write_text
 from hornbook.report import overview, wording
 from hornbook.report.checkpoints import Checkpoint, checkpoints
 from hornbook.report.run import Run
@@ -153,7 +153,7 @@ class ReportStageSettings(Settings):
 
 def _control(settings: ReportStageSettings, base: Path) -> Path | None:
     """The folder of the run that this one is held against, where it has been evaluated."""
-    folder = base / Path(settings.control).expanduser() if settings.control else None
+    folder = base / expanded(settings.control) if settings.control else None
     return folder if folder is not None and "evaluate" in stage_folders(folder) else None
 
 

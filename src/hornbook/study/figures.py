@@ -10,7 +10,7 @@ from typing import Any
 
 from hornbook.errors import UserError
 from hornbook.evaluate.problems import load
-from hornbook.files import digest_file, digest_value, read_json, whole
+from hornbook.files import digest_file, digest_value, whole
 from hornbook.longrope.measure import MEASURED
 from hornbook.report.figures import collect
 from hornbook.runs.run import Result
@@ -97,8 +97,10 @@ def _longer(result: Result, tokenizer: str) -> Iterator[tuple[str, dict[str, Any
 
 def _first_held_out(validation: Path) -> Iterator[tuple[str, str]]:
     """By source, the first of its held-out documents: how many follow depends on how the tokenizer cuts."""
-    for place in sorted(validation.glob("*.documents.json")):
-        yield place.name.removesuffix(".documents.json"), "".join(map(str, read_json(place)[:1]))
+    from hornbook.tokens import shards
+
+    for source in shards.names(validation):
+        yield source, "".join(shards.documents(validation, source)[:1])
 
 
 def figures_of(arm: str, seed: int, told: Mapping[str, Any]) -> Iterator[Figure]:

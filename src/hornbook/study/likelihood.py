@@ -87,12 +87,10 @@ def tokens_a_character(validation: Path, model: Path) -> dict[str, float]:
     tokenizer = Tokenizer(model)
     pad = shards.pad_of(validation, tokenizer)
     found = {}
-    for index in sorted(validation.glob("*.json")):
-        if index.name.endswith(".documents.json"):
-            continue
-        rows = np.asarray(shards.read(validation, index.stem), dtype=np.int64)[:, 1:]  # the first of a row is given
+    for source in shards.names(validation):
+        rows = np.asarray(shards.read(validation, source), dtype=np.int64)[:, 1:]  # the first of a row is given
         ids = [row[row != pad].tolist() for row in rows]
         characters = sum(len(tokenizer.decode(row)) for row in ids)
         if characters:
-            found[index.stem] = sum(map(len, ids)) / characters
+            found[source] = sum(map(len, ids)) / characters
     return found

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value, read_toml
+from hornbook.files import digest_value, expanded, read_toml
 from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.client.messages import Request
 from hornbook.teacher.client.schema import reasoned
@@ -67,7 +67,7 @@ def available() -> dict[str, Path]:
 
 def load(name: str, base: Path = Path()) -> Rubric:
     """The rubric of this name, or in this file, relative to `base`. Raises UserError with one line."""
-    path = available().get(name) or base / name
+    path = available().get(name) or base / expanded(name)
     if path.suffix != ".toml" or not path.is_file():
         hint = nearest(name, available())
         raise UserError(f"there is no rubric {name!r}{hint}; there are {', '.join(available())}, or give a .toml file")

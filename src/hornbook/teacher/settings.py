@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from hornbook.errors import UserError
-from hornbook.settings import Settings
+from hornbook.files import expanded
+from hornbook.settings import NAME_OR_PLACE, Settings
 from hornbook.teacher.client.settings import BudgetSettings, ClientSettings, settings_from
 
 PREFIX = "teacher:"  # a source of a recipe that the teacher writes
@@ -43,8 +44,8 @@ class TeacherSettings(Settings):
     refusals: float = Field(
         0.0, ge=0, le=1, description="its part of refusals and harmless look-alikes (kinds refusals, refusal-pairs)"
     )
-    rubric: str = Field(EDUCATIONAL, description="a rubric's name or file")
-    template: str = Field("exercises", description="the template of the exercises")
+    rubric: Annotated[str, NAME_OR_PLACE] = Field(EDUCATIONAL, description="a rubric's name or file")
+    template: Annotated[str, NAME_OR_PLACE] = Field("exercises", description="the template of the exercises")
     compare: int = Field(100, ge=0, description="texts of one fixed prompt that diversity is held against")
 
     @model_validator(mode="after")
@@ -70,7 +71,7 @@ class TeacherSettings(Settings):
         return settings_from(
             self.endpoints,
             self.model,
-            cache=Path(self.cache).expanduser() if self.cache else default_cache(),
+            cache=expanded(self.cache) if self.cache else default_cache(),
             budget=self.budget,
             timeout=self.timeout,
             most=self.most,
@@ -80,7 +81,7 @@ class TeacherSettings(Settings):
 def default_cache() -> Path:
     """Where answers are kept unless told: `hornbook/answers` in the user's cache folder."""
     home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "hornbook" / "answers"
+    return (Path(home) if home else expanded("~/.cache")) / "hornbook" / "answers"
 
 
 def ordered(path: str) -> tuple[str, int]:

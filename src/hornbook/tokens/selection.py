@@ -70,11 +70,17 @@ def by_ingredient(
 ) -> dict[str, list[list[Entry]]]:
     """The documents of each ingredient of each phase. sources: all that there are, those held out whole too.
 
-    Raises UserError for a source that nothing comes from, and for an ingredient that no document belongs to.
+    Raises UserError for a source that nothing comes from, or of which all is held out, and for an ingredient that no
+    document belongs to.
     """
     numbered = [(f"pretrain.{name}.mixture.{n}", c) for name, p in phases.items() for n, c in enumerate(p.mixture)]
     for where, component in numbered:
         for source in component.sources:
+            if source in sources and source not in kept:
+                raise UserError(
+                    f"{where}: every document of {source!r} is held out, which is drawn by lot; lower tokens.held_out, "
+                    "or add documents"
+                )
             if source not in kept:
                 raise no_source(where, source, sources)
     chosen = {name: [_matching(kept, component) for component in phase.mixture] for name, phase in phases.items()}

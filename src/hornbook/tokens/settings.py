@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from hornbook.amounts import Count, Length
-from hornbook.settings import Settings
+from hornbook.errors import UserError
+from hornbook.settings import NAME_OR_PLACE, Settings
 
 SMALLEST_VOCABULARY = 6 + 256  # of a tokenizer of our own: the control tokens and every byte
 
@@ -19,12 +20,25 @@ class TokensSettings(Settings):
     length: Length | None = Field(
         None, ge=8, description="tokens of a row that pretraining reads; unset: as many as the model's context has"
     )
-    tokenizer: str | None = Field(
+    tokenizer: Annotated[str | None, NAME_OR_PLACE] = Field(
         None, description="a model's name or folder, whose tokenizer is taken; unset: learnt from the mixture"
     )
     training_characters: int = Field(8_000_000, ge=10_000, description="text that the tokenizer is trained on")
     held_out: float = Field(0.02, gt=0, lt=0.5, description="share of each source kept for the validation loss")
-    validation_tokens: Count = Field(40_000, ge=1_000, description="at most this many held-out tokens of each source")
+    validation_tokens: Count = Field(
+        40_000, ge=1_000, description="held-out tokens of each source, to the end of the document that reaches them"
+    )
+
+    def check_model(self, vocabulary: int, context: int, initial_model: str) -> None:
+        """Raise UserError for rows that no such model can read. initial_model: that it goes on from; empty for none."""
+        if self.tokenizer and initial_model:
+            raise UserError("tokens.tokenizer can't be set beside model.from, whose tokenizer it is")
+        if self.length is not None and self.length > context:
+            raise UserError(f"tokens.length is {self.length}, the model's context is {context}")
+        if vocabulary < SMALLEST_VOCABULARY and not initial_model and not self.tokenizer:
+            raise UserError(
+                f"model.vocabulary is {vocabulary}; control tokens and bytes alone take {SMALLEST_VOCABULARY} ids"
+            )
 
 
 class Component(Settings):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from hornbook.documents import shards
 from hornbook.errors import UserError
-from hornbook.files import digest_file, write_json
+from hornbook.files import digest_file, expanded, write_json
 from hornbook.model import folder_from
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
@@ -191,7 +191,7 @@ def _write_shard(
     """Pack the documents and write one shard; returns its figures."""
     from hornbook.tokens import pack
     from hornbook.tokens.encode import Subset
-    from hornbook.tokens.shards import write_blocks
+    from hornbook.tokens.shards import write_blocks, write_documents
 
     sequences = Subset(encoded, [entry.number for entry in documents])
     lengths = encoded.lengths[sequences.numbers].tolist()
@@ -209,7 +209,7 @@ def _write_shard(
     counts = {"documents": len(documents), "tokens": tokens}
     folder = into / shard.folder
     write_blocks(folder, shard.name, blocks(), len(plan), row, tokenizer.size, **counts)
-    write_json(folder / f"{shard.name}.documents.json", [entry.id for entry in documents])
+    write_documents(folder, shard.name, [entry.id for entry in documents])
     return {
         **counts,
         "rows": len(plan),
@@ -242,6 +242,7 @@ class TokensStageSettings(Settings):
 
 def _tokens(work: Work[TokensStageSettings]) -> dict[str, Any]:
     settings = work.settings
+    settings.tokens.check_model(settings.vocabulary, settings.context, settings.initial_model)
     return tokenize(
         work.inputs["corpus"],
         settings.tokens,
@@ -262,7 +263,7 @@ def _given(settings: TokensStageSettings, base: Path) -> Path | None:
     named = settings.tokens.tokenizer or settings.initial_model
     if not named:
         return None
-    place = base / Path(named).expanduser()
+    place = base / expanded(named)
     return place if any((place / name).is_file() for name in FILES) else folder_from(named, base)
 
 

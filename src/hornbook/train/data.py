@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 from rich.markup import escape
@@ -26,11 +26,11 @@ from hornbook.corpus.read.sources import DOCUMENTATION, documentation, find
 from hornbook.display import plural
 from hornbook.documents import is_corpus, read_rows
 from hornbook.errors import UserError
-from hornbook.files import digest_file, digest_value
+from hornbook.files import digest_file, digest_value, expanded
 from hornbook.progress import Progress
 from hornbook.records import Fault
 from hornbook.runs.stage import Input, Work
-from hornbook.settings import Settings
+from hornbook.settings import NAME_OR_PLACE, Settings
 from hornbook.terminal import in_markup
 from hornbook.train.shapes import Completion, UnusableError
 
@@ -49,7 +49,7 @@ class Data(Settings):
     As a word: `facts.jsonl`, `facts.jsonl:0.7`.
     """
 
-    path: str = Field(min_length=1)
+    path: Annotated[str, NAME_OR_PLACE] = Field(min_length=1)
     share: float | None = Field(None, gt=0, description="of what is read; unset: every row as often as any other")
 
     @model_validator(mode="before")
@@ -152,7 +152,7 @@ def warn_of_plain_prompts(sources: Sequence[Given], chat: str, progress: Progres
 
 def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, Any] | Fault]]:
     """Each row with its place. A text is a row whose `text` it is."""
-    place = base / Path(path).expanduser()
+    place = base / expanded(path)
     if not _far(path) and is_corpus(place) and not (place / own).is_file():
         for number, row in enumerate(read_rows(place, ["text"]), start=1):
             yield f"document {number}", {"text": row["text"]}
@@ -175,7 +175,7 @@ def _rows(path: str, base: Path, own: str) -> Iterator[tuple[str, Mapping[str, A
 
 def _files(path: str, base: Path, own: str) -> list[Found]:
     """The files of some data: of a stage's folder its file of rows."""
-    place = base / Path(path).expanduser()
+    place = base / expanded(path)
     inside = place / own
     source = Source(name="data", path=str(inside) if not _far(path) and inside.is_file() else path)
     try:
@@ -227,14 +227,14 @@ class RowsInput:
 
     def places(self, settings: Any, base: Path) -> list[Path]:
         """Those of the user's data that lie on this machine."""
-        found = [base / Path(one.path).expanduser() for one in self.data(settings) if not _far(one.path)]
+        found = [base / expanded(one.path) for one in self.data(settings) if not _far(one.path)]
         return [place for place in found if place.exists()]
 
 
 def _content(path: str, base: Path, own: str) -> str:
     if path == DOCUMENTATION:
         return sys.version
-    place = base / Path(path).expanduser()
+    place = base / expanded(path)
     if is_corpus(place) and not (place / own).is_file():
         files = sorted((place / "documents").glob("*.parquet"))
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hornbook.errors import UserError
-from hornbook.files import naming
+from hornbook.files import expanded, naming
 from hornbook.runs import store
 from hornbook.train.settings import TrainSettings
 
@@ -35,7 +35,7 @@ def located(settings: S, into: Path, base: Path) -> S:
         return settings
     if find_spec("tensorboard") is None:
         raise UserError("the setting tensorboard needs TensorBoard: pip install 'hornbook[tensorboard]'")
-    place = (base / Path(settings.tensorboard).expanduser()).absolute()
+    place = (base / expanded(settings.tensorboard)).absolute()
     made = store.place_of(into.absolute())
     if place.is_relative_to(made) or place.is_relative_to(into.absolute()):
         raise UserError(f"tensorboard={settings.tensorboard} lies in {made}, which is to be made; name another")

@@ -303,9 +303,10 @@ def _measure(tokens: Path, name: str, phase: Phase, pad: int) -> Measure:
     from hornbook.train.validation import measure_of
 
     measures: list[tuple[float, Measure]] = []
+    held_out = shards.names(tokens / "validation")
     for component in phase.mixture:
         for source in component.sources:
-            if not (tokens / "validation" / f"{source}.json").is_file():
+            if source not in held_out:
                 continue
             table = shards.read(tokens / "validation", source)
             rows = len(table)

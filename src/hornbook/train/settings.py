@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hornbook.machine import choose
 from hornbook.model.config import ModelConfig
-from hornbook.settings import SAME_RESULT, Settings
+from hornbook.settings import PLACE, SAME_RESULT, Settings
 
 ScheduleName = Literal["warmup-stable-decay", "linear", "cosine", "constant"]
 Rate = Annotated[float, Field(gt=0, le=1e30)]  # AdamW divides it by less than 1: fp32 must hold that
@@ -70,7 +70,7 @@ class TrainSettings(Settings):
     checkpoint_seconds: Annotated[float, SAME_RESULT] = Field(
         20.0, ge=0, description="how often a state to resume from is stored"
     )
-    tensorboard: Annotated[str | None, SAME_RESULT] = Field(
+    tensorboard: Annotated[str | None, SAME_RESULT, PLACE] = Field(
         None, min_length=1, description="folder for TensorBoard's event files, of this training alone; unset: none"
     )
 

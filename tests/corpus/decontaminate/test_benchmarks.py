@@ -265,3 +265,18 @@ def test_files_of_one_benchmark_that_count_alike_are_told_apart(tmp_path: Path) 
     assert {item.id.partition(":")[0] for item in benchmark.items} == {"anatomy_test", "law_test"}
     write(tmp_path / "alone" / "gsm.jsonl", [GSM, GSM])
     assert [item.id for item in load_benchmarks(tmp_path / "alone")[0].items] == ["1", "2"]
+
+
+def test_records_that_share_an_id_are_told_apart(tmp_path: Path) -> None:
+    rows = [{"id": id_, "question": f"Which is number {n}?"} for n, id_ in enumerate("aba")]
+    write(tmp_path / "quiz.jsonl", rows)
+    assert [item.id for item in load_benchmarks(tmp_path)[0].items] == ["a#1", "b", "a#3"]
+    with tarfile.open(tmp_path / "quiz.tar", mode="w") as tar:
+        for split in ("x", "y"):  # files of one benchmark that are called alike
+            data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+            entry = tarfile.TarInfo(f"all/quiz.{split}.jsonl")
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    (tmp_path / "quiz.jsonl").unlink()
+    (benchmark,) = load_benchmarks(tmp_path)
+    assert len({item.id for item in benchmark.items}) == 6

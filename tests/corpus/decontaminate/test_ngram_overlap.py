@@ -126,6 +126,12 @@ def test_load_problems(tmp_path: Path) -> None:
     assert load_problems(file) == [Problem("a", "x"), Problem("b", "def f():\n    pass\n")]
 
 
+def test_problems_that_share_an_id_are_all_protected(tmp_path: Path) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text("".join(json.dumps({"id": "a", "prompt": prompt, "solution": ""}) + "\n" for prompt in "xy"))
+    assert load_problems(file) == [Problem("a", "x"), Problem("a#2", "y")]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -91,6 +91,15 @@ def test_languages_are_held_to_their_shares(corpus: Path, tmp_path: Path, rows_o
         run(corpus, tmp_path / "never", language={"shares": {"*": 0.5}})
 
 
+def test_languages_are_held_to_their_shares_whatever_ids_are(
+    corpus: Path, tmp_path: Path, make_corpus: Make, rows_of: Rows
+) -> None:
+    pytest.importorskip("py3langid")
+    rows = [row | {"id": f"web/{number}"} for number, row in enumerate(rows_of(corpus / "documents"))]
+    figures = run(make_corpus(tmp_path / "other", rows, files=1), tmp_path / "out", language={"shares": {"de": 0.2}})
+    assert 0.1 < figures["languages"]["de"] / figures["characters"] <= 0.2
+
+
 def test_the_same_documents_however_they_are_spread(
     corpus: Path, tmp_path: Path, make_corpus: Make, rows_of: Rows
 ) -> None:

@@ -99,6 +99,11 @@ def test_an_f1_of_few_documents_is_told_as_that() -> None:
     assert told.endswith("): raise grade.sample")
 
 
+def test_documents_without_a_source_are_told_as_these() -> None:
+    [told] = doubts({"not_made_for": {"": [1, 1], "web": [7, 7]}})
+    assert "1 of 1 document graded of what has no source, 7 of 7 documents graded of web are neither" in told
+
+
 def test_text_that_the_teacher_was_not_made_for_is_told_by_source() -> None:
     [told] = doubts({"not_made_for": {"web": [180, 200], "code": [3, 100], "books": [40, 41]}})
     assert "40 of 41 documents graded of books, 180 of 200 documents graded of web are neither" in told

@@ -157,6 +157,20 @@ def test_what_is_kept_of_a_value(name: str, value: Any, expected: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"id": 1, "original_id": 2}, {"original_id_2": 1, "original_id": 2}),
+        ({"original_id": 2, "id": 1}, {"original_id_2": 1, "original_id": 2}),
+        ({"id": 1, "original_id": 2, "original_id_2": 3}, {"original_id_3": 1, "original_id": 2, "original_id_2": 3}),
+        ({"score": "high", "original_score": 2}, {"original_score_2": "high", "original_score": 2}),
+        ({"a": 1, " a": 2}, {"a": 1, "a_2": 2}),
+    ],
+)
+def test_no_column_takes_the_name_of_another(record: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert kept_columns(record, "text", None) == expected
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."}]},

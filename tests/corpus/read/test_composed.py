@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hornbook.corpus.read.formats import Raw, documents
 from hornbook.corpus.read.kinds import Found
@@ -42,6 +44,9 @@ def test_a_notebook_is_markdown(tmp_path: Path) -> None:
         ("[]", "broken notebook"),
         ('{"cells": 3}', "broken notebook"),
         ('{"cells": []}', "empty"),
+        ('{"worksheets": [{"cells": 5}]}', "broken notebook"),
+        ('{"worksheets": [5, {"cells": [5, {"input": {"a": 1}}, {"input": [1, null]}]}]}', "empty"),
+        ('{"worksheets": 5, "cells": true}', "broken notebook"),
         ('{"cells": [3, {"source": null}], "metadata": 3}', "empty"),
         (json.dumps({"cells": [cell("code", "half \ud800")]}), "invalid Unicode"),
     ],
@@ -49,6 +54,23 @@ def test_a_notebook_is_markdown(tmp_path: Path) -> None:
 def test_a_notebook_that_is_none(tmp_path: Path, content: str, reason: str) -> None:
     (tmp_path / "a.ipynb").write_text(content)
     assert read(tmp_path / "a.ipynb") == [("a.ipynb", f"!{reason}")]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda some: (
+        st.lists(some, max_size=3)
+        | st.dictionaries(st.sampled_from(["cells", "source", "input", "metadata", "language_info", "name"]), some)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["worksheets", "cells", "metadata"]), JSON, min_size=1))
+def test_any_json_is_a_notebook_or_told(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    file = tmp_path_factory.mktemp("notebook") / "a.ipynb"
+    file.write_text(json.dumps(value))
+    assert len(read(file)) == 1
 
 
 def pdf(*lines: str) -> bytes:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +97,56 @@ def test_damage_leaves_what_comes_before(tmp_path: Path) -> None:
     assert read(tmp_path / "a.zip") == [("a.zip", "!damaged archive")]
 
 
+def simple(**options: Any) -> bytearray:
+    """A tar of three texts."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", **options) as archive:
+        for name in "abc":
+            info = tarfile.TarInfo(f"{name}.txt" if not options else f"{name * 150}.txt")
+            info.size = 600
+            archive.addfile(info, io.BytesIO(f"text {name} ".encode().ljust(600)))
+    return bytearray(whole.getvalue())
+
+
+def texts(file: Path) -> list[str]:
+    return [text.strip() for _, text in read(file)]
+
+
+def test_a_damaged_header_of_a_tar_hides_nothing_behind_it(tmp_path: Path) -> None:
+    file, content = tmp_path / "a.tar", simple()
+    second = 3 * 512
+    content[second] ^= 0xFF
+    file.write_bytes(content)
+    assert texts(file) == ["text a", "text c", "!damaged archive"]
+    found = [*documents(Found(file, "a.tar"), SOURCE, ReadSettings())]
+    assert found[-1] == Bad("a.tar", "damaged archive", "the header at byte 1,536 is damaged")
+    content[0] ^= 0xFF
+    file.write_bytes(content)
+    assert texts(file) == ["text c", "!damaged archive"]
+    for style in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):  # a long name is in a header of its own in front
+        content = simple(format=style)
+        content[content.index(b"b" * 100, content.index(b"b" * 150) + 150)] ^= 0xFF
+        file.write_bytes(content)
+        assert texts(file) == ["text a", "text c", "!damaged archive"]
+
+
+@pytest.mark.parametrize("behind", [0, 100, 512])
+def test_a_tar_that_breaks_off_says_so(behind: int, tmp_path: Path) -> None:
+    """In front of a header, within it, or behind it."""
+    (tmp_path / "a.tar").write_bytes(simple()[: 3 * 512 + behind])
+    found = texts(tmp_path / "a.tar")
+    assert (found[0], found[-1]) == ("text a", "!damaged archive")
+
+
+def test_what_stands_behind_the_end_of_a_tar(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(simple() + simple()[: 3 * 512] + bytes(1024) + b"anything" * 99)
+    assert texts(tmp_path / "a.tar") == ["text a", "text b", "text c", "text a"]
+    (tmp_path / "a.tar").write_bytes(b"anything" * 999)
+    assert read(tmp_path / "a.tar") == [("a.tar", "!damaged archive")]
+    (tmp_path / "a.tar").write_bytes(b"")
+    assert read(tmp_path / "a.tar") == [("a.tar", "!damaged archive")]
+
+
 def test_what_unpacks_to_too_much_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hornbook.corpus.read.containers._MANY", 1 << 20)
     monkeypatch.setattr("hornbook.corpus.read.compression._MANY", 1 << 20)
@@ -138,6 +190,24 @@ def test_a_zip_without_its_directory_gives_what_its_members_say(streamed: bool, 
     left = len(cut) - 2  # of damage two lines tell: of that to the last line, and of that to its file
     assert 10_000 < left < len(found) and cut[:left] == found[:left]
     assert [text for _, text in cut[left:]] == ["!broken JSON", "!corrupt zip"]
+
+
+def test_a_damaged_member_hides_none_behind_it(tmp_path: Path) -> None:
+    """Without a directory, and with sizes behind the content, it alone says where the next one begins."""
+    whole = io.BytesIO()
+    rows = [json.dumps({"text": f"row {number**5}"}) for number in range(20_000)]
+    with zipfile.ZipFile(Unseekable(whole), "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in (("a.txt", "first"), ("b.jsonl", "\n".join(rows)), ("c.txt", "third"), ("d.txt", "last")):
+            archive.writestr(name, text)
+    content = bytearray(whole.getvalue())
+    third = content.index(b"PK\3\4", content.index(b"b.jsonl"))
+    at = content.index(b"b.jsonl") + (third - content.index(b"b.jsonl")) // 2
+    content[at : at + 4_000] = random.Random(1).randbytes(4_000)
+    (tmp_path / "a.zip").write_bytes(content[: content.rindex(b"PK\5\6") - 200])
+    found = [text for _, text in read(tmp_path / "a.zip")]
+    assert found[:3] == ["!damaged archive", "first", "row 0"]
+    assert found[-2:] == ["third", "last"] and "!corrupt zip" in found
+    assert 5_000 < len(found) < 20_000
 
 
 class Unseekable(io.RawIOBase):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hornbook.corpus.read.formats import Raw, documents
-from hornbook.corpus.read.hub import HubDataset, dataset
+from hornbook.corpus.read.formats import Bad, Raw, documents
+from hornbook.corpus.read.hub import HubDataset, dataset, rows
 from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.corpus.read.sources import find, fingerprint
@@ -68,6 +68,13 @@ def test_rows_are_documents(monkeypatch: pytest.MonkeyPatch) -> None:
         ("someone/stories:5", "five"),
     ]
     assert asked == [("someone/stories", "small", "test", True)]
+
+
+def test_the_beginning_of_a_row_that_is_too_long_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, iter([{"text": "y" * 3_000}]))
+    source = Source(name="s", path="hf:someone/stories#small@test")
+    (bad,) = rows(HubDataset("someone/stories", "small", "test"), "x", source, ReadSettings(maximum_line=1_000))
+    assert isinstance(bad, Bad) and bad.text == "y" * 2_000
 
 
 def test_a_connection_that_breaks_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.read.formats import Raw, documents
+from hornbook.corpus.read.formats import Bad, Raw, documents
 from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.settings import ReadSettings, Source
 
@@ -177,6 +177,12 @@ CSV = [
     (b"text\n", ["!empty"]),
     (b"", ["!empty"]),
 ]
+
+
+def test_what_is_left_out_of_a_table_is_kept_for_a_look(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'text\n"a" b\n' + b"x" * 2_000 + b"\nlast\n")
+    found = list(documents(Found(tmp_path / "a.csv", "a.csv"), SOURCE, ReadSettings(maximum_line=1_000)))
+    assert [one.text for one in found if isinstance(one, Bad)] == ['"a" b\n', "x" * 1_001]
 
 
 @pytest.mark.parametrize(("content", "expected"), CSV)

@@ -207,10 +207,17 @@ def test_a_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
         (b'{"text": "one"}\n{"text": "two"}\n', ".jsonl", ["one", "two"]),
         (gzip.compress(b'[{"text": "one"},\n{"text": "two"}]'), ".json.gz", ["one", "two"]),
         (b"plain", ".txt", ["plain"]),
+        (b"[1] A footnote\nabout it.", ".txt", ["[1] A footnote\nabout it."]),
+        (b"{sic} a text", ".txt", ["{sic} a text"]),
+        (b'["So," she said.', ".txt", ['["So," she said.']),
+        (b'[{"text": "one"}, {"text": "two', ".json", ["one"]),
+        (b'{"text":\n"' + b"one " * 30_000 + b'"}', ".json", None),
+        (b'["a", "b"]', ".json", []),
+        (b"[1,\n2]", ".json", []),
         (bz2.compress(b"plain"), ".txt.bz2", ["plain"]),
         (b"<!DOCTYPE html><html><body><p>" + b"A page has text that is read. " * 20, ".html", None),
     ],
-    ids=["lines", "array.gz", "text", "text.bz2", "page"],
+    ids=["lines", "array.gz", "text", "note", "brace", "quote", "cut", "long", "texts", "numbers", "text.bz2", "page"],
 )
 def test_what_comes_through_a_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, ending: str, texts: list[str] | None

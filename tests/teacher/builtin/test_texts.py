@@ -11,7 +11,7 @@ from hornbook.progress import Progress
 from hornbook.runs.manifest import outputs
 from hornbook.teacher.builtin.texts import SOURCES
 from hornbook.teacher.kinds.source import Order
-from hornbook.teacher.kinds.template import load
+from hornbook.teacher.kinds.template import available, load
 from hornbook.teacher.settings import BUILTIN_KINDS
 from hornbook.teacher.texts import write_kind
 
@@ -35,6 +35,13 @@ def test_a_corpus_of_facts(tmp_path: Path) -> None:
     assert figures["documents"] == len({row["text"] for row in rows}) == 60
     assert figures["coverage"]["day"]["used"] == 60
     assert figures["diversity"]["drawn"]["near_duplicates"] == 0
+
+
+def test_a_changed_template_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "facts.toml").write_text(available()["facts"].read_text())
+    order = Order(load("facts", tmp_path), 6)
+    with pytest.raises(UserError, match=r"the built-in teacher reads no templates; for .*facts\.toml name an LLM"):
+        write_kind(order, None, into=tmp_path / "out", progress=Progress())
 
 
 def test_only_what_it_can(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from hornbook.corpus.decontaminate import CONTAMINATED, EvaluationFiles, Evaluat
 from hornbook.corpus.shuffle import LeftOut
 from hornbook.display import plural
 from hornbook.documents import corpus_schema, shards
+from hornbook.errors import UserError
+from hornbook.files import expanded
 from hornbook.machine import release_memory
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort, Volume
@@ -43,6 +45,8 @@ def clean(
     not done again. Returns the figures: counts by source and by reason, and examples. Raises UserError for something
     that isn't a corpus, columns that don't fit together, or unusable problems.
     """
+    if not corpora:
+        raise UserError("there is no corpus to clean: name one, a folder with documents/ in it")
     schema = corpus_schema(corpora)
     evaluation = EvaluationSets(EvaluationFiles(problems, tuple(against), settings))
     index = index_documents(shards(*corpora), into=into, progress=progress)
@@ -75,7 +79,7 @@ class CleanStageSettings(Settings):
 
     def benchmarks(self, base: Path) -> list[Path]:
         """Where the benchmarks lie that no document may hold."""
-        return [base / Path(path).expanduser() for path in self.clean.against]
+        return [base / expanded(path) for path in self.clean.against]
 
 
 def _clean(work: Work[CleanStageSettings]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +87,7 @@ def load_benchmarks(folder: Path) -> Benchmarks:
     """Every benchmark of a folder (or a single file). Raises UserError where there is nothing that can be used."""
     if not folder.exists():
         raise UserError(f"{folder} does not exist; --against takes a folder of benchmarks as {KINDS}")
-    files: dict[str, dict[str, list[Item]]] = defaultdict(dict)
+    files: dict[str, dict[str, list[tuple[int, Item]]]] = defaultdict(dict)
     incomplete: dict[str, list[str]] = defaultdict(list)
     left_out: dict[str, str] = {}
     for content in contents(folder, _QUESTIONS):
@@ -98,7 +98,7 @@ def load_benchmarks(folder: Path) -> Benchmarks:
             if item is None:
                 faults.append(f"record {number} has none of the fields {', '.join(_QUESTIONS)}")
             else:
-                usable.append(item)
+                usable.append((number, item))
         if faults:
             left_out[content.place] = _told(faults, len(usable))
             incomplete[content.benchmark].append(content.place)
@@ -118,16 +118,23 @@ def of_rows(name: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Benchma
     return Benchmark(name, _kind(items), tuple(items))
 
 
-def _told_apart(files: Mapping[str, Sequence[Item]]) -> list[Item]:
-    """The items of a benchmark's files; where files count alike, the name of the file is part of its items' ids."""
-    items = [item for some in files.values() for item in some]
+def _told_apart(files: Mapping[str, Sequence[tuple[int, Item]]]) -> list[Item]:
+    """The items of a benchmark's files, each with another id. Where files count alike, the name of the file (or its
+    place, where names repeat) is part of its items' ids; where records of a file have one id, their numbers are.
+    """
+    items = [item for some in files.values() for _, item in some]
     if len({item.id for item in items}) == len(items):
         return items
-    return [
-        replace(item, id=f"{Path(place).name.split('.')[0]}:{item.id}") if len(files) > 1 else item
-        for place, some in files.items()
-        for item in some
-    ]
+    names = {place: Path(place).name.split(".")[0] for place in files}
+    if len(set(names.values())) < len(names):
+        names = {place: place for place in files}
+    apart = []
+    for place, some in files.items():
+        times = Counter(item.id for _, item in some)
+        for number, item in some:
+            own = item.id if times[item.id] == 1 else f"{item.id}#{number}"
+            apart.append(replace(item, id=f"{names[place]}:{own}" if len(files) > 1 else own))
+    return apart
 
 
 def say_left_out(left_out: Mapping[str, str], progress: Progress) -> None:

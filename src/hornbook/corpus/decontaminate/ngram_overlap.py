@@ -14,7 +14,7 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,12 +57,17 @@ class Leak:
 
 
 def load_problems(path: Path) -> list[Problem]:
-    """Problems from a .jsonl file with `id`, `prompt` and `solution`, ordered by id. Errors name the line."""
+    """Problems from a .jsonl file with `id`, `prompt` and `solution`, ordered by id. Errors name the line.
+
+    Of several with one id the later have the number of their line in theirs.
+    """
     problems: dict[str, Problem] = {}
     try:
         with path.open("rb") as stream:
             for one in json_lines(stream):
                 problem = _problem(one, f"{path}, line {one.number}")
+                if problem.id in problems:
+                    problem = replace(problem, id=f"{problem.id}#{one.number}")
                 problems[problem.id] = problem
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: decontamination needs the problems to protect") from None

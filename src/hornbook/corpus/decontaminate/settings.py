@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from hornbook.settings import Settings
+from hornbook.settings import PLACE, Settings
 
 
 class DecontaminationSettings(Settings):
@@ -12,7 +14,7 @@ class DecontaminationSettings(Settings):
 
     ngram: int = Field(10, ge=1, description="words in a row that make a document a candidate for contamination")
     match: float = Field(0.5, gt=0, lt=1, description="a document that holds more of a problem than this is dropped")
-    against: tuple[str, ...] = Field(
+    against: Annotated[tuple[str, ...], PLACE] = Field(
         (),
         description="benchmarks (folders or files: .jsonl, .json, .csv); documents that hold their items are dropped",
     )

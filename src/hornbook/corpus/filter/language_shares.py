@@ -13,6 +13,7 @@ from hornbook.errors import UserError
 from hornbook.files import digest_value, read_json
 from hornbook.progress import Progress
 from hornbook.runs.manifest import SCRATCH
+from hornbook.seeds import derive
 from hornbook.workers.portion import FINISHED, Advance, Portion
 from hornbook.workers.work import work_through
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SHARE_FULL = "language share full"
 OTHERS = "*"  # all languages that have no share of their own, together
 
-_DRAWN = 5  # hexadecimal digits of a document's id that decide whether it is within its language's share
+_DRAWN = 1 << 20  # lots of which each document has one, by which it is within its language's share or not
 
 
 def cap(
@@ -76,7 +77,7 @@ def _cap_one(
             corpus.drop(row, row["reason"], row["kept"])
         for row in read_rows(folder):
             name = group(row["language"], limits)
-            if name is not None and _draw(row["id"]) >= edges.get(name, 16**_DRAWN):
+            if name is not None and _draw(row["id"]) >= edges.get(name, _DRAWN):
                 corpus.drop(row, SHARE_FULL)
                 dropped.update({row["language"]: len(row["text"]), "": 1})
             else:
@@ -89,7 +90,7 @@ def _edges(folders: Sequence[Path], room: Mapping[str, float], limits: Mapping[s
     """For each group with too much: documents whose draw is not below this go."""
     import numpy as np
 
-    drawn: dict[str, NDArray[np.int64]] = {name: np.zeros(16**_DRAWN, np.int64) for name in room}
+    drawn: dict[str, NDArray[np.int64]] = {name: np.zeros(_DRAWN, np.int64) for name in room}
     for folder in folders if room else ():
         for row in read_rows(folder, ["id", "text", "language"]):
             name = group(row["language"], limits)
@@ -99,8 +100,8 @@ def _edges(folders: Sequence[Path], room: Mapping[str, float], limits: Mapping[s
 
 
 def _draw(identity: str) -> int:
-    """A number below 16 ** _DRAWN that is a document's own, as if drawn by lot."""
-    return int(identity[:_DRAWN], 16)
+    """A document's own number below _DRAWN: ids of corpora that others made may be any text."""
+    return derive(0, "language share", identity) % _DRAWN
 
 
 def group(language: str, shares: Mapping[str, float]) -> str | None:

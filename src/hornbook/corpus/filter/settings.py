@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hornbook.corpus.filter.rules import RULES, SETS
+from hornbook.corpus.filter.rules import RULES, SETS, chosen
 from hornbook.errors import nearest
 from hornbook.settings import Settings
 
@@ -64,11 +64,26 @@ class HeuristicSettings(Settings):
         for name in self.limits:
             if RULES[name].limit is None:
                 raise ValueError(f"the rule {name!r} has no limit to set")
-        if self.limits and not self.rules:
-            raise ValueError("limits are of rules that are on, and rules names none")
+        self._of_rules()
         if "c4.bad_words" in self.rules and not self.bad_words:
             raise ValueError("c4.bad_words comes with no words of its own: list them in bad_words")
         return self
+
+    def _of_rules(self) -> None:
+        """Refuse what would say something only if other rules were on."""
+        if not self.rules:
+            for setting, says in (("limits", "are of"), ("without", "leaves out")):
+                if getattr(self, setting):
+                    raise ValueError(f"{setting} {says} rules that are on, and rules names none")
+        before, on = {*chosen(self.rules, ())}, chosen(self.rules, self.without)
+        for name in self.limits:
+            if name not in on:
+                raise ValueError(f"limits are of rules that are on, and {name!r} is not: name it in rules")
+        for name in self.without:
+            if before.isdisjoint(chosen((name,), ())):
+                raise ValueError(f"without leaves out rules that are on, and {name!r} is not")
+        if self.bad_words and "c4.bad_words" not in on:
+            raise ValueError("bad_words are for c4.bad_words, which is not on: name it in rules")
 
 
 class FilterSettings(Settings):

@@ -27,7 +27,7 @@ from hornbook.corpus.grade.scoring import LOW, Cutoffs, score_corpus, shares_by_
 from hornbook.corpus.grade.settings import GradeSettings
 from hornbook.documents import Row, read_rows
 from hornbook.errors import UserError
-from hornbook.files import digest_file, write_bytes, write_json
+from hornbook.files import digest_file, expanded, write_bytes, write_json
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.stage import Input, Stage, Work
@@ -293,13 +293,13 @@ def _outside(settings: GradeStageSettings, base: Path) -> Any:
     if own.classifier is not None:
         folder = classifier_folder(own.classifier, base)
         return [digest_file(folder / name) for name in FILES if (folder / name).is_file()]
-    table = None if own.labels is None else base / Path(own.labels).expanduser()
+    table = None if own.labels is None else base / expanded(own.labels)
     return digest_file(table) if table is not None and table.is_file() else None
 
 
 def _grade_reads(settings: GradeStageSettings, base: Path) -> list[Path]:
     named = [one for one in (settings.grade.labels, settings.grade.classifier) if one is not None]
-    return [place for place in (base / Path(one).expanduser() for one in named) if place.exists()]
+    return [place for place in (base / expanded(one) for one in named) if place.exists()]
 
 
 def _in_a_line(figures: dict[str, Any]) -> str:

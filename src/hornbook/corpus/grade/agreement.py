@@ -67,7 +67,7 @@ def doubts(figures: Mapping[str, Any]) -> list[str]:
             "the grades say"
         )
     strange = [
-        f"{number:,} of {plural(of, 'document')} graded of {source}"
+        f"{number:,} of {plural(of, 'document')} graded of {source or 'what has no source'}"
         for source, (number, of) in sorted((figures.get("not_made_for") or {}).items())
         if number > of / 2
     ]

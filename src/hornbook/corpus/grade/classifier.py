@@ -18,7 +18,7 @@ from hornbook.corpus.grade.feature_hashing import counts
 from hornbook.corpus.grade.ordinal import GRADES, best_cuts, bounded, learn_grades, learn_levels, probabilities
 from hornbook.corpus.grade.statistics import STATISTICS, statistics
 from hornbook.errors import UserError
-from hornbook.files import read_json, write_bytes, write_json
+from hornbook.files import expanded, read_json, write_bytes, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +171,7 @@ def classifier_folder(given: str, base: Path) -> Path:
 
     Raises UserError where there is none.
     """
-    place = base / Path(given).expanduser()
+    place = base / expanded(given)
     for folder in (place, place / "classifier"):
         if (folder / _CONFIGURATION).is_file():
             return folder

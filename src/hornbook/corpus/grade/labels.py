@@ -13,6 +13,7 @@ from hornbook.corpus.read.kinds import Found
 from hornbook.corpus.read.records import HELD, has_records, records
 from hornbook.documents import Row, document_id, read_rows, shards
 from hornbook.errors import UserError
+from hornbook.files import expanded
 from hornbook.records import Fault
 from hornbook.teacher.interface import Grade
 
@@ -41,7 +42,7 @@ def labels(corpus: Path, given: str, base: Path) -> Labels:
     are numbers from 0 to 5, rounded; true and false count as 1 and 0. Where a document has several, the last one holds.
     Raises UserError where there are none.
     """
-    place = base / Path(given).expanduser()
+    place = base / expanded(given)
     if place.is_file():
         name, rows = f"labels of {place.name}", _table(place)
     else:

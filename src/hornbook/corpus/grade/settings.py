@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hornbook.settings import SAME_RESULT, Settings
+from hornbook.settings import NAME_OR_PLACE, PLACE, SAME_RESULT, Settings
 
 EVERY_OTHER = "*"  # among shares by source: every source that is not named
 
@@ -27,8 +27,12 @@ class GradeSettings(Settings):
     share: float | dict[str, float] | None = Field(
         None, description="keep this share of the documents, the best; or by source, * for those that are not named"
     )
-    labels: str | None = Field(None, description="your own grades: a column of the corpus, or a table of id and score")
-    classifier: str | None = Field(None, description="the folder of a classifier that was learned before")
+    labels: Annotated[str | None, NAME_OR_PLACE] = Field(
+        None, description="your own grades: a column of the corpus, or a table of id and score"
+    )
+    classifier: Annotated[str | None, PLACE] = Field(
+        None, description="the folder of a classifier that was learned before"
+    )
 
     @field_validator("share", mode="before")
     @classmethod

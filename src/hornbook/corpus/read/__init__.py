@@ -22,7 +22,7 @@ from hornbook.corpus.read.walk import spelled
 from hornbook.display import plural
 from hornbook.documents import REMOVED, CorpusWriter, Row, document_id, document_schema, merge
 from hornbook.errors import UserError
-from hornbook.files import digest_value
+from hornbook.files import digest_value, expanded
 from hornbook.progress import Progress
 from hornbook.runs.effort import Effort
 from hornbook.runs.manifest import SCRATCH
@@ -303,6 +303,11 @@ def _fingerprint(settings: ReadStageSettings, base: Path) -> Any:
     return fingerprint(settings.real, base)
 
 
+def _places(settings: ReadStageSettings, base: Path) -> list[Path]:
+    found = (base / expanded(one.path) for one in settings.real)
+    return [place for place in found if place.exists()]
+
+
 READ = Stage(
     name="read",
     summary="real documents",
@@ -315,7 +320,7 @@ READ = Stage(
         **settings.read.model_dump(mode="json"),
     },
     outside=_fingerprint,
-    reads=lambda settings, base: [base / one.path for one in settings.real if (base / one.path).exists()],
+    reads=_places,
     headline=lambda f: f"{plural(f['documents'], 'document')}, {f['characters'] / 1e6:.1f} million characters",
     estimate=lambda settings, volume: Effort(f"{volume.raw / 1e6:.0f} MB", volume.raw / 12e6),
 )

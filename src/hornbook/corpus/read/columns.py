@@ -1,12 +1,13 @@
 """What a record holds beside its text: columns that go with the document through every stage.
 
 Values are text, numbers and truth values; what is nested is kept as JSON. Names that Hornbook gives are not taken:
-`id` becomes `original_id`.
+`id` becomes `original_id`, or `original_id_2` where a record has such a column, too.
 """
 
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import math
 from collections.abc import Collection, Mapping
@@ -34,6 +35,7 @@ def kept_columns(record: Mapping[str, Any], text: str, keep: Collection[str] | N
         ours = _name(str(name), plain)
         if not ours:
             continue
+        ours = _free(ours, found, rest, record if ours != name else ())
         if len(found) < _MOST:
             found[ours] = float(plain) if ours == "score" else plain
         else:
@@ -51,6 +53,12 @@ def _name(name: str, value: Value) -> str:
     if name == "language" and not isinstance(value, str):
         return "original_language"
     return f"original_{name}" if name in _TAKEN else name
+
+
+def _free(name: str, *others: Collection[str]) -> str:
+    """The name, or with a number behind it where it is that of another column."""
+    names = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+    return next(one for one in names if not any(one in some for some in others))
 
 
 def _is_number(value: Value) -> bool:

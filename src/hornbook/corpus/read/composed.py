@@ -28,7 +28,8 @@ def notebook(found: Found, source: Source, settings: ReadSettings) -> Iterator[R
         yield Bad(found.path, read.reason, read.detail, read.text)
     else:
         text = _cells(read.value)
-        yield Bad(found.path, "broken notebook", "no cells") if text is None else checked(text, found.path)
+        broken = Bad(found.path, "broken notebook", "no cells", read.excerpt)
+        yield broken if text is None else checked(text, found.path)
 
 
 def _cells(value: Any) -> str | None:
@@ -36,24 +37,22 @@ def _cells(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     sheets = value.get("worksheets")
-    cells = value.get("cells")
-    if isinstance(sheets, list):
-        cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or ()]
-    if not isinstance(cells, list):
+    held = [one.get("cells") for one in (sheets if isinstance(sheets, list) else [value]) if isinstance(one, dict)]
+    lists = [some for some in held if isinstance(some, list)]
+    if not lists:
         return None
     metadata = value.get("metadata")
     about = metadata.get("language_info") if isinstance(metadata, dict) else None
-    language = about.get("name") if isinstance(about, dict) else None
+    name = about.get("name") if isinstance(about, dict) else None
+    language = name if isinstance(name, str) and name else "python"
     parts = []
-    for cell in cells:
-        if not isinstance(cell, dict):
-            continue
-        text = cell.get("source", cell.get("input", ""))
-        text = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
+    for cell in (cell for cells in lists for cell in cells if isinstance(cell, dict)):
+        lines = cell.get("source", cell.get("input"))
+        text = "".join(line for line in (lines if isinstance(lines, list) else [lines]) if isinstance(line, str))
         if not text.strip():
             continue
         code = cell.get("cell_type") == "code"
-        parts.append(f"```{language or 'python'}\n{text.rstrip()}\n```" if code else text.strip("\n"))
+        parts.append(f"```{language}\n{text.rstrip()}\n```" if code else text.strip("\n"))
     return "\n\n".join(parts)
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO, Self
 
 from hornbook.corpus.read.compression import CompressionError, opened
 from hornbook.corpus.read.kinds import CONTAINERS, Foreign, Found, ending
@@ -24,9 +24,12 @@ _HELD = 1 << 24  # bytes of a member of a tar that are held in memory; a larger 
 _LARGEST = 1 << 32  # bytes of a member of a tar, which has to be put somewhere
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 1, 8, 0x800  # flags of a member of a zip
 _HEADER = struct.Struct("<4s5H3I2H")  # that every member of a zip begins with
+_PIECE = 1 << 20  # bytes that are unpacked at once
 _SIGNATURE = b"PK\3\4"
 _UNKNOWN = 0xFFFFFFFF  # a size that stands elsewhere
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error)
+
+_tarfile: Any = tarfile  # type checkers do not know its kinds of HeaderError
 
 
 @dataclass(frozen=True)
@@ -204,23 +207,31 @@ def _headers(stream: BinaryIO) -> Iterator[tuple[zipfile.ZipInfo, int]]:
                 continue
             info.CRC = None  # type: ignore[assignment]  # it is not checked
             most = end - start + 1  # one more than there is: reading on tells that the end is missing
-            info.compress_size, info.file_size = _inflated(stream, start, _TIMES * most) or (most, _TIMES * most)
-        after = min(start + info.compress_size, end)
+            length, info.file_size = None, _TIMES * most
+            if method == zipfile.ZIP_DEFLATED:
+                length, info.file_size = _inflated(stream, start, max(_MANY, _TIMES * most))
+            info.compress_size = most if length is None else length
+            after = start if length is None else start + length  # a damaged one says nothing of where the next begins
+        else:
+            after = min(start + packed, end)
         yield info, start
 
 
-def _inflated(stream: BinaryIO, start: int, most: int) -> tuple[int, int] | None:
-    """How many bytes from `start` on are a deflated stream, and of how many; None where it has no end."""
+def _inflated(stream: BinaryIO, start: int, most: int) -> tuple[int | None, int]:
+    """How many bytes from `start` on are a deflated stream, None where it has no end, and of how many bytes it is.
+
+    Where it has no end, of more than can be unpacked: who reads so many meets the damage.
+    """
     stream.seek(start)
     unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while not unpacker.eof:
         block = unpacker.unconsumed_tail or stream.read(1 << 16)
         if not block or size > most:
-            return None
+            return None, size + 1
         try:
-            size += len(unpacker.decompress(block, 1 << 20))
+            size += len(unpacker.decompress(block, _PIECE))
         except zlib.error:
-            return None
+            return None, size + _PIECE + 1
     return stream.tell() - len(unpacker.unused_data) - start, size
 
 
@@ -237,8 +248,50 @@ def _find(stream: BinaryIO, start: int) -> int | None:
     return None
 
 
+class _TarHeader(tarfile.TarInfo):
+    """A header of a `_Tar`, which is told of every one that is none."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        assert isinstance(archive, _Tar)
+        try:
+            found = super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            archive.note(error)
+            if not isinstance(error, _tarfile.SubsequentHeaderError):
+                raise
+            archive.offset = archive.place  # of the damaged one, behind the one that belongs to it
+            raise _tarfile.InvalidHeaderError(str(error)) from None
+        archive.ended = False
+        return found
+
+
+class _Tar(tarfile.TarFile):
+    """A tar as a stream. It goes on at the next header that is whole; `damage` is what was first found amiss."""
+
+    tarinfo = _TarHeader
+    damage = ""
+    ended = False  # whether the block before was of zeros: the mark of the end, behind which anything may stand
+
+    @property
+    def place(self) -> int:
+        """Where the block begins that was read last."""
+        assert self.fileobj is not None
+        return self.fileobj.tell() - tarfile.BLOCKSIZE
+
+    def note(self, error: tarfile.HeaderError) -> None:
+        """Take down what is not as it should be."""
+        if isinstance(error, _tarfile.EOFHeaderError):
+            self.ended = True
+        elif not self.ended:
+            cut = isinstance(error, _tarfile.TruncatedHeaderError | _tarfile.EmptyHeaderError)
+            told = "it breaks off" if cut else f"the header at byte {self.place:,} is damaged"
+            self.damage = self.damage or told
+
+
 def _tarred(found: Found) -> Iterator[Found | Foreign | Bad]:
-    with opened(found) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+    # tarfile by itself takes a damaged header for the end, and says nothing.
+    with opened(found) as stream, _Tar.open(fileobj=stream, mode="r|", ignore_zeros=True) as archive:
         for member in archive:
             path = _path(found, member.name)
             if member.isdir() or path is None:
@@ -251,6 +304,8 @@ def _tarred(found: Found) -> Iterator[Found | Foreign | Bad]:
                 yield Bad(path, "too long", f"more than {_LARGEST:,} bytes in an archive: unpack it first")
             else:
                 yield from _taken(archive, member, path)
+        if archive.damage:
+            raise tarfile.ReadError(archive.damage)
 
 
 def _taken(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Iterator[Found]:

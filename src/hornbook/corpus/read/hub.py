@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from hornbook.corpus.read.raw import Bad, Raw, record, text_column
 from hornbook.corpus.read.settings import ReadSettings, Source
 from hornbook.errors import UserError
-from hornbook.records import Fault
+from hornbook.records import Fault, readable
 
 PREFIX = "hf:"
 _NAME = re.compile(r"hf:(?P<name>[^#@]+)(?:#(?P<config>[^#@]+))?(?:@(?P<split>[^#@]+))?")
@@ -61,7 +61,8 @@ def rows(chosen: HubDataset, path: str, source: Source, settings: ReadSettings) 
         number += 1
         name = text_column(source.column, row)
         if name is not None and isinstance(row[name], str) and len(row[name]) > settings.maximum_line:
-            yield Bad(f"{path}:{number}", "too long", f"more than {settings.maximum_line:,} characters")
+            told = f"more than {settings.maximum_line:,} characters"
+            yield Bad(f"{path}:{number}", "too long", told, readable(row[name]))
         else:
             yield record(row, f"{path}:{number}", source)
     if number == 0:

@@ -66,7 +66,7 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
             for number, row in enumerate(rows, start=1):
                 path = f"{found.path}:{number}"
                 if isinstance(row, Fault):
-                    yield Bad(path, row.reason, row.detail)
+                    yield Bad(path, row.reason, row.detail, row.text)
                 elif len(row.value) != len(names):
                     told = f"{len(row.value)} fields under {len(names)} names"
                     yield Bad(path, "broken row", told, readable("\t".join(row.value)))

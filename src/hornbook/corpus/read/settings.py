@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hornbook.settings import Settings
+from hornbook.settings import NAME_OR_PLACE, Settings
 
 STANDARD_INPUT = "-"
 
@@ -23,7 +23,9 @@ class Source(Settings):
     """
 
     name: str = Field(min_length=1, description="what the documents' `source` column says")
-    path: str = Field(min_length=1, description="a file, a folder, an address, hf:NAME, python:source, ...")
+    path: Annotated[str, NAME_OR_PLACE] = Field(
+        min_length=1, description="a file, a folder, an address, hf:NAME, python:source, ..."
+    )
     split: bool = Field(True, description="cut long documents into chunks; false keeps each whole")
     column: str | None = Field(
         None, description="column of records that holds the text; unset: text, content or messages"

@@ -6,6 +6,7 @@ import atexit
 import codecs
 import importlib
 import io
+import json
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ from hornbook.corpus.read.settings import STANDARD_INPUT, Source
 from hornbook.corpus.read.walk import spelled, walk
 from hornbook.documents import DOCUMENTS, is_corpus
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_file, digest_value
+from hornbook.files import digest_file, digest_value, expanded
 from hornbook.records import Record, json_lines
 from hornbook.runs import manifest
 
@@ -39,6 +40,8 @@ EVERYDAY = "hornbook:everyday"  # English of many kinds, written for nothing but
 _PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\0", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
 _MAGIC = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"), (b"%PDF-", ".pdf"), (b"PK\3\4", ".zip"), (b"WARC/", ".warc"))
 _PAGE = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_KEY, _TEXT = rb'\{\s*"(?:[^"\\]|\\.)*"\s*:', rb'"(?:[^"\\]|\\.)*"\s*,'
+_JSON = re.compile(rb"%b|\[\s*(?:%b|%b)" % (_KEY, _KEY, _TEXT))  # an object, or an array of these or of texts
 _BEGINNING = 1 << 16  # bytes
 
 # Folders of the standard library that are not the standard library.
@@ -166,10 +169,20 @@ def _kind(file: Path) -> str:
     if known or content[257:262] == b"ustar":
         return (known or ".tar") + compression
     text = content.removeprefix(codecs.BOM_UTF8).lstrip()
-    if text[:1] in (b"{", b"["):
+    if text[:1] in (b"{", b"[") and _is_json(text):
         first = next(json_lines(io.BytesIO(text)), None)
         return (".jsonl" if isinstance(first, Record) and isinstance(first.value, dict) else ".json") + compression
     return (".html" if _PAGE.match(text) else ".txt") + compression
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether what begins so is JSON, and not a text that begins with a bracket. The text may break off."""
+    if _JSON.match(text):
+        return True
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
@@ -181,7 +194,7 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
     if source.path.startswith(("python:", "hornbook:")):
         known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION, EVERYDAY])
         raise UserError(f"source {source.name!r}: there is no {source.path}{known}")
-    root = base / Path(source.path).expanduser()
+    root = base / expanded(source.path)
     try:
         is_file, exists = root.is_file(), root.exists()
     except OSError as error:

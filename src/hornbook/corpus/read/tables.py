@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ def parquet(found: Found, source: Source, settings: ReadSettings) -> Iterator[Ra
         yield Bad(found.path, "corrupt parquet", _first_line(error))
         return
     with file:
-        name = text_column(source.column, file.schema_arrow.names)
-        if name is None:
-            yield Bad(found.path, "no text", f"no column {source.column or TEXT}")
+        name = _text_column(source, file.schema_arrow.names, found.path)
+        if isinstance(name, Bad):
+            yield name
             return
         wanted = _columns(file.schema_arrow, name, source)
         row = 0
@@ -56,12 +56,12 @@ def arrow(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw 
         try:
             batches = arrow_batches(stream)
             schema = next(batches)
-            name = text_column(source.column, schema.names)
+            name = _text_column(source, schema.names, found.path)
         except (pa.ArrowException, OSError) as error:
             yield Bad(found.path, "corrupt arrow", _first_line(error))
             return
-        if name is None:
-            yield Bad(found.path, "no text", f"no column {source.column or TEXT}")
+        if isinstance(name, Bad):
+            yield name
             return
         wanted = _columns(schema, name, source)
         row = 0
@@ -95,6 +95,15 @@ def arrow_batches(stream: Any) -> Iterator[Any]:
         yield from reader
 
 
+def _text_column(source: Source, names: Sequence[str], path: str) -> str | Bad:
+    name = text_column(source.column, names)
+    if name is None:
+        return Bad(path, "no text", f"no column {source.column or TEXT}")
+    if names.count(name) > 1:
+        return Bad(path, "no text", f"{names.count(name)} columns are called {name!r}")
+    return name
+
+
 def _columns(schema: Any, text: str, source: Source) -> list[str]:
     """The columns that are read: the text, and what is kept beside it, but for what holds bytes, such as pictures."""
     others = [
@@ -103,9 +112,21 @@ def _columns(schema: Any, text: str, source: Source) -> list[str]:
         if field.name != text
         and schema.names.count(field.name) == 1
         and (source.keep is None or field.name in source.keep)
-        and "binary" not in str(field.type)
+        and not _holds_bytes(field.type)
     ]
     return [text, *others]
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Whether a value of an Arrow type is bytes, or has bytes in it."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _holds_bytes(kind.value_type)
+    ours = ("binary", "large_binary", "binary_view", "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in ours) or any(
+        _holds_bytes(kind.field(number).type) for number in range(kind.num_fields)
+    )
 
 
 def _rows(batches: Any, name: str, prefix: str, row: int, source: Source, maximum: int) -> Iterator[Raw | Bad]:
@@ -117,7 +138,8 @@ def _rows(batches: Any, name: str, prefix: str, row: int, source: Source, maximu
             try:
                 text = value.as_py()
             except UnicodeDecodeError as error:
-                yield Bad(f"{prefix}{row}", "invalid UTF-8", f"{error.reason} at byte {error.start}")
+                data = value.as_buffer().to_pybytes()
+                yield Bad(f"{prefix}{row}", "invalid UTF-8", f"{error.reason} at byte {error.start}", readable(data))
                 continue
             if isinstance(text, str) and len(text) > maximum:
                 yield Bad(f"{prefix}{row}", "too long", f"more than {maximum:,} characters", readable(text))

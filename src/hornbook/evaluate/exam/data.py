@@ -15,7 +15,7 @@ from hornbook.corpus.read.hub import PREFIX, dataset, stream
 from hornbook.errors import UserError
 from hornbook.evaluate.exam.declaration import PAGES, Benchmark, Copy
 from hornbook.evaluate.exam.forms import FORMS, Fields
-from hornbook.files import digest_file, digest_value
+from hornbook.files import digest_file, digest_value, expanded
 from hornbook.records import Fault
 
 VARIABLE = "HORNBOOK_BENCHMARKS"
@@ -53,7 +53,7 @@ class Rows:
 def folder_of(told: Path | None) -> Path | None:
     """The data folder: the one that was named, or that HORNBOOK_BENCHMARKS names; `hf:` is the hub."""
     value = os.environ.get(VARIABLE)
-    folder = told or (Path(value).expanduser() if value else None)
+    folder = told or (expanded(value) if value else None)
     if folder is not None and folder != HUB and not folder.is_dir():
         raise UserError(
             f"{folder} is no folder; --data and {VARIABLE} name the one that holds the benchmarks' files, or {HUB}"
@@ -70,7 +70,7 @@ def locate(copies: Sequence[Copy], data: Path | None) -> Found | None:
             if copy.file.startswith(PREFIX) and data == HUB:
                 return Found(copy, Path(copy.file))
             continue
-        named = Path(copy.file).expanduser()
+        named = expanded(copy.file)
         for ending in _PACKED:
             path = named.with_name(named.name + ending)
             if data is not None and not named.is_absolute():

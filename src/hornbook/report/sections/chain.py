@@ -48,11 +48,13 @@ def _is_weights(name: str) -> bool:
 
 def _documents(run: Run) -> list[dict[str, Any]]:
     """For each part of each phase: the first documents in reading order, with where they came from."""
+    from hornbook.tokens.shards import packed_documents
+
     listed = []
+    packed = packed_documents(run.folders["tokens"]) if "tokens" in run.folders else {}
     for phase, parts in sorted(run.figures("tokens").get("phases", {}).items()):
         for index, part in enumerate(parts):
-            ids: list[str] = run.json("tokens", f"shards/{phase}-{index}.documents.json", [])
-            listed.append((phase, part, ids))
+            listed.append((phase, part, packed.get(f"{phase}-{index}", [])))
     shown = {id_ for _, _, ids in listed for id_ in ids[:DOCUMENTS]}
     columns = ["id", "source", "path", "score", "text"]
     found = {row["id"]: row for row in run.documents("clean", "id", shown, columns)}

@@ -12,6 +12,7 @@ from hornbook.teacher.builtin.story_plots import PLOTS
 from hornbook.teacher.kinds.draws import Drawn
 from hornbook.teacher.kinds.rows import Written
 from hornbook.teacher.kinds.source import KindSource, Order
+from hornbook.teacher.kinds.template import FOLDER, Kind
 from hornbook.teacher.producer import Composed, Failed, nothing_wrong
 from hornbook.teacher.settings import BUILTIN_KINDS
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 SEPARATOR = ", "  # of several values
 
 
-def check_kind(name: str) -> None:
-    """Raise UserError for a kind that only an LLM can write."""
-    if name not in BUILTIN_KINDS:
-        raise UserError(
-            f"the built-in teacher writes {', '.join(BUILTIN_KINDS)}; for {name} name an LLM with --teacher URL#MODEL, "
-            "or in the recipe's [teacher] table"
-        )
+def check_kind(kind: Kind) -> None:
+    """Raise UserError for a kind that only an LLM can write, and for a template of one's own."""
+    who = "name an LLM with --teacher URL#MODEL, or in the recipe's [teacher] table"
+    if kind.name not in BUILTIN_KINDS:
+        raise UserError(f"the built-in teacher writes {', '.join(BUILTIN_KINDS)}; for {kind.name} {who}")
+    if kind.folder.resolve() != FOLDER.resolve():
+        raise UserError(f"the built-in teacher reads no templates; for {kind.folder / kind.name}.toml {who}")
 
 
 class _Texts:
@@ -112,5 +113,5 @@ SOURCES: dict[str, Callable[[Order], KindSource]] = {
 
 def texts_of(order: Order) -> KindSource:
     """The source of an order's rows. Raises UserError as `check_kind` does."""
-    check_kind(order.kind.name)
+    check_kind(order.kind)
     return SOURCES[order.kind.name](order)

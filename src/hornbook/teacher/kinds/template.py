@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hornbook.errors import UserError, nearest
-from hornbook.files import digest_value, read_toml
+from hornbook.files import digest_value, expanded, read_toml
 from hornbook.settings import Settings, where_and_what
 from hornbook.teacher.client.schema import check_schema
 from hornbook.teacher.kinds import lists
@@ -207,7 +207,7 @@ def _locate(name: str, beside: Path | None) -> Path:
         return beside / f"{name}.toml"
     if (FOLDER / f"{name}.toml").is_file():
         return FOLDER / f"{name}.toml"
-    path = Path(name) if beside is None else beside / name
+    path = (beside or Path()) / expanded(name)
     if path.suffix == ".toml" and path.is_file():
         return path
     if path.suffix == ".toml":
