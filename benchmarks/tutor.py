@@ -81,7 +81,8 @@ def told(figures: Figures) -> str:
     first = runs[0]
     rows = [
         f"| {title} | {percentages(_of(runs, name, 'completion'))} | {percentages(_of(runs, name, 'chat'))} | "
-        f"{mean_and_range(_of(runs, name, 'perplexity'))} | {mean_and_range(_of(runs, name, 'questions'))} |"
+        f"{mean_and_range(_of(runs, name, 'perplexity'))} | {_risen(runs, name)} | "
+        f"{mean_and_range(_of(runs, name, 'questions'))} |"
         + (f" {percentages(_of(controls, name, 'completion'))} |" if controls else "")
         for name, title in TITLES.items()
         if any(name in one["scores"] for one in runs)
@@ -102,7 +103,7 @@ def told(figures: Figures) -> str:
         f"{figures['date']}). "
         "`python benchmarks/tutor.py` makes this table ([figures](BENCHMARKS/tutor.json))."
     )
-    heads = ["after", "pass@1, completing a docstring", "in chat", "perplexity", "questions"]
+    heads = ["after", "pass@1, completing a docstring", "in chat", "perplexity", "it rises by", "questions"]
     heads += ["pass@1 from random weights"] if controls else []
     lines = [
         f"| {' | '.join(heads)} |",
@@ -126,6 +127,16 @@ def _beside(runs: Sequence[Figures], controls: Sequence[Figures]) -> str:
     seeds = [str(one["seed"]) for one in controls]
     which = "" if len(controls) == len(runs) else f" (seed {listed(seeds)})"
     return f"Beside it the same shape from random weights, with the same tokens{which}: what pretraining was worth. "
+
+
+def _risen(runs: Sequence[Figures], checkpoint: str) -> str:
+    """By how much the perplexity is higher than before training, run by run: pages differ from seed to seed."""
+    both = zip(_of(runs, checkpoint, "perplexity"), _of(runs, "before", "perplexity"), strict=True)
+    return (
+        "–"
+        if checkpoint == "before"
+        else percentages([after / before - 1 if after and before else None for after, before in both])
+    )
 
 
 def _of(runs: Sequence[Figures], checkpoint: str, key: str) -> list[float | None]:
