@@ -122,6 +122,13 @@ def test_rows_of_both_lengths_are_in_every_step_and_turn_by_their_own_factors(
         assert not torch.allclose(model(ids[:, :33]), without(ids[:, :33]), atol=1e-3)
 
 
+def test_what_is_frozen_stays(searched: Path, documents: LongDocuments, tmp_path: Path) -> None:
+    settings = SMALL.model_copy(update={"freeze": ("embed_tokens",), "recovery": None, "tokens": 1_000})
+    run(searched, documents, tmp_path / "out", settings)
+    before, after = (checkpoint.load(folder).state_dict() for folder in (searched, tmp_path / "out" / "model"))
+    assert {name for name in before if torch.equal(before[name], after[name])} == {"embed.weight", "lm_head.weight"}
+
+
 def test_a_model_without_factors_is_sent_to_the_search(base: Path, documents: LongDocuments, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="hornbook longrope search"):
         run(base, documents, tmp_path / "out")

@@ -60,10 +60,12 @@ def extend(
     """
     from hornbook.longrope import checkpoints
     from hornbook.model.tokenizers import Tokenizer
+    from hornbook.train import lora
     from hornbook.train.loop import mean, train
 
     tokenizer, machine = Tokenizer(base), choose(settings.precision, settings.compile)
     model = checkpoints.load(base)
+    lora.keep_still(model, settings.freeze)
     rope = model.config.longrope
     if rope is None:
         raise UserError(f"{base} has no long factors to train with; find them first with `hornbook longrope search`")

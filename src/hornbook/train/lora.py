@@ -57,7 +57,7 @@ def load(base: Path, settings: LoraSettings | None, *, seed: int, freeze: Sequen
     if settings is None and not adapter_config.is_adapter(base):
         model = checkpoint.load(base, dtype=torch.float32)
         _refuse_quantized(model, base)
-        _freeze(model, freeze)
+        keep_still(model, freeze)
         return model
     if freeze:
         raise UserError(f"freeze = {', '.join(freeze)}: of {base} adapters alone are trained; leave freeze out")
@@ -83,11 +83,12 @@ def look(base: Path, settings: LoraSettings | None, freeze: Sequence[str] = ()) 
         return load(base, settings, seed=0, freeze=freeze), True
     model = checkpoint.load(base)
     _refuse_quantized(model, base)
-    _freeze(model, freeze)
+    keep_still(model, freeze)
     return model, False
 
 
-def _freeze(model: Transformer, words: Sequence[str]) -> None:
+def keep_still(model: Transformer, words: Sequence[str]) -> None:
+    """Leave what the setting `freeze` names out of training. Raises UserError for names that the model has not."""
     for ours in _whole_tensors(model, words, "freeze").values():
         model.get_parameter(ours).requires_grad_(False)
 
