@@ -67,6 +67,12 @@ def test_numbers_are_finite(model: type[Settings], values: dict[str, Any], told:
     assert str(caught.value) == told
 
 
+def test_a_gradient_need_not_be_clipped() -> None:
+    assert DpoSettings.model_validate({"clip": math.inf}).clip == math.inf
+    with pytest.raises(ValueError, match="greater than 0"):
+        DpoSettings.model_validate({"clip": math.nan})
+
+
 @pytest.mark.parametrize("value", ["[" * 100_000, "{a=" * 100_000])
 def test_values_nested_too_deep(value: str) -> None:
     with pytest.raises(UserError, match="nested too deep"):

@@ -51,7 +51,6 @@ def test_front_pages_and_settings_load_nothing_heavy() -> None:
         ({"language": {"shares": {"EN": 0.5}}}, "there is no language 'EN'"),
         ({"heuristics": {"rules": ["c4.bad_words"]}}, "comes with no words of its own"),
         ({"heuristics": {"limits": {"gopher.few_words": 20}}}, "rules names none"),
-        ({"heuristics": {"sources": ["web"]}}, "rules names none"),
         ({"heuristics": {"without": ["gopher.few_words"]}}, "rules names none"),
         ({"heuristics": {"rules": ["c4"], "limits": {"gopher.few_words": 20}}}, "'gopher.few_words' is not: name it"),
         (

@@ -109,7 +109,9 @@ class ModelConfig(Settings):
     activation: Literal["swiglu", "gegelu", "gelu"] = Field(
         "swiglu", description="gelu is the tanh form, without a gate (gelu_new)"
     )
-    gegelu_limit: float = Field(20.0, gt=0, description="gegelu's inputs are clamped to this")
+    gegelu_limit: float = Field(
+        20.0, gt=0, allow_inf_nan=True, description="gegelu's inputs are clamped to this; inf: not clamped"
+    )
     experts: Experts | None = Field(None, description="several MLPs with a router instead of one")
 
     positions: Literal["rotary", "learned"] = "rotary"

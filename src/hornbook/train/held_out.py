@@ -14,6 +14,7 @@ from hornbook.display import plural
 from hornbook.errors import UserError
 from hornbook.files import digest_bytes
 from hornbook.progress import Progress
+from hornbook.terminal import in_markup
 from hornbook.train.data import Given
 from hornbook.train.figures import loss_told
 from hornbook.train.settings import TrainSettings
@@ -96,7 +97,7 @@ def split(sources: Sequence[Given], settings: HeldOutSettings, progress: Progres
     if not number:
         why = "too few of one source, or too many are equal"
         if settings.validation == AUTO:
-            progress.say(f"  nothing is held out of {plural(there, 'row')}: {why}")
+            progress.say(f"  nothing is held out of {plural(there, 'row')}: {in_markup(why)}")
             return list(sources), []
         raise UserError(f"nothing can be held out of {plural(there, 'row')}: {why}; set validation=0")
     progress.say(f"  held out to measure by, and never learnt: {number:,} of {there:,} rows (validation=0: none)")

@@ -59,7 +59,9 @@ class TrainSettings(Settings):
         description="what of a given model is not trained: embed_tokens, lm_head, norms, as its file names them",
     )
     dropout: Dropout = Dropout()
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    clip: float = Field(
+        1.0, gt=0, allow_inf_nan=True, description="largest norm of the gradient; inf: it is left as it is"
+    )
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool | None = Field(None, description="torch.compile; where a C++ compiler is found unless told otherwise")
     activation_checkpoints: Annotated[Literal["none", "selective", "full"], SAME_RESULT] = Field(
