@@ -72,7 +72,7 @@ def test_it_goes_on_from_a_model_with_a_folder_of_documents(tmp_path: Path, toke
     assert set(scores) == {"before", "dpo"}
     assert (stages["sft"] / "rehearsal.jsonl").is_file()
     read = read_json(stages["pretrain"] / "manifest.json")["figures"]["mixture"]["phase2"]
-    assert [part["sources"] for part in read][2:] == [["what the model says already"]] and read[2]["rows"] == 2
+    assert [part["sources"] for part in read][2:] == [["what the model says already"]] and read[2]["rows"] == 1
     first, last = (checkpoint.load(one).embed.weight for one in (tmp_path / "base", stages["dpo"] / "model"))
     assert torch.equal(first, last), "its embedding stays"
     for one in scores.values():
