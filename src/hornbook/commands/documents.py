@@ -12,13 +12,14 @@ from hornbook.commands.folders import CHANGED_CODE, FORCE, RUNNER, WORKERS, choo
 from hornbook.commands.settings import is_override, is_there, settings_of
 from hornbook.corpus.clean import CLEAN
 from hornbook.corpus.read import READ
+from hornbook.corpus.read.hub import PREFIX
 from hornbook.corpus.read.remote import is_address
 from hornbook.corpus.read.settings import STANDARD_INPUT, ReadSettings, Source
+from hornbook.corpus.read.sources import OWN
 from hornbook.errors import UserError, nearest
 from hornbook.files import expanded
 from hornbook.settings import key_and_value, validated
 
-_FAR = ("hf:", "python:", "hornbook:")  # what paths of sources begin with that are no files' and no addresses
 _OF_SOURCES = ("share", "keep", "links")  # settings that all sources of a command have alike
 
 
@@ -125,7 +126,7 @@ def _is_of_sources(word: str) -> bool:
 
 def _is_place(word: str) -> bool:
     """Whether a source's path leads somewhere: to a file, or to what is on no disk."""
-    far = is_address(word) or word.startswith(_FAR) or word == STANDARD_INPUT
+    far = is_address(word) or word.startswith((PREFIX, *OWN)) or word == STANDARD_INPUT
     return far or is_there(str(expanded(word)))
 
 

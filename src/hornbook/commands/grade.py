@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,9 +92,7 @@ def grade(  # noqa: PLR0913 (one for each option)
     """Grade a sample by a rubric, learn the grades, score every document. Repeated, it pays for no answer twice."""
     if drop and share:
         raise UserError("--drop (by the threshold) and --share are two ways to keep documents: use one of them")
-    ways = {"--teacher": bool(teacher), "--labels": labels is not None, "--classifier": classifier is not None}
-    if sum(ways.values()) > 1:
-        raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
+    _one_of({"--teacher": bool(teacher), "--labels": labels is not None, "--classifier": classifier is not None})
     choose_runner(runner, workers)
     changes, endpoints = overrides or [], teacher if teacher and list(teacher) != [BUILTIN] else None
     load(rubric or EDUCATIONAL)
@@ -162,11 +160,16 @@ def _one_grades(settings: GradeStageSettings, teacher: bool, builtin: bool) -> N
     own = settings.grade
     if teacher and builtin and settings.teacher is not None:
         raise UserError(f"--teacher {BUILTIN} asks no LLM, and teacher.endpoints names one: use one of them")
-    ways = {
-        "--teacher" if teacher else "teacher.endpoints": teacher or settings.teacher is not None,
-        "labels": own.labels is not None,
-        "classifier": own.classifier is not None,
-    }
+    _one_of(
+        {
+            "--teacher" if teacher else "teacher.endpoints": teacher or settings.teacher is not None,
+            "labels": own.labels is not None,
+            "classifier": own.classifier is not None,
+        }
+    )
+
+
+def _one_of(ways: Mapping[str, bool]) -> None:
     if sum(ways.values()) > 1:
         raise UserError(f"{' and '.join(name for name, one in ways.items() if one)} both grade: use one of them")
 

@@ -8,6 +8,7 @@ Robins 1995; Huang et al. 2024, arXiv:2403.01244).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,7 @@ def rehearsed(base: Path, count: int, *, seed: int, into: Path, progress: Progre
     tokenizer, place = Tokenizer(base), into / FILE
     if not tokenizer.template:
         raise UserError(f"{base} has no chat template: it can't be asked what it knows; leave rehearse out")
-    if not ranks.rank() and not sealed(place, into / SCRATCH):
-        write_jsonl(place, _asked(base, tokenizer, _chosen(count, seed), progress))
-        seal(place, into / SCRATCH)
-    _wait_for_first()
+    _once(place, lambda: write_jsonl(place, _asked(base, tokenizer, _chosen(count, seed), progress)))
     rows = [row["messages"] for row in read_jsonl(place)]
     given = Given(NAME, rows=rows)
     given.where = [f"everyday question {number}" for number in range(1, len(rows) + 1)]
@@ -116,13 +114,12 @@ def own_texts(
 
     import numpy as np
 
-    scratch = place.parent / SCRATCH
-    if not ranks.rank() and not sealed(place, scratch):
+    def write() -> None:
         content = io.BytesIO()
         np.save(content, _drawn(base, rows, row, machine, seed, progress))
         write_bytes(place, content.getvalue())
-        seal(place, scratch)
-    _wait_for_first()
+
+    _once(place, write)
     found: NDArray[np.integer[Any]] = np.load(place, mmap_mode="r")
     return found
 
@@ -146,8 +143,12 @@ def _drawn(base: Path, rows: int, row: int, machine: Choice, seed: int, progress
     return np.array([(beginning + ids + [tokenizer.pad])[:row] for ids in texts], dtype=np.uint32)
 
 
-def _wait_for_first() -> None:
-    """Until rank 0 has come here, too."""
+def _once(place: Path, write: Callable[[], None]) -> None:
+    """Have rank 0 write a file, unless a run that is gone on with has done so; all ranks wait for it."""
+    scratch = place.parent / SCRATCH
+    if not ranks.rank() and not sealed(place, scratch):
+        write()
+        seal(place, scratch)
     if ranks.world() > 1:
         from hornbook import machine
         from hornbook.train import parallel

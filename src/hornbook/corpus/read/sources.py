@@ -32,6 +32,7 @@ from hornbook.files import digest_file, digest_value, expanded
 from hornbook.records import Record, json_lines
 from hornbook.runs import manifest
 
+OWN = ("python:", "hornbook:")  # what paths begin with that name what comes with Python, or with Hornbook
 STANDARD_LIBRARY = "python:source"
 DOCUMENTATION = "python:documentation"
 EVERYDAY = "hornbook:everyday"  # English of many kinds, written for nothing but to measure with
@@ -191,7 +192,7 @@ def _root(source: Source, base: Path) -> tuple[Path, Callable[[str], bool]]:
         return Path(sysconfig.get_paths()["stdlib"]), _outside_library
     if source.path == EVERYDAY:
         return Path(__file__).parent / "texts" / "everyday.txt", lambda _: False
-    if source.path.startswith(("python:", "hornbook:")):
+    if source.path.startswith(OWN):
         known = nearest(source.path, [STANDARD_LIBRARY, DOCUMENTATION, EVERYDAY])
         raise UserError(f"source {source.name!r}: there is no {source.path}{known}")
     root = base / expanded(source.path)
