@@ -17,9 +17,9 @@ def test_every_stage_has_an_estimate(tmp_path: Path) -> None:
     found, rate = efforts(recipe, tmp_path), REFERENCE_FLOPS
     for step in recipe.steps(tmp_path):
         effort = found[step.name]
-        assert effort.size and 0 < effort.seconds(rate) < 3600
+        assert effort.size and 0 < effort.seconds(rate, rate) < 3600
     more = efforts(load(POCKET, ["pretrain.phase2.tokens=100e6", "pretrain.phase2.maximum_epochs=1e4"]), tmp_path)
-    assert more["pretrain"].seconds(rate) > 5 * found["pretrain"].seconds(rate)
+    assert more["pretrain"].seconds(rate, rate) > 5 * found["pretrain"].seconds(rate, rate)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,17 @@ from hornbook.model.transformer import Block
 from hornbook.progress import Progress
 from hornbook.quantize.calibration import Calibration, rows_of_corpus
 from hornbook.quantize.methods import METHODS, Method
-from hornbook.quantize.quantize import QuantizeSettings, QuantizeStageSettings, Rows, _effort, quantize
+from hornbook.quantize.quantize import (
+    OWN_TEXTS,
+    QUANTIZE,
+    QuantizeSettings,
+    QuantizeStageSettings,
+    Rows,
+    _effort,
+    quantize,
+)
 from hornbook.runs.effort import Volume
+from hornbook.runs.stage import Work
 
 
 def rows(seed: int, count: int = 40) -> np.ndarray:
@@ -234,3 +243,24 @@ def test_a_corpus_gives_no_rows_where_none_are_asked_for(make_checkpoint: Any, c
     for calibrating, measuring in ((3, 0), (0, 2), (0, 0)):
         made = rows_of_corpus(corpus, tokenizer, 16, calibrating, measuring)
         assert [rows.shape for rows in made] == [(calibrating, 16), (measuring, 16)]
+
+
+def test_rows_that_the_model_writes_itself(make_checkpoint: Any, corpus: Path, tmp_path: Path) -> None:
+    model, source = make_checkpoint(seed=3)
+
+    def rows(name: str, inputs: dict[str, Path], **settings: Any) -> tuple[dict[str, Any], tuple[int, ...] | None]:
+        chosen = QuantizeSettings(embeddings=4, calibration_rows=8, calibration_tokens=32, **settings)
+        work = Work(QuantizeStageSettings(quantize=chosen), {"model": source, **inputs}, tmp_path / name, Progress())
+        figures, kept = QUANTIZE.run(work), tmp_path / name / OWN_TEXTS
+        return figures, np.load(kept).shape if kept.is_file() else None
+
+    figures, kept = rows("alone", {}, rehearse=1.0)
+    assert (figures["calibration_rows"], kept) == (8, (8, 32))
+    assert "quality" not in figures, "nothing is held out"
+    assert (np.load(tmp_path / "alone" / OWN_TEXTS) < model.config.vocabulary).all()
+    figures, kept = rows("beside", {"calibrate": corpus}, rehearse=0.25, measured_rows=2)
+    assert (figures["calibration_rows"], kept) == (8, (2, 32))
+    assert "quality" in figures
+    assert rows("rtn", {}, rehearse=1.0, method="rtn")[1] is None
+    with pytest.raises(UserError, match="or say rehearse=1"):
+        rows("nothing", {}, rehearse=0.5)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hornbook.runs import effort
-from hornbook.runs.effort import REFERENCE_FLOPS, Computation, Effort, Rates, in_range, measure_rates
+from hornbook.runs.effort import REFERENCE_FLOPS, Computation, Effort, Rate, Rates, in_range, measure_rates
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,18 @@ def test_times_as_people_say_them(least: float, most: float, told: str) -> None:
 
 def test_a_range_holds_what_the_reference_would_take() -> None:
     work = Effort("", 60.0, (Computation("training", 1, 60 * REFERENCE_FLOPS * effort.TRAINING_EFFICIENCY),))
-    least, most = Rates(average=REFERENCE_FLOPS, fast=REFERENCE_FLOPS).seconds(work)
+    reference = Rate(average=REFERENCE_FLOPS, fast=REFERENCE_FLOPS)
+    least, most = Rates(reference, reference).seconds(work)
     assert (least, most) == pytest.approx((0.7 * 120, 1.7 * 120))
-    busy = Rates(average=REFERENCE_FLOPS / 4, fast=REFERENCE_FLOPS).seconds(work)
+    shared = Rate(average=REFERENCE_FLOPS / 4, fast=REFERENCE_FLOPS)
+    busy = Rates(shared, shared).seconds(work)
     assert busy[0] == least and busy[1] == pytest.approx(4 * most)
+
+
+def test_only_training_is_faster_where_bf16_is() -> None:
+    work = Effort("", 60.0, (Computation("training", 1, 60 * REFERENCE_FLOPS * effort.TRAINING_EFFICIENCY),))
+    reference, bf16 = Rate(REFERENCE_FLOPS, REFERENCE_FLOPS), Rate(6 * REFERENCE_FLOPS, 6 * REFERENCE_FLOPS)
+    assert Rates(training=bf16, fp32=reference).seconds(work)[0] == pytest.approx(0.7 * (60 + 10))
 
 
 def test_a_moment_is_measured_and_no_more() -> None:
@@ -40,4 +48,5 @@ def test_a_moment_is_measured_and_no_more() -> None:
     began = time.perf_counter()
     rates = measure_rates(0.1)
     assert time.perf_counter() - began < 5
-    assert 0 < rates.average <= rates.fast * 1.5
+    for rate in (rates.training, rates.fp32):
+        assert 0 < rate.average <= rate.fast * 1.5

@@ -22,7 +22,7 @@ from hornbook.files import digest_file, digest_value, read_json, seal, sealed, w
 from hornbook.machine import dtype
 from hornbook.model import folder_from
 from hornbook.progress import Progress
-from hornbook.runs.effort import REFERENCE_FLOPS, TRAINING_EFFICIENCY, Effort, Volume
+from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Input, Key, Stage, Work
 from hornbook.settings import SAME_RESULT, Settings
@@ -172,9 +172,8 @@ def exam_of(settings: EvaluateSettings, base: Path) -> dict[str, str] | None:
 def answering(settings: EvaluateSettings, volume: Volume, models: int, what: str) -> Effort:
     """The work of putting the problems to so many models, twice each; answers are half as long as they may be."""
     answers = models * 2 * settings.problems
-    flops = answers * (PROMPT + settings.new_tokens / 2) * volume.flops_per_token(PROMPT)
-    seconds = answers / CASES + flops / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
-    return Effort(f"{models} x {what}", seconds)
+    tokens = answers * (PROMPT + settings.new_tokens / 2)
+    return Effort(f"{models} x {what}", answers / CASES + volume.generating(tokens, PROMPT))
 
 
 def _evaluate(work: Work[EvaluateStageSettings]) -> dict[str, Any]:

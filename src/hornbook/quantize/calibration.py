@@ -19,6 +19,7 @@ from hornbook.model.rope import wide
 from hornbook.model.tokenizers import Tokenizer
 from hornbook.model.transformer import Transformer
 from hornbook.tokens import shards
+from hornbook.tokens.mixture import divide
 
 _DOCUMENTS = 64  # read for each row that is asked for, at most
 _MEASURED = 4  # every so many documents one is kept to measure with
@@ -26,10 +27,15 @@ _GATHERED = 4096  # tokens whose products are summed in fp32
 
 
 def rows_of_tokens(tokens: Path, count: int) -> NDArray[np.int64]:
-    """The first rows of the strictest ingredient of phase 2, the last one: (rows, time)."""
-    names = [name for name in shards.names(tokens / "shards") if name.startswith("phase2-")]
-    strictest = max(names, key=lambda name: int(name.removeprefix("phase2-")))
-    return np.asarray(shards.read(tokens / "shards", strictest)[:count], dtype=np.int64)
+    """Rows of what phase 2 reads, its ingredients in their shares: (rows, time).
+
+    A shard holds as many tokens as its ingredient gives the phase, so its size tells the share.
+    """
+    folder = tokens / "shards"
+    tables = [shards.read(folder, name) for name in shards.names(folder) if name.startswith("phase2-")]
+    sizes = [len(table) for table in tables]
+    counts = divide(count, sizes, sizes)
+    return np.concatenate([table[:rows] for table, rows in zip(tables, counts, strict=True)]).astype(np.int64)
 
 
 def validation_rows(tokens: Path, count: int, pad: int) -> NDArray[np.int64]:

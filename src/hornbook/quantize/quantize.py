@@ -20,7 +20,7 @@ from hornbook.evaluate.evaluate import PROBLEMS, TOKENS, answering, passed, put_
 from hornbook.files import seal, sealed
 from hornbook.model.formats.quantization import FOUR_BIT, QUANTIZATIONS, Quantization
 from hornbook.progress import Progress
-from hornbook.runs.effort import REFERENCE_FLOPS, TRAINING_EFFICIENCY, Effort, Volume
+from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hornbook.model.transformer import Transformer
     from hornbook.quantize.calibration import Calibration
 
+OWN_TEXTS = "rehearsal.npy"  # in the stage's folder: rows that the model wrote itself
 ROUNDING = 1.5e-6  # seconds a weight in which gptq's rounds round it, on a core of the reference processor
 
 
@@ -52,6 +53,9 @@ class QuantizeSettings(Settings):
     )
     calibration_rows: int = Field(
         256, ge=0, description="rows of text that gptq weighs errors by; without any it is rtn"
+    )
+    rehearse: float = Field(
+        0.0, ge=0, le=1, description="share of these rows that the model writes itself, for what no other text shows"
     )
     calibration_tokens: Length = Field(
         512, ge=8, description="tokens of a row that is made of a corpus; no more than the model's context"
@@ -210,6 +214,7 @@ def quantize_matrix(
 class QuantizeStageSettings(Settings):
     """What the quantize stage depends on."""
 
+    seed: int = 1
     quantize: QuantizeSettings = QuantizeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
@@ -226,24 +231,44 @@ def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
 
 
 def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokenizer: Tokenizer) -> Rows:
-    """Rows of the corpus that is named to calibrate with, or of a tokens folder."""
+    """Rows of the corpus that is named to calibrate with, or of a tokens folder, and what the model writes itself."""
     import numpy as np
 
     from hornbook.model.formats.architectures import read_config
     from hornbook.quantize.calibration import rows_of_corpus, rows_of_tokens, validation_rows
+    from hornbook.quantize.methods import METHODS
     from hornbook.tokens.shards import pad_of
 
-    calibrating, measuring = settings.calibration_rows, settings.measured_rows
+    time = min(settings.calibration_tokens, read_config(work.inputs["model"]).context)
+    own = round(settings.rehearse * settings.calibration_rows) if METHODS[settings.method].calibrated else 0
+    calibrating, measuring = settings.calibration_rows - own, settings.measured_rows
     if "calibrate" in work.inputs:
-        time = min(settings.calibration_tokens, read_config(work.inputs["model"]).context)
-        return Rows(*rows_of_corpus(work.inputs["calibrate"], tokenizer, time, calibrating, measuring))
-    if "tokens" in work.inputs:
+        rows = Rows(*rows_of_corpus(work.inputs["calibrate"], tokenizer, time, calibrating, measuring))
+    elif "tokens" in work.inputs:
         tokens = work.inputs["tokens"]
         pad = pad_of(tokens / "shards", tokenizer)
-        return Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, pad))
-    if settings.method == "gptq" and calibrating:
-        raise UserError("method=gptq weighs errors by text: name a corpus with --calibrate, or say method=rtn")
-    return Rows(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.int64))
+        rows = Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, pad))
+    elif settings.method == "gptq" and calibrating:
+        raise UserError(
+            "method=gptq weighs errors by text: name a corpus with --calibrate, or say rehearse=1 for text that the "
+            "model writes itself, or method=rtn"
+        )
+    else:
+        rows = Rows(np.empty((0, time), dtype=np.int64), np.empty((0, time), dtype=np.int64))
+    return replace(rows, calibrating=np.concatenate([rows.calibrating, _own(work, own, rows)])) if own else rows
+
+
+def _own(work: Work[QuantizeStageSettings], count: int, rows: Rows) -> NDArray[np.int64]:
+    """As many rows that the model writes itself, as long as the others: (rows, time)."""
+    import numpy as np
+
+    from hornbook import machine
+    from hornbook.train.rehearsal import own_texts
+
+    model, place = work.inputs["model"], work.into / OWN_TEXTS
+    time, precise, seed = rows.calibrating.shape[1], machine.choose("fp32"), work.settings.seed
+    made = own_texts(model, count, time, precise, seed=seed, place=place, progress=work.progress)
+    return np.asarray(made, dtype=np.int64)
 
 
 def _headline(figures: dict[str, Any]) -> str:
@@ -263,7 +288,7 @@ def _effort(settings: QuantizeStageSettings, volume: Volume) -> Effort:
     seconds = 5 + asked.core_seconds
     if rounding.method == "gptq":
         tokens = rounding.calibration_rows * min(rounding.calibration_tokens, volume.context)
-        seconds += 4 * tokens * volume.flops_per_token(1) / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
+        seconds += volume.generating((4 + rounding.rehearse) * tokens, 1)
         seconds += ROUNDING * volume.flops_per_token(1) / 2
     return replace(asked, size="1 x", core_seconds=seconds)
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 # The processor whose seconds stages count in: one core at 2.4 GHz that multiplies matrices at this rate, with the
 # rates of the pocket recipe's stages (docs/pipeline.md tells how they were taken).
@@ -52,6 +56,12 @@ class Volume:
         """
         return Computation(what, tokens, 3 * passes * tokens * self.flops_per_token(self.context))
 
+    def generating(self, tokens: float, length: int) -> float:
+        """Seconds of the reference processor in which the model goes through so many tokens, in batches of sequences of
+        this length: those that it reads and those that it writes.
+        """
+        return tokens * self.flops_per_token(length) / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -62,11 +72,13 @@ class Effort:
     computations: tuple[Computation, ...] = ()
     compiles: bool = False
 
-    def seconds(self, matrix_rate: float) -> float:
-        """Seconds on a machine that multiplies matrices at this rate, in operations a second."""
-        computing = sum(one.flops for one in self.computations) / (matrix_rate * TRAINING_EFFICIENCY)
+    def seconds(self, training_rate: float, fp32_rate: float) -> float:
+        """Seconds on a machine that multiplies matrices at these rates, in operations a second: as it trains, in bf16
+        where the processor has that, and in fp32, as all else does that computes.
+        """
+        computing = sum(one.flops for one in self.computations) / (training_rate * TRAINING_EFFICIENCY)
         compiling = COMPILING_SECONDS if self.compiles else 0.0
-        return self.core_seconds * REFERENCE_FLOPS / matrix_rate + computing + compiling
+        return self.core_seconds * REFERENCE_FLOPS / fp32_rate + computing + compiling
 
 
 # How far estimates have been from what runs took on machines that were free (docs/pipeline.md): taken for the range.
@@ -74,7 +86,7 @@ BEST, WORST = 0.7, 1.7
 
 
 @dataclass(frozen=True)
-class Rates:
+class Rate:
     """Operations a second of matrix products of the size that small models have: on average, with whatever else is at
     work, and when nothing is.
     """
@@ -82,20 +94,37 @@ class Rates:
     average: float
     fast: float
 
+
+@dataclass(frozen=True)
+class Rates:
+    """What a machine does in the arithmetic that it trains in, and in fp32."""
+
+    training: Rate
+    fp32: Rate
+
     def seconds(self, effort: Effort) -> tuple[float, float]:
         """The least and the most that a piece of work may take."""
-        return BEST * effort.seconds(self.fast), WORST * effort.seconds(self.average)
+        least = effort.seconds(self.training.fast, self.fp32.fast)
+        return BEST * least, WORST * effort.seconds(self.training.average, self.fp32.average)
 
 
 def measure_rates(seconds: float = 1.0) -> Rates:
-    """What this machine does, measured for a moment; a tenth of the products was at least as fast as `fast`."""
+    """What this machine does, measured for a moment in each arithmetic."""
     import torch
 
     from hornbook.machine import choose
 
     machine = choose()
-    a = torch.ones(4096, 128, dtype=machine.compute, device=machine.device)
-    b = torch.ones(128, 512, dtype=machine.compute, device=machine.device)
+    fp32 = _measure(torch.float32, machine.device, seconds)
+    return Rates(fp32 if machine.compute == torch.float32 else _measure(machine.compute, machine.device, seconds), fp32)
+
+
+def _measure(dtype: torch.dtype, device: str, seconds: float) -> Rate:
+    """The rate of products in `dtype`; a tenth of them was at least as fast as `fast`."""
+    import torch
+
+    a = torch.ones(4096, 128, dtype=dtype, device=device)
+    b = torch.ones(128, 512, dtype=dtype, device=device)
     (a @ b).sum().item()  # the first one sets up threads
     took: list[float] = []
     until = time.perf_counter() + seconds
@@ -105,7 +134,7 @@ def measure_rates(seconds: float = 1.0) -> Rates:
         took.append(time.perf_counter() - began)
     took.sort()
     operations = 2 * 4096 * 128 * 512
-    return Rates(operations * len(took) / sum(took), operations / took[len(took) // 10])
+    return Rate(operations * len(took) / sum(took), operations / took[len(took) // 10])
 
 
 def in_range(least: float, most: float) -> str:

@@ -498,7 +498,10 @@ def _pretrain(work: Work[PretrainStageSettings]) -> dict[str, Any]:
 
 def _pretrain_effort(settings: PretrainStageSettings, volume: Volume) -> Effort:
     trained = (volume.training(f"pretrain, {name}", tokens) for name, tokens in volume.phases.items())
-    return Effort(f"{settings.model.parameters():,} parameters", 0.0, tuple(trained), settings.pretrain.compiles)
+    phases = settings.pretrain.phases
+    written = sum(volume.phases.get(name, 0) * phase.rehearse / _REHEARSED for name, phase in phases.items())
+    writing = volume.generating(written, volume.context)
+    return Effort(f"{settings.model.parameters():,} parameters", writing, tuple(trained), settings.pretrain.compiles)
 
 
 PRETRAIN = Stage(

@@ -17,7 +17,7 @@ from hornbook.terminal import in_markup
 from hornbook.train import held_out, lora
 from hornbook.train.data import Given, RowsInput
 from hornbook.train.events import located
-from hornbook.train.rehearsal import MOST, rehearsed
+from hornbook.train.rehearsal import LONGEST, MOST, rehearsed
 from hornbook.train.settings import Rate
 from hornbook.train.shapes import to_learn
 from hornbook.train.tuning import TuneSettings, look, tune
@@ -134,7 +134,8 @@ def _sft(work: Work[SftStageSettings]) -> dict[str, Any]:
 def _sft_effort(settings: SftStageSettings, volume: Volume) -> Effort:
     tokens = volume.conversations * CHAT_TOKENS * settings.sft.epochs
     trained = volume.training("sft", tokens)
-    return Effort(plural(volume.conversations, "conversation"), 0.0, (trained,), settings.sft.compiles)
+    asking = volume.generating(settings.sft.rehearse * LONGEST, LONGEST)
+    return Effort(plural(volume.conversations, "conversation"), asking, (trained,), settings.sft.compiles)
 
 
 SFT = Stage(
