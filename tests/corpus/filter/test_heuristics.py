@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hornbook.corpus.filter.repetition import MEASURES as REPETITION
 from hornbook.corpus.filter.rules import RULES, SETS, chosen
 from hornbook.corpus.filter.settings import HeuristicSettings
 
+PAGE = Path(__file__).parents[3] / "docs" / "filter.md"
 GOOD = (
     "The river begins high in the mountains, where snow lies until June and nobody lives.\n"
     "Further down it turns the wheels of three old mills, and one of them still grinds flour for the bakers.\n\n"
@@ -190,3 +192,13 @@ def test_prose_of_other_scripts_stays(language: str, rules: str) -> None:
     lines = [space.join(chance.sample(words.split(), 15)) + end for _ in range(8)]
     verdict = Heuristics(HeuristicSettings(rules=(rules,))).judge(["\n".join(lines)])[0]
     assert (verdict.broken, verdict.lines) == (None, {})
+
+
+def test_the_page_lists_every_rule_with_its_limit() -> None:
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for name, rule in RULES.items():
+        row = next((row for row in rows if f"`{name}`" in row.partition(" | ")[0]), "")
+        assert row, f"{PAGE.name} does not list {name}"
+        if rule.limit:
+            told = (f"{rule.limit:g}", f"{rule.limit:.2f}", f"{rule.limit:,.0f}")
+            assert any(limit in row for limit in told), f"{PAGE.name} does not tell the limit of {name}"

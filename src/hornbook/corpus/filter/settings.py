@@ -74,7 +74,10 @@ class HeuristicSettings(Settings):
         if not self.rules:
             for setting, says in (("limits", "are of"), ("without", "leaves out")):
                 if getattr(self, setting):
-                    raise ValueError(f"{setting} {says} rules that are on, and rules names none")
+                    off = "[]" if setting == "without" else "{}"
+                    raise ValueError(
+                        f"{setting} {says} rules that are on, and rules names none: set {setting}={off} too"
+                    )
         before, on = {*chosen(self.rules, ())}, chosen(self.rules, self.without)
         for name in self.limits:
             if name not in on:
