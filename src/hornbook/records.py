@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -152,6 +153,17 @@ def table(
                     return
                 if row:
                     yield Record(lines.number, row)
+
+
+def column_names(first: Record | Fault | None) -> list[str]:
+    """The names in a table's first row. A name's second column is `name.1`, as pandas calls it, not in the first's
+    place.
+    """
+    names: list[str] = []
+    for name in first.value if isinstance(first, Record) else []:
+        again = (f"{name}.{number}" for number in itertools.count(1))
+        names.append(name if name not in names else next(one for one in again if one not in names))
+    return names
 
 
 def has_quotes(stream: BinaryIO) -> bool:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from hornbook.corpus.read.formats import Bad, Raw, documents
 from hornbook.corpus.read.kinds import Found
+from hornbook.corpus.read.records import records
 from hornbook.corpus.read.settings import ReadSettings, Source
+from hornbook.records import Record
 
 SOURCE = Source(name="s", path=".")
 
@@ -200,6 +202,14 @@ def test_rows_are_numbered_after_the_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,text,body\n1,one,eins\n2,two,zwei\n")
     assert read_table(tmp_path / "a.csv") == [("a.csv:1", "one"), ("a.csv:2", "two")]
     assert read_table(tmp_path / "a.csv", Source(name="s", path=".", column="body"))[1] == ("a.csv:2", "zwei")
+
+
+def test_the_second_column_of_a_name_does_not_take_the_first_ones_place(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,text,text.1,text\none,two,three,four\n")
+    assert read_table(tmp_path / "a.csv") == [("a.csv:1", "one")]
+    found = Found(tmp_path / "a.csv", "a.csv")
+    told = {"text": "one", "text.1": "two", "text.1.1": "three", "text.2": "four"}
+    assert [one.value for one in records(found) if isinstance(one, Record)] == [told]
 
 
 def test_quotes_in_tsv_are_text_unless_fields_are_quoted(tmp_path: Path) -> None:

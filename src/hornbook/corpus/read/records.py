@@ -14,7 +14,7 @@ from hornbook.corpus.read.containers import members
 from hornbook.corpus.read.hub import HubDataset, stream
 from hornbook.corpus.read.kinds import CONTAINERS, Foreign, Found, ending
 from hornbook.corpus.read.raw import Bad
-from hornbook.records import Fault, Record, has_quotes, json_lines, json_values, table
+from hornbook.records import Fault, Record, column_names, has_quotes, json_lines, json_values, table
 
 HELD = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")  # kinds of files that hold records
 LONGEST = 64_000_000  # characters of one record
@@ -103,8 +103,7 @@ def _delimited(found: Found, kind: str, maximum: int) -> Iterator[Record | Fault
     encoding, quoted = table_sample(found)
     with opened_text(found, encoding) as file:
         rows = table(file, maximum, delimiter="," if kind == ".csv" else "\t", quoted=quoted)
-        first = next(rows, None)
-        names = first.value if isinstance(first, Record) else []
+        names = column_names(next(rows, None))
         for number, one in enumerate(rows, start=1):
             if isinstance(one, Fault):
                 yield one

@@ -12,7 +12,7 @@ from hornbook.corpus.read.kinds import Found, ending
 from hornbook.corpus.read.raw import TEXT, Bad, Raw, checked, record, text_column
 from hornbook.corpus.read.records import NOT_UTF8, table_sample
 from hornbook.corpus.read.settings import ReadSettings, Source
-from hornbook.records import Fault, Record, json_lines, json_values, readable, table
+from hornbook.records import Fault, Record, column_names, json_lines, json_values, readable, table
 
 
 def jsonl(found: Found, source: Source, settings: ReadSettings) -> Iterator[Raw | Bad]:
@@ -58,7 +58,7 @@ def delimited(found: Found, source: Source, settings: ReadSettings) -> Iterator[
             if first is None:
                 yield Bad(found.path, "empty")
                 return
-            names = first.value if isinstance(first, Record) else []
+            names = column_names(first)
             column = text_column(source.column, names)
             if column is None:
                 yield Bad(found.path, "no text", f"no column {source.column or TEXT} in its first line")
