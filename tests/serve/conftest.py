@@ -83,11 +83,11 @@ def served_folder(tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def start(served_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Start a server: `start("--queue", "1", KEY="secret")`."""
+    """Start a server: `start("--queue", "1", KEY="secret")`, of another `folder` if need be."""
     servers: list[Server] = []
 
-    def begin(*options: str, **variables: str) -> Server:
-        servers.append(Server(served_folder, tmp_path_factory.mktemp("log") / "server.log", *options, **variables))
+    def begin(*options: str, folder: Path = served_folder, **variables: str) -> Server:
+        servers.append(Server(folder, tmp_path_factory.mktemp("log") / "server.log", *options, **variables))
         return servers[-1]
 
     yield begin

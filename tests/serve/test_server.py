@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 import threading
 import time
@@ -188,3 +189,19 @@ def test_what_makes_no_sense_is_told_in_one_line(options: list[str], told: str, 
     wrong = CliRunner().invoke(app, ["serve", str(served_folder), "--port", "0", *options]).exception
     assert isinstance(wrong, UserError)
     assert told in str(wrong) and "\n" not in str(wrong)
+
+
+def test_a_model_without_a_template_is_asked_for_completions(
+    served_folder: Path, tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(served_folder, plain)
+    (plain / "chat_template.jinja").unlink()
+    (plain / "tokenizer_config.json").unlink()
+    server = start(folder=plain)
+    asked = post(server, {"messages": [{"role": "user", "content": "Hi"}]}, "/v1/chat/completions")
+    message = asked.json()["error"]["message"]
+    assert asked.status_code == 400 and message == (
+        "plain has no chat template: ask /v1/completions to go on from a prompt"
+    )
+    assert post(server, SHORT | {"model": "plain"}).status_code == 200

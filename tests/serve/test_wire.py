@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hornbook.errors import UserError
 from hornbook.inference.sampling import Sampling
 from hornbook.serve.guard import Guard
 from hornbook.serve.settings import ServeSettings, origin_of
-from hornbook.serve.wire import ChatAsked, CompletionAsked
+from hornbook.serve.wire import ChatAsked, CompletionAsked, RefusedError, parsed
 
 PUBLISHED = Sampling(temperature=0.6, top_k=50, top_p=0.9, min_p=0.1, repetition_penalty=1.1)
 
@@ -39,6 +40,28 @@ def test_null_is_as_if_it_was_not_said() -> None:
     messages = [{"role": "user", "content": "Hi"}]
     assert ChatAsked(messages=messages, **said) == ChatAsked(messages=messages)
     assert CompletionAsked(prompt="Hi", n=None, echo=None, stream=None) == CompletionAsked(prompt="Hi")
+
+
+def test_parts_of_a_message_are_one_text() -> None:
+    said = [{"type": "text", "text": "one, "}, {"type": "text", "text": "two"}]
+    assert ChatAsked(messages=[{"role": "user", "content": said}]).messages[0].plain["content"] == "one, two"
+    assert ChatAsked(messages=[{"role": "user", "content": []}]).messages[0].plain["content"] == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ([{"type": "image_url", "image_url": {"url": "https://example.org"}}], "content: .*'image_url': .*type 'text'"),
+        ([{"type": "text"}], "content: .*without its text"),
+        (["text"], "content: .*without its text"),
+        (5, "content: .*valid string"),
+    ],
+    ids=str,
+)
+def test_what_is_no_text_is_named(content: Any, told: str) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": content}]}).encode()
+    with pytest.raises(RefusedError, match=told):
+        parsed(ChatAsked, body)
 
 
 @pytest.mark.parametrize("site", ["https://example.org", "https://example.org/", " http://localhost:3000/ "])

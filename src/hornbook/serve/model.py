@@ -96,6 +96,9 @@ class ServedModel:
 
     def _encoded(self, asked: ChatAsked | CompletionAsked) -> list[list[int]]:
         if isinstance(asked, ChatAsked):
+            if self.tokenizer.template is None:
+                told = f"{self.name} has no chat template: ask /v1/completions to go on from a prompt"
+                raise RefusedError(400, told, param="messages")
             return [self.tokenizer.chat([message.plain for message in asked.messages])]
         if not asked.prompts:
             raise RefusedError(400, "there is no prompt", param="prompt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.responses import JSONResponse
 
 from hornbook.inference.sampling import Sampling
@@ -35,25 +35,29 @@ class RefusedError(Exception):
         return JSONResponse(self.body, self.status, {"Retry-After": "1"} if self.status == 429 else None)
 
 
-class _Part(BaseModel):
-    """A part of a message's content; only text is understood."""
-
-    type: Literal["text"]
-    text: str
-
-
 class Message(BaseModel):
     """A turn of a conversation."""
 
     role: str
-    content: str | list[_Part] | None = None
+    content: str | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _parts(cls, content: Any) -> Any:
+        """Parts as one text; only text is understood."""
+        if not isinstance(content, list):
+            return content
+        for part in content:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind != "text" or not isinstance(part.get("text"), str):
+                told = f"a part of type {kind!r}" if kind not in ("text", None) else "a part without its text"
+                raise ValueError(f"{told:.100}: this model reads parts of type 'text', with their text")
+        return "".join(part["text"] for part in content)
 
     @property
     def plain(self) -> dict[str, str]:
         """What the chat template reads."""
-        content = self.content or ""
-        text = content if isinstance(content, str) else "".join(part.text for part in content)
-        return {"role": self.role, "content": text}
+        return {"role": self.role, "content": self.content or ""}
 
 
 class _Schema(BaseModel):
