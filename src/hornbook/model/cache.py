@@ -188,9 +188,17 @@ class KVCache:
         return step_mask(self.config, kind, time, end, slots, self.starts, self._padded)
 
     def keep(self, rows: Tensor) -> None:
-        """Keep only the sequences whose indices `rows` lists: those that ended need no more steps."""
+        """Keep only the sequences whose indices `rows` lists: those that ended need no more steps.
+
+        Those behind the first that ended move up in the memory that is there, with the slots that they have filled.
+        """
+        count = len(rows)
+        moved = (rows != torch.arange(count, device=rows.device)).nonzero()
+        start = int(moved[0]) if len(moved) else count
         for layer in self.layers:
-            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+            for table in (layer.keys, layer.values):
+                table[start:count, :, : layer.filled] = table[rows[start:], :, : layer.filled]
+            layer.keys, layer.values = layer.keys[:count], layer.values[:count]
         self.starts, self.begun, self.long = self.starts[rows], self.begun[rows], self.long[rows]
         self.ids = self.ids[rows]
 
