@@ -24,6 +24,7 @@ from hornbook.runs.effort import Effort, Volume
 from hornbook.runs.manifest import SCRATCH
 from hornbook.runs.stage import EVERY_STAGE, Checkpoint, Input, Stage, Work
 from hornbook.settings import Settings
+from hornbook.train.settings import Rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hornbook.quantize.calibration import Calibration
 
 OWN_TEXTS = "rehearsal.npy"  # in the stage's folder: rows that the model wrote itself
+TUNING_PASSES = 4 / 3  # the original reads the same tokens, without a backward pass
 ROUNDING = 1.5e-6  # seconds a weight in which gptq's rounds round it, on a core of the reference processor
 
 
@@ -60,6 +62,10 @@ class QuantizeSettings(Settings):
     calibration_tokens: Length = Field(
         512, ge=8, description="tokens of a row that is made of a corpus; no more than the model's context"
     )
+    tune_epochs: int = Field(
+        0, ge=0, description="times that its scales are trained on these rows, to predict what the original predicts"
+    )
+    tune_rate: Rate = Field(1e-3, description="AdamW's rate, of a factor that each scale is multiplied by")
     measured_rows: int = Field(64, ge=0, description="rows of held-out text on which it is compared with the original")
 
     @property
@@ -81,10 +87,13 @@ class Rows:
     measuring: NDArray[np.int64]
 
 
-def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path, progress: Progress) -> dict[str, Any]:
+def quantize(
+    source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path, progress: Progress, seed: int = 1
+) -> dict[str, Any]:
     """Quantize the checkpoint `source` and write the checkpoint `into/model`.
 
     One block after the other is read, rounded, and kept in the scratch folder: an interrupted run goes on behind it.
+    seed: of the order in which scales are tuned.
     Raises UserError where a matrix' rows cannot be cut into groups, and for a model that is quantized already.
     """
     import torch
@@ -96,6 +105,7 @@ def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path
     from hornbook.quantize import quality
     from hornbook.quantize.calibration import Calibration
     from hornbook.quantize.methods import METHODS
+    from hornbook.quantize.tuning import tune
 
     model = merge(checkpoint.load(source, compute=torch.float32))
     if any(isinstance(module, QuantizedLayer) for module in model.modules()):
@@ -107,8 +117,8 @@ def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path
         if not form.fits(columns):
             raise UserError(f"{source}: the rows of {name} have {columns} weights, no multiple of group={form.group}")
     before = sum(p.numel() * p.element_size() for p in model.parameters())
-    ids = torch.from_numpy(rows.calibrating[: settings.calibration_rows, : model.config.context])
-    ids = ids if METHODS[settings.method].calibrated else ids[:0]
+    calibrating = rows.calibrating[: settings.calibration_rows, : model.config.context]
+    ids = torch.from_numpy(calibrating if METHODS[settings.method].calibrated else calibrating[:0])
     with torch.no_grad(), progress.task("quantizing", len(model.blocks)) as bar:
         _outer(model, "embed", settings)
         calibration = Calibration(model, ids) if len(ids) else None
@@ -119,6 +129,10 @@ def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path
             bar.advance()
         if not model.config.tied_embeddings:
             _outer(model, "lm_head", settings)
+    steps = 0
+    if settings.tune_epochs and len(calibrating):
+        tuning = {"epochs": settings.tune_epochs, "rate": settings.tune_rate, "seed": seed, "progress": progress}
+        steps = tune(model, checkpoint.load(source), calibrating, **tuning)
     tied = ("lm_head.",) if model.config.tied_embeddings else ()
     after = sum(t.numel() * t.element_size() for name, t in model.state_dict().items() if not name.startswith(tied))
     checkpoint.save(model, into / "model", Tokenizer(source))
@@ -128,6 +142,7 @@ def quantize(source: Path, rows: Rows, settings: QuantizeSettings, *, into: Path
         "bytes_after": after,
         "bits_per_weight": round(8 * after / model.config.parameters(), 3),
         "calibration_rows": len(ids),
+        "tuned_steps": steps,
     }
     measuring = rows.measuring[: settings.measured_rows, : model.config.context + 1]
     if len(measuring):
@@ -224,7 +239,7 @@ def _quantize(work: Work[QuantizeStageSettings]) -> dict[str, Any]:
 
     settings, source = work.settings.quantize, work.inputs["model"]
     rows = _rows(work, settings, Tokenizer(source))
-    figures = quantize(source, rows, settings, into=work.into, progress=work.progress)
+    figures = quantize(source, rows, settings, into=work.into, progress=work.progress, seed=work.settings.seed)
     if "written" not in work.inputs:
         return figures
     return figures | put_to({settings.form.name: work.into / "model"}, work.settings.evaluate, work)
@@ -240,7 +255,8 @@ def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokeniz
     from hornbook.tokens.shards import pad_of
 
     time = min(settings.calibration_tokens, read_config(work.inputs["model"]).context)
-    own = round(settings.rehearse * settings.calibration_rows) if METHODS[settings.method].calibrated else 0
+    reads = METHODS[settings.method].calibrated or settings.tune_epochs
+    own = round(settings.rehearse * settings.calibration_rows) if reads else 0
     calibrating, measuring = settings.calibration_rows - own, settings.measured_rows
     if "calibrate" in work.inputs:
         rows = Rows(*rows_of_corpus(work.inputs["calibrate"], tokenizer, time, calibrating, measuring))
@@ -248,10 +264,11 @@ def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokeniz
         tokens = work.inputs["tokens"]
         pad = pad_of(tokens / "shards", tokenizer)
         rows = Rows(rows_of_tokens(tokens, calibrating), validation_rows(tokens, measuring, pad))
-    elif settings.method == "gptq" and calibrating:
+    elif reads and calibrating:
+        what = "tune_epochs reads" if settings.method == "rtn" else "method=gptq weighs errors by"
         raise UserError(
-            "method=gptq weighs errors by text: name a corpus with --calibrate, or say rehearse=1 for text that the "
-            "model writes itself, or method=rtn"
+            f"{what} text: name a corpus with --calibrate, or say rehearse=1 for text that the model writes itself, or "
+            "method=rtn without tune_epochs"
         )
     else:
         rows = Rows(np.empty((0, time), dtype=np.int64), np.empty((0, time), dtype=np.int64))
@@ -286,11 +303,12 @@ def _effort(settings: QuantizeStageSettings, volume: Volume) -> Effort:
     """
     asked, rounding = answering(settings.evaluate, volume, 1, ""), settings.quantize
     seconds = 5 + asked.core_seconds
+    tokens = rounding.calibration_rows * min(rounding.calibration_tokens, volume.context)
     if rounding.method == "gptq":
-        tokens = rounding.calibration_rows * min(rounding.calibration_tokens, volume.context)
         seconds += volume.generating((4 + rounding.rehearse) * tokens, 1)
         seconds += ROUNDING * volume.flops_per_token(1) / 2
-    return replace(asked, size="1 x", core_seconds=seconds)
+    tuned = volume.training("tuning scales", tokens * rounding.tune_epochs, TUNING_PASSES)
+    return replace(asked, size="1 x", core_seconds=seconds, computations=(tuned,) if rounding.tune_epochs else ())
 
 
 QUANTIZE = Stage(

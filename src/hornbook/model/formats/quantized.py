@@ -89,7 +89,7 @@ class QuantizedLinear(QuantizedLayer):
         self.bias = bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (..., columns) -> (..., rows); gradients flow to x alone."""
+        """x: (..., columns) -> (..., rows); gradients flow to x, and to scales that want them."""
         return F.linear(x, self.dense(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
 
