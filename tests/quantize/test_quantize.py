@@ -262,5 +262,9 @@ def test_rows_that_the_model_writes_itself(make_checkpoint: Any, corpus: Path, t
     assert (figures["calibration_rows"], kept) == (8, (2, 32))
     assert "quality" in figures
     assert rows("rtn", {}, rehearse=1.0, method="rtn")[1] is None
-    with pytest.raises(UserError, match="or say rehearse=1"):
+    figures, kept = rows("rtn, tuned", {}, rehearse=1.0, method="rtn", tune_epochs=2)
+    assert (figures["calibration_rows"], figures["tuned_steps"], kept) == (0, 2, (8, 32))
+    with pytest.raises(UserError, match=r"method=gptq weighs errors by text: .* or say rehearse=1"):
         rows("nothing", {}, rehearse=0.5)
+    with pytest.raises(UserError, match=r"tune_epochs reads text: .* or say rehearse=1"):
+        rows("nothing", {}, method="rtn", tune_epochs=1)
