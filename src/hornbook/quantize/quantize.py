@@ -131,8 +131,10 @@ def quantize(
             _outer(model, "lm_head", settings)
     steps = 0
     if settings.tune_epochs and len(calibrating):
-        tuning = {"epochs": settings.tune_epochs, "rate": settings.tune_rate, "seed": seed, "progress": progress}
-        steps = tune(model, checkpoint.load(source), calibrating, **tuning)
+        epochs, rate = settings.tune_epochs, settings.tune_rate
+        steps = tune(
+            model, checkpoint.load(source), calibrating, epochs=epochs, rate=rate, seed=seed, progress=progress
+        )
     tied = ("lm_head.",) if model.config.tied_embeddings else ()
     after = sum(t.numel() * t.element_size() for name, t in model.state_dict().items() if not name.startswith(tied))
     checkpoint.save(model, into / "model", Tokenizer(source))

@@ -60,11 +60,12 @@ def tune(
                 for group in optimizer.param_groups:
                     group["lr"] = rate * _part(step, len(batches))
                 with torch.no_grad():
-                    aim = original(ids).log_softmax(-1)
+                    aim = original(ids).log_softmax(-1).flatten(0, 1)
                 tuned = {name: scale * factors[name] for name, scale in scales.items()}
-                predicted: Tensor = functional_call(model, tuned, (ids,)).log_softmax(-1)
+                predicted: Tensor = functional_call(model, tuned, (ids,)).log_softmax(-1).flatten(0, 1)
+                loss = F.kl_div(predicted, aim, reduction="batchmean", log_target=True)
                 optimizer.zero_grad()
-                F.kl_div(predicted.flatten(0, 1), aim.flatten(0, 1), reduction="batchmean", log_target=True).backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 bar.advance()
     finally:
