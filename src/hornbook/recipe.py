@@ -31,7 +31,8 @@ from hornbook.model import folder_from
 from hornbook.model.config import ModelConfig
 from hornbook.model.formats.architectures import architecture_for, read_config
 from hornbook.model.registry import find as find_model
-from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
+from hornbook.quantize.quantize import QuantizeSettings
+from hornbook.quantize.stage import QUANTIZE
 from hornbook.report.report import REPORT
 from hornbook.runs.stage import Stage
 from hornbook.runs.steps import Step, steps

@@ -201,7 +201,8 @@ def test_a_kind_of_text_for_the_teacher(tmp_path: Path) -> None:
 
 def test_a_method_of_rounding(make_checkpoint: Make, tmp_path: Path) -> None:
     from hornbook.model import load
-    from hornbook.quantize.quantize import QUANTIZE, QuantizeSettings
+    from hornbook.quantize.quantize import QuantizeSettings
+    from hornbook.quantize.stage import QUANTIZE
 
     model, folder = make_checkpoint(seed=1)
     ids = torch.arange(40)[None]

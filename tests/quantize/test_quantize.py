@@ -18,15 +18,8 @@ from hornbook.model.transformer import Block
 from hornbook.progress import Progress
 from hornbook.quantize.calibration import Calibration, rows_of_corpus
 from hornbook.quantize.methods import METHODS, Method
-from hornbook.quantize.quantize import (
-    OWN_TEXTS,
-    QUANTIZE,
-    QuantizeSettings,
-    QuantizeStageSettings,
-    Rows,
-    _effort,
-    quantize,
-)
+from hornbook.quantize.quantize import QuantizeSettings, Rows, quantize
+from hornbook.quantize.stage import OWN_TEXTS, QUANTIZE, QuantizeStageSettings, _effort
 from hornbook.runs.effort import Volume
 from hornbook.runs.stage import Work
 
