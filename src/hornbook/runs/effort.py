@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # rates of the pocket recipe's stages (docs/pipeline.md tells how they were taken).
 REFERENCE_FLOPS = 110e9
 TRAINING_EFFICIENCY = 0.6  # share of the matrix rate that training reaches
+GENERATING_EFFICIENCY = 0.3  # and that writing in batches reaches, by a model of 135M parameters (docs/pipeline.md)
 COMPILING_SECONDS = 25.0  # compiling the first block
 
 
@@ -60,7 +61,7 @@ class Volume:
         """Seconds of the reference processor in which the model goes through so many tokens, in batches of sequences of
         this length: those that it reads and those that it writes.
         """
-        return tokens * self.flops_per_token(length) / (REFERENCE_FLOPS * TRAINING_EFFICIENCY)
+        return tokens * self.flops_per_token(length) / (REFERENCE_FLOPS * GENERATING_EFFICIENCY)
 
 
 @dataclass(frozen=True)
