@@ -67,7 +67,7 @@ def _rows(work: Work[QuantizeStageSettings], settings: QuantizeSettings, tokeniz
         what = "tune_epochs reads" if settings.method == "rtn" else "method=gptq weighs errors by"
         raise UserError(
             f"{what} text: name a corpus with --calibrate, or say rehearse=1 for text that the model writes itself, or "
-            "method=rtn without tune_epochs"
+            f"method=rtn{' without tune_epochs' if settings.tune_epochs else ''}"
         )
     else:
         rows = Rows(np.empty((0, time), dtype=np.int64), np.empty((0, time), dtype=np.int64))
