@@ -55,7 +55,7 @@ def test_its_figure_is_that_of_the_model_it_writes(make_checkpoint: Any, tmp_pat
     assert told(compare(*models, rows(2, 16))) == figures["quality"]
 
 
-def test_steps_of_about_as_many_tokens_whatever_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_of_about_as_many_tokens_whatever_the_rows() -> None:
     made = tuning._batches(np.arange(10 * 300).reshape(10, 300), 2, seed=1)
     assert [len(batch) for batch in made] == [3, 3, 3, 1] * 2
     assert sorted(torch.cat(made[:4])[:, 0].tolist()) == [*range(0, 3000, 300)]
