@@ -1,11 +1,15 @@
 """`hornbook serve` under load: polite clients beside rude ones, and what serving many at once is worth.
 
     python benchmarks/serve_load.py MODEL [--minutes 5] [--clients 64] --into benchmarks/serve_load.json
+    python benchmarks/serve_load.py MODEL --llama-server PROGRAM --gguf FILE --into benchmarks/serve_llama.json
 
 Half of the clients are polite: each asks again and again, every second one as a stream, and each answer must be the one
 that the same request got when nothing else was asked. The others go away in the middle, send too much, no JSON, no
 UTF-8, or too slowly, or have a wrong key. The server's memory is looked at every second; in the end it is told to end
 while answers are under way. Then 16 polite clients at once are compared with one that asks for the same one by one.
+
+With --llama-server nothing of this is done: 16 polite clients at once ask Hornbook and llama.cpp's server in turn, each
+time for something else. FILE holds the same weights (`hornbook export`).
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ import json
 import random
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 import httpx
@@ -204,25 +211,69 @@ async def load(address: str, process: subprocess.Popen[str], clients: int, minut
     }
 
 
+async def written(client: httpx.AsyncClient, asked: dict[str, Any]) -> int:
+    """How many tokens an answer had."""
+    response = await client.post("/v1/chat/completions", json=asked)
+    response.raise_for_status()
+    return int(response.json()["usage"]["completion_tokens"])
+
+
 async def throughput(address: str) -> dict[str, float]:
     """Tokens a second of 16 clients at once and of one that asks for the same one by one, in turn, three times."""
-
-    async def tokens(client: httpx.AsyncClient, one: dict[str, Any]) -> int:
-        response = await client.post("/v1/chat/completions", json=one)
-        return int(response.json()["usage"]["completion_tokens"])
-
     asked = requests(AT_ONCE)
     rates: dict[str, list[float]] = {"one by one": [], "at once": []}
     async with httpx.AsyncClient(base_url=address, headers=HEADERS, timeout=600) as client:
         for _ in range(3):
             began = time.monotonic()
-            written = sum([await tokens(client, one) for one in asked])
-            rates["one by one"].append(written / (time.monotonic() - began))
+            tokens = sum([await written(client, one) for one in asked])
+            rates["one by one"].append(tokens / (time.monotonic() - began))
             began = time.monotonic()
-            written = sum(await asyncio.gather(*(tokens(client, one) for one in asked)))
-            rates["at once"].append(written / (time.monotonic() - began))
+            tokens = sum(await asyncio.gather(*(written(client, one) for one in asked)))
+            rates["at once"].append(tokens / (time.monotonic() - began))
     best = {name: round(max(some), 1) for name, some in rates.items()}
     return best | {"times": round(best["at once"] / best["one by one"], 2)}
+
+
+async def side_by_side(addresses: dict[str, str], turns: int) -> dict[str, Any]:
+    """Tokens a second of 16 clients at once, of each server in turn; none is asked the same twice."""
+    asked = requests(AT_ONCE * (turns + 1))
+    rates: dict[str, list[float]] = {name: [] for name in addresses}
+    for turn in range(turns + 1):  # the first one warms up
+        for name, address in addresses.items():
+            async with httpx.AsyncClient(base_url=address, headers=HEADERS, timeout=600) as client:
+                began = time.monotonic()
+                some = asked[AT_ONCE * turn : AT_ONCE * (turn + 1)]
+                tokens = sum(await asyncio.gather(*(written(client, one) for one in some)))
+                rates[name].append(tokens / (time.monotonic() - began))
+    ratios = [one / other for one, other in zip(*(rates[name][1:] for name in addresses), strict=True)]
+    told = {name: round(median(some[1:]), 1) for name, some in rates.items()}
+    return told | {"times": [round(found, 2) for found in (median(ratios), min(ratios), max(ratios))], "turns": turns}
+
+
+@contextmanager
+def llama(program: str, gguf: str, threads: int, context: int) -> Iterator[str]:
+    """llama.cpp's server with as many places as there are clients: its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    words = [program, "-m", gguf, "--parallel", str(AT_ONCE), "-c", str(AT_ONCE * context), "-t", str(threads)]
+    words += ["--jinja", "--api-key", KEY, "--host", "127.0.0.1", "--port", port]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            if process.poll() is not None:
+                raise SystemExit(f"{program} did not start")
+            try:
+                if httpx.get(f"{address}/health").status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:
@@ -232,15 +283,37 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--into", type=Path)
+    parser.add_argument("--llama-server", help="llama.cpp's server, built for this processor")
+    parser.add_argument("--gguf", help="the model as it reads it")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--context", type=int, default=512, help="of each place")
+    parser.add_argument("--turns", type=int, default=5)
     asked = parser.parse_args()
-    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, process):
-        found = asyncio.run(load(address, process, asked.clients, asked.minutes))
-    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, _):
-        found["tokens a second"] = asyncio.run(throughput(address))
+    found = beside(asked) if asked.llama_server else loaded(asked)
     found |= {"model": asked.model, "machine": describe(), "versions": versions()}
     print(json.dumps(found, indent=1))
     if asked.into:
         write_json(asked.into, found)
+
+
+def beside(asked: argparse.Namespace) -> dict[str, Any]:
+    """Both servers, in turn."""
+    words = (*SERVED, "--threads", str(asked.threads))
+    with (
+        server(asked.model, *words, BENCHMARK_KEY=KEY) as (ours, _),
+        llama(asked.llama_server, asked.gguf, asked.threads, asked.context) as theirs,
+    ):
+        rates = asyncio.run(side_by_side({"hornbook": ours, "llama-server": theirs}, asked.turns))
+    return {"tokens a second": rates, "threads": asked.threads, "gguf": Path(asked.gguf).name}
+
+
+def loaded(asked: argparse.Namespace) -> dict[str, Any]:
+    """Polite and rude clients, then what many at once are worth."""
+    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, process):
+        found = asyncio.run(load(address, process, asked.clients, asked.minutes))
+    with server(asked.model, *SERVED, BENCHMARK_KEY=KEY) as (address, _):
+        found["tokens a second"] = asyncio.run(throughput(address))
+    return found
 
 
 if __name__ == "__main__":

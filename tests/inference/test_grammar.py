@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hornbook.errors import UserError
@@ -76,6 +77,34 @@ def test_an_answer_that_gets_too_long_is_closed_in_time(make_model: Callable[...
             scheduler.step()
         spoken.end()
         assert json.loads(spoken.take()).keys() == {"why", "more", "score"}
+
+
+@pytest.mark.parametrize("limit", [48, 90, 200])
+def test_a_text_is_closed_no_sooner_than_it_must_be(limit: int, tokenizer: Tokenizer) -> None:
+    """However long the schema's own notes are: a reason that may have few tokens has them."""
+    notes = "why, in a few words that say what is good about the text and what is not, one sentence at most"
+    verdict = {"enum": ["worse", "equal", "better"]}
+    item = {"type": "object", "properties": {"verdict": verdict}, "required": ["verdict"]}
+    schema = {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string", "description": notes},
+            "verdicts": {"type": "array", "items": item},
+        },
+        "required": ["reason", "verdicts"],
+    }
+    grammar = Grammars(tokenizer, 400).of_schema(schema)
+    [letter] = tokenizer.encode("a")
+    made: list[int] = []
+    while not grammar.finished:
+        logits = np.zeros(400, np.float32)
+        logits[letter] = 1
+        grammar.restrict(logits, limit - len(made))
+        made.append(int(logits.argmax()))
+        grammar.accept(made[-1])
+    value = json.loads(tokenizer.decode(made))
+    assert limit - 10 <= len(made) <= limit
+    assert re.fullmatch("a+", value["reason"]) and value["verdicts"] == []
 
 
 @pytest.mark.parametrize("schema", [{"type": "strange"}, {"type": "integer", "minimum": 5, "maximum": 2}], ids=str)

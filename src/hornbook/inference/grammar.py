@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hornbook.errors import UserError
 from hornbook.model.tokenizers import Tokenizer
 
+_SPARE = 8  # tokens that a choice may take more than another: a number of several digits, a longer name
+
 
 class Grammars:
     """What a model's tokenizer needs for grammars; made once, since it looks at the whole vocabulary."""
@@ -34,7 +36,7 @@ class Grammars:
         # A model that may put blanks between signs may put nothing else, and never ends.
         defaults = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         told = json.dumps(schema)
-        # What it takes to close every string, name what is still required, and end; a third of a token a character.
+        # More than it can take to close what is open and to name what is required: a third of a token a character.
         reserve = 16 + len(told) // 3
         return self._made(llguidance.LLMatcher.grammar_from_json_schema, told, reserve, defaults=defaults)
 
@@ -64,21 +66,45 @@ class TokenGrammar:
     def __init__(
         self, matcher: llguidance.LLMatcher, vocabulary: int, closing: Sequence[NDArray[np.bool_]], reserve: int
     ) -> None:
-        """reserve: from so many tokens on before the room ends, what leads to an end comes first."""
+        """reserve: from so many tokens on before the room ends, it is looked how many an end takes."""
         self._matcher, self._closing, self._reserve = matcher, closing, reserve
+        self._vocabulary = vocabulary
         self._mask = llguidance.numpy.allocate_token_bitmask(1, vocabulary)
 
     def restrict(self, logits: NDArray[np.float32], left: int) -> None:
         """See `choosing.Grammar`."""
-        llguidance.numpy.fill_next_token_bitmask(self._matcher, self._mask)
-        if self._matcher.is_error():
-            raise UserError(f"the grammar cannot be followed: {_line(self._matcher.get_error())}")
-        allowed = np.unpackbits(self._mask.view(np.uint8)[0], bitorder="little")[: len(logits)].astype(np.bool_)
-        for closing in self._closing if left <= self._reserve else ():
+        if left <= self._reserve and self._to_an_end(left) >= left - _SPARE:
+            allowed = self._ending(self._matcher)
+        else:
+            allowed = self._allowed(self._matcher)
+        logits[~allowed[: len(logits)]] = -np.inf
+
+    def _allowed(self, matcher: llguidance.LLMatcher) -> NDArray[np.bool_]:
+        llguidance.numpy.fill_next_token_bitmask(matcher, self._mask)
+        if matcher.is_error():
+            raise UserError(f"the grammar cannot be followed: {_line(matcher.get_error())}")
+        return np.unpackbits(self._mask.view(np.uint8)[0], bitorder="little")[: self._vocabulary].astype(np.bool_)
+
+    def _ending(self, matcher: llguidance.LLMatcher) -> NDArray[np.bool_]:
+        """Of the tokens that may come next those that lead to an end; all of them where the schema leaves a choice."""
+        allowed = self._allowed(matcher)
+        forced = matcher.compute_ff_tokens()
+        if forced:
+            allowed[:] = False
+            allowed[forced[0]] = True
+        for closing in self._closing:
             if (allowed & closing).any():
-                allowed &= closing
-                break
-        logits[~allowed] = -np.inf
+                return allowed & closing
+        return allowed
+
+    def _to_an_end(self, most: int) -> int:
+        """How many tokens an end takes from here, `most` where it takes more."""
+        matcher = self._matcher.deep_copy()
+        for taken in range(most):
+            if matcher.is_stopped():
+                return taken
+            matcher.consume_token(int(self._ending(matcher).argmax()))
+        return most
 
     def accept(self, token: int) -> None:
         """See `choosing.Grammar`."""
