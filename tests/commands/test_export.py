@@ -21,9 +21,6 @@ def export(*words: object) -> str:
 
 def test_a_folder_with_one_file_in_it(make_checkpoint: Any, tmp_path: Path) -> None:
     folder = make_checkpoint(seed=1)[1]
-    state = read_json(folder / "tokenizer.json")
-    state["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    write_json(folder / "tokenizer.json", state)
     told = export(folder, "--type", "q8_0", "--into", tmp_path / "out")
     assert "model-q8_0.gguf: " in told and "bits a weight" in told
     assert f"The file: {tmp_path / 'out' / 'model-q8_0.gguf'}" in told
@@ -58,7 +55,11 @@ def test_stopped_it_says_that_it_starts_over(
     assert "Stopped. The same command starts over." in result.output
 
 
-def test_the_pocket_models_own_tokenizer_is_refused(make_checkpoint: Any, tmp_path: Path) -> None:
+def test_a_tokenizer_that_llama_cpp_does_not_know_is_refused(make_checkpoint: Any, tmp_path: Path) -> None:
+    folder = make_checkpoint(seed=1)[1]
+    state = read_json(folder / "tokenizer.json")
+    state["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Isolated", "invert": False}
+    write_json(folder / "tokenizer.json", state)
     with pytest.raises(UserError, match=r"cuts text in a way that llama\.cpp does not know by name"):
-        export(make_checkpoint(seed=1)[1], "--into", tmp_path / "out")
+        export(folder, "--into", tmp_path / "out")
     assert not (tmp_path / "out").exists()

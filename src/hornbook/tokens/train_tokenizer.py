@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from hornbook.files import write_json, write_text
+from hornbook.model.formats.gguf.tokenizer import CUTS
 from hornbook.model.tokenizers import ASSISTANT, END, END_OF_TEXT, PAD, SYSTEM, USER
 
 CONTROL_TOKENS = (END_OF_TEXT, ASSISTANT, SYSTEM, END, USER, PAD)
@@ -20,11 +21,12 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
 
-# Where tokens may never reach across. A newline always stands alone and so does indentation: a prompt that ends with
-# a newline then has the same ids, whether or not the indentation that follows has been written yet. Without this,
-# "\n    " becomes one token, a prompt that stops after "\n" was never seen in training, and the model cannot be asked
-# anything. Digits stand alone, as in Llama's tokenizer; an identifier's words keep their underscore.
-BOUNDARIES = r"\n|[ \t]{2,}|[ _]?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s"
+# Where tokens may never reach across: as Seed-Coder's tokenizer cuts, which llama.cpp knows by name, so that a model can be
+# exported. A newline joins nothing but other blank lines: a prompt that ends with one then has the same ids, whether or
+# not the indentation that follows has been written yet. Without this, "\n    " becomes one token, a prompt that stops
+# after "\n" was never seen in training, and the model cannot be asked anything. Digits stand alone, as in Llama's
+# tokenizer; an identifier's words keep their underscore.
+BOUNDARIES = CUTS["seed-coder"].expressions
 
 
 def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -32,7 +34,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(BOUNDARIES), behavior="isolated"),
+            *(pre_tokenizers.Split(Regex(expression), behavior="isolated") for expression in BOUNDARIES),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -86,7 +86,7 @@ def test_ids_are_llama_cpps_on_random_and_adversarial_texts(name: str, tmp_path:
 
 
 @pytest.mark.llama_cpp
-@pytest.mark.parametrize("cut", ["gpt-2", "llama-bpe"])
+@pytest.mark.parametrize("cut", ["gpt-2", "llama-bpe", "seed-coder"])
 def test_every_character_is_cut_as_llama_cpp_cuts_it(cut: str, tmp_path: Path) -> None:
     """Joins of a letter, a digit and a sign with each first byte tell which of them a character stays with.
 
@@ -211,7 +211,7 @@ def test_a_pre_tokenizer_can_be_chosen_where_the_file_has_none(tmp_path: Path) -
     found = header.read(file)
     size = len(found.strings("tokenizer.ggml.tokens"))
     with pytest.raises(
-        UserError, match=r"pre is 'default'; supported are gpt-2, phi-2, smollm, llama-bpe, dbrx \(pre="
+        UserError, match=r"pre is 'default'; supported are gpt-2, phi-2, smollm, llama-bpe, dbrx, seed-coder \(pre="
     ):
         tokenizer.build(vocabulary.read(found, size), found)
     chosen = tokenizer.build(vocabulary.read(found, size, "phi-2"), found)

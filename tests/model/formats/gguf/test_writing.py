@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pytest
 import torch
@@ -122,6 +123,21 @@ def test_llama_cpp_computes_the_same(made: Path, type_: str, tmp_path: Path) -> 
     sure = top[:, -1] - top[:, -2] > 6 * off * wanted.std()
     assert sure.sum() > 15
     assert (found.argmax(-1) == wanted.argmax(-1))[sure].all()
+
+
+@pytest.mark.llama_cpp
+def test_llama_cpp_cuts_text_as_hornbooks_own_tokenizer(make_checkpoint: Any, tmp_path: Path) -> None:
+    """One that was trained here: code, chats, and whatever else may be typed."""
+    pytest.importorskip("llama_cpp", reason=NO_LLAMA_CPP)
+    _, folder = make_checkpoint(seed=1)
+    ours, theirs = Tokenizer(folder), MADE["LlamaCpp"](written(folder, tmp_path / "gguf"))
+    tokens = [ours.decode([token]) for token in range(ours.size)]
+    for text in [Path(__file__).read_text(encoding="utf-8"), *MADE["texts"](3, 2000, tokens, list(ours.controls))]:
+        assert theirs.ids(text, special=False) == ours.encode(text), text
+    turns = [{"role": "user", "content": "def f(x):\n    "}, {"role": "assistant", "content": "1\n"}]
+    turns.append({"role": "user", "content": "  and 12 of _them_?"})
+    shown = jinja2.Template(ours.template or "").render(messages=turns, add_generation_prompt=True)
+    assert theirs.ids(shown, special=True) == ours.chat(turns)
 
 
 def quantized(folder: Path, form: Quantization, outer: Quantization | None = None) -> Path:

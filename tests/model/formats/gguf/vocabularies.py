@@ -127,7 +127,7 @@ def sentencepiece(name: str, **more: Any) -> dict[str, Any]:
 
 def vocabularies() -> dict[str, dict[str, Any]]:
     """By a name, the keys of each file."""
-    made = {pre: byte_level(pre) for pre in ("gpt-2", "phi-2", "smollm", "llama-bpe", "dbrx")}
+    made = {pre: byte_level(pre) for pre in ("gpt-2", "phi-2", "smollm", "llama-bpe", "dbrx", "seed-coder")}
     made["smollm with bos"] = byte_level("smollm", **{"tokenizer.ggml.add_bos_token": True})
     made["llama"] = sentencepiece("a llama")
     made["llama without space"] = sentencepiece(
