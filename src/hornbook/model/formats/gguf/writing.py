@@ -6,6 +6,8 @@ The keys and tensors are those that llama.cpp's converter writes (its conversion
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +36,7 @@ from hornbook.settings import Settings
 
 Kind = GGMLQuantizationType
 Type = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k_m"]
+_PHI3 = {"<unk>", "<s>", "</s>", "<|endoftext|>"}
 _KINDS = {"f32": Kind.F32, "f16": Kind.F16, "bf16": Kind.BF16, "q8_0": Kind.Q8_0, "q4_0": Kind.Q4_0}
 _FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,
@@ -119,6 +122,7 @@ def _write(model: Transformer, tokenizer: Tokenizer, folder: Path, path: Path, t
     name, family = _family(architecture.MODEL_TYPES[0], folder)
     writer = gguf.GGUFWriter(path, name)
     keys = _keys(config, name, family, folder) | vocabulary_keys(folder, tokenizer, config.vocabulary, family.format)
+    keys["general.name"] = _title(folder.resolve().name, name, keys["tokenizer.ggml.tokens"])
     keys["general.file_type"] = int(_FILE_TYPES[type_])
     for key, value in keys.items():
         _add(writer, key, value)
@@ -154,14 +158,19 @@ def _family(format_: str, folder: Path) -> tuple[str, Family]:
     raise UserError(f"{folder}: model_type {format_} is not exported; {known} are")
 
 
+def _title(named: str, arch: str, tokens: Sequence[str]) -> str:
+    """The model's name, by which llama.cpp knows phi-3's control tokens: it refuses a phi-3 that lacks one of these."""
+    if arch == "phi3" and set(tokens) >= _PHI3:
+        return named if "phi-3" in named.lower() else f"phi-3 {named}"
+    return re.sub("phi-?3", "phi 3", named, flags=re.IGNORECASE)
+
+
 def _keys(config: ModelConfig, arch: str, family: Family, folder: Path) -> dict[str, Any]:
     """The model's keys, as `architectures.config_of` reads them."""
     longrope = config.longrope
     if longrope is not None and (arch != "phi3" or longrope.start_tokens):
         raise UserError(f"{folder}: LongRoPE is exported for phi3 alone, and without start tokens")
-    named = folder.resolve().name
     keys: dict[str, Any] = {
-        "general.name": f"phi-3 {named}" if arch == "phi3" and "phi-3" not in named.lower() else named,
         f"{arch}.context_length": config.context,
         f"{arch}.embedding_length": config.width,
         f"{arch}.feed_forward_length": config.mlp_width,
