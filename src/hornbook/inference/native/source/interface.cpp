@@ -3,6 +3,9 @@
 #include <new>
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "model.h"
@@ -33,6 +36,17 @@ bool avx512() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vnni");
 }
+// CPUID leaf 7: EDX bits 24 and 25. The system has to let a process use the tiles, since each of its threads then keeps 8 kB.
+bool amx() {
+#if defined(__linux__)
+  uint32_t a = 7, b, c = 0, d;
+  asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return avx512() && (d >> 24 & 3) == 3 && syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 // CPUID leaf 7, subleaf 1, EAX bit 4; compilers' own names for it are younger than the instruction.
 bool avx_vnni() {
   uint32_t a = 7, b, c = 1, d;
@@ -58,6 +72,7 @@ int choices(Choice* into) {
   };
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  offer(hornbook::avx512_amx_kernels(), amx());
   offer(hornbook::avx512_kernels(), avx512());
   offer(hornbook::avx_vnni_kernels(), avx_vnni());
   offer(hornbook::avx2_kernels(), avx2());

@@ -8,6 +8,7 @@ namespace hornbook {
 struct Kernels {
   const char* name;
   int panel;  // tokens in a panel at most
+  int wide;   // of a step of many tokens, where that is more
   // Tiles begin..end of a matrix times panels from..to.
   void (*multiply)(const Matrix&, int64_t begin, int64_t end, const Panels&, int64_t from, int64_t to, const Output&);
   // One token's vector into place `token` of panel `panel`.
@@ -25,6 +26,7 @@ struct Kernels {
   void (*attend)(const Attention&, float* scratch);
 };
 
+constexpr int kMany = 32;     // tokens from which on it is worth it to lay weights out for a matrix unit
 constexpr int kTogether = 8;  // tiles that pass by a panel of several: both stay in a cache, and lines are written whole
 constexpr int kPage = 32;  // tokens in a block of the cache
 constexpr int kWidest = 12;
@@ -40,6 +42,7 @@ const Kernels* avx2_kernels();
 const Kernels* avx_vnni_kernels();
 const Kernels* avx512_vl_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx512_amx_kernels();
 const Kernels* neon_kernels();
 const Kernels* neon_dotprod_kernels();
 

@@ -6,6 +6,9 @@
 //   power_of_two, exchanged<W> (lane i gets lane i ^ W), first (lane 0),
 //   bytes, low, high, begin4/dot4/end4, begin8/dot8/end8, zero_points.
 //
+// Where a unit multiplies matrices, WIDE, tokens of a panel at most, and multiply_wide, which takes quantized panels of more
+// than PANEL tokens.
+//
 // dot4 and dot8 are told where a block's activations begin and which four of them are meant: known when they are compiled, so
 // that a processor may load more at once.
 //
@@ -17,6 +20,12 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+#ifdef WIDE
+#define WIDE_PANELS 1
+#else
+#define WIDE PANEL
+#define WIDE_PANELS 0
+#endif
 constexpr int PARTS = kTile / LANES;
 constexpr int kAhead = 4608;  // bytes by which weights are asked for before they are used
 constexpr int kSecond = 2;    // into the second cache: the first can wait for few lines at once
@@ -237,8 +246,30 @@ struct OfPanel {
   }
 };
 
+#if WIDE_PANELS
+struct OfFloats {
+  template <int T>
+  static void of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
+    if (m.type == kF32) return floats<T, kF32>(m, begin, end, p, panel, out);
+    if (m.type == kF16) return floats<T, kF16>(m, begin, end, p, panel, out);
+    floats<T, kBF16>(m, begin, end, p, panel, out);
+  }
+};
+#endif
+
 static void multiply_panels(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t from, int64_t to,
                             const Output& out) {
+#if WIDE_PANELS
+  if (p.width > PANEL) {
+    if (m.quantized()) return multiply_wide(m, begin, end, p, from, to, out);
+    for (int64_t tile = begin; tile < end; tile++) {
+      for (int64_t panel = from; panel < to; panel++) {
+        with_tokens<OfFloats, WIDE>(p.tokens_of(panel), m, tile, tile + 1, p, panel, out);
+      }
+    }
+    return;
+  }
+#endif
   // Tiles stay in the cache while all panels pass by them; with one panel there is nothing to keep.
   const int64_t step = to - from == 1 ? end - begin : m.quantized() ? kTogether : 1;
   for (int64_t tile = begin; tile < end; tile += step) {
@@ -309,7 +340,10 @@ static inline uint32_t every_other_byte(uint64_t eight) {
 static void quantise(const float* x, Panels& p, int64_t panel, int token) {
   const int width = p.tokens_of(panel);
   const int64_t blocks = p.columns / kBlock, base = panel * p.width;
-  int8_t* integers = p.integers + base * p.columns + token * 4;
+  // Four neighbours, then those of the next token; for a matrix unit all of a block's, then the next token's.
+  const bool wide = p.width > PANEL;
+  const int64_t fours = wide ? 4 : 4 * width;
+  int8_t* integers = p.integers + base * p.columns + token * (wide ? kBlock : 4);
   float* scales = p.scales + base * blocks + token;
   int32_t* minus = p.minus_sums + base * blocks + token;
   // First all blocks' largest numbers: a processor would wait for each before it could begin with the next block.
@@ -334,12 +368,12 @@ static void quantise(const float* x, Panels& p, int64_t panel, int token) {
       narrow[i] = static_cast<uint8_t>(rounded[i]);
     }
     int8_t* to = integers + b * kBlock * width;
-    for (int i = 0; i < kBlock; i += 8, to += 8 * width) {
+    for (int i = 0; i < kBlock; i += 8, to += 2 * fours) {
       uint64_t eight;
       __builtin_memcpy(&eight, narrow + i, 8);
       const uint32_t even = every_other_byte(eight), odd = every_other_byte(eight >> 8);
       __builtin_memcpy(to, &even, 4);
-      __builtin_memcpy(to + 4 * width, &odd, 4);
+      __builtin_memcpy(to + fours, &odd, 4);
     }
     scales[b * width] = top > 1e-30f ? top / 127.0f : 0.0f;
     minus[b * width] = static_cast<int32_t>(sum);
@@ -539,5 +573,5 @@ static void attend(const Attention& a, float* scratch) {
   }
 }
 
-static const Kernels kTable = {NAME,       PANEL,  multiply_panels, quantise, lay, rms_norm, layer_norm,
-                               swiglu, gelu, halve,  rotate,     attend};
+static const Kernels kTable = {NAME,       PANEL,  WIDE, multiply_panels, quantise, lay,   rms_norm,
+                               layer_norm, swiglu, gelu, halve,           rotate,   attend};

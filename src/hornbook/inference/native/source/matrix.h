@@ -33,8 +33,8 @@ struct Matrix {
 };
 
 // Activations of `tokens` vectors of `columns` numbers, cut into panels of `width` tokens (the last one has the rest).
-// A panel of T tokens is floats [column][T] and, quantized, int8 [column / 4][T][4], scales [block][T] and minus the sum
-// of each block's integers [block][T].
+// A panel of T tokens is floats [column][T] and, quantized, int8 [column / 4][T][4], or [block][T][32] for a matrix unit,
+// scales [block][T] and minus the sum of each block's integers [block][T].
 struct Panels {
   int64_t tokens = 0, columns = 0;
   int width = 1;

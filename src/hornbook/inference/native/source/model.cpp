@@ -120,13 +120,14 @@ const float* Model::angles(int64_t position, bool extended) {
 // Lay out what a product reads: row(token, into) writes a token's vector.
 template <class Row>
 void Model::prepare(int64_t tokens, int64_t columns, bool integers, bool floats, Row&& row) {
-  const int64_t count = std::max<int64_t>(1, (tokens + kernels_->panel - 1) / kernels_->panel);
+  const int most = tokens < kMany ? kernels_->panel : kernels_->wide;
+  const int64_t count = std::max<int64_t>(1, (tokens + most - 1) / most);
   panels_.width = static_cast<int>((tokens + count - 1) / count);  // all about as wide: 4 and 4 rather than 6 and 2
   panels_.tokens = tokens;
   panels_.columns = columns;
   const int64_t numbers = tokens * columns, blocks = tokens * (columns / kBlock);
   if (integers) {
-    grow(integers_, numbers);
+    grow(integers_, numbers + kBlock * kTile);  // tiles of a last, narrower panel reach beyond it
     grow(scales_, blocks);
     grow(minus_sums_, blocks);
   }
