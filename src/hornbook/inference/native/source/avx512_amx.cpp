@@ -1,4 +1,4 @@
-// AVX-512 with VNNI, and AMX's tiles for seven tokens and more: 16 tokens by 16 rows by 32 columns in one instruction.
+// AVX-512 with VNNI, and AMX's tiles for a step of many tokens: 16 tokens by 16 rows by 32 columns in one instruction.
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
@@ -27,8 +27,8 @@ static void multiply_wide(const Matrix& m, int64_t begin, int64_t end, const Pan
 #include "avx512.inl"
 #include "kernels.inl"
 
-// The shapes of the tiles that are used: sums 0 and 1 of `tokens` x 16 whole numbers, activations 2 of `tokens` x 32
-// bytes, weights 3 of 8 x 64 bytes. A thread has them as long as this lives.
+// The shapes of the tiles that are used: sums, 0 to 3, of `tokens` x 16 whole numbers, activations, 6, of `tokens` x 32
+// bytes, weights, 7, of 8 x 64 bytes. A thread has them as long as this lives.
 class Tiles {
  public:
   explicit Tiles(int tokens) {
@@ -93,6 +93,7 @@ struct Opened {
 #define INLINED __attribute__((always_inline))
 constexpr int kFlight = 4;  // blocks whose products are under way while those of an earlier one are added
 
+// The product of tiles 6 and 7 by way of sum N to memory: the intrinsics want the numbers spelled out.
 #define PRODUCT_INTO(N)                          \
   template <>                                    \
   inline void product_into<N>(int32_t* where) {  \
