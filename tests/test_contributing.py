@@ -111,7 +111,8 @@ def test_everything_in_the_package_that_is_no_code_is_installed_with_it() -> Non
         path
         for path in package.rglob("*")
         if path.is_file()
-        and path.suffix not in (".py", ".pyc", ".so")
+        and path.suffix not in (".py", ".so")
+        and path.parent.name != "__pycache__"
         and not any(part[0] == "." for part in path.parts[1:])
     }
     assert beside == told
