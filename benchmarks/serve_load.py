@@ -218,6 +218,13 @@ async def written(client: httpx.AsyncClient, asked: dict[str, Any]) -> int:
     return int(response.json()["usage"]["completion_tokens"])
 
 
+async def at_once(client: httpx.AsyncClient, asked: list[dict[str, Any]]) -> float:
+    """Tokens a second of all of these together."""
+    began = time.monotonic()
+    tokens = sum(await asyncio.gather(*(written(client, one) for one in asked)))
+    return tokens / (time.monotonic() - began)
+
+
 async def throughput(address: str) -> dict[str, float]:
     """Tokens a second of 16 clients at once and of one that asks for the same one by one, in turn, three times."""
     asked = requests(AT_ONCE)
@@ -227,9 +234,7 @@ async def throughput(address: str) -> dict[str, float]:
             began = time.monotonic()
             tokens = sum([await written(client, one) for one in asked])
             rates["one by one"].append(tokens / (time.monotonic() - began))
-            began = time.monotonic()
-            tokens = sum(await asyncio.gather(*(written(client, one) for one in asked)))
-            rates["at once"].append(tokens / (time.monotonic() - began))
+            rates["at once"].append(await at_once(client, asked))
     best = {name: round(max(some), 1) for name, some in rates.items()}
     return best | {"times": round(best["at once"] / best["one by one"], 2)}
 
@@ -241,10 +246,7 @@ async def side_by_side(addresses: dict[str, str], turns: int) -> dict[str, Any]:
     for turn in range(turns + 1):  # the first one warms up
         for name, address in addresses.items():
             async with httpx.AsyncClient(base_url=address, headers=HEADERS, timeout=600) as client:
-                began = time.monotonic()
-                some = asked[AT_ONCE * turn : AT_ONCE * (turn + 1)]
-                tokens = sum(await asyncio.gather(*(written(client, one) for one in some)))
-                rates[name].append(tokens / (time.monotonic() - began))
+                rates[name].append(await at_once(client, asked[AT_ONCE * turn : AT_ONCE * (turn + 1)]))
     ratios = [one / other for one, other in zip(*(rates[name][1:] for name in addresses), strict=True)]
     told = {name: round(median(some[1:]), 1) for name, some in rates.items()}
     return told | {"times": [round(found, 2) for found in (median(ratios), min(ratios), max(ratios))], "turns": turns}

@@ -36,7 +36,7 @@ class Grammars:
         # A model that may put blanks between signs may put nothing else, and never ends.
         defaults = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         told = json.dumps(schema)
-        # More than it can take to close what is open and to name what is required: a third of a token a character.
+        # Hardly less than it takes to close what is open and to name what is required: a third of a token a character.
         reserve = 16 + len(told) // 3
         return self._made(llguidance.LLMatcher.grammar_from_json_schema, told, reserve, defaults=defaults)
 
@@ -77,7 +77,7 @@ class TokenGrammar:
             allowed = self._ending(self._matcher)
         else:
             allowed = self._allowed(self._matcher)
-        logits[~allowed[: len(logits)]] = -np.inf
+        logits[~allowed] = -np.inf
 
     def _allowed(self, matcher: llguidance.LLMatcher) -> NDArray[np.bool_]:
         llguidance.numpy.fill_next_token_bitmask(matcher, self._mask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from hornbook.files import write_json, write_text
 from hornbook.model.formats.gguf.tokenizer import CUTS
@@ -26,18 +26,13 @@ CHAT_TEMPLATE = (
 # whether or not the indentation that follows has been written yet. Without this, "\n    " becomes one token, a prompt
 # that stops after "\n" was never seen in training, and the model cannot be asked anything. Digits stand alone, as in
 # Llama's tokenizer; an identifier's words keep their underscore.
-BOUNDARIES = CUTS["seed-coder"].expressions
+CUT = CUTS["seed-coder"]
 
 
 def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """A byte-level BPE of `vocabulary` ids: control tokens first, then the 256 bytes, then merges by frequency."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            *(pre_tokenizers.Split(Regex(expression), behavior="isolated") for expression in BOUNDARIES),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(CUT.steps())
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,

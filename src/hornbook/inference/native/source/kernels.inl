@@ -224,10 +224,12 @@ static void panel_of(const Matrix& m, int64_t begin, int64_t end, const Panels& 
     case kF32: return floats<T, kF32>(m, begin, end, p, panel, out);
     case kF16: return floats<T, kF16>(m, begin, end, p, panel, out);
     case kBF16: return floats<T, kBF16>(m, begin, end, p, panel, out);
-    case kQ8: return quantized<T, true, false, First>(m, begin, end, p, panel, out);
-    case kQ4:
-      return m.zeros ? quantized<T, false, true, First>(m, begin, end, p, panel, out)
-                     : quantized<T, false, false, First>(m, begin, end, p, panel, out);
+    default: break;
+  }
+  if constexpr (T <= PANEL) {  // more are multiply_wide's
+    if (m.type == kQ8) return quantized<T, true, false, First>(m, begin, end, p, panel, out);
+    if (m.zeros) return quantized<T, false, true, First>(m, begin, end, p, panel, out);
+    quantized<T, false, false, First>(m, begin, end, p, panel, out);
   }
 }
 
@@ -246,37 +248,18 @@ struct OfPanel {
   }
 };
 
-#if WIDE_PANELS
-struct OfFloats {
-  template <int T>
-  static void of(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t panel, const Output& out) {
-    if (m.type == kF32) return floats<T, kF32>(m, begin, end, p, panel, out);
-    if (m.type == kF16) return floats<T, kF16>(m, begin, end, p, panel, out);
-    floats<T, kBF16>(m, begin, end, p, panel, out);
-  }
-};
-#endif
-
 static void multiply_panels(const Matrix& m, int64_t begin, int64_t end, const Panels& p, int64_t from, int64_t to,
                             const Output& out) {
 #if WIDE_PANELS
-  if (p.width > PANEL) {
-    if (m.quantized()) return multiply_wide(m, begin, end, p, from, to, out);
-    for (int64_t tile = begin; tile < end; tile++) {
-      for (int64_t panel = from; panel < to; panel++) {
-        with_tokens<OfFloats, WIDE>(p.tokens_of(panel), m, tile, tile + 1, p, panel, out);
-      }
-    }
-    return;
-  }
+  if (p.width > PANEL && m.quantized()) return multiply_wide(m, begin, end, p, from, to, out);
 #endif
   // Tiles stay in the cache while all panels pass by them; with one panel there is nothing to keep.
   const int64_t step = to - from == 1 ? end - begin : m.quantized() ? kTogether : 1;
   for (int64_t tile = begin; tile < end; tile += step) {
     const int64_t behind = tile + step < end ? tile + step : end;
-    with_tokens<OfPanel<true>, PANEL>(p.tokens_of(from), m, tile, behind, p, from, out);
+    with_tokens<OfPanel<true>, WIDE>(p.tokens_of(from), m, tile, behind, p, from, out);
     for (int64_t panel = from + 1; panel < to; panel++) {
-      with_tokens<OfPanel<false>, PANEL>(p.tokens_of(panel), m, tile, behind, p, panel, out);
+      with_tokens<OfPanel<false>, WIDE>(p.tokens_of(panel), m, tile, behind, p, panel, out);
     }
   }
 }

@@ -33,6 +33,11 @@ class Cut:
     expressions: tuple[str, ...]
     whole: bool = False
 
+    def steps(self) -> list[pre_tokenizers.PreTokenizer]:
+        """Each expression, then bytes as characters."""
+        splits = [pre_tokenizers.Split(Regex(expression), "isolated") for expression in self.expressions]
+        return [*splits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+
 
 # By the names of `tokenizer.ggml.pre`. A further one is a line here, once its ids equal llama.cpp's.
 CUTS = {
@@ -76,12 +81,10 @@ def _bpe(vocabulary: Vocabulary, header: Header) -> Tokenizer:
             header.refuse(f"tokenizer.ggml.merges: {line!r:.60} does not join two tokens to a third")
         merges.setdefault(pair)
     tokenizer = Tokenizer(models.BPE(vocab=ids, merges=list(merges), ignore_merges=cut.whole))
-    splits = [pre_tokenizers.Split(Regex(expression), "isolated") for expression in cut.expressions]
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     # Bytes that no token has (SmolLM2 lacks 21) vanish, but nothing is joined across them.
     lacking = "".join(re.escape(character) for character in CHARACTERS if character not in ids)
     vanish = [pre_tokenizers.Split(Regex(f"[{lacking}]"), "removed")] if lacking else []
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, byte_level, *vanish])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*cut.steps(), *vanish])
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
