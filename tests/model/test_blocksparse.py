@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hornbook.model import cpu_attention
 from hornbook.model.blocksparse import attend
 from hornbook.model.blocksparse import flex as blocksparse_flex
 from hornbook.model.blocksparse import tiles as blocksparse_tiles
@@ -329,8 +330,11 @@ class Products(TorchDispatchMode):
 
 
 def test_at_8192_tokens_it_multiplies_a_third_of_what_dense_attention_does() -> None:
-    """Two products, with what a causal mask leaves to dense attention; a decoded token meets the seen keys alone."""
-    q, k, v = tensors(8, 2, 8192, 8192, size=2)
+    """Two products, with what a causal mask leaves to dense attention; a decoded token meets the seen keys alone.
+
+    In fp64, which PyTorch's own products compute: a compiled kernel's cannot be counted.
+    """
+    q, k, v = tensors(8, 2, 8192, 8192, size=2, dtype=torch.float64)
     with Products() as made, torch.no_grad():
         attend(q, k, v, settings=PHI, scale=1.0)
     dense_products = 2 * 8 * 2 * (8192 * 8193 // 2)
@@ -342,6 +346,7 @@ def test_at_8192_tokens_it_multiplies_a_third_of_what_dense_attention_does() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not cpu_attention.HERE, reason="the kernels were not built")
 def test_at_8192_tokens_it_takes_at_most_half_the_time_of_dense_attention() -> None:
     """On one thread, in processor time, the best of several turns: other work on the machine slows some of them."""
     q, k, v = tensors(4, 1, 8192, 8192, size=128)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hornbook.model import cpu_attention
-from hornbook.model.config import ModelConfig
+from hornbook.model.blocksparse import rule
+from hornbook.model.config import BlockSparse, ModelConfig
 from hornbook.model.masks import first_seen, tokens_seen
 from hornbook.model.transformer import Transformer
 
@@ -53,9 +54,11 @@ def reference(q: Tensor, k: Tensor, v: Tensor, dy: Tensor, seen: Tensor, scale: 
     return [y.detach(), *(x.grad for x in (q, k, v))]
 
 
-def ours(q: Tensor, k: Tensor, v: Tensor, dy: Tensor, first: Tensor | None, scale: float) -> list[Tensor]:
+def ours(
+    q: Tensor, k: Tensor, v: Tensor, dy: Tensor, first: Tensor | None, scale: float, pattern: BlockSparse | None = None
+) -> list[Tensor]:
     q, k, v = (x.detach().requires_grad_() for x in (q, k, v))
-    y = cpu_attention.attend(q, k, v, first, scale)
+    y = cpu_attention.attend(q, k, v, first, scale, blocksparse=pattern)
     y.backward(dy)
     return [y.detach(), *(x.grad for x in (q, k, v))]
 
@@ -85,6 +88,30 @@ def test_is_that_of_float64(kernels, dtype, bound, time, head, longest, window, 
         found = ours(q, k, v, dy, first_seen(positions_in(documents), window), size**-0.5)
     assert all(x.dtype == dtype for x in found)
     assert furthest(found, reference(q, k, v, dy, seen, size**-0.5)) < bound
+
+
+@pytest.mark.parametrize(("kernels", "dtype", "bound"), PRECISIONS)
+@settings(max_examples=20, deadline=None)
+@given(
+    time=st.integers(1, 700),
+    group=st.integers(1, 3),
+    pattern=st.builds(
+        BlockSparse,
+        block=st.sampled_from([64, 128, 192]),
+        local_blocks=st.integers(1, 5),
+        stride=st.integers(1, 9),
+        same_for_heads=st.booleans(),
+    ),
+    seed=st.integers(0, 1000),
+)
+def test_blocksparse_is_that_of_float64_under_the_rule(kernels, dtype, bound, time, group, pattern, seed):
+    q, k, v, dy = (x.to(dtype) for x in drawn(2, 2 * group, 2, time, 16, seed))
+    at = torch.arange(time)[None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_attention, "_numbers", [kernels, kernels])
+        found = ours(q, k, v, dy, None, 0.25, pattern)
+    wanted = reference(q, k, v, dy, rule.mask(at, at, 2 * group, pattern), 0.25)
+    assert furthest(found, wanted) < bound
 
 
 @EACH

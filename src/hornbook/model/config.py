@@ -26,6 +26,10 @@ class BlockSparse(Settings):
     stride: int = Field(8, ge=1, description="of the blocks further back a head sees one in so many")
     same_for_heads: bool = Field(False, description="every head sees the further blocks that head 0 sees")
 
+    def step(self, heads: int) -> int:
+        """By how many blocks the further ones that a head sees are shifted against those of the head before it."""
+        return 0 if self.same_for_heads else max(1, self.stride // heads)
+
 
 class LongRope(Settings):
     """Rotary positions rescaled dimension by dimension for contexts beyond the original one (arXiv:2402.13753).

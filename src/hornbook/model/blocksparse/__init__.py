@@ -1,8 +1,8 @@
 """Blocksparse attention (phi-3-small): each head sees the blocks nearby, and of those further back every few.
 
 rule.py says who sees whom. `attend` is the same as attention under that mask without the work on pairs that nobody
-sees: with tiles in plain PyTorch (tiles.py), a single token by reading only what it sees (token.py), on a GPU with
-FlexAttention (flex.py).
+sees: whole rows on a CPU by a compiled kernel (cpu_attention), others with tiles in plain PyTorch (tiles.py), a single
+token by reading only what it sees (token.py), on a GPU with FlexAttention (flex.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hornbook.model import cpu_attention
 from hornbook.model.blocksparse import flex, tiles, token
 from hornbook.model.blocksparse.rule import mask, visible_blocks
 from hornbook.model.config import BlockSparse
@@ -53,5 +54,8 @@ def _attend_from(start: int, q: Tensor, k: Tensor, v: Tensor, settings: BlockSpa
     q, k, v = q[:, :, padding:], k[:, :, start:], v[:, :, start:]
     if time == 1 and q.device.type == "cpu" and not torch.is_grad_enabled():
         return token.attend(q, k, v, settings, scale)
-    y = tiles.attend(q, k, v, settings, scale)
+    if cpu_attention.able(q, k) and settings.block % cpu_attention.TILE == 0:
+        y = cpu_attention.attend(q, k, v, None, scale, blocksparse=settings)
+    else:
+        y = tiles.attend(q, k, v, settings, scale)
     return F.pad(y, (0, 0, padding, 0)) if padding else y

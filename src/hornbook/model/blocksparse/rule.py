@@ -11,10 +11,9 @@ from hornbook.model.config import BlockSparse
 def first_far_block(head: Tensor, heads: int, settings: BlockSparse) -> Tensor:
     """The first block that each head would see however far away; the others follow every `stride` blocks.
 
-    They are the blocks k with (k + head * step + 1) % stride == 0, step = max(1, stride // heads).
+    They are the blocks k with (k + head * step + 1) % stride == 0.
     """
-    step = 0 if settings.same_for_heads else max(1, settings.stride // heads)
-    return (-head * step - 1) % settings.stride
+    return (-head * settings.step(heads) - 1) % settings.stride
 
 
 def sees(query: Tensor, key: Tensor, head: Tensor, heads: int, settings: BlockSparse) -> Tensor:

@@ -1,4 +1,4 @@
-// Causal attention of whole rows and its gradients, on a CPU. One table of functions for each kind of processor.
+// Causal attention of whole rows, all of it or blocksparse, and its gradients, on a CPU. One table of functions for each kind of processor.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ struct Rows {
   float scale;      // of scores, before the softmax
   int64_t first_batch;    // stride of `first`: 0 where all rows share it
   const int32_t* first;   // the first key that each token sees, or null: 0. Its last is itself
+  // Blocksparse attention: see `meets`. A block is a multiple of 64 tokens, or 0: all is seen.
+  int64_t block, local_blocks, stride, step;
   Strided q, k, v, y;
   float* log_sum;         // (batch, heads, time): of each token's softmax, to the base 2
   // Gradients. dk and dv are floats and have a part for each query head: those of a group are yet to be added.

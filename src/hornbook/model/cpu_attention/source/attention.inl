@@ -23,6 +23,14 @@ static Seen seen_by(const Rows& rows, int64_t b, int64_t from, int64_t count) {
   return seen;
 }
 
+// Whether this head's query at `from` sees of the key at `key` what is not later: blocksparse/rule.py has the rule. It is
+// the same for the 64 queries and the 64 keys from these on.
+static inline bool meets(const Rows& rows, int64_t h, int64_t from, int64_t key) {
+  if (!rows.block) return true;
+  const int64_t q = from / rows.block, k = key / rows.block;
+  return q - k < rows.local_blocks || (k + h * rows.step + 1) % rows.stride == 0;
+}
+
 // -infinity for what is not seen: scores (count, BLOCK) of queries from `from` on and keys from `key` on.
 static void hide(float* scores, const Rows& rows, int64_t b, int64_t from, int64_t count, int64_t key) {
   for (int64_t t = 0; t < count; ++t, scores += BLOCK) {
@@ -72,6 +80,7 @@ static void forward(const Rows& rows, int64_t b, int64_t h, float* scratch) {
     for (int64_t t = 0; t < BLOCK; ++t) highest[t] = -__builtin_inff(), total[t] = 0;
     const Seen seen = seen_by(rows, b, from, count);
     for (int64_t key = seen.earliest / BLOCK * BLOCK; key <= from; key += BLOCK) {
+      if (!meets(rows, h, from, key)) continue;
       multiply(count, BLOCK, width, queries, width / PAIR, 1, keys + key * width, scores, false);
       if (key == from || seen.latest > key) hide(scores, rows, b, from, count, key);
       for (int64_t t = 0; t < BLOCK; ++t) {
@@ -162,7 +171,7 @@ static void backward(const Rows& rows, int64_t b, int64_t h, float* scratch) {
     for (int64_t from = key; from < rows.time; from += BLOCK) {
       const int64_t count = lower(BLOCK, rows.time - from);
       const Seen seen = seen_by(rows, b, from, count);
-      if (seen.earliest >= key + BLOCK) continue;
+      if (seen.earliest >= key + BLOCK || !meets(rows, h, from, key)) continue;
       gather(rows.q, b, h, from, count, rows, width, block);
       gather(rows.dy, b, h, from, count, rows, width, dy);
       multiply(count, BLOCK, width, rows_of(block, BLOCK, width, query_rows), width / PAIR, 1, keys_turned, weights,
