@@ -83,16 +83,11 @@ _numbers = [_chosen(dtype) for dtype in (torch.float32, torch.bfloat16)]
 
 def able(q: Tensor, k: Tensor) -> bool:
     """Whether `attend` can be asked for these: whole rows of floats or bfloat16 on a CPU."""
-    return (
-        HERE
-        and q.device.type == "cpu"
-        and q.dtype in (torch.float32, torch.bfloat16)
-        and q.shape[2] == k.shape[2]
-    )
+    return HERE and q.device.type == "cpu" and q.dtype in (torch.float32, torch.bfloat16) and q.shape[2] == k.shape[2]
 
 
 def suits(q: Tensor, k: Tensor) -> bool:
-    """Whether `attend` is the way for these: it can be asked, and gradients are wanted. PyTorch's suits what is read."""
+    """Whether dense attention is better done by `attend`: it can be asked, and gradients are wanted."""
     return q.requires_grad and able(q, k)
 
 
@@ -113,7 +108,7 @@ def attend(
         pattern = [blocksparse.block, blocksparse.local_blocks, blocksparse.stride, blocksparse.step(q.shape[1])]
     given = (q, k, v, None if first is None else first.contiguous(), scale, pattern)
     if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))):
-        return torch.ops.hornbook.cpu_attention(*given)[0]
+        return torch.ops.hornbook.cpu_attention_2(*given)[0]
     return _attended(*given)[0]  # an operator's first call takes seconds, to import what compiles
 
 
@@ -127,29 +122,26 @@ def _attended(
     return y, log_sum
 
 
-_forward = torch.library.custom_op("hornbook::cpu_attention", _attended, mutates_args=())
+# The number changes with the operators' arguments: what torch.compile keeps on disk calls them by name.
+_forward = torch.library.custom_op("hornbook::cpu_attention_2", _attended, mutates_args=())
 
 
 @_forward.register_fake
-def _(
-    q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, scale: float, pattern: list[int]
-) -> tuple[Tensor, Tensor]:
+def _(q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, scale: float, pattern: list[int]) -> tuple[Tensor, Tensor]:
     return _made(q)
 
 
-@torch.library.custom_op("hornbook::cpu_attention_backward", mutates_args=())
+@torch.library.custom_op("hornbook::cpu_attention_2_backward", mutates_args=())
 def _backward(
     dy: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    qkv: list[Tensor],
     first: Tensor | None,
     y: Tensor,
     log_sum: Tensor,
     scale: float,
     pattern: list[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    dy, q, k, v, y = (_even(x) for x in (dy, q, k, v, y))
+    dy, q, k, v, y = (_even(x) for x in (dy, *qkv, y))
     dq, dk, dv = _laid(q, q.dtype), _laid(q, torch.float32), _laid(q, torch.float32)
     _run("backward", _rows(q, k, v, first, scale, pattern, y=y, log_sum=log_sum, dy=dy, dq=dq, dk=dk, dv=dv))
     return dq, _added(dk, k), _added(dv, k)
@@ -158,15 +150,14 @@ def _backward(
 @_backward.register_fake
 def _(
     dy: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    qkv: list[Tensor],
     first: Tensor | None,
     y: Tensor,
     log_sum: Tensor,
     scale: float,
     pattern: list[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
+    q, k, v = qkv
     return _laid(q, q.dtype), _laid(k, k.dtype), _laid(v, v.dtype)
 
 
@@ -180,7 +171,7 @@ def _gradients(ctx: Any, dy: Tensor | None, _: Tensor | None) -> tuple[Tensor | 
     if dy is None:
         return (None,) * 6
     q, k, v, first, y, log_sum = ctx.saved_tensors
-    made = torch.ops.hornbook.cpu_attention_backward(dy, q, k, v, first, y, log_sum, ctx.scale, ctx.pattern)
+    made = torch.ops.hornbook.cpu_attention_2_backward(dy, [q, k, v], first, y, log_sum, ctx.scale, ctx.pattern)
     return *made, None, None, None
 
 
