@@ -23,6 +23,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from hornbook.machine import Choice, cores, separate_compiled_code
+from hornbook.model import cpu_attention
 from hornbook.model.transformer import Block, Transformer
 from hornbook.runs import ranks
 from hornbook.seeds import derive
@@ -168,7 +169,7 @@ _KEPT = {
     _aten._scaled_dot_product_flash_attention.default,
     _aten._scaled_dot_product_efficient_attention.default,
     _aten._scaled_dot_product_cudnn_attention.default,
-    torch.ops.hornbook.cpu_attention.default,
+    cpu_attention.OPERATOR,
 }
 
 
