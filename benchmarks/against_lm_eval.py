@@ -250,17 +250,23 @@ def exactly(theirs: Any, context: str, answer: str) -> tuple[float, int]:
 
 def _texts(name: str, asked: Any, instances: list[Any], ours: LocalModel, theirs: Any) -> dict[str, Any]:
     benchmark = benchmarks()[name]
-    differ = sum(
-        one.args[0] != question.shared() + question.prompts[0] for one, question in zip(instances, asked, strict=True)
-    )
-    mine = [one.found for one in ours.texts(asked, benchmark.until, benchmark.new_tokens)]
+    mine = list(ours.texts(asked, benchmark.until, benchmark.new_tokens))
     for one in instances:
         one.args[1]["max_gen_toks"] = benchmark.new_tokens
-    reference = theirs.generate_until(instances, disable_tqdm=True)
+    return texts_differ(asked, mine, instances, theirs.generate_until(instances, disable_tqdm=True))
+
+
+def texts_differ(asked: Any, answered: Any, instances: list[Any], reference: list[Any]) -> dict[str, Any]:
+    """How many prompts and greedy answers differ, and the two answers of each question that has two."""
+    apart = [(a.found, b) for a, b in zip(answered, reference, strict=True) if a.found.strip() != b.strip()]
     return {
         "rows": len(asked),
-        "prompts_that_differ": differ,
-        "answers_that_differ": sum(a.strip() != b.strip() for a, b in zip(mine, reference, strict=True)),
+        "prompts_that_differ": sum(
+            one.args[0] != question.shared() + question.prompts[0]
+            for one, question in zip(instances, asked, strict=True)
+        ),
+        "answers_that_differ": len(apart),
+        "differing": apart,
     }
 
 
@@ -318,9 +324,11 @@ def speed(name: str, ours: LocalModel, theirs: Any, data: Path, limit: int, fold
         figures["questions"] += len(portion)
         for kind in ("clock", "processor"):
             figures[f"times_as_fast_by_{kind}"] = round(figures["lm-eval"][kind] / figures["hornbook"][kind], 2)
-        if not writes:
-            done = asked_so_far[: figures["questions"]]
-            requests = [one for question in done for one in by[id(question)]]
+        done = asked_so_far[: figures["questions"]]
+        requests = [one for question in done for one in by[id(question)]]
+        if writes:
+            figures["parity"] = texts_differ(done, every["hornbook"], requests, every["lm-eval"])
+        else:
             figures["parity"] = differences(done, every["hornbook"], requests, every["lm-eval"], theirs)
         note(figures)
 
