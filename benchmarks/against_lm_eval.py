@@ -354,7 +354,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="of lm-eval's backend")
     parser.add_argument("--into", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
-    ours = LocalModel.load(given.model)
+    ours = LocalModel.load(given.model, fast=True)
     theirs = HFLM(pretrained=str(given.model), dtype="float32", device="cpu", batch_size=given.batch, max_length=8192)
     figures: dict[str, Any] = json.loads(given.into.read_text()) if given.into.is_file() else {}
     figures |= {"machine": describe(), "versions": versions(), "threads": torch.get_num_threads()}

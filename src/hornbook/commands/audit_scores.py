@@ -42,6 +42,7 @@ class Exam:
         from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
         from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
         from hornbook.evaluate.exam.candidate import LocalModel
+        from hornbook.evaluate.exam.examination import writes
 
         corpus, found, vectors = trained
         with EndpointEmbedder(vectors) if vectors is not None else nullcontext(TfidfEmbedder()) as embedder:
@@ -51,7 +52,11 @@ class Exam:
             assert self.model is not None, "what is no result is a model"
             settings = self.settings
             candidate = LocalModel.load(
-                self.model, precision=asking.precision, chat=settings.chat, tokens=settings.tokens
+                self.model,
+                precision=asking.precision,
+                chat=settings.chat,
+                tokens=settings.tokens,
+                fast=writes(settings),
             )
             return audit_candidate(
                 candidate,

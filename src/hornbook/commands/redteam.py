@@ -116,7 +116,7 @@ def _candidate(model: str, precision: Precision) -> Candidate:
 
     if model.startswith(("http://", "https://")):
         return Endpoint(model)
-    return LocalModel.load(model_folder(model), precision=precision)
+    return LocalModel.load(model_folder(model), precision=precision, fast=True)
 
 
 def _fix(

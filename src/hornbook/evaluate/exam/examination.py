@@ -50,6 +50,11 @@ def asks(settings: ExamSettings) -> set[Ask]:
     return {RULES[find(name, data).score].ask for name in settings.asked}
 
 
+def writes(settings: ExamSettings) -> bool:
+    """Whether any of the benchmarks of the settings has answers written."""
+    return not asks(settings) <= {"likelihood", "perplexity"}
+
+
 def examine_model(
     folder: Path,
     settings: ExamSettings,
@@ -62,7 +67,9 @@ def examine_model(
     teacher: Client | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a model folder; see `examine`."""
-    candidate = LocalModel.load(folder, precision=precision, chat=settings.chat, tokens=settings.tokens)
+    candidate = LocalModel.load(
+        folder, precision=precision, chat=settings.chat, tokens=settings.tokens, fast=writes(settings)
+    )
     return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated, judge=judge, teacher=teacher)
 
 
