@@ -68,11 +68,13 @@ def _difference(measure: Measure, one: Mapping[str, Any]) -> str:
 
 
 def finding(result: Mapping[str, Any]) -> dict[str, Any]:
-    """What the report card tells of a study, beside the stage that most of what its arms change is of."""
+    """What the report card tells of a study: beside the stage that makes what is measured first where that is one by
+    itself, otherwise beside the one that most of what the arms change is of.
+    """
     study = result["study"]
     changed = Counter(_stage_of(key) for arm in study["arms"].values() for key in arm)
     return {
-        "stage": changed.most_common(1)[0][0],
+        "stage": next((name for name in study["checkpoints"] if name in STAGES), changed.most_common(1)[0][0]),
         "question": study["description"],
         "recipe": study["recipe"],
         "seeds": len(study["seeds"]),
