@@ -1,4 +1,5 @@
-// Causal attention of whole rows, all of it or blocksparse, and its gradients, on a CPU. One table of functions for each kind of processor.
+// Causal attention of whole rows, all of it or blocksparse, and its gradients, on a CPU. One table of functions for
+// each kind of processor.
 #pragma once
 
 #include <cstdint>
