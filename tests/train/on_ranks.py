@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,21 +102,20 @@ def train(
     """
     gradients: dict[str, torch.Tensor] = {}
     taken = 0
-    clip = torch.nn.utils.clip_grad_norm_
+    clip = loop.clip
 
-    def watched(parameters: Iterator[torch.nn.Parameter], most: float) -> torch.Tensor:
+    def watched(parameters: Sequence[torch.nn.Parameter], most: float) -> float:
         nonlocal taken
         taken += 1
-        there = list(parameters)
-        for number, parameter in enumerate(there if not gradients else ()):
+        for number, parameter in enumerate(parameters if not gradients else ()):
             assert parameter.grad is not None
             grad: Any = parameter.grad
             gradients[str(number)] = (grad.full_tensor() if hasattr(grad, "full_tensor") else grad).clone()
         if taken == stop and ranks.rank() == ranks.world() - 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return clip(there, most)
+        return clip(parameters, most)
 
-    torch.nn.utils.clip_grad_norm_ = watched
+    loop.clip = watched
     chosen = loop.choose
     loop.choose = lambda *_: PRECISE
     try:
@@ -134,5 +133,5 @@ def train(
             validations=validations_of(held, steps, told, into) if told else (),
         )
     finally:
-        torch.nn.utils.clip_grad_norm_, loop.choose = clip, chosen
+        loop.clip, loop.choose = clip, chosen
     torch.save({"weights": trained.state_dict(), "log": log, "gradients": gradients}, into / "trained.pt")
