@@ -284,8 +284,8 @@ def _step(
 def clip(parameters: Sequence[torch.nn.Parameter], most: float) -> float:
     """Scale gradients down to a norm of `most`, over all of them, where theirs is more; returns what it was.
 
-    PyTorch's clip_grad_norm_ gives the same bits, but reads and writes gradients that are short enough, too, to multiply
-    them by 1.
+    PyTorch's clip_grad_norm_ gives the same bits; gradients that are short enough it reads and writes as well, to
+    multiply them by 1.
     """
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     told = parallel.number(norm)
