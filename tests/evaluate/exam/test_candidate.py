@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ from hornbook.evaluate.exam.candidate import LocalModel
 from hornbook.evaluate.exam.rules import Question
 from hornbook.evaluate.exam.writing import by_pytorch, cut
 from hornbook.model.tokenizers import Tokenizer
+from hornbook.progress import Progress
+from hornbook.quantize.quantize import QuantizeSettings, Rows, quantize
 
 Make = Callable[..., tuple[Any, Path]]
 
@@ -110,6 +113,17 @@ def test_another_engine_may_write(make_checkpoint: Make, monkeypatch: pytest.Mon
     # Where it cannot compute a model, PyTorch does, and nothing is told apart.
     monkeypatch.setattr(candidate, "_native", lambda folder: None)
     assert LocalModel.load(folder, fast=True).identity == slow.identity
+
+
+def test_a_quantized_model_writes_as_it_is_scored(
+    make_checkpoint: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With activations that are not rounded."""
+    monkeypatch.setattr(machine, "has_gpu", lambda: False)
+    _, folder = make_checkpoint(3, context=120)
+    none = np.zeros((0, 8), np.int64)
+    quantize(folder, Rows(none, none), QuantizeSettings(method="rtn"), into=tmp_path / "small", progress=Progress())
+    assert "answers" not in LocalModel.load(tmp_path / "small" / "model", fast=True).about()
 
 
 def test_in_chat(make_checkpoint: Make, tmp_path: Path) -> None:

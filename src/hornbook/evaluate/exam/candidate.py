@@ -118,16 +118,21 @@ class LocalModel:
         tokens: int = TOKENS,
         fast: bool = False,
     ) -> LocalModel:
-        """A model folder, on the GPU where there is one. fast: the native engine writes answers in fp32 if it can."""
+        """A model folder, on the GPU where there is one.
+
+        fast: the native engine writes answers in fp32 if it can; not those of quantized models, whose activations it
+        rounds.
+        """
         from hornbook import machine
         from hornbook.evaluate.long.suite import identity
         from hornbook.model.formats import checkpoint
-        from hornbook.model.formats.quantized import dequantize
+        from hornbook.model.formats.quantized import dequantize, is_quantized
         from hornbook.model.tokenizers import Tokenizer
 
         dtype = machine.dtype(precision)
-        model = dequantize(checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype))
-        engine = _native(folder) if fast and precision == "fp32" and not machine.has_gpu() else None
+        model = checkpoint.load(folder, device=machine.choose().device, dtype=dtype, compute=dtype)
+        native = fast and precision == "fp32" and not machine.has_gpu() and not is_quantized(model)
+        model, engine = dequantize(model), _native(folder) if native else None
         return cls(model, Tokenizer(folder), str(folder), identity(folder), chat=chat, tokens=tokens, engine=engine)
 
     def about(self) -> dict[str, Any]:

@@ -168,6 +168,11 @@ def tie(model: Transformer) -> None:
     model.lm_head = lm_head  # type: ignore[assignment]
 
 
+def is_quantized(model: Transformer) -> bool:
+    """Whether any weights of a model are packed."""
+    return any(isinstance(one, QuantizedLayer) for one in model.modules())
+
+
 def dequantize(model: Transformer, share: float = 0.25) -> Transformer:
     """Unpack every quantized linear map, in place: logits stay the same to the last bit.
 
