@@ -39,7 +39,6 @@ from hornbook.train.sft import CONVERSATIONS, SFT, SftStageSettings
 
 FIRST = "first"
 _FORMAT = 1
-_ASKED = 4.0  # look-alikes for each that is wanted beside a request in one way: several ways get through
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ class _Rounds:
         if not settings.look_alikes:
             return [], 0
         cases = harmless_cases(look_alikes().harmless, settings, seed)
-        number = min(len(cases), int(_ASKED * settings.look_alikes * settings.attacked))
+        number = min(len(cases), int(2 * settings.look_alikes * settings.attacked))
         drawn = stream(seed, "breakfix", "look-alikes").sample(cases, number)
 
         judge, tokens = self.team.judge, settings.new_tokens

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from hornbook.settings import Settings, validated
 _PAGE = Path(__file__).parent / "refusals.toml"
 _BARE = 0.25  # of refusals that say no more than that they are some
 _PAIRS = 0.3  # of a round's tokens that pairs may have
-_MOST = 2.0  # times the look-alikes that are wanted, where the model refuses many and little got through
+_MOST = 4.0  # times the look-alikes that are wanted, where the model refuses many and little got through
 _SENTENCE = re.compile(r"""[.!?]["')*]*(?=\s|$)""")
 
 Row = Mapping[str, Any]
@@ -106,11 +105,10 @@ def lesson(
 
     through: what got through in this round; earlier: in those before, learnt again where there is room. harmless:
     look-alikes with the answers that they shall have, of which the first `refused` ones are refused by now: the more of
-    these there are beside what got through, the more look-alikes there are for each row that declines, by the root:
-    in proportion, one round unlearns what the one before has taught.
+    these there are beside what got through, the more look-alikes there are for each row that declines.
     """
     declined = [*_shuffled(through, seed), *_shuffled(earlier, seed)][: settings.rows]
-    more = settings.look_alikes * min(_MOST, sqrt(1 + refused / (len(through) + 1))) if harmless else 0.0
+    more = settings.look_alikes * min(_MOST, 1 + refused / (len(through) + 1)) if harmless else 0.0
     mixed = list(_mixed(declined, harmless, more))
     share = _PAIRS if settings.preferences else 0.0
     conversations = _within(
