@@ -41,8 +41,7 @@ class Exam:
         from hornbook.audit.exam import Trained, audit_candidate, audit_result
         from hornbook.audit.rephrasings.embeddings import EndpointEmbedder
         from hornbook.audit.rephrasings.tfidf import TfidfEmbedder
-        from hornbook.evaluate.exam.candidate import LocalModel
-        from hornbook.evaluate.exam.examination import writes
+        from hornbook.evaluate.exam.examination import load
 
         corpus, found, vectors = trained
         with EndpointEmbedder(vectors) if vectors is not None else nullcontext(TfidfEmbedder()) as embedder:
@@ -51,13 +50,7 @@ class Exam:
                 return audit_result(self.result, self.asked, learned, progress)
             assert self.model is not None, "what is no result is a model"
             settings = self.settings
-            candidate = LocalModel.load(
-                self.model,
-                precision=asking.precision,
-                chat=settings.chat,
-                tokens=settings.tokens,
-                fast=writes(settings),
-            )
+            candidate = load(self.model, settings, asking.precision)
             return audit_candidate(
                 candidate,
                 settings,

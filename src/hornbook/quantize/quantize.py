@@ -90,7 +90,7 @@ def quantize(
     import torch
 
     from hornbook.model.formats import checkpoint
-    from hornbook.model.formats.quantized import QuantizedLayer, matrices, weight_of
+    from hornbook.model.formats.quantized import is_quantized, matrices, weight_of
     from hornbook.model.lora import merge
     from hornbook.model.tokenizers import Tokenizer
     from hornbook.quantize import quality
@@ -99,7 +99,7 @@ def quantize(
     from hornbook.quantize.tuning import tune
 
     model = merge(checkpoint.load(source, compute=torch.float32))
-    if any(isinstance(module, QuantizedLayer) for module in model.modules()):
+    if is_quantized(model):
         raise UserError(f"{source} is quantized already; give the model that it was made of")
     for name in matrices(model):
         if name in ("embed", "lm_head") and settings.outer(name) is None:

@@ -94,9 +94,9 @@ def keep_still(model: Transformer, words: Sequence[str]) -> None:
 
 
 def _refuse_quantized(model: Transformer, base: Path) -> None:
-    from hornbook.model.formats.quantized import QuantizedLayer
+    from hornbook.model.formats.quantized import is_quantized
 
-    if any(isinstance(layer, QuantizedLayer) for layer in model.modules()):
+    if is_quantized(model):
         raise UserError(f"{base} is quantized, its weights can't be trained; train an adapter on it: lora.rank=16")
 
 

@@ -50,9 +50,10 @@ def asks(settings: ExamSettings) -> set[Ask]:
     return {RULES[find(name, data).score].ask for name in settings.asked}
 
 
-def writes(settings: ExamSettings) -> bool:
-    """Whether any of the benchmarks of the settings has answers written."""
-    return not asks(settings) <= {"likelihood", "perplexity"}
+def load(folder: Path, settings: ExamSettings, precision: Precision) -> LocalModel:
+    """A model folder to put benchmarks to. Only where answers are written another engine is opened to write them."""
+    writes = not asks(settings) <= {"likelihood", "perplexity"}
+    return LocalModel.load(folder, precision=precision, chat=settings.chat, tokens=settings.tokens, fast=writes)
 
 
 def examine_model(
@@ -67,9 +68,7 @@ def examine_model(
     teacher: Client | None = None,
 ) -> dict[str, Any]:
     """Put benchmarks to a model folder; see `examine`."""
-    candidate = LocalModel.load(
-        folder, precision=precision, chat=settings.chat, tokens=settings.tokens, fast=writes(settings)
-    )
+    candidate = load(folder, settings, precision)
     return examine(candidate, settings, progress, into, allow_unisolated=allow_unisolated, judge=judge, teacher=teacher)
 
 
