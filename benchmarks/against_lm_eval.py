@@ -251,9 +251,14 @@ def exactly(theirs: Any, context: str, answer: str) -> tuple[float, int]:
 def _texts(name: str, asked: Any, instances: list[Any], ours: LocalModel, theirs: Any) -> dict[str, Any]:
     benchmark = benchmarks()[name]
     mine = list(ours.texts(asked, benchmark.until, benchmark.new_tokens))
+    return texts_differ(asked, mine, instances, written(theirs, instances, benchmark.new_tokens))
+
+
+def written(theirs: Any, instances: list[Any], new_tokens: int) -> list[str]:
+    """lm-eval's answers, of as many tokens as ours may have."""
     for one in instances:
-        one.args[1]["max_gen_toks"] = benchmark.new_tokens
-    return texts_differ(asked, mine, instances, theirs.generate_until(instances, disable_tqdm=True))
+        one.args[1]["max_gen_toks"] = new_tokens
+    return theirs.generate_until(instances, disable_tqdm=True)
 
 
 def texts_differ(asked: Any, answered: Any, instances: list[Any], reference: list[Any]) -> dict[str, Any]:
@@ -297,9 +302,8 @@ def speed(name: str, ours: LocalModel, theirs: Any, data: Path, limit: int, fold
     def they(some: Any) -> Any:
         requests = [one for question in some for one in by[id(question)]]
         if writes:
-            for one in requests:
-                one.args[1]["max_gen_toks"] = benchmark.new_tokens
-        return (theirs.generate_until if writes else theirs.loglikelihood)(requests, disable_tqdm=True)
+            return written(theirs, requests, benchmark.new_tokens)
+        return theirs.loglikelihood(requests, disable_tqdm=True)
 
     def we(some: Any) -> Any:
         return list(ours.texts(some, benchmark.until, benchmark.new_tokens) if writes else ours.likelihoods(some))

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 EVIDENCE = ROOT / "docs" / "evidence"
 PAGE = ROOT / "docs" / "evidence.md"
 FOUND = ROOT / "src" / "hornbook" / "studies" / "found.json"
-KEPT = {"study.html": ".html", "figures.parquet": ".parquet", "study.json": ".json"}
+COPIED = {"study.html": ".html", "figures.parquet": ".parquet"}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -107,6 +107,15 @@ def _told(compared: Mapping[str, Any], against: str) -> list[dict[str, str]]:
     return told
 
 
+def without_places(value: Any) -> Any:
+    """A study's settings with the bare names of files and folders that lie somewhere on this machine."""
+    if isinstance(value, Mapping):
+        return {key: without_places(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_places(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
 def with_table(page: str, name: str, told: str) -> str:
     """The page with a study's table between its marks. Raises UserError where it has no such marks."""
     return between(page, *marks(name), f"\n{told}\n", where="docs/evidence.md", what=name)
@@ -122,7 +131,8 @@ def main() -> None:
         write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), name, table(result)))
         known = read_json(FOUND) if FOUND.is_file() else {}
         write_json(FOUND, dict(sorted({**known, name: finding(result)}.items())))
-        for source, ending in KEPT.items():
+        write_json(EVIDENCE / f"{name}.json", {**result, "study": without_places(result["study"])})
+        for source, ending in COPIED.items():
             with whole(EVIDENCE / f"{name}{ending}") as temporary:
                 shutil.copyfile(folder / source, temporary)
 

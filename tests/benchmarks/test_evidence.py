@@ -51,6 +51,16 @@ def test_comparisons_follow_from_the_figures(name: str) -> None:
             assert paired(differences).mean == pytest.approx(arm["mean"], abs=1e-12)
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_names_no_place_of_a_machine(name: str) -> None:
+    assert evidence.without_places(told(name)) == told(name)
+
+
+def test_places_lose_their_folders_alone() -> None:
+    settings = {"sources.0.path": "/data/mine/stories.jsonl.gz", "arms": [{"recipe": "recipes/mine.toml", "seed": 1}]}
+    assert evidence.without_places(settings) == settings | {"sources.0.path": "stories.jsonl.gz"}
+
+
 def test_a_study_without_its_place_is_told() -> None:
     with pytest.raises(UserError, match="has no place for mine"):
         evidence.with_table("# Evidence\n", "mine", "| |")
