@@ -142,7 +142,7 @@ class _Rounds:
         candidate = self.load(self.model)
         asked, through = self._attacked(candidate, folder / "break", seed)
         harmless, refused = self._harmless(candidate, folder / "harmless", seed)
-        made = self._lesson(through, harmless, refused, seed)
+        made = self._lesson(through, harmless, seed)
         self._through = [*through, *self._through]
         tokens = self._train(made, folder, seed)
         return {
@@ -174,7 +174,7 @@ class _Rounds:
         if not settings.look_alikes:
             return [], 0
         cases = harmless_cases(look_alikes().harmless, settings, seed)
-        number = min(len(cases), int(2 * settings.look_alikes * settings.attacked))
+        number = min(len(cases), int(2 * settings.look_alikes * settings.rows))
         drawn = stream(seed, "breakfix", "look-alikes").sample(cases, number)
 
         judge, tokens = self.team.judge, settings.new_tokens
@@ -188,7 +188,7 @@ class _Rounds:
         known.sort(key=lambda row: row["id"] not in refused)
         return known, sum(row["id"] in refused for row in known)
 
-    def _lesson(self, through: Sequence[Row], harmless: Sequence[Row], refused: int, seed: int) -> Lesson:
+    def _lesson(self, through: Sequence[Row], harmless: Sequence[Row], seed: int) -> Lesson:
         from hornbook.model.tokenizers import Tokenizer
         from hornbook.train.rows import last_answer
 
@@ -198,7 +198,6 @@ class _Rounds:
             self._through,
             harmless,
             self.settings,
-            refused=refused,
             seed=seed,
             budget=self.settings.max_tokens,
             count=lambda messages, answer: len(last_answer(tokenizer, messages, answer).ids),

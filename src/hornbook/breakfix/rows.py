@@ -17,7 +17,6 @@ from hornbook.settings import Settings, validated
 _PAGE = Path(__file__).parent / "refusals.toml"
 _BARE = 0.25  # of refusals that say no more than that they are some
 _PAIRS = 0.3  # of a round's tokens that pairs may have
-_MOST = 4.0  # times the look-alikes that are wanted, where the model refuses many and little got through
 _SENTENCE = re.compile(r"""[.!?]["')*]*(?=\s|$)""")
 
 Row = Mapping[str, Any]
@@ -96,20 +95,18 @@ def lesson(
     harmless: Sequence[Row],
     settings: FixSettings,
     *,
-    refused: int = 0,
     seed: int,
     budget: int,
     count: Count,
 ) -> Lesson:
     """Rows of at most `budget` tokens, as `count` has them.
 
-    through: what got through in this round; earlier: in those before, learnt again where there is room. harmless:
-    look-alikes with the answers that they shall have, of which the first `refused` ones are refused by now: the more of
-    these there are beside what got through, the more look-alikes there are for each row that declines.
+    through: what got through in this round; earlier: in those before, learnt again, so that a round of which little got
+    through does not unlearn to decline. harmless: look-alikes with the answers that they shall have, the most needed
+    first.
     """
     declined = [*_shuffled(through, seed), *_shuffled(earlier, seed)][: settings.rows]
-    more = settings.look_alikes * min(_MOST, 1 + refused / (len(through) + 1)) if harmless else 0.0
-    mixed = list(_mixed(declined, harmless, more))
+    mixed = list(_mixed(declined, harmless, settings.look_alikes if harmless else 0.0))
     share = _PAIRS if settings.preferences else 0.0
     conversations = _within(
         (_conversation(*one, seed) for one in mixed),
