@@ -34,6 +34,11 @@ def _refusals() -> _Refusals:
     return validated(_Refusals, read_toml(_PAGE), "the page", f"{_PAGE.name}: ")
 
 
+def openings() -> tuple[str, ...]:
+    """How refusals begin; some say no more."""
+    return _refusals().openings
+
+
 def refusal(of: str, category: str, seed: int) -> str:
     """How a conversation with the id `of` is declined; the same for the same seed."""
     page, draw = _refusals(), stream(seed, "breakfix", "refusal", of)
