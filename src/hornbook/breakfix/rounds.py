@@ -6,6 +6,7 @@ models, and what the last of these was measured as. What an interrupted call did
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -129,7 +130,8 @@ class _Rounds:
         self.wishes, self.settings, self.team = wishes, settings, team
         self.load = partial(LocalModel.load, precision=precision, fast=True)
         self._into, self._progress, self._changed_code = into, progress, changed_code
-        self._through: list[Row] = []
+        self._through: dict[str, Row] = {}
+        self._learnt = Counter[str]()
 
     def folder(self, number: int) -> Path:
         """Where a round lies."""
@@ -143,7 +145,8 @@ class _Rounds:
         asked, through = self._attacked(candidate, folder / "break", seed)
         harmless, refused = self._harmless(candidate, folder / "harmless", seed)
         made = self._lesson(through, harmless, seed)
-        self._through = [*through, *self._through]
+        self._through |= {row["id"]: row for row in through}
+        self._learnt.update(row["id"] for row in made.conversations)
         tokens = self._train(made, folder, seed)
         return {
             "tokens": tokens,
@@ -195,13 +198,20 @@ class _Rounds:
         tokenizer = Tokenizer(self.base)
         return lesson(
             through,
-            self._through,
+            self._earlier(through, seed),
             harmless,
             self.settings,
             seed=seed,
             budget=self.settings.max_tokens,
             count=lambda messages, answer: len(last_answer(tokenizer, messages, answer).ids),
         )
+
+    def _earlier(self, through: Sequence[Row], seed: int) -> list[Row]:
+        """What got through in earlier rounds and not in this one, what was learnt least often first."""
+        anew = {row["id"] for row in through}
+        rows = [row for row in self._through.values() if row["id"] not in anew]
+        stream(seed, "breakfix", "earlier").shuffle(rows)
+        return sorted(rows, key=lambda row: self._learnt[row["id"]])
 
     def _train(self, made: Lesson, folder: Path, seed: int) -> int:
         """Train the model on a lesson; returns the tokens that were read."""

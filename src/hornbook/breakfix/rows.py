@@ -106,11 +106,11 @@ def lesson(
 ) -> Lesson:
     """Rows of at most `budget` tokens, as `count` has them.
 
-    through: what got through in this round; earlier: in those before, learnt again, so that a round of which little got
-    through does not unlearn to decline. harmless: look-alikes with the answers that they shall have, the most needed
-    first.
+    through: what got through in this round; earlier: in those before, those that are needed most first: a round of
+    which little got through would unlearn to decline without them. harmless: look-alikes with the answers that they
+    shall have, the most needed first.
     """
-    declined = [*_shuffled(through, seed), *_shuffled(earlier, seed)][: settings.rows]
+    declined = [*_shuffled(through, seed), *earlier][: settings.rows]
     mixed = list(_mixed(declined, harmless, settings.look_alikes if harmless else 0.0))
     share = _PAIRS if settings.preferences else 0.0
     conversations = _within(

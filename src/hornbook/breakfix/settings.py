@@ -42,14 +42,14 @@ class FixSettings(RedteamSettings):
     rounds: int = Field(3, ge=1)
     tries: int = Field(2, ge=1, description="variants of each way that a measured request is asked in")
     new_tokens: int = Field(48, ge=1, description="of an answer")
-    attacked: int = Field(60, ge=1, description="requests that a round asks for in each way to learn from")
+    attacked: int = Field(120, ge=1, description="requests that a round asks for in each way to learn from")
     held_out: tuple[str, ...] = Field(
         ("encoding", "translation", "many-shot", "step by step"),
         description="ways of asking that are only measured with",
     )
     measured: float = Field(0.5, gt=0, lt=1, description="share of the requests that are only measured with")
     look_alikes: float = Field(
-        1.5, ge=0, description="harmless rows for each one that declines; 0: none, and harmful twins all the same"
+        1.25, ge=0, description="harmless rows for each one that declines; 0: none, and harmful twins all the same"
     )
     rows: int = Field(200, ge=1, description="conversations that decline, in a round, at most")
     preferences: int = Field(48, ge=0, description="pairs in a round, at most; 0: no dpo")
