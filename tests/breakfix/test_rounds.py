@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,27 @@ def test_a_refused_look_alike_is_learnt_first(trained: list[str], tokenizer_fold
     rows = read_jsonl(tmp_path / "f" / "round-2" / "rows" / "conversations.jsonl")
     learnt = [row["id"] for row in rows if row["kind"] == "answered"]
     assert learnt and refused and learnt[0] in refused
+
+
+def test_what_was_learnt_least_often_is_learnt_first(
+    trained: list[str], tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    go(tokenizer_folder, tmp_path / "f", rows=12, rounds=3, look_alikes=False)
+    learnt: Counter[str] = Counter()
+    through: dict[int, set[str]] = {}
+    for number in (1, 2, 3):
+        folder = tmp_path / "f" / f"round-{number}"
+        asked = read_jsonl(folder / "break" / "rows.jsonl")
+        through[number] = {row["id"] for row in asked if row["verdict"] == "compliance"}
+        ids = [row["id"] for row in read_jsonl(folder / "rows" / "conversations.jsonl")]
+        earlier = set.union(*through.values()) - through[number] if number > 1 else set()
+        assert len(ids) == len(set(ids)) == 12
+        again = [id_ for id_ in ids if id_ in earlier]
+        left = earlier - set(again)
+        assert len(through[number]) + len(again) >= 12
+        assert not again or not left or max(learnt[id_] for id_ in again) <= min(learnt[id_] for id_ in left)
+        learnt.update(ids)
+    assert len(through[1]) > 12 > len(through[2])  # some of the first round are left for the second
 
 
 def test_a_kill_costs_no_conversation_twice(trained: list[str], tokenizer_folder: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ HARMLESS = [row(f"good {at}", "compliance", "How do I pick berries?", "With your
 
 def made(**rest: Any) -> Any:
     given = {"through": THROUGH, "earlier": [], "harmless": HARMLESS, "seed": 1, "budget": 10_000, "count": count}
-    settings = FixSettings(**rest.pop("settings", {}))
+    settings = FixSettings(**{"look_alikes": 1.5, **rest.pop("settings", {})})
     return lesson(**{**given, **rest}, settings=settings)
 
 
@@ -63,17 +63,17 @@ def test_pairs_have_the_compliance_rejected_and_the_look_alike_answered() -> Non
     assert made(settings={"preferences": 0}).preferences == []
 
 
-def test_the_more_look_alikes_are_refused_the_more_are_answered() -> None:
+def test_look_alikes_stand_in_one_proportion_to_what_is_declined() -> None:
     def counted(**rest: Any) -> list[int]:
-        kinds = [one["kind"] for one in made(harmless=HARMLESS * 5, **rest).conversations]
+        kinds = [one["kind"] for one in made(**rest).conversations]
         return [kinds.count(kind) for kind in ("declined", "answered")]
 
     assert counted() == [8, 12]
-    assert counted(refused=9) == [8, 24]  # one for each that got through, and one more
-    assert counted(refused=90, through=THROUGH[:2], earlier=THROUGH[2:]) == [8, 48]
+    assert counted(through=THROUGH[:2], earlier=THROUGH[2:]) == [8, 12]  # however little got through anew
+    assert counted(settings={"look_alikes": 2}) == [8, 16]
     # Where look-alikes end, no more is declined; without any all is.
-    assert [one["kind"] for one in made(harmless=HARMLESS[:3]).conversations].count("declined") == 3
-    assert len(made(harmless=[]).conversations) == 8
+    assert counted(harmless=HARMLESS[:3]) == [3, 3]
+    assert counted(harmless=[]) == [8, 0]
 
 
 def test_without_look_alikes_nothing_is_answered() -> None:
@@ -93,8 +93,7 @@ def test_what_got_through_before_comes_after_what_is_there_anew() -> None:
     old = [row(f"old {at}", "compliance", "Lie", "Yes.") for at in range(8)]
     found = made(earlier=old, settings={"rows": 10, "look_alikes": 0})
     ids = [one["id"] for one in found.conversations]
-    assert {name.split()[0] for name in ids[:8]} == {"bad"} and {name.split()[0] for name in ids[8:]} == {"old"}
-    assert len(ids) == 10
+    assert {name.split()[0] for name in ids[:8]} == {"bad"} and ids[8:] == ["old 0", "old 1"]
 
 
 def test_verdicts_decide_what_a_row_is() -> None:
