@@ -40,10 +40,7 @@ def propensity(model: Path, prompts: Sequence[str]) -> Numbers:
     answers = tuple({" " + " ".join(one.split()[:WORDS]): None for one in openings()})
     questions = [Question(str(at), (prompt,), answers=answers) for at, prompt in enumerate(prompts)]
     return np.array(
-        [
-            np.logaddexp.reduce([one.logprob for one in answered.found])
-            for answered in candidate.likelihoods(questions)
-        ]
+        [np.logaddexp.reduce([one.logprob for one in answered.found]) for answered in candidate.likelihoods(questions)]
     )
 
 
