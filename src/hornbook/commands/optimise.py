@@ -42,8 +42,9 @@ def optimise(  # noqa: PLR0913 (one for each option)
     proxies: Annotated[int, typer.Option(min=4, help="Mixtures that are drawn, and read at every smaller size.")] = 24,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each mixture at the largest size.")] = 5,
     ranked: Annotated[int, typer.Option(min=0, help="Drawn mixtures that the largest size reads, too.")] = 6,
-    divergence: Annotated[
-        float, typer.Option(min=0, help="Nats that the proposed mixture may be from the natural one (KL).")
+    kl_penalty: Annotated[
+        float,
+        typer.Option(min=0, help="What a nat of divergence from the natural mixture costs, in multiples of its loss."),
     ] = 0.1,
     measures: Annotated[str, typer.Option(help="What is made small: body, bits, or their mean.")] = "",
     into: Annotated[
@@ -75,7 +76,7 @@ def optimise(  # noqa: PLR0913 (one for each option)
         proxies=proxies,
         seeds=seeds,
         ranked=ranked,
-        farthest=divergence,
+        kl_penalty=kl_penalty,
         measures=comma_separated(measures),
     )
     if dry_run:

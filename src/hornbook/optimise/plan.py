@@ -17,7 +17,7 @@ from hornbook.runs.effort import Effort
 from hornbook.study.settings import Study
 
 REPETITIONS = 4.0  # of a document at most: as often it is worth nearly what fresh text is (arXiv:2305.16264)
-FARTHEST = 0.1  # nats of divergence from the natural mixture
+KL_PENALTY = 0.1  # of a nat of divergence from the natural mixture, as Olmix has it (Chen et al. 2026)
 MEASURES = ("body", "bits")  # of the study's those that are losses and compare between tokenizers
 CHECKPOINT = "phase2"
 _LATER = ("sft", "dpo", "quantize")  # what comes after pretraining
@@ -36,17 +36,17 @@ class Plan:
         proxies: int = 24,
         seeds: int = 5,
         ranked: int = 6,
-        farthest: float = FARTHEST,
+        kl_penalty: float = KL_PENALTY,
         measures: Sequence[str] = (),
     ) -> None:
         """proxies: mixtures drawn, each read at every smaller size. seeds: of the runs at the target's size. ranked:
-        drawn mixtures that are read there, too. farthest: nats that the proposed mixture's divergence from the natural
-        one may be. measures: what is made small, their mean.
+        drawn mixtures that are read there, too. kl_penalty: what a nat of the proposed mixture's divergence from
+        the natural one costs, in multiples of that one's loss. measures: what is made small, their mean.
 
         Raises UserError for what cannot be: fewer than two sizes, measures that the recipe does not have.
         """
         _, self.path = locate(recipe)
-        self.settings, self.tokens, self.farthest = dict(settings or {}), tokens, farthest
+        self.settings, self.tokens, self.kl_penalty = dict(settings or {}), tokens, kl_penalty
         self.recipe = load(self.path, self.settings)
         self.base = base_of(self.path, self.recipe)
         self.seeds = tuple(range(self.recipe.seed, self.recipe.seed + seeds))

@@ -1,10 +1,13 @@
-"""Which mixtures are tried, and which is proposed: the one of least predicted loss that stays near the natural one.
+"""Which mixtures are tried, and which is proposed: the one of least predicted loss, where to be far from the natural
+one costs something.
 
-What is allowed is convex: a Kullback-Leibler divergence and what repetition allows limit it. So are losses that are
-exponentials in the shares. Those in their logarithms need not be, hence several starts.
+What is made small is convex where losses are exponentials in the shares. Those in their logarithms need not be, hence
+several starts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,61 +63,38 @@ def draw(count: int, natural: Vector, most: Vector, seed: int) -> list[Vector]:
     return drawn
 
 
-def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, farthest: float) -> Vector:
-    """The shares of least weights · exp(slopes @ (features(shares) - features(natural))), none above its `most`, whose
-    divergence from the natural mixture is `farthest` at most. slopes: (measures, 2 domains), those of the laws.
+def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, kl_penalty: float) -> Vector:
+    """The shares of least weights · exp(slopes @ (features(shares) - features(natural))) + kl_penalty · their
+    divergence from the natural mixture, none above its `most`. slopes: (measures, 2 domains), those of the laws.
     """
-    middle = capped(natural, most)
-    starts = [
-        middle,
-        *(_within(middle, capped(np.eye(len(natural))[n], most), farthest / 2) for n in range(len(natural))),
-    ]
-    found = [_descend(slopes, weights, natural, most, farthest, start) for start in starts]
-    return min([middle, *found], key=lambda shares: _loss(slopes, weights, natural, shares))
 
-
-def _within(natural: Vector, shares: Vector, farthest: float) -> Vector:
-    """The point on the way from the natural mixture to another that is as far as it may be."""
-    if divergence(shares, natural) <= farthest:
-        return shares
-    kept, over = 0.0, 1.0
-    while over - kept > 1e-9:
-        middle = (kept + over) / 2
-        near = divergence(natural + middle * (shares - natural), natural) <= farthest
-        kept, over = (middle, over) if near else (kept, middle)
-    return natural + kept * (shares - natural)
-
-
-def _loss(slopes: Vector, weights: Vector, natural: Vector, shares: Vector) -> float:
-    return float(weights @ np.exp(slopes @ (features(shares) - features(natural))))
-
-
-def _descend(slopes: Vector, weights: Vector, natural: Vector, most: Vector, farthest: float, start: Vector) -> Vector:
-    from scipy import optimize  # type: ignore[import-untyped]
-
-    along, beside = slopes[:, : len(natural)], slopes[:, len(natural) :]
+    def cost(shares: Vector) -> float:
+        losses = np.exp(slopes @ (features(shares) - features(natural)))
+        return float(weights @ losses) + kl_penalty * divergence(shares, natural)
 
     def gradient(shares: Vector) -> Vector:
+        along, beside = slopes[:, : len(natural)], slopes[:, len(natural) :]
         losses = weights * np.exp(slopes @ (features(shares) - features(natural)))
-        return losses @ along + losses @ beside / (shares + SOFTENED)
+        away = np.log(np.maximum(shares, _NOTHING) / natural) + 1
+        return losses @ along + losses @ beside / (shares + SOFTENED) + kl_penalty * away
+
+    middle = capped(natural, most)
+    starts = [middle, *((middle + capped(one, most)) / 2 for one in np.eye(len(natural)))]
+    return min([middle, *(_descend(cost, gradient, most, start) for start in starts)], key=cost)
+
+
+def _descend(
+    cost: Callable[[Vector], float], gradient: Callable[[Vector], Vector], most: Vector, start: Vector
+) -> Vector:
+    from scipy import optimize  # type: ignore[import-untyped]
 
     found = optimize.minimize(
-        lambda shares: _loss(slopes, weights, natural, shares),
+        cost,
         start,
         jac=gradient,
         method="SLSQP",
         bounds=[(min(_NOTHING, float(one)), float(one)) for one in most],
-        constraints=(
-            {"type": "eq", "fun": lambda shares: shares.sum() - 1, "jac": np.ones_like},
-            # Its gradient without a constant, which no direction along the simplex feels.
-            {
-                "type": "ineq",
-                "fun": lambda shares: farthest - divergence(shares, natural),
-                "jac": lambda shares: -np.log(np.maximum(shares, _NOTHING) / natural),
-            },
-        ),
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1, "jac": np.ones_like},
         options={"ftol": 1e-12, "maxiter": 1_000},
     )
-    # What rounding has left comes in again on the way to the natural mixture.
-    best = capped(np.clip(found.x, 0.0, None), most) if np.isfinite(found.x).all() else start
-    return _within(capped(natural, most), best, farthest)
+    return capped(np.clip(found.x, 0.0, None), most) if np.isfinite(found.x).all() else start

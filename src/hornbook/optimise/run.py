@@ -103,7 +103,7 @@ def optimise(
     laws, told = _laws(plan, proxies, mixtures, corpus, weights)
     slopes = np.array([law.slope for law in laws.values()])
     heavy = np.array(list(weights.values()))
-    found = propose(slopes, heavy, corpus.natural, corpus.most, plan.farthest)
+    found = propose(slopes, heavy, corpus.natural, corpus.most, plan.kl_penalty)
     mixtures[PROPOSED] = without_crumbs(found, corpus.most)
     largest = scores[plan.sizes[-2]]
     drawn_there = [name for name in largest if name not in (NATURAL, OWN)]
