@@ -14,7 +14,7 @@ from hornbook.study.statistics import paired
 from .scripts import script
 
 evidence = script("evidence")
-KEPT = sorted(path.stem for path in evidence.EVIDENCE.glob("*.html"))
+KEPT = sorted(path.stem for path in evidence.EVIDENCE.glob("*.html") if not path.stem.startswith("optimise-"))
 
 
 def told(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from hornbook.cli import app
 from hornbook.errors import UserError
-from hornbook.optimise.page import sentences
+from hornbook.optimise.page import beyond, sentences
 from hornbook.optimise.plan import REPETITIONS, Plan, expected
 from hornbook.optimise.run import MIXTURES, PAGE, RECIPE, optimise
 from hornbook.optimise.scores import NATURAL, OWN, PROPOSED, RANDOM, Losses, bar, losses_of, scores_of, weights_of
@@ -63,14 +63,15 @@ def test_killed_it_goes_on_and_what_it_finds_is_a_recipe(tiny: Path, tmp_path: P
         for share, domain in zip(shares, result["domains"], strict=True):
             assert share * TOKENS <= REPETITIONS * domain["tokens"] * (1 + 1e-9)
     # No mixture that was tried is predicted to be better, what its divergence costs counted.
-    costs = {name: result["predicted"][name] + 0.1 * result["divergence"][name] for name in result["predicted"]}
+    penalty = result["kl_penalty"]
+    costs = {name: loss + penalty * result["divergence"][name] for name, loss in result["predicted"].items()}
     assert costs[PROPOSED] <= min(costs.values()) + 1e-3  # shares are rounded, and crumbs swept up
     assert result["weights"] == {"bits.numbers": 0.5, "bits.texts": 0.5}
     drawn = [name for name in result["proxies"]["35k"] if name not in (NATURAL, OWN)]
     assert result["mixtures"][RANDOM] == result["mixtures"][min(drawn, key=result["proxies"]["35k"].get)]
     assert result["target"]["1"][NATURAL] == pytest.approx(1)
     assert {name: one["count"] for name, one in result["bars"].items()} == {NATURAL: 1, OWN: 1, RANDOM: 1}
-    assert result["bars"][OWN]["mean"] == result["target"]["1"][PROPOSED] - result["target"]["1"][OWN]
+    assert result["bars"][OWN]["mean"] == result["target"]["1"][PROPOSED] / result["target"]["1"][OWN] - 1
 
     rows = pq.read_table(into / MIXTURES).to_pylist()
     assert {row["mixture"] for row in rows} == result["mixtures"].keys()
@@ -122,7 +123,7 @@ def test_scores_are_multiples_of_the_natural_mixtures_and_bars_pair_them_by_seed
     scores = scores_of(losses(natural=[10, 20, 30], proposed=[9, 19, 27], recipe=[8, 22, 36]), {"body": 1.0})
     assert scores[1] == {"natural": 1.0, "proposed": 0.9, "recipe": 0.8}
     found = bar(scores, OWN)
-    assert found["mean"] == pytest.approx(((0.9 - 0.8) + (0.95 - 1.1) + (0.9 - 1.2)) / 3)
+    assert found["mean"] == pytest.approx((0.9 / 0.8 + 0.95 / 1.1 + 0.9 / 1.2) / 3 - 1)
     assert (found["count"], found["wins"]) == (3, 2)
     with pytest.raises(UserError, match="no run of proposed at the target's size can be held against one of random"):
         bar(scores, RANDOM)
@@ -136,13 +137,20 @@ def test_what_was_found_is_told_with_its_interval() -> None:
     told = sentences({"bars": bars, "agreement": {"35k and the target": {"same": 8, "pairs": 10, "share": 0.8}}})
     assert told == [
         (True, "The proposed mixture is better than the natural mixture, loss −10.00% (95% −10.00% to −10.00%; 5 seeds, lower in 5)."),
-        (False, "The proposed mixture is worse than the recipe's own, loss +7.00% (95% +5.04% to +8.96%; 5 seeds, lower in 0)."),
+        (False, "The proposed mixture is worse than the recipe's own, loss +8.47% (95% +5.90% to +11.03%; 5 seeds, lower in 0)."),
         (None, "The proposed mixture and the best of the mixtures drawn at random: no difference seen, "
-         "loss −1.00% (95% −4.93% to +2.93%; 5 seeds, lower in 3)."),
+         "loss −1.00% (95% −5.28% to +3.27%; 5 seeds, lower in 3)."),
         (None, "35k and the target agree in 8 of 10 pairs of mixtures (80%)."),
     ]  # fmt: skip
     alone = sentences({"bars": {NATURAL: bar({1: scores[1]}, NATURAL)}, "agreement": {}})
     assert "−10.00% in the one seed, which tells nothing of chance" in alone[0][1]
+
+
+def test_a_page_tells_where_the_law_goes_by_what_it_has_not_seen() -> None:
+    mixtures = {"m01": [0.3, 0.7], "natural": [0.5, 0.5], OWN: [0.8, 0.2], PROPOSED: [0.6, 0.4]}
+    found = {"mixtures": mixtures, "domains": [{"name": "exercises"}, {"name": "library"}]}
+    assert beyond(found) == ["exercises (60%; 50% at most)"]
+    assert beyond({**found, "mixtures": {**mixtures, PROPOSED: [0.4, 0.6]}}) == []
 
 
 def test_measures_count_alike_and_one_that_is_missing_is_told() -> None:

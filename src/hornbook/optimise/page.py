@@ -9,6 +9,7 @@ from typing import Any
 
 import hornbook
 from hornbook.display import plural
+from hornbook.optimise.scores import OWN, PROPOSED
 from hornbook.report import plots
 from hornbook.report.report import environment
 from hornbook.report.wording import share
@@ -39,6 +40,7 @@ def page(result: Mapping[str, Any]) -> str:
                 for number, domain in enumerate(result["domains"])
             ],
             columns=list(_IN_WORDS),
+            beyond=beyond(result),
             drawn=len(result["mixtures"]) - len(_IN_WORDS),
             machine=f"{described.get('processor', '')}, {plural(described.get('cores', 0), 'core')}",
             version=hornbook.__version__,
@@ -69,6 +71,18 @@ def sentences(result: Mapping[str, Any]) -> list[tuple[bool | None, str]]:
                  f"({share(found['share'])}).")
             )  # fmt: skip
     return told
+
+
+def beyond(result: Mapping[str, Any]) -> list[str]:
+    """Domains of which the proposed mixture has more than any that the law was fitted to, with both shares."""
+    mixtures = result["mixtures"]
+    fitted = [shares for name, shares in mixtures.items() if name not in (OWN, PROPOSED)]
+    most = [max(shares) for shares in zip(*fitted, strict=True)]
+    return [
+        f"{domain['name']} ({share(mine)}; {share(other)} at most)"
+        for domain, mine, other in zip(result["domains"], mixtures[PROPOSED], most, strict=True)
+        if mine > other
+    ]
 
 
 def _percent(ratio: float) -> str:

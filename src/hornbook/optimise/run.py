@@ -130,6 +130,7 @@ def optimise(
             for size in plan.sizes
         },
         "seeds": list(plan.seeds),
+        "kl_penalty": plan.kl_penalty,
         "domains": [{"name": part.name, **asdict(part), "languages": list(part.languages)} for part in corpus.parts],
         "mixtures": {name: shares.tolist() for name, shares in mixtures.items()},
         "divergence": {name: divergence(shares, corpus.natural) for name, shares in mixtures.items()},

@@ -59,8 +59,8 @@ def scores_of(losses: Losses, weights: Mapping[str, float]) -> dict[int, dict[st
 
 
 def bar(scores: Mapping[int, Mapping[str, float]], other: str) -> dict[str, Any]:
-    """The proposed mixture's score less another's, paired by seed; below 0 is better."""
-    differences = [told[PROPOSED] - told[other] for told in scores.values() if PROPOSED in told and other in told]
+    """By what share the proposed mixture's score is above another's, paired by seed; below 0 is better."""
+    differences = [told[PROPOSED] / told[other] - 1 for told in scores.values() if PROPOSED in told and other in told]
     if not differences:
         raise UserError(f"no run of {PROPOSED} at the target's size can be held against one of {other}")
     return {**asdict(paired(differences)), "wins": sum(one < 0 for one in differences)}
