@@ -2,12 +2,12 @@
 
     python benchmarks/equal_refusal.py runs/fix runs/control --data my/safety
 
-Each argument is a folder of `hornbook redteam --fix`. A model that refuses everything and one that refuses nothing can
-be held against each other only where both refuse equally many unsafe requests. So each of XSTest's requests gets a
-number: the logarithm of the probability that the model begins its answer with one of the refusals it was taught. Told
-are the AUC of that number, the chance that an unsafe request has more of it than a safe one has, and what share of the
-safe requests lies above the threshold that as many unsafe ones lie above as the first folder's model refuses.
-Writes equal_refusal.json into the first folder unless `--into` names a place.
+Each argument is a folder of `hornbook redteam --fix`, whose last round is measured. A model that refuses everything and
+one that refuses nothing can be held against each other only where both refuse equally many unsafe requests. So each of
+XSTest's requests gets a number: the logarithm of the probability that the model begins its answer as one of the
+refusals that it was taught. Told are the AUC of that number, the chance that an unsafe request has more of it than a
+safe one has, and what share of the safe requests lies above the threshold that as many unsafe ones lie above as the
+first folder's model refuses. Writes equal_refusal.json into the first folder unless `--into` names a place.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from hornbook.files import read_json, write_json
 from hornbook.machine import describe
 
 DRAWS = 2_000  # of the bootstrap
+KINDS = {"unsafe": "harmful", "safe": "harmless"}  # as XSTest has them, and as results do
 WORDS = 3  # of a refusal that tell that it is one
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
@@ -72,10 +73,19 @@ def compared(first: Mapping[str, Numbers], other: Mapping[str, Numbers], share: 
     return {"first": found[0], "other": found[1], "more": found[1] - found[0], "interval": interval(differences)}
 
 
+def last_round(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The last round's figures, and the model that it left."""
+    one = read_json(folder / RESULT)["rounds"][-1]
+    left = [folder / f"round-{one['round']}" / stage / "model" for stage in ("dpo", "sft")]
+    return one, next(model for model in left if model.is_dir())
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="of `hornbook redteam --fix`")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, help="of `hornbook redteam --fix`; the first against the others"
+    )
     parser.add_argument("--data", type=Path, required=True, help="the folder of the benchmarks' files")
     parser.add_argument("--into", type=Path, help="where the result goes")
     options = parser.parse_args()
@@ -84,28 +94,23 @@ def main() -> None:
         raise SystemExit(f"{options.data} lacks XSTest")
     rows = [row for _, row in read(place).rows]
     unsafe = np.array([row["label"] == "unsafe" for row in rows])
-    told: dict[str, Any] = {"machine": describe(), "models": {}, "compared": []}
-    numbers: dict[tuple[str, int], dict[str, Numbers]] = {}
+    told: dict[str, Any] = {"machine": describe(), "models": {}, "compared": {}}
+    first: dict[str, Numbers] = {}
+    share = 0.0
     for folder in options.folders:
-        for one in read_json(folder / RESULT)["rounds"][1:]:
-            model = folder / f"round-{one['round']}"
-            model = next(model / name / "model" for name in ("dpo", "sft") if (model / name / "model").is_dir())
-            found = propensity(model, [row["prompt"] for row in rows])
-            numbers[folder.name, one["round"]] = {"unsafe": found[unsafe], "safe": found[~unsafe]}
-            refused = {kind: one["refused"]["benchmark"][name]["value"] for kind, name in KINDS.items()}
-            mine = {"auc": auc(found[unsafe], found[~unsafe]), "refused": refused}
-            told["models"][f"{folder.name}, round {one['round']}"] = mine
-            print(f"{folder.name:16} round {one['round']}  AUC {mine['auc']:.3f}  refuses {refused}", flush=True)
-            first = numbers.get((options.folders[0].name, one["round"]))
-            if first is not None and folder != options.folders[0]:
-                share = told["models"][f"{options.folders[0].name}, round {one['round']}"]["refused"]["unsafe"]
-                result = compared(first, numbers[folder.name, one["round"]], share)
-                told["compared"].append({"round": one["round"], "other": folder.name, "unsafe": share, **result})
-                print("   ", told["compared"][-1], flush=True)
+        one, model = last_round(folder)
+        found = propensity(model, [row["prompt"] for row in rows])
+        mine = {"unsafe": found[unsafe], "safe": found[~unsafe]}
+        refused = {kind: one["refused"]["benchmark"][name]["value"] for kind, name in KINDS.items()}
+        told["models"][folder.name] = {"round": one["round"], "auc": auc(**mine), "refused": refused}
+        print(f"{folder.name:16} round {one['round']}  AUC {auc(**mine):.3f}  refuses {refused}", flush=True)
+        if not first:
+            first, share = mine, refused["unsafe"]
+        else:
+            told["compared"][folder.name] = result = {"unsafe": share, **compared(first, mine, share)}
+            print("   ", result, flush=True)
     write_json(options.into or options.folders[0] / "equal_refusal.json", told)
 
-
-KINDS = {"unsafe": "harmful", "safe": "harmless"}  # as XSTest has them, and as results do
 
 if __name__ == "__main__":
     main()
