@@ -114,6 +114,9 @@ def _tell(result: dict[str, Any]) -> None:
 
 def _show_plan(chosen: Study, todo: Sequence[Run], root: Path) -> None:
     """The runs, which stages each makes and which it takes, and how long it all takes."""
+    from hornbook import machine
+    from hornbook.planning.plan import CORE_PRICE
+    from hornbook.planning.table import dollars
     from hornbook.runs.effort import in_range, measure_rates
     from hornbook.study.plan import plan
 
@@ -122,7 +125,8 @@ def _show_plan(chosen: Study, todo: Sequence[Run], root: Path) -> None:
         table.add_column(column, justify="right" if column == "expected" else "left")
     rates = measure_rates()
     total: list[tuple[float, float]] = [(0.0, 0.0)]
-    for one in plan(chosen, todo, root):
+    planned = plan(chosen, todo, root)
+    for one in planned:
         seconds = [rates.seconds(effort) for effort in one.efforts]
         least, most = (sum(part) for part in zip((0.0, 0.0), *seconds, strict=True))
         total.append((least, most))
@@ -130,9 +134,12 @@ def _show_plan(chosen: Study, todo: Sequence[Run], root: Path) -> None:
         table.add_row(one.name, ", ".join(one.makes), ", ".join(one.shared), expected)
     console.print(table)
     least, most = (sum(part) for part in zip(*total, strict=True))
-    told = (
-        f"{in_range(least, most)} in all, one run at a time, on this machine as busy as it is"
-        if most
-        else "All is done"
-    )
+    told = "All is done"
+    if most:
+        told = f"{in_range(least, most)} in all, one run at a time, on this machine as busy as it is"
+        rented = most / 3600 * machine.cores() * CORE_PRICE
+        told += f"; {dollars(rented)} at most where a core is rented at ${CORE_PRICE} an hour"
+    paid = sum(one.teacher_dollars for one in planned)
+    if paid:
+        told += f"; the LLM that writes or grades costs some {dollars(paid)}"
     console.plain(f"{told}. Nothing was run.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hornbook.planning.efforts import efforts
+from hornbook.planning.teaching import teaching
+from hornbook.recipe import Recipe
 from hornbook.runs.changes import state
 from hornbook.runs.effort import Effort
 from hornbook.study.run import RUNS, steps_of
@@ -15,13 +17,17 @@ from hornbook.study.settings import Run, Study
 
 @dataclass(frozen=True)
 class Planned:
-    """A run: the stages that it makes, with their efforts, those that are made for another one, and those done."""
+    """A run: the stages that it makes, with their efforts, those that are made for another one, and those done.
+
+    teacher_dollars: what an LLM is paid for the stages that it makes.
+    """
 
     name: str
     makes: list[str]
     shared: list[str]
     done: list[str]
     efforts: list[Effort]
+    teacher_dollars: float = 0.0
 
 
 def plan(study: Study, todo: Sequence[Run], root: Path) -> list[Planned]:
@@ -46,5 +52,15 @@ def plan(study: Study, todo: Sequence[Run], root: Path) -> list[Planned]:
                 planned.makes.append(step.name)
                 planned.efforts.append(amounts[step.name])
             seen.add(key)
-        found.append(planned)
+        found.append(replace(planned, teacher_dollars=_teacher_dollars(run.recipe, run.base, planned.makes)))
     return found
+
+
+def _teacher_dollars(recipe: Recipe, base: Path, makes: Sequence[str]) -> float:
+    if recipe.teacher is None or not makes:
+        return 0.0
+    left = {name for name in ("grade", "write") if name not in makes}
+    asked = recipe.model_copy(
+        update={"without": (*recipe.without, *left), "sources": recipe.sources if "texts" in makes else ()}
+    )
+    return teaching(asked, base).dollars(recipe.teacher.client().dearest)
