@@ -2,7 +2,7 @@
 one costs something.
 
 What is made small is convex where losses are exponentials in the shares. Those in their logarithms need not be, hence
-several starts.
+several starts: the natural mixture, each domain alone, the ways between, and the best of many drawn ones.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ NARROW, WIDE = (
     8.0,
     0.5,
 )  # Dirichlet's concentration for each domain of the mixtures nearest the natural one, and furthest
+_STARTS = 200  # mixtures near the natural one and as many from everywhere, the best of which are gone on from
 _NOTHING = 1e-9  # instead of no share at all, so that its logarithm is there
 
 
@@ -78,9 +79,11 @@ def propose(slopes: Vector, weights: Vector, natural: Vector, most: Vector, kl_p
         away = np.log(np.maximum(shares, _NOTHING) / natural) + 1
         return losses @ along + losses @ beside / (shares + SOFTENED) + kl_penalty * away
 
-    middle = capped(natural, most)
-    starts = [middle, *((middle + capped(one, most)) / 2 for one in np.eye(len(natural)))]
-    return min([middle, *(_descend(cost, gradient, most, start) for start in starts)], key=cost)
+    middle, alone = capped(natural, most), [capped(one, most) for one in np.eye(len(natural))]
+    everywhere = np.random.default_rng(0).dirichlet(np.ones(len(natural)), _STARTS)
+    drawn = sorted([*draw(_STARTS, natural, most, 0), *(capped(one, most) for one in everywhere)], key=cost)
+    starts = [middle, *alone, *((middle + one) / 2 for one in alone), *drawn[: 2 * len(natural)]]
+    return min([*starts, *(_descend(cost, gradient, most, start) for start in starts)], key=cost)
 
 
 def _descend(
