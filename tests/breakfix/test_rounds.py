@@ -140,7 +140,8 @@ def test_what_was_learnt_least_often_is_learnt_first(
         again = [id_ for id_ in ids if id_ in earlier]
         left = earlier - set(again)
         assert len(through[number]) + len(again) >= 12
-        assert not again or not left or max(learnt[id_] for id_ in again) <= min(learnt[id_] for id_ in left)
+        if number > 1:
+            assert max(learnt[id_] for id_ in again) <= min(learnt[id_] for id_ in left)
         learnt.update(ids)
     assert len(through[1]) > 12 > len(through[2])  # some of the first round are left for the second
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hornbook.optimise.law import features
@@ -27,6 +27,10 @@ def cost(shares: np.ndarray, slopes: np.ndarray, weights: np.ndarray, natural: n
     return float(weights @ losses) + penalty * divergence(shares, natural)
 
 
+# In these the natural mixture, and the ways from it to each domain, lead into valleys that are not the deepest.
+@example(21141, 0.0)
+@example(21141, 0.1)
+@example(21413, 0.1)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1, 3.0]))
 def test_what_is_proposed_is_allowed_and_costs_no_more_than_what_else_is(seed: int, penalty: float) -> None:
     slopes, weights, natural, most = problem(seed)
@@ -46,17 +50,18 @@ def test_the_optimum_of_a_law_that_is_linear_is_known(most: list[float]) -> None
     assert found == pytest.approx(capped(best / best.sum(), limits), abs=1e-3)
 
 
-@pytest.mark.parametrize(("seed", "penalty"), [(seed, (0.02, 0.1)[seed % 2]) for seed in range(8)])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("penalty", [0.02, 0.1])
 def test_of_two_domains_it_is_the_best_of_all_there_are(seed: int, penalty: float) -> None:
     random = np.random.default_rng(seed)
     natural, slopes = random.dirichlet([2, 2]), random.normal(size=(3, 4))
     weights, most = np.full(3, 1 / 3), np.minimum(1.0, 2 * natural + 0.3)
-    grid = np.linspace(0, 1, 5_001)[:, None] * [1, -1] + [0, 1]
+    grid = np.linspace(0, 1, 20_001)[:, None] * [1, -1] + [0, 1]
     allowed = grid[(grid <= most).all(1)]
     losses = np.exp((features(allowed) - features(natural)) @ slopes.T) @ weights
     away = np.array([divergence(shares, natural) for shares in allowed])
     best = allowed[np.argmin(losses + penalty * away)]
-    assert propose(slopes, weights, natural, most, penalty) == pytest.approx(best, abs=1e-3)
+    assert propose(slopes, weights, natural, most, penalty) == pytest.approx(best, abs=2e-4)
 
 
 def test_the_dearer_divergence_is_the_nearer_is_what_is_proposed() -> None:

@@ -36,6 +36,13 @@ def test_an_llm_is_paid_once_for_what_several_runs_read(tmp_path: Path) -> None:
     assert paid["slow-1"] == paid["slow-2"] == 0
 
 
+def test_what_an_llm_writes_as_a_source_is_paid_by_the_run_that_makes_it(tmp_path: Path) -> None:
+    stories = {"sources.0.path": "teacher:stories#500"}
+    wanted = study(**LLM, **stories).model_copy(update={"recipe": "stories"})
+    paid = {one.name: one.teacher_dollars for one in plan(wanted, runs_of(wanted, tmp_path), tmp_path)}
+    assert paid["plain-1"] > 0 and paid["slow-1"] == paid["slow-2"] == 0
+
+
 def test_the_built_in_teacher_costs_nothing(tmp_path: Path) -> None:
     assert {one.teacher_dollars for one in plan(study(), runs_of(study(), tmp_path), tmp_path)} == {0.0}
 

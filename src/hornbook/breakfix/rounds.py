@@ -177,6 +177,7 @@ class _Rounds:
         if not settings.look_alikes:
             return [], 0
         cases = harmless_cases(look_alikes().harmless, settings, seed)
+        # Twice as many as are learnt: one that is refused, or has no whole sentence, is no row.
         number = min(len(cases), int(2 * settings.look_alikes * settings.rows))
         drawn = stream(seed, "breakfix", "look-alikes").sample(cases, number)
 

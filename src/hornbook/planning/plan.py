@@ -11,7 +11,7 @@ from hornbook.planning.efforts import of_volume, volume
 from hornbook.planning.gpus import Gpu
 from hornbook.planning.mixture import Ingredient, ingredients
 from hornbook.planning.sizes import Size, sizes
-from hornbook.planning.teaching import Teaching, teaching
+from hornbook.planning.teaching import Teaching, own_prices, teaching
 from hornbook.recipe import Published, Recipe
 from hornbook.runs.effort import Computation
 
@@ -111,7 +111,6 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
     seconds = {name: needed[name].core_seconds for name in ON_CORES if name in needed}
     core_hours = sum(seconds.values()) / 3600
     asked = teaching(recipe, base)
-    own = recipe.teacher.client().dearest if recipe.teacher is not None else (0.0, 0.0)
     return Plan(
         parameters=recipe.model.parameters(),
         flops_per_token=3.0 * recipe.model.flops_per_token(recipe.tokens.length or recipe.model.context),
@@ -128,7 +127,7 @@ def plan(recipe: Recipe, base: Path, terms: Terms, published_gpu: Gpu | None = N
         corpus_hours=core_hours / terms.cores,
         corpus_dollars=core_hours * CORE_PRICE,
         teaching=asked,
-        teacher_dollars=asked.dollars(terms.teacher_prices or own),
+        teacher_dollars=asked.dollars(terms.teacher_prices or own_prices(recipe)),
         comparison=_compare(recipe.published, trained, terms, published_gpu, read),
     )
 

@@ -52,6 +52,11 @@ def teaching(recipe: Recipe, base: Path) -> Teaching:
     return asked
 
 
+def own_prices(recipe: Recipe) -> tuple[float, float]:
+    """What the recipe says that its LLM costs: dollars for a million tokens in and out."""
+    return recipe.teacher.client().dearest if recipe.teacher is not None else (0.0, 0.0)
+
+
 def expected_tokens(path: str, base: Path) -> int:
     """Tokens of a usual text of an ordered kind. Raises UserError for a kind that does not exist."""
     from hornbook.teacher.kinds.template import load

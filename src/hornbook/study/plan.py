@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hornbook.planning.efforts import efforts
-from hornbook.planning.teaching import teaching
+from hornbook.planning.teaching import own_prices, teaching
 from hornbook.recipe import Recipe
 from hornbook.runs.changes import state
 from hornbook.runs.effort import Effort
@@ -57,10 +57,8 @@ def plan(study: Study, todo: Sequence[Run], root: Path) -> list[Planned]:
 
 
 def _teacher_dollars(recipe: Recipe, base: Path, makes: Sequence[str]) -> float:
-    if recipe.teacher is None or not makes:
-        return 0.0
     left = {name for name in ("grade", "write") if name not in makes}
     asked = recipe.model_copy(
         update={"without": (*recipe.without, *left), "sources": recipe.sources if "texts" in makes else ()}
     )
-    return teaching(asked, base).dollars(recipe.teacher.client().dearest)
+    return teaching(asked, base).dollars(own_prices(recipe))
