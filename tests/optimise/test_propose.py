@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hornbook.optimise.law import features
-from hornbook.optimise.propose import LEAST, capped, divergence, draw, propose, without_crumbs
+from hornbook.optimise.propose import LEAST, capped, divergence, draw, propose, rounded, without_crumbs
 
 
 def problem(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -108,3 +108,27 @@ def test_draws_are_the_same_for_ever_allowed_and_spread() -> None:
 def test_crumbs_are_swept_up() -> None:
     swept = without_crumbs(np.array([0.6, 0.3995, 0.0005]), np.ones(3))
     assert swept == pytest.approx([0.6 / 0.9995, 0.3995 / 0.9995, 0])
+
+
+@given(st.integers(0, 1 << 32))
+def test_a_solvers_noise_makes_no_other_proposal(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    most = np.minimum(1.0, random.dirichlet(np.ones(5)) * random.uniform(1.2, 8))
+    shares = capped(random.dirichlet(np.full(5, 0.3)), most)
+    found = rounded(shares, most)
+    assert found.sum() == pytest.approx(1, abs=1e-12)
+    assert (found >= 0).all() and (found <= most + 1e-12).all()
+    assert np.abs(found - shares).max() <= 5e-4
+    # Noise of the solver's size may cross the middle between two steps, which is a ten-thousandth wide of a step.
+    noisy = rounded(capped(np.clip(shares + random.normal(0, 1e-9, 5), 0, None), most), most)
+    near = np.abs(shares / 1e-4 % 1 - 0.5) < 1e-3
+    at_most = np.abs(most - shares) < 1e-6
+    assert (near | at_most).any() or (noisy == found).all()
+
+
+def test_what_rounding_leaves_goes_where_there_is_room() -> None:
+    assert rounded(np.array([0.33333, 0.33333, 0.33334]), np.array([0.33333, 1.0, 0.33334])) == pytest.approx(
+        [0.3333, 0.3334, 0.3333], abs=1e-12
+    )
+    full = np.array([0.33333, 0.33333, 0.33334])
+    assert rounded(full, full).tolist() == full.tolist()

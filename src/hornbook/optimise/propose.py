@@ -22,6 +22,7 @@ NARROW, WIDE = (
     0.5,
 )  # Dirichlet's concentration for each domain of the mixtures nearest the natural one, and furthest
 _STARTS = 200  # mixtures near the natural one and as many from everywhere, the best of which are gone on from
+_STEP = 1e-4  # of a share in a proposal: the solver's noise, far below it, makes no other mixture
 _NOTHING = 1e-9  # instead of no share at all, so that its logarithm is there
 
 
@@ -50,6 +51,19 @@ def capped(wanted: Vector, most: Vector) -> Vector:
 def without_crumbs(shares: Vector, most: Vector) -> Vector:
     """The mixture without shares too small to be one."""
     return capped(np.where(shares < LEAST, 0.0, shares), most)
+
+
+def rounded(shares: Vector, most: Vector) -> Vector:
+    """The mixture in steps of a share, none above its `most`; the largest with room for it has what rounding leaves.
+    Where none has, the mixture as it is.
+    """
+    steps = np.minimum(np.round(shares / _STEP), np.floor(most / _STEP)) * _STEP
+    rest = 1 - steps.sum()
+    room = most - steps >= rest
+    if not room.any():
+        return shares
+    steps[int(np.argmax(np.where(room, steps, -1.0)))] += rest
+    return steps
 
 
 def draw(count: int, natural: Vector, most: Vector, seed: int) -> list[Vector]:

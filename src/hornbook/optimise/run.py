@@ -23,7 +23,7 @@ from hornbook.optimise.domains import Domain, domains, mixture, shares_of
 from hornbook.optimise.law import Law, fit
 from hornbook.optimise.page import page
 from hornbook.optimise.plan import REPETITIONS, Plan
-from hornbook.optimise.propose import divergence, draw, propose, without_crumbs
+from hornbook.optimise.propose import divergence, draw, propose, rounded, without_crumbs
 from hornbook.optimise.scores import (
     NATURAL,
     OWN,
@@ -104,7 +104,7 @@ def optimise(
     slopes = np.array([law.slope for law in laws.values()])
     heavy = np.array(list(weights.values()))
     found = propose(slopes, heavy, corpus.natural, corpus.most, plan.kl_penalty)
-    mixtures[PROPOSED] = without_crumbs(found, corpus.most)
+    mixtures[PROPOSED] = rounded(without_crumbs(found, corpus.most), corpus.most)
     largest = scores[plan.sizes[-2]]
     drawn_there = [name for name in largest if name not in (NATURAL, OWN)]
     if not drawn_there:
