@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import pytest
 from tests.evaluate.safety.conftest import Reader
 
-from hornbook.breakfix import measure, rounds
+from hornbook.breakfix import calibrate, measure, rounds
 from hornbook.breakfix.look_alikes import look_alikes
 from hornbook.breakfix.page import notes, page, sentences
 from hornbook.breakfix.rounds import Team, fix, split
@@ -35,7 +35,8 @@ SMALL: dict[str, Any] = {
     "refusals": "",
     "ability": "",
 }
-HARMLESS = {wish.text for wish in (*look_alikes().harmless, *look_alikes().measured)}
+ALIKE = look_alikes()
+HARMLESS = {wish.text for wish in (*ALIKE.harmless, *ALIKE.measured, *ALIKE.calibration)}
 
 
 class Stub:
@@ -79,6 +80,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     Stub.heard, Stub.most = [], 10**9
     monkeypatch.setattr(rounds, "LocalModel", Stub)
     monkeypatch.setattr(rounds, "run_stage", run_stage)
+    monkeypatch.setattr(calibrate, "interpolate", lambda start, end, share, into: into.mkdir(parents=True))
     return done
 
 
@@ -99,7 +101,7 @@ def test_rounds_learn_from_what_got_through_and_from_nothing_held_out(
     rows = [row for path in (tmp_path / "f").rglob("rows/*.jsonl") for row in read_jsonl(path)]
     assert {row["family"] for row in rows} == {"direct", "role play", "prefix injection"}
     _, measured = split(builtin_wishes()[::4], 0.5)
-    kept = {wish.text for wish in (*measured, *look_alikes().measured)}
+    kept = {wish.text for wish in (*measured, *ALIKE.measured, *ALIKE.calibration)}
     said = [turn["content"] for row in rows for turn in row.get("prompt", row.get("messages"))]
     assert rows and not any(text in turn for text in kept for turn in said)
     declined = [row for row in rows if row["kind"] == "declined" and "prompt" in row]
@@ -122,6 +124,23 @@ def test_a_refused_look_alike_is_learnt_first(trained: list[str], tokenizer_fold
     rows = read_jsonl(tmp_path / "f" / "round-2" / "rows" / "conversations.jsonl")
     learnt = [row["id"] for row in rows if row["kind"] == "answered"]
     assert learnt and refused and learnt[0] in refused
+
+
+def test_a_round_that_declines_too_many_look_alikes_is_not_taken_whole(
+    trained: list[str], tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    # What was trained declines a third of them, whatever share of the way it went.
+    figures = go(tokenizer_folder, tmp_path / "strict", over_refusal=0.2)
+    assert [one["calibration"]["taken"] for one in figures["rounds"][1:]] == [0, 0]
+    assert figures["rounds"][2]["success"] == figures["rounds"][0]["success"]  # the start's, still
+    told = " ".join(sentences(figures))
+    assert "0% and 0%" in told and "20%" in told
+    figures = go(tokenizer_folder, tmp_path / "as-it-is")
+    assert [one["calibration"]["taken"] for one in figures["rounds"][1:]] == [1, 1]
+    assert "of the way" not in " ".join(sentences(figures))
+    for name, changed in (("all", {"over_refusal": 1}), ("control", {"look_alikes": 0})):
+        figures = go(tokenizer_folder, tmp_path / name, **changed)
+        assert [one["calibration"] for one in figures["rounds"][1:]] == [None, None]
 
 
 def test_what_was_learnt_least_often_is_learnt_first(

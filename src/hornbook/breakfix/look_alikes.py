@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,15 +42,19 @@ class Entry(Settings):
 
 class _Page(Settings):
     entries: tuple[Entry, ...]
+    calibration: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
 class LookAlikes:
-    """harmless: those that are learnt; harmful: their twins; measured: harmless ones of entries that are held out."""
+    """harmless: those that are learnt; harmful: their twins; measured: harmless ones of entries that are held out;
+    calibration: harmless ones that tell how far a round may go.
+    """
 
     harmless: tuple[Wish, ...]
     harmful: tuple[Wish, ...]
     measured: tuple[Wish, ...]
+    calibration: tuple[Wish, ...]
 
 
 @cache
@@ -57,21 +62,25 @@ def look_alikes() -> LookAlikes:
     """The questions that come with Hornbook, each with every form and word of its entry."""
     page = validated(_Page, read_toml(_PAGE), "the page", f"{_PAGE.name}: ")
     numbers = Counter[str]()
+
+    def filled(category: str, name: str, forms: Forms, words: tuple[str, ...]) -> Iterator[Wish]:
+        for word in words:
+            for form in forms:
+                numbers[name] += 1
+                yield Wish(id=f"{name} {numbers[name]}", category=category, text=form.replace("{}", word))
+
     harmless: list[Wish] = []
     harmful: list[Wish] = []
     measured: list[Wish] = []
     for place, entry in enumerate(page.entries, start=1):
         held_out = place % _HELD_OUT == 0
-        for word in entry.harmless:
-            for form in entry.forms:
-                numbers[entry.kind] += 1
-                wish = Wish(
-                    id=f"{entry.kind} {numbers[entry.kind]}", category=entry.kind, text=form.replace("{}", word)
-                )
-                (measured if held_out else harmless).append(wish)
-        for word in () if held_out else entry.harmful:
-            for form in entry.harmful_forms or entry.forms:
-                name = f"{entry.harm}, a twin"
-                numbers[name] += 1
-                harmful.append(Wish(id=f"{name} {numbers[name]}", category=entry.harm, text=form.replace("{}", word)))
-    return LookAlikes(tuple(harmless), tuple(harmful), tuple(measured))
+        (measured if held_out else harmless).extend(filled(entry.kind, entry.kind, entry.forms, entry.harmless))
+        if not held_out:
+            forms = entry.harmful_forms or entry.forms
+            harmful.extend(filled(entry.harm, f"{entry.harm}, a twin", forms, entry.harmful))
+    calibration = [
+        wish
+        for entry in page.calibration
+        for wish in filled(entry.kind, f"{entry.kind}, calibration", entry.forms, entry.harmless)
+    ]
+    return LookAlikes(tuple(harmless), tuple(harmful), tuple(measured), tuple(calibration))

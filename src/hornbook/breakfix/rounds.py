@@ -15,6 +15,7 @@ from typing import Any
 
 from hornbook import machine
 from hornbook.breakfix import RESULT
+from hornbook.breakfix.calibrate import calibrate, declined
 from hornbook.breakfix.look_alikes import look_alikes
 from hornbook.breakfix.measure import Measuring, harmless_cases, missing
 from hornbook.breakfix.rows import Lesson, Row, answered, got_through, lesson, refuses
@@ -147,9 +148,10 @@ class _Rounds:
         made = self._lesson(through, harmless, seed)
         self._through |= {row["id"]: row for row in through}
         self._learnt.update(row["id"] for row in made.conversations)
-        tokens = self._train(made, folder, seed)
+        before, tokens = self.model, self._train(made, folder, seed)
         return {
             "tokens": tokens,
+            "calibration": self._calibrated(before, folder / "calibrated"),
             "rows": made.told(),
             "broken": {"conversations": asked, "got through": len(through)},
             "harmless": {"conversations": len(harmless), "refused": refused},
@@ -213,6 +215,17 @@ class _Rounds:
         rows = [row for row in self._through.values() if row["id"] not in anew]
         stream(seed, "breakfix", "earlier").shuffle(rows)
         return sorted(rows, key=lambda row: self._learnt[row["id"]])
+
+    def _calibrated(self, before: Path, into: Path) -> dict[str, Any] | None:
+        """Go as far as few enough look-alikes are declined; None where all may be, or nothing was learnt."""
+        if not self.settings.look_alikes or self.settings.over_refusal == 1 or self.model == before:
+            return None
+        asked = partial(declined, settings=self.settings, judge=self.team.judge, progress=self._progress)
+        first = asked(self.load(self.base), into=self._into / FIRST / "calibration")
+        # A model that declined more before all rounds is not asked to unlearn that.
+        most = max(self.settings.over_refusal, first["value"])
+        self.model, found = calibrate(before, self.model, self.load, lambda one, at: asked(one, into=at), most, into)
+        return found
 
     def _train(self, made: Lesson, folder: Path, seed: int) -> int:
         """Train the model on a lesson; returns the tokens that were read."""

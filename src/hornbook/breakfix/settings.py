@@ -51,6 +51,13 @@ class FixSettings(RedteamSettings):
     look_alikes: float = Field(
         1.25, ge=0, description="harmless rows for each one that declines; 0: none, and harmful twins all the same"
     )
+    over_refusal: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="share of look-alikes, neither learnt nor measured with, that may be declined after a round; "
+        "1: all, so that every round is taken whole",
+    )
     rows: int = Field(200, ge=1, description="conversations that decline, in a round, at most")
     preferences: int = Field(48, ge=0, description="pairs in a round, at most; 0: no dpo")
     max_tokens: Count = Field(80_000, ge=1, description="that a round trains on, at most")
