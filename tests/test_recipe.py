@@ -71,6 +71,7 @@ def test_the_recipes_folder_is_the_same_folder() -> None:
         ("model.vocabulary=100", "model.vocabulary is 100"),
         ("model.activation=gelu", "no published checkpoint format holds this model"),
         ("model.experts={count=4}", "experts"),
+        ("write.families=0", "write.families: input should be greater than or equal to 1"),
     ],
 )
 def test_mistakes_are_told_in_one_line(override: str, told: str) -> None:
@@ -78,6 +79,14 @@ def test_mistakes_are_told_in_one_line(override: str, told: str) -> None:
         load(POCKET, [override])
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["families", "names"])
+def test_an_llms_exercises_have_no_families_of_ours(name: str) -> None:
+    teacher = "teacher.endpoints=['http://127.0.0.1:1/v1#m']"
+    with pytest.raises(UserError, match=rf"write\.{name} is of the built-in teacher's exercises.*teacher\.exercises"):
+        load(POCKET, [teacher, f"write.{name}=4"])
+    assert getattr(load(POCKET, [teacher, "teacher.exercises=false", f"write.{name}=4"]).write, name) == 4
 
 
 def test_overrides() -> None:

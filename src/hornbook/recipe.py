@@ -148,6 +148,12 @@ class Recipe(Settings):
         for name in names:
             if not re.fullmatch(r"[\w-]+", name):
                 raise ValueError(f"the source name {name!r} becomes a file's name: use letters, digits, - and _ only")
+        for name in ("families", "names"):
+            if self.teacher is not None and self.teacher.exercises and getattr(self.write, name) is not None:
+                raise ValueError(
+                    f"write.{name} is of the built-in teacher's exercises: leave it out, or set teacher.exercises to "
+                    "false"
+                )
         self._left_out()
         self._sizes()
         self._named({*names, *written})

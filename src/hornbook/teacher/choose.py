@@ -68,16 +68,27 @@ def grader(teacher: TeacherSettings | None, base: Path, progress: Progress) -> I
 
 
 @contextmanager
-def writer(teacher: TeacherSettings | None, base: Path, progress: Progress) -> Iterator[Writer]:
-    """Who writes exercises, conversations and preferences, for as long as the block lasts."""
-    if teacher is None or not _writes(teacher):
-        from hornbook.teacher.builtin.teacher import BuiltinTeacher
+def writer(
+    teacher: TeacherSettings | None,
+    base: Path,
+    progress: Progress,
+    *,
+    families: int | None = None,
+    names: int | None = None,
+) -> Iterator[Writer]:
+    """Who writes exercises, conversations and preferences, for as long as the block lasts.
 
-        yield BuiltinTeacher()
+    families, names: how varied the built-in teacher's exercises are; see `WriteSettings`.
+    """
+    from hornbook.teacher.builtin.teacher import BuiltinTeacher
+
+    builtin = BuiltinTeacher(families, names)
+    if teacher is None or not _writes(teacher):
+        yield builtin
         return
     from hornbook.teacher.client.client import asking
     from hornbook.teacher.llm import LlmWriter
 
     with asking(teacher.client(), progress) as client:
         exercises = _load(teacher.template, base) if teacher.exercises else None
-        yield LlmWriter(client, exercises, _chats(teacher, base))
+        yield LlmWriter(client, exercises, _chats(teacher, base), builtin)

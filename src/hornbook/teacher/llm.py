@@ -18,7 +18,7 @@ from hornbook.errors import UserError
 from hornbook.seeds import derive, stream
 from hornbook.teacher.checks import exercise_complaints, problem_complaints, text_complaint, what_to_run
 from hornbook.teacher.client.messages import Answer
-from hornbook.teacher.interface import Exercise, Grade, Part, Problem, Problems, SafetyPrompt, Split
+from hornbook.teacher.interface import Exercise, Grade, Part, Problem, Problems, SafetyPrompt, Split, Writer
 from hornbook.teacher.kinds.draws import Supply, draw
 from hornbook.teacher.kinds.rows import Asker, Written
 from hornbook.teacher.kinds.source import LlmRows, Order, read, rows_of
@@ -29,7 +29,6 @@ from hornbook.teacher.settings import CONVERSATIONS, PREFERENCES, divide
 
 if TYPE_CHECKING:
     from hornbook.sandbox.sandbox import Sandbox
-    from hornbook.teacher.builtin.teacher import BuiltinTeacher
 
 HOPELESS = 25  # documents of which not one gets a grade, from the first, after which no more are asked about
 HELD_OUT = 1 / 7  # share of the functions' names that only problems have
@@ -76,11 +75,16 @@ class LlmWriter:
     """
 
     def __init__(
-        self, asker: Asker, exercises: Kind | None = None, chats: Mapping[str, tuple[Kind, float]] | None = None
+        self,
+        asker: Asker,
+        exercises: Kind | None = None,
+        chats: Mapping[str, tuple[Kind, float]] | None = None,
+        builtin: Writer | None = None,
     ) -> None:
         """`exercises` is a template whose rows are functions that are run (`check.run = "function"`).
 
         `chats`: by the names in `settings.CONVERSATIONS` and `settings.PREFERENCES` a template and the LLM's part.
+        `builtin`: who writes the rest, the built-in teacher unless given.
         Raises UserError for a template of another form.
         """
         from hornbook.teacher.builtin.teacher import BuiltinTeacher
@@ -93,7 +97,7 @@ class LlmWriter:
             if kind.template.text.form != form:
                 raise UserError(f"the template {kind.name} writes no {form}s")
         self._asker, self._kind = asker, exercises
-        self._builtin: BuiltinTeacher = BuiltinTeacher()
+        self._builtin: Writer = builtin or BuiltinTeacher()
 
     @property
     def name(self) -> str:

@@ -146,7 +146,15 @@ class WriteSettings(Settings):
 
     exercises: int = Field(default=40_000, ge=1, description="exercises that pass the check")
     tasks: float = Field(default=0.35, ge=0, le=1, description="share of them asked for in words, without a docstring")
-    problems: int = Field(default=200, ge=1, description="held-out problems")
+    families: int | None = Field(
+        default=None, ge=1, description="how many families of functions exercises are of, drawn by the seed; unset: all"
+    )
+    names: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many plain names functions have, and arguments of a kind; unset: all, and those that describe",
+    )
+    problems: int = Field(default=200, ge=1, description="held-out problems, of all families")
     conversations: int = Field(default=4_000, ge=0)
     preferences: int = Field(default=1_500, ge=0)
     conversation_shares: ConversationShares = ConversationShares()

@@ -265,7 +265,8 @@ def _write(work: Work[WriteStageSettings]) -> dict[str, Any]:
     from hornbook.teacher.choose import writer
 
     settings = work.settings
-    with writer(settings.teacher, work.base, work.progress) as teacher:
+    varied = {"families": settings.write.families, "names": settings.write.names}
+    with writer(settings.teacher, work.base, work.progress, **varied) as teacher:
         return write(
             teacher,
             settings.write,
@@ -279,7 +280,7 @@ def _write(work: Work[WriteStageSettings]) -> dict[str, Any]:
 def _write_decides(settings: WriteStageSettings, base: Path) -> dict[str, Any]:
     from hornbook.teacher.choose import writes_settings
 
-    own = settings.write.model_dump(mode="json")
+    own = settings.write.model_dump(mode="json", exclude_none=True)
     return {"seed": settings.seed, **own, **writes_settings(settings.teacher, base)}
 
 

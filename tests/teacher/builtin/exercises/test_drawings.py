@@ -5,8 +5,12 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
+from hornbook.teacher.builtin.exercises import draw
 from hornbook.teacher.builtin.exercises.catalogue import BY_NAME, FAMILIES, compositions, held_out, is_held_out
-from hornbook.teacher.builtin.exercises.draw import LONGEST, drawings
+from hornbook.teacher.builtin.exercises.draw import LONGEST, drawings, some_families
+from hornbook.teacher.builtin.exercises.names import ARGUMENTS, PLAIN
 from hornbook.teacher.builtin.exercises.problems import problems
 from hornbook.teacher.held_out import Guard, shape
 from hornbook.teacher.interface import Exercise
@@ -88,3 +92,31 @@ def test_the_hash_seed_changes_nothing() -> None:
 def test_seeds_differ() -> None:
     one, two = ([drawn.prompt for drawn in itertools.islice(drawings(seed), 100)] for seed in (1, 2))
     assert one != two
+
+
+@pytest.mark.parametrize("count", [1, 5, 47])
+def test_of_some_families_others_are_not_drawn(count: int) -> None:
+    drawn = list(itertools.islice(drawings(1, families=count), 2_000))
+    names = {one.family.name for one in drawn}
+    assert len(drawn) == 2_000 and len(names) == count == len(some_families(1, count))
+    assert all(held_out(1)[name] for name in names)
+    assert not any(is_held_out(one.composition, 1) for one in drawn)
+    fewer, others = some_families(1, max(1, count // 2)), some_families(2, count)
+    assert {family.name for family in fewer} <= names
+    assert count == 47 or {family.name for family in others} != names
+
+
+def test_few_names_are_plain_ones() -> None:
+    few = list(itertools.islice(drawings(1, names=3), 2_000))
+    assert {one.name for one in few} == {*PLAIN[:3]}
+    for one in few:
+        allowed = max(3, len(one.family.kinds))
+        for kind, name in zip(one.family.kinds, one.style.names, strict=True):
+            assert name in ARGUMENTS[kind][:allowed]
+    assert len({one.name for one in itertools.islice(drawings(1), 2_000)}) > 500
+
+
+def test_where_there_is_no_other_draw_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = list(itertools.islice(drawings(1), 7))
+    monkeypatch.setattr(draw, "_of_family", lambda family, seed, names: itertools.cycle([*few, None]))
+    assert list(drawings(1, families=2)) == few

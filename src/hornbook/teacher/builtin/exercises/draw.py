@@ -19,6 +19,7 @@ from hornbook.teacher.interface import Case, Exercise
 
 LONGEST = 330  # characters: what fits a context of 128 tokens with room to spare
 FORMS = 12
+_MISSES = 1_000  # draws of each family, none of which was another one, after which there is none
 
 
 def body_text(sketch: Sketch) -> str:
@@ -89,17 +90,25 @@ class Drawn:
         return Case(values, self.sketch.meaning(*values))
 
 
-def _argument_names(family: Family, random: Random) -> tuple[str, ...]:
+def _argument_names(family: Family, random: Random, most: int | None) -> tuple[str, ...]:
     names: list[str] = []
+    few = max(most, len(family.kinds)) if most is not None else None
     while len(names) < len(family.kinds):
-        name = random.choice(ARGUMENTS[family.kinds[len(names)]])
+        name = random.choice(ARGUMENTS[family.kinds[len(names)]][:few])
         if name not in names:
             names.append(name)
     return tuple(names)
 
 
-def _function_name(family: Family, parts: Sequence[Part], taken: Sequence[str], random: Random) -> str:
-    """A plain name, one made of words that say little, or one built from the family's verb and what it deals with."""
+def _function_name(
+    family: Family, parts: Sequence[Part], taken: Sequence[str], random: Random, most: int | None
+) -> str:
+    """A plain name, one made of words that say little, or one built from the family's verb and what it deals with.
+
+    most: of so many plain names one; see `draw`.
+    """
+    if most is not None:
+        return random.choice(PLAIN[:most])
     slugs = [part.slug for part in parts if part.slug]
     while True:
         kind = random.random()
@@ -117,8 +126,12 @@ def _function_name(family: Family, parts: Sequence[Part], taken: Sequence[str], 
             return name
 
 
-def draw(family: Family, parts: Sequence[Part], seed: int) -> Drawn:
-    """Sample everything about one exercise of a composition. The same seed gives the same exercise."""
+def draw(family: Family, parts: Sequence[Part], seed: int, names: int | None = None) -> Drawn:
+    """Sample everything about one exercise of a composition. The same seed gives the same exercise.
+
+    names: of how many plain names a function has one, and of how many of its kind an argument; unset: all names, those
+    that say what a function does among them.
+    """
     random = Random(seed)
     bound = tuple(
         [
@@ -126,8 +139,8 @@ def draw(family: Family, parts: Sequence[Part], seed: int) -> Drawn:
             for part in parts
         ]
     )
-    style = Style(_argument_names(family, random), random.randrange(FORMS), random.randrange(FORMS))
-    name = _function_name(family, parts, style.names, random)
+    style = Style(_argument_names(family, random, names), random.randrange(FORMS), random.randrange(FORMS))
+    name = _function_name(family, parts, style.names, random, names)
     frame = random.randrange(len(FRAMES[family.frames]))
     return Drawn(family, bound, style, name, frame, family.sketch(style, bound), seed)
 
@@ -153,7 +166,7 @@ def exercise(drawn: Drawn) -> Exercise:
     )
 
 
-def _of_family(family: Family, seed: int) -> Iterator[Drawn | None]:
+def _of_family(family: Family, seed: int, names: int | None) -> Iterator[Drawn | None]:
     """Draws of one family without end: each training composition once in a shuffled order, then each again, ...
 
     None stands for a draw that is too long.
@@ -163,18 +176,34 @@ def _of_family(family: Family, seed: int) -> Iterator[Drawn | None]:
     for turn in itertools.count():
         stream(seed, "exercises", family.name, turn).shuffle(keys)
         for key in keys:
-            drawn = draw(family, keyed[key], derive(seed, "exercise", key, turn))
+            drawn = draw(family, keyed[key], derive(seed, "exercise", key, turn), names)
             yield drawn if len(drawn.prompt) + len(drawn.body) <= LONGEST else None
 
 
-def drawings(seed: int) -> Iterator[Drawn]:
-    """Draws with different texts, one of each family in turn, without end."""
-    sources = [_of_family(family, seed) for family in FAMILIES]
+def some_families(seed: int, count: int | None) -> Sequence[Family]:
+    """All families, or as many, drawn by the seed: those that hold compositions out first, the others after them."""
+    if count is None:
+        return FAMILIES
+    held, drawn = held_out(seed), list(FAMILIES)
+    stream(seed, "families").shuffle(drawn)
+    chosen = sorted(drawn, key=lambda family: not held[family.name])[:count]
+    return [family for family in FAMILIES if family in chosen]
+
+
+def drawings(seed: int, families: int | None = None, names: int | None = None) -> Iterator[Drawn]:
+    """Draws with different texts, one of each family in turn; it ends where no family has another one.
+
+    families: of how many the draws are, all unless given. names: see `draw`.
+    """
+    sources = [_of_family(family, seed, names) for family in some_families(seed, families)]
     seen: set[tuple[str, str]] = set()
-    while True:
+    misses = 0
+    while misses < _MISSES * len(sources):
         for source in sources:
             drawn = next(source)
+            misses += 1
             if drawn is None or (drawn.signature, drawn.docstring) in seen:
                 continue
             seen.add((drawn.signature, drawn.docstring))
+            misses = 0
             yield drawn
