@@ -38,16 +38,13 @@ UNSEEN = ROOT / "benchmarks" / "pocket_bars.json"  # the same of seeds that noth
 BEGIN, END = "<!-- figures: benchmarks/readme_figures.py writes what stands here -->", "<!-- /figures -->"
 WIDTH = 124  # columns of README's text
 PICTURE = (1100, 1560)  # pixels: the head of the page and the score table
-# Vector and matrix instructions that change how, and how fast, PyTorch multiplies: x86's, then Arm's.
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
 Figures = dict[str, Any]
 
 
-def instructions(cpuinfo: str) -> list[str]:
-    """Those of INSTRUCTIONS that /proc/cpuinfo names."""
-    words = set(cpuinfo.split())
-    return [name for name in INSTRUCTIONS if name in words]
+def instructions(machine: Mapping[str, Any]) -> list[str]:
+    """The machine's instructions that `describe` names, one by one."""
+    return [name for name in str(machine.get("instructions", "")).split(", ") if name]
 
 
 def run(recipe: str, seed: int, into: Path, *settings: str) -> None:
@@ -99,7 +96,7 @@ def _scores(scores: Mapping[str, Any]) -> Figures:
 
 
 def together(runs: Sequence[Figures], date: str, processor: Mapping[str, Any]) -> Figures:
-    """The runs as one table's figures. `processor`: this machine's, with its `instructions`.
+    """The runs as one table's figures. `processor`: this machine, as `describe` has it.
 
     Raises UserError where they were not made by the same code on the same machine, or not on this one.
     """
@@ -119,7 +116,7 @@ def together(runs: Sequence[Figures], date: str, processor: Mapping[str, Any]) -
     return {
         "date": date,
         **{key: first[key] for key in shared},
-        "instructions": processor["instructions"],
+        "instructions": instructions(processor),
         "median": median(runs)["seed"],
         "runs": [{key: one[key] for key in own} for one in runs],
     }
@@ -248,9 +245,8 @@ def _gather(given: argparse.Namespace) -> Figures:
     if not given.read:
         for seed, folder in folders.items():
             run(given.recipe, seed, folder)
-    here = {**describe(), "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore"))}
     runs = [measured(folder, seed) for seed, folder in folders.items()]
-    figures = together(runs, given.date or datetime.datetime.now(datetime.UTC).date().isoformat(), here)
+    figures = together(runs, given.date or datetime.datetime.now(datetime.UTC).date().isoformat(), describe())
     if not (given.without_picture or given.figures_only):
         [page] = folders[figures["median"]].glob("[0-9]*-report/report.html")
         picture(page, given.picture)

@@ -178,7 +178,7 @@ def _gather(given: argparse.Namespace) -> None:
     }
     told_of = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "instructions": instructions(Path("/proc/cpuinfo").read_text(errors="ignore")),
+        "instructions": instructions(describe()),
         "timed": given.timed or given.seeds,
     }
     if found["runs"][0]["machine"].get("processor") != describe()["processor"]:

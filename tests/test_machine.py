@@ -159,6 +159,15 @@ def test_description() -> None:
     found = machine.describe()
     assert found["cores"] == machine.cores() >= 1
     assert found["processor"]
+    told = Path("/proc/cpuinfo")
+    has = machine.instructions(told.read_text()) if told.exists() else []
+    assert found.get("instructions", "") == ", ".join(has)
+
+
+def test_instructions_are_whole_words() -> None:
+    said = "flags\t: fpu avx2 avx512f avx512_bf16 avx512_vnni avx512_bf16x\n"
+    assert machine.instructions(said) == ["avx2", "avx512f", "avx512_vnni", "avx512_bf16"]
+    assert machine.instructions("Features\t: fp asimd asimddp bf16\n") == ["asimd", "asimddp", "bf16"]
 
 
 @pytest.mark.parametrize("module", ["hornbook", "hornbook.cli", "hornbook.model"])

@@ -32,6 +32,12 @@ Precision = Literal["fp32", "bf16"]
 BF16, COMPILE = "HORNBOOK_BF16", "HORNBOOK_COMPILE"
 KERNELS = "HORNBOOK_KERNELS"  # an environment variable: the name of the kernels to use instead of the best ones
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
+# Vector and matrix instructions that change how fast a processor multiplies: x86's, then Arm's.
+INSTRUCTIONS = (
+    "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
+    "asimd", "asimddp", "sve", "bf16",
+)  # fmt: skip
+
 _NEVER = -1
 
 
@@ -168,16 +174,27 @@ def kept_in(what: str, name: str) -> Path:
 
 
 def describe() -> dict[str, str | int]:
-    """The machine in a few words, for manifests and reports."""
-    model = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(errors="ignore").splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    return {"processor": model, "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
+    """The machine in a few words, for manifests and reports: processor, cores, system, and where it tells them its
+    `instructions`, those of INSTRUCTIONS that it has.
+    """
+    told = ""
+    with suppress(OSError):
+        told = Path("/proc/cpuinfo").read_text(errors="ignore")
+    named = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    described: dict[str, str | int] = {
+        "processor": named[1].strip() if named else platform.processor() or platform.machine(),
+        "cores": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if has := instructions(told):
+        described["instructions"] = ", ".join(has)
+    return described
+
+
+def instructions(cpuinfo: str) -> list[str]:
+    """Those of INSTRUCTIONS that a text such as /proc/cpuinfo names."""
+    words = set(cpuinfo.split())
+    return [name for name in INSTRUCTIONS if name in words]
 
 
 def cores() -> int:
