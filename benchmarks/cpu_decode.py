@@ -1,7 +1,7 @@
 """Tokens a second of the native engine beside llama.cpp, on the same random weights of a published shape in 4 bits.
 
 python benchmarks/cpu_decode.py [--shapes SHAPE ...] [--threads 1 2] [--repeats 5] [--llama FOLDER]
-    [--kept FOLDER] [--into benchmarks/cpu_decode.json] [--roofline docs/images/cpu_roofline.svg]
+    [--busy] [--kept FOLDER] [--into benchmarks/cpu_decode.json] [--roofline docs/images/cpu_roofline.svg]
 
 Every matrix, the embedding and the head too, holds the same numbers for both: whole numbers of 4 bits, groups of 32
 with an fp16 scale, as compressed-tensors packs them and as llama.cpp's Q4_0 does. Both run in one process, in turns, so
@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from shared_machine import busy
 
 from hornbook import machine
 from hornbook.files import read_json, write_json
@@ -302,6 +303,17 @@ def compare(name: str, folder: Path, threads: int, repeats: int, llama: bool) ->
     return result
 
 
+def in_turns(given: argparse.Namespace, name: str, folder: Path, threads: int, llama: bool) -> dict[str, Any]:
+    """`compare`, what a decoded token reads, and with --busy the speeds beside a busy process."""
+    found = compare(name, folder, threads, given.repeats, llama)
+    if given.busy and threads > 1:
+        with busy(True):
+            crowded = compare(name, folder, threads, given.repeats, llama)
+        found["beside a busy process"] = {one: told for one, told in crowded.items() if isinstance(told, dict)}
+    read = {"bytes_a_token": bytes_of(name), "cache_bytes_a_token": cache_bytes_of(name)}
+    return found | {"repeats": given.repeats, "note": given.note} | read
+
+
 def alone(name: str, folder: Path, engine: str) -> dict[str, float]:
     """In a process of its own: seconds until the first token, and peak memory."""
     context, begun = sum(LENGTHS[name]), time.perf_counter()
@@ -334,6 +346,12 @@ def bytes_of(name: str) -> int:
     inner = [name.rpartition(".")[0] for name in parts if name.endswith(".weight") and "norm" not in name]
     read = sum(rows * columns for rows, columns in (_shape(name.rpartition(".")[2], c) for name in inner))
     return (read - (not c.tied_embeddings) * c.vocabulary * c.width) * 18 // 32
+
+
+def cache_bytes_of(name: str) -> float:
+    """Bytes of keys and values that a decoded token reads, on the mean over those of a turn."""
+    c, (prompt, tokens) = config_of(name), LENGTHS[name]
+    return 2 * 2 * c.layers * c.key_value_heads * c.head_size * (prompt + tokens / 2)
 
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
@@ -372,6 +390,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--llama", help="the folder where llama_cpp is, as for PYTHONPATH")
+    parser.add_argument("--busy", action="store_true", help="also beside a busy process")
     parser.add_argument("--kept", type=Path, help="where the random models are, or are written to and stay")
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--into", type=Path)
@@ -403,8 +422,7 @@ def main() -> None:
             own["ours, again"] = again(name, place(name))
             for threads in given.threads:
                 if given.repeats:
-                    found = compare(name, place(name), threads, given.repeats, version is not None)
-                    found |= {"repeats": given.repeats, "bytes_a_token": bytes_of(name), "note": given.note}
+                    found = in_turns(given, name, place(name), threads, version is not None)
                     found["memory_bytes_a_second"] = bandwidth[threads]
                 else:
                     found = results[name, threads]
