@@ -115,6 +115,8 @@ def main() -> None:
     result: dict[str, Any] = {"rows": len(rows), "tokens": sum(map(len, rows)), "kernels": native.kernels}
     for name, values in found.items():
         result[name] = {"kl": float(np.mean(values)), "error": float(np.std(values, ddof=1) / len(values) ** 0.5)}
+    apart = np.subtract(found["native"], found["llama.cpp"])
+    result["more_than_llama.cpp"] = {"kl": float(apart.mean()), "error": float(apart.std(ddof=1) / len(apart) ** 0.5)}
     result["rows_with_less"] = sum(a < b for a, b in zip(found["native"], found["llama.cpp"], strict=True))
     print(json.dumps(result, indent=1))
     if given.into:

@@ -71,9 +71,10 @@ def compared(first: Mapping[str, Numbers], other: Mapping[str, Numbers], share: 
 
 def last_round(folder: Path) -> tuple[dict[str, Any], Path]:
     """The last round's figures, and the model that it left."""
-    one = read_json(folder / RESULT)["rounds"][-1]
-    left = [folder / f"round-{one['round']}" / stage / "model" for stage in ("dpo", "sft")]
-    return one, next(model for model in left if model.is_dir())
+    last = read_json(folder / RESULT)["rounds"][-1]
+    if not last.get("model"):
+        raise SystemExit(f"the rounds in {folder} left no model but the first one")
+    return last, folder / last["model"]
 
 
 def main() -> None:

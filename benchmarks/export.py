@@ -89,8 +89,13 @@ def main() -> None:
         found[type_] = compare(given.model, type_, given.prompts, given.tokens)
         print(type_, found[type_], flush=True)
     if given.into:
-        about = {"machine": machine.describe(), "llama_cpp": llama_cpp.__version__, "tokens": given.tokens}
-        write_json(given.into, {**about, "types": found})
+        about = {
+            "model": given.model.name,
+            "machine": machine.describe(),
+            "llama_cpp": llama_cpp.__version__,
+            "tokens": given.tokens,
+        }
+        write_json(given.into, {"model": given.model.name, **about, "types": found})
 
 
 if __name__ == "__main__":

@@ -145,9 +145,14 @@ def main() -> None:
                 results[name] = measured(executor, beside, given.repeats, given.threads)
         print(json.dumps({name: one for name, one in results.items() if name.startswith(kind)}, indent=1), flush=True)
         if given.into:
-            about = {"machine": machine.describe(), "threads": given.threads, "note": given.note}
+            about = {
+                "model": given.model.name,
+                "machine": machine.describe(),
+                "threads": given.threads,
+                "note": given.note,
+            }
             about["executor"] = f"{type(executor).__name__}, {getattr(executor, 'kernels', given.dtype)}"
-            write_json(given.into, {**about, "results": results})
+            write_json(given.into, {"model": given.model.name, **about, "results": results})
 
 
 if __name__ == "__main__":

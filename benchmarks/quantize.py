@@ -141,9 +141,14 @@ def main() -> None:
     }
     print(ratios)
     if given.into:
-        about = {"machine": machine.describe(), "texts": [path.name for path in given.texts], "rows_of": TIME}
+        about = {
+            "model": given.model.name,
+            "machine": machine.describe(),
+            "texts": [path.name for path in given.texts],
+            "rows_of": TIME,
+        }
         about |= {"calibrating": len(rows.calibrating), "measuring": len(rows.measuring)}
-        write_json(given.into, {**about, "ways": table, "kl_ratios": ratios})
+        write_json(given.into, {"model": given.model.name, **about, "ways": table, "kl_ratios": ratios})
     if given.plot:
         draw(table, given.plot)
 

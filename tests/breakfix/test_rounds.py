@@ -94,6 +94,7 @@ def test_rounds_learn_from_what_got_through_and_from_nothing_held_out(
     figures = go(tokenizer_folder, tmp_path / "f")
     assert trained == ["round-1/sft", "round-1/dpo", "round-2/sft", "round-2/dpo"]
     assert [one["tokens"] for one in figures["rounds"]] == [0, 200, 200]
+    assert [one["model"] for one in figures["rounds"]] == ["", "round-1/dpo/model", "round-2/dpo/model"]
     before, after = (figures["rounds"][at]["success"] for at in (0, -1))
     assert before["held_out"]["value"] == before["fixing"]["value"] == before["direct"]["value"] == 1
     assert after["held_out"]["value"] < 0.5 and after["held_out"]["n"] == 8
@@ -133,6 +134,7 @@ def test_a_round_that_declines_too_many_look_alikes_is_not_taken_whole(
     figures = go(tokenizer_folder, tmp_path / "strict", over_refusal=0.2)
     assert [one["calibration"]["taken"] for one in figures["rounds"][1:]] == [0, 0]
     assert figures["rounds"][2]["success"] == figures["rounds"][0]["success"]  # the start's, still
+    assert not any(one["model"] for one in figures["rounds"])
     told = " ".join(sentences(figures))
     assert "0% and 0%" in told and "20%" in told
     figures = go(tokenizer_folder, tmp_path / "as-it-is")

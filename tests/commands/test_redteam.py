@@ -49,6 +49,7 @@ def test_what_got_through_is_trained_away(
     assert (tmp_path / "r" / "fix.html").read_text().startswith("<!DOCTYPE html>")
     figures = json.loads((tmp_path / "r" / "fix.json").read_text())
     assert 0 < figures["rounds"][1]["tokens"] <= 900
+    assert figures["rounds"][1]["model"] == "round-1/dpo/model" in done.output.replace("\n", "")
     models = [tmp_path / "r" / "round-1" / stage / "model" / "config.json" for stage in ("sft", "dpo")]
     times = [path.stat().st_mtime_ns for path in models]
     done = CliRunner().invoke(app, [*words, "--json"])

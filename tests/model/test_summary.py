@@ -6,8 +6,9 @@ import torch
 from hornbook.model import build
 from hornbook.model.cache import SLACK, KVCache
 from hornbook.model.config import ModelConfig
+from hornbook.model.formats.quantization import Quantization
 from hornbook.model.registry import find
-from hornbook.model.summary import attention_in_words, cache_bytes, costs, describe
+from hornbook.model.summary import attention_in_words, cache_bytes, costs, describe, quantized_bytes
 
 TINY = ModelConfig(vocabulary=96, layers=2, width=32, heads=4, mlp_width=64, context=64)
 
@@ -59,3 +60,11 @@ def test_words():
     assert "16 nearest" in small["attention"]
     assert small["biases"] == "queries, keys and values, attention's output, MLP"
     assert "2 for each token" in describe(find("phi-3.5-moe").config)["mlp"]
+
+
+def test_phi_3_mini_in_four_bits_fits_in_two_gigabytes():
+    config, form = find("phi-3-mini-4k").config, Quantization(4, 128)
+    assert quantized_bytes(config, form) <= 2.0e9
+    outer = 2 * config.vocabulary * config.width
+    # As vLLM takes it: embedding and output matrix in bf16.
+    assert quantized_bytes(config, form) - form.bytes(outer) + 2 * outer == pytest.approx(2.263e9, rel=1e-3)

@@ -92,7 +92,7 @@ def fix(
         "missing": missing(settings),
         "machine": machine.describe(),
         "versions": versions(),
-        "rounds": [{"round": 0, "tokens": 0, "rows": {}, **measure(candidate, into / FIRST, into / FIRST)}],
+        "rounds": [{"round": 0, "tokens": 0, "rows": {}, "model": "", **measure(candidate, into / FIRST, into / FIRST)}],
     }
     write_json(into / RESULT, figures)
     for number in range(1, settings.rounds + 1):
@@ -149,9 +149,12 @@ class _Rounds:
         self._through |= {row["id"]: row for row in through}
         self._learnt.update(row["id"] for row in made.conversations)
         before, tokens = self.model, self._train(made, folder, seed)
+        calibration = self._calibrated(before, folder / "calibrated")
+        left = self.model if self.model != self.base else None
         return {
             "tokens": tokens,
-            "calibration": self._calibrated(before, folder / "calibrated"),
+            "calibration": calibration,
+            "model": left.relative_to(self._into).as_posix() if left is not None else "",
             "rows": made.told(),
             "broken": {"conversations": asked, "got through": len(through)},
             "harmless": {"conversations": len(harmless), "refused": refused},

@@ -159,6 +159,8 @@ def _fix(
         return
     for line in (*sentences(figures), *notes(figures)):
         console.plain(line)
+    if left := figures["rounds"][-1]["model"]:
+        console.plain(f"The model: {into / left}")
     console.plain(f"The page: {into / PAGE}")
 
 
