@@ -74,6 +74,7 @@ def fix(
     rounds = _Rounds(model, [*fixed, *look_alikes().harmful], settings, team, into, precision, progress, changed_code)
     measure = Measuring(settings, measured, team.judge, team.attacker, progress)
     candidate = rounds.load(model)
+    nothing: dict[str, Any] = {"round": 0, "tokens": 0, "rows": {}, "model": ""}
     if not candidate.chats:
         raise UserError("the red team talks to a model, and this one has no chat template")
     adaptive = team.attacker is not None
@@ -92,7 +93,7 @@ def fix(
         "missing": missing(settings),
         "machine": machine.describe(),
         "versions": versions(),
-        "rounds": [{"round": 0, "tokens": 0, "rows": {}, "model": "", **measure(candidate, into / FIRST, into / FIRST)}],
+        "rounds": [nothing | measure(candidate, into / FIRST, into / FIRST)],
     }
     write_json(into / RESULT, figures)
     for number in range(1, settings.rounds + 1):
