@@ -9,10 +9,11 @@ from tests.benchmarks.scripts import script
 quantize_memory = script("quantize_memory")
 
 
-def test_sizes_of_what_is_written_and_blocks_of_what_is_not(make_checkpoint: Any) -> None:
-    _, folder = make_checkpoint()
-    rtn = quantize_memory.one(folder, "method=rtn group=32", 1)
-    assert rtn["peak_bytes"] > rtn["bytes"] > 0
-    assert rtn["bytes"] < (folder / "model.safetensors").stat().st_size
-    gptq = quantize_memory.one(folder, "group=32 calibration_rows=3", 1)
-    assert gptq["blocks"] == 1 and gptq["calibration_rows"] == 3 and "bytes" not in gptq
+def test_all_blocks_or_the_first(make_checkpoint: Any) -> None:
+    model, folder = make_checkpoint()
+    whole = quantize_memory.one(folder, "method=rtn group=32", 0)
+    assert whole["blocks"] == model.config.layers and whole["calibration_rows"] == 0
+    assert whole["peak_bytes"] > whole["mapped_bytes"] > whole["rounded_bytes"] > 0
+    first = quantize_memory.one(folder, "group=32 calibration_rows=3", 1)
+    assert first["blocks"] == 1 and first["calibration_rows"] == 3
+    assert 0 < first["rounded_bytes"] < whole["rounded_bytes"]
