@@ -14,7 +14,8 @@ from hornbook.files import digest_file, digest_value, whole
 from hornbook.longrope.measure import MEASURED
 from hornbook.report.figures import collect
 from hornbook.runs.run import Result
-from hornbook.study.likelihood import likelihoods, pairs, tokens_a_character
+from hornbook.study.functions import library_functions
+from hornbook.study.likelihood import Pair, likelihoods, pairs, tokens_a_character
 from hornbook.study.measures import examined, from_scores, measure_of
 
 _BY_SOURCE = ("text", "questions")  # what is another for each source, or each published benchmark
@@ -48,6 +49,7 @@ def measured(
     problems = load(held_out) if held_out is not None and held_out.is_file() else []
     validation = folders["tokens"] / "validation" if "tokens" in folders else None
     asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
+    real = _functions({result.step.name: result for result in results})
     scores = collect(root)["scores"]
     # A recipe without exercises has no evaluate stage; its losses are what the samples stage measured.
     of_samples: dict[str, Any] = next(
@@ -66,13 +68,16 @@ def measured(
             likely, fitting = likelihoods(model, asked) if wanted else ({}, [])
             told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
+            likely, known = likelihoods(model, real) if real and wanted else ({}, [])
+            if likely:
+                figures["functions"] = likely["body"]
             losses = told.get("validation_loss") or {}
             if validation is not None and losses:
                 a_character = tokens_a_character(validation, model)
                 figures |= {f"bits.{name}": losses[name] * a_character[name] / math.log(2) for name in losses}
             cuts = digest_file(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else ""
             asked_of = {f"questions.{task}": figure["prompts"] for task, figure in examined(told).items()}
-            these = asked_of | {"tokenizer": cuts, "asked": digest_value([(one.prompt, one.right) for one in fitting])}
+            these = asked_of | {"tokenizer": cuts, "asked": _digest(fitting), "functions": _digest(known)}
             found[left["name"]] = {"title": left["title"], "figures": figures, "of": of | these}
         if result.step.name == "measure":
             longer = _longer(result, digest_file(folders["extend"] / "model" / "tokenizer.json"))
@@ -82,6 +87,17 @@ def measured(
     if not found:
         raise UserError(f"{root} has no model to measure: until, or the arm, ends before the first that is asked for")
     return {"checkpoints": found}
+
+
+def _functions(results: Mapping[str, Result]) -> list[Pair]:
+    """Real functions that are held out, where documents were cleaned and cut into tokens."""
+    if not results.keys() >= {"clean", "tokens"}:
+        return []
+    return library_functions(results["clean"].folder, results["tokens"].manifest.settings)
+
+
+def _digest(asked: Sequence[Pair]) -> str:
+    return digest_value([(one.prompt, one.right) for one in asked])
 
 
 def _longer(result: Result, tokenizer: str) -> Iterator[tuple[str, dict[str, Any]]]:

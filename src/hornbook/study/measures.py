@@ -14,8 +14,8 @@ class Measure:
 
     kind: how values and differences are told; a `ratio` is compared by its logarithm. equal: what has to be equal for
     two figures to compare: the `tokenizer` of what is counted by tokens, the `problems` that were held out, those
-    that were `asked` of them (likelihoods leave out what is longer than the model's context), the held-out `text`, the
-    `long` documents, the `questions` of a published benchmark.
+    that were `asked` of them (likelihoods leave out what is longer than the model's context), real `functions`
+    likewise, the held-out `text`, the `long` documents, the `questions` of a published benchmark.
     """
 
     name: str
@@ -60,6 +60,7 @@ MEASURES = {
         Measure("right", "nats a token of right bodies", "lower", 0.01, equal=("tokenizer", "asked")),
         Measure("body", "nats a right body", "lower", 0.5, equal=("asked",)),
         Measure("margin", "nats by which a right body is likelier than a wrong one", "higher", 0.5, equal=("asked",)),
+        Measure("functions", "nats a body of a real function that is held out", "lower", 0.5, equal=("functions",)),
         Measure("bits", "bits a character of held-out text", "lower", 0.02, "bits", equal=("text",)),
         Measure("perplexity", "perplexity", "lower", 0.02, "ratio", equal=("tokenizer", "text")),
         Measure("long", "perplexity at the longer context", "lower", 0.01, "ratio", equal=("tokenizer", "long")),
