@@ -17,6 +17,7 @@ _OTHER = {
     "tokenizer": "other tokenizer",
     "problems": "other problems",
     "asked": "other problems",
+    "functions": "other functions",
     "text": "other text",
     "long": "other documents",
     "questions": "other questions",
@@ -24,6 +25,7 @@ _OTHER = {
 _WHY = {
     "other tokenizer": "their tokenizers differ, and this is counted by tokens",
     "other problems": "they were asked other problems: others were held out, or a shorter context leaves some out",
+    "other functions": "they completed other functions: others were held out, or a shorter context leaves some out",
     "other text": "other documents of this source were held out",
     "other documents": "other long documents were held out",
     "other questions": "they were asked other questions of this benchmark",
