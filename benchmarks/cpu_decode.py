@@ -407,7 +407,9 @@ def main() -> None:
         import llama_cpp
 
         version = llama_cpp.__version__
-    except ImportError:
+    except ImportError as error:
+        if given.llama:
+            raise SystemExit(f"--llama {given.llama}: {error}") from None
         version = None
     with tempfile.TemporaryDirectory() as room:
         place: Callable[[str], Path] = lambda name: (given.kept or Path(room)) / name  # noqa: E731
