@@ -42,22 +42,29 @@ def test_help(command: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -
     assert len(out.splitlines()) > 8 or command == "recipes"
 
 
-def parameters(app: typer.Typer, path: str = "hornbook") -> Iterator[tuple[str, Any, Any]]:
-    """Those of every command: its name and theirs, the type, and what declares it."""
-    for group in app.registered_groups:
-        assert group.typer_instance is not None
-        yield from parameters(group.typer_instance, f"{path} {group.name}")
+def commands(app: typer.Typer, path: str) -> Iterator[tuple[str, Any]]:
+    """The commands of a group, each with its name and its function."""
     for command in app.registered_commands:
         assert command.callback is not None
-        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+        yield f"{path} {command.name or command.callback.__name__}", command.callback
+
+
+def parameters() -> Iterator[tuple[str, Any, Any]]:
+    """Those of every command: its name and theirs, the type, and what declares it."""
+    found: list[tuple[str, Any]] = []
+    for name in cli.COMMANDS:
+        one = cli.declared(name)
+        found += commands(one, f"hornbook {name}") if isinstance(one, typer.Typer) else [(f"hornbook {name}", one)]
+    for command, callback in found:
+        for name, hint in get_type_hints(callback, include_extras=True).items():
             if get_origin(hint) is Annotated:
                 kind, declared = get_args(hint)
-                yield f"{path} {command.name or command.callback.__name__}, {name}", kind, declared
+                yield f"{command}, {name}", kind, declared
 
 
 def test_help_has_one_notation() -> None:
     """Names of arguments are capitals, what is a path says of which kind, alternatives have a | and no spaces."""
-    found = list(parameters(cli.app))
+    found = list(parameters())
     assert len(found) > 200
     for where, kind, declared in found:
         shown = declared.metavar or ""
@@ -70,7 +77,7 @@ def test_help_has_one_notation() -> None:
 
 def test_what_is_replaced_when_forced_is_so_when_the_code_changed() -> None:
     """Messages of what lies at --into name both options, whatever the command."""
-    found = {tuple(where.rsplit(", ", 1)): declared for where, _, declared in parameters(cli.app)}
+    found = {tuple(where.rsplit(", ", 1)): declared for where, _, declared in parameters()}
     forced = [command for (command, name), declared in found.items() if name == "force" and "--into" in declared.help]
     assert len(forced) > 15
     assert [command for command in forced if (command, "changed_code") not in found] == []

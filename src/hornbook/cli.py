@@ -1,47 +1,116 @@
-"""The command line, put together: every command stands in `commands/`, most of them follow from a stage."""
+"""The command line, put together: every command stands in `commands/`, most of them follow from a stage.
+
+A command's module is imported when it is called, and all of them for `--help`: to import every one takes longer than to
+open a small model and answer with it.
+"""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import Annotated, TextIO
+from collections.abc import Callable, Iterator, MutableMapping
+from importlib import import_module
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 import hornbook
-from hornbook.commands import (
-    audit,
-    compare,
-    documents,
-    evaluate,
-    export,
-    grade,
-    longrope,
-    model,
-    optimise,
-    plan,
-    pretrain,
-    redteam,
-    report,
-    run,
-    serve,
-    show,
-    study,
-    talk,
-    trace,
-    verify,
-    write,
-)
-from hornbook.commands.stages import command_of
 from hornbook.errors import Notice, UserError, is_lack_of_memory, of_system
-from hornbook.recipe import STAGES
 from hornbook.runs import ranks
 from hornbook.terminal import console, errors, in_markup, settle_streams
-from hornbook.train.further import FURTHER
+
+# Module and function, or group, of each command in the order of `hornbook --help`: recipes, then the stages in their
+# order, then what is done with what they made.
+COMMANDS = {
+    "run": "run:run",
+    "recipes": "run:recipes",
+    "plan": "plan:plan",
+    "study": "study:study",
+    "optimise": "optimise:optimise",
+    "read": "documents:read",
+    "filter": "of_stages:filter_documents",
+    "grade": "grade:grade",
+    "write": "write:write",
+    "clean": "documents:clean",
+    "tokens": "of_stages:tokens",
+    "pretrain": "pretrain:pretrain",
+    "sft": "of_stages:sft",
+    "dpo": "of_stages:dpo",
+    "evaluate": "evaluate:evaluate",
+    "compare": "compare:compare",
+    "redteam": "redteam:redteam",
+    "quantize": "of_stages:quantize",
+    "export": "export:export",
+    "samples": "of_stages:samples",
+    "merge": "model:merge",
+    "generate": "talk:generate",
+    "chat": "talk:chat",
+    "serve": "serve:serve",
+    "report": "report:report",
+    "show": "show:show",
+    "audit": "audit:audit",
+    "trace": "trace:trace",
+    "verify": "verify:verify",
+    "model": "model:app",
+    "longrope": "longrope:app",
+}
+
+
+def declared(name: str) -> Callable[..., Any] | typer.Typer:
+    """The function of a command, or the group that its name stands for; its module is imported."""
+    module, _, attribute = COMMANDS[name].partition(":")
+    found: Callable[..., Any] | typer.Typer = getattr(import_module(f"hornbook.commands.{module}"), attribute)
+    return found
+
+
+def _alone(name: str, command: Callable[..., Any]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app.command(name)(command)
+    return app
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name, each made of its declaration when it is asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = dict.fromkeys(COMMANDS)
+
+    def __getitem__(self, name: str) -> Any:
+        if self._made[name] is None:
+            found = declared(name)
+            group = found if isinstance(found, typer.Typer) else _alone(name, found)
+            self._made[name] = typer.main.get_command(group)
+            self._made[name].name = name
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in their order; none of them is imported for it."""
+        return list(self.commands)
+
 
 _show_others = warnings.showwarning
 
 app = typer.Typer(
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -49,9 +118,6 @@ app = typer.Typer(
     "Start with [bold]hornbook run pocket[/bold]: in minutes, on two cores, it reads, grades, writes, cleans, trains, "
     "evaluates and quantizes, and leaves a model to chat with and a report card that shows what each step did.",
 )
-
-app.add_typer(model.app, name="model")
-app.add_typer(longrope.app, name="longrope")
 
 
 def main() -> None:
@@ -61,6 +127,9 @@ def main() -> None:
     if ranks.world() > 1:
         ranks.settle()
     if ranks.rank():
+        from hornbook.recipe import STAGES
+        from hornbook.train.further import FURTHER
+
         ranks.follow([*STAGES.values(), FURTHER])
         return
     try:
@@ -110,47 +179,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-# In the order of `hornbook --help`: recipes, then the stages in their order, then what is done with what they made.
-app.command()(run.run)
-app.command()(run.recipes)
-app.command()(plan.plan)
-app.command()(study.study)
-app.command()(optimise.optimise)
-app.command()(documents.read)
-app.command()(
-    command_of(
-        STAGES["filter"],
-        "filtered",
-        "corpus",
-        "Drop documents in the wrong language or against the rules, and mask what is private. All is counted.",
-    )
-)
-app.command()(grade.grade)
-app.command()(write.write)
-app.command()(documents.clean)
-app.command()(
-    command_of(STAGES["tokens"], "tokens", "tokens", "Train a tokenizer on a corpus and pack its documents as ids.")
-)
-app.command()(pretrain.pretrain)
-app.command()(command_of(STAGES["sft"], "tuned", "model", "Teach a model to answer in a conversation."))
-app.command()(command_of(STAGES["dpo"], "preferring", "model", "Teach a model which of two answers is better (DPO)."))
-app.command()(evaluate.evaluate)
-app.command()(compare.compare)
-app.command()(redteam.redteam)
-app.command()(command_of(STAGES["quantize"], "quantized", "model", "Shrink a model to a few bits a weight."))
-app.command()(export.export)
-app.command()(command_of(STAGES["samples"], "samples", "samples", "Let models go on from openings."))
-longrope.app.command()(
-    command_of(STAGES["measure"], "measured", "figures", "Perplexity by length and passkeys, before and after.")
-)
-app.command()(model.merge)
-app.command()(talk.generate)
-app.command()(talk.chat)
-app.command()(serve.serve)
-app.command()(report.report)
-app.command()(show.show)
-app.command()(audit.audit)
-app.command()(trace.trace)
-app.command()(verify.verify)

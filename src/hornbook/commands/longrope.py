@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
+from hornbook.commands.of_stages import measure
+from hornbook.commands.options import amounts
 from hornbook.commands.places import MODEL
-from hornbook.commands.settings import amounts, settings_of
+from hornbook.commands.settings import settings_of
 from hornbook.errors import UserError
 from hornbook.files import digest_value
 from hornbook.longrope.extend import EXTEND
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=Settings)
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Make a model's context longer (LongRoPE): search factors without training, then train with them.",
 )
@@ -158,3 +161,6 @@ def _make(
         code_digest(stage.module),
     )
     return make(into, job, work, headline=stage.in_a_line, reads=[model, text], **wishes).manifest.figures
+
+
+app.command()(measure)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make, model_places, tell
-from hornbook.commands.settings import amounts
+from hornbook.commands.options import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.files import digest_file
@@ -31,7 +31,11 @@ from hornbook.terminal import console
 from hornbook.train.lora import MergeSettings
 from hornbook.train.lora import merge as merge_adapter
 
-app = typer.Typer(no_args_is_help=True, help="Look up the models of the phi line; nothing is built or downloaded.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Look up the models of the phi line; nothing is built or downloaded.",
+)
 
 IMPORTING, MERGING = "hornbook.model.formats.importing", "hornbook.train.lora"
 

@@ -11,8 +11,8 @@ from rich.markup import escape
 from hornbook.amounts import count
 from hornbook.commands.consent import UNSAFE, consent
 from hornbook.commands.folders import RUNS_CHANGED_CODE, RUNS_CHANGED_SETTINGS
+from hornbook.commands.options import amounts
 from hornbook.commands.places import A_RECIPE
-from hornbook.commands.settings import amounts
 from hornbook.commands.stopping import stoppable
 from hornbook.display import FigureTable
 from hornbook.progress import ConsoleProgress

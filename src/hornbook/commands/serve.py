@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hornbook.commands.options import amounts
 from hornbook.commands.places import MODEL
-from hornbook.commands.settings import amounts
 from hornbook.commands.talk import CACHE, DTYPE, PROMPT_LOOKUP, THREADS
 from hornbook.errors import UserError
 from hornbook.model import model_folder

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hornbook.amounts import length
 from hornbook.errors import UserError
-from hornbook.recipe import Recipe, base_of, load, locate
 from hornbook.runs import single
 from hornbook.runs.stage import Flag, Stage
 from hornbook.settings import Settings
+
+if TYPE_CHECKING:
+    from hornbook.recipe import Recipe
 
 S = TypeVar("S", bound=Settings)
 
@@ -51,25 +52,12 @@ def settings_of(
 
 def _seen_from_here(recipe: str) -> Recipe:
     """A recipe whose paths start from here, as those of the command line do."""
+    from hornbook.recipe import base_of, load, locate
+
     path = locate(recipe)[1]
     found = load(path)
     base = base_of(path, found)
     return found if base.resolve() == Path.cwd() else found.seen_from(base)
-
-
-def amounts(option: str, read: Callable[[str], int] = length, *, least: int = 1) -> Callable[[str], int]:
-    """What reads an option's value: an amount, as `read` takes it, `least` at least. Raises UserError for others."""
-
-    def parse(text: str) -> int:
-        try:
-            number = read(text)
-        except ValueError as error:
-            raise UserError(f"{option}: {error}") from None
-        if number < least:
-            raise UserError(f"{option}: {text} is too few; {least} at least")
-        return number
-
-    return parse
 
 
 def flag_values(flags: Sequence[Flag], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hornbook.commands.options import amounts
 from hornbook.commands.places import MODEL
-from hornbook.commands.settings import amounts
 from hornbook.display import plural
 from hornbook.errors import UserError, of_system
 from hornbook.files import expanded

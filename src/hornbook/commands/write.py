@@ -10,7 +10,7 @@ import typer
 
 from hornbook.amounts import count
 from hornbook.commands.folders import CHANGED_CODE, FORCE, make
-from hornbook.commands.settings import amounts
+from hornbook.commands.options import amounts
 from hornbook.display import FigureTable, plural
 from hornbook.errors import UserError
 from hornbook.progress import Progress

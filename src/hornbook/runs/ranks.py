@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import UserError
 from hornbook.progress import Progress
-from hornbook.runs.stage import S, Stage, Work
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
+
+    from hornbook.runs.stage import S, Stage, Work
 
 _PATIENCE = timedelta(days=30)  # how long the others wait for rank 0 to read, grade and evaluate
 
@@ -131,6 +132,8 @@ def follow(stages: Iterable[Stage[Any]]) -> None:
 
     A mistake of the user's that it finds on the way is rank 0's to tell.
     """
+    from hornbook.runs.stage import Work
+
     known = {_identity(stage): stage for stage in stages}
     while (call := _calls.wait()) is not None:
         stage = known[call["stage"]]
