@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.breakfix.look_alikes import look_alikes
-from hornbook.breakfix.measure import harmless_cases
-from hornbook.breakfix.rows import refuses
+from hornbook.breakfix.measure import declined_of, harmless_cases
 from hornbook.breakfix.settings import FixSettings
-from hornbook.evaluate.benchmark import share
 from hornbook.evaluate.exam.candidate import LocalModel
-from hornbook.evaluate.redteam.campaign import conversations
 from hornbook.evaluate.safety.judge import Judge
 from hornbook.files import digest_value, made_once, remove_folder
 from hornbook.progress import Progress
@@ -33,9 +30,7 @@ def declined(
     """The share of the calibration's look-alikes that a model declines, with its interval."""
     seed = derive(settings.seed, "breakfix", "calibration")
     asked = harmless_cases(look_alikes().calibration, settings, seed)
-    found = conversations(asked, candidate, judge, settings.new_tokens, progress, into, "calibrate")
-    known = [row for row in found if "verdict" in row]
-    return share(sum(map(refuses, known)), len(known))
+    return declined_of(asked, candidate, judge, settings.new_tokens, progress, into, "calibrate")
 
 
 def calibrate(

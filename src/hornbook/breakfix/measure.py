@@ -68,11 +68,10 @@ class Measuring:
         """Of look-alikes that no round learns from, and of a benchmark's safe and unsafe requests."""
         settings = self.settings
         asked = harmless_cases(look_alikes().measured, settings, derive(settings.seed, "breakfix", "measured"))
-        found = conversations(
+        declined = declined_of(
             asked, candidate, self.judge, settings.new_tokens, self.progress, into / LOOK_ALIKES, "ask look-alikes"
         )
-        known = [row for row in found if "verdict" in row]
-        told: dict[str, Any] = {"look_alikes": share(sum(map(refuses, known)), len(known))}
+        told: dict[str, Any] = {"look_alikes": declined}
         if there(settings, [settings.refusals]):
             exam = ExamSettings(benchmarks=(settings.refusals,), data=settings.data, limit=settings.refusals_rows)
             figures = examine(candidate, exam, self.progress, into / REFUSALS, judge=self.judge)
@@ -116,6 +115,23 @@ def harmless_cases(wishes: Sequence[Wish], settings: FixSettings, seed: int) -> 
         direct, _ = cases([wish], [DIRECT], 1, seed)
         found += draw.sample(wrapped if wrapped and draw.random() < 0.5 else direct, 1)
     return found
+
+
+def declined_of(
+    asked: Sequence[Case],
+    candidate: LocalModel,
+    judge: Judge,
+    new_tokens: int,
+    progress: Progress,
+    into: Path,
+    label: str,
+) -> dict[str, Any]:
+    """The share of questions that a model declines, with its interval; those without a verdict are left out. See
+    `conversations`.
+    """
+    found = conversations(asked, candidate, judge, new_tokens, progress, into, label)
+    known = [row for row in found if "verdict" in row]
+    return share(sum(map(refuses, known)), len(known))
 
 
 def _success(known: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -74,7 +74,6 @@ def fix(
     rounds = _Rounds(model, [*fixed, *look_alikes().harmful], settings, team, into, precision, progress, changed_code)
     measure = Measuring(settings, measured, team.judge, team.attacker, progress)
     candidate = rounds.load(model)
-    nothing: dict[str, Any] = {"round": 0, "tokens": 0, "rows": {}, "model": ""}
     if not candidate.chats:
         raise UserError("the red team talks to a model, and this one has no chat template")
     adaptive = team.attacker is not None
@@ -93,7 +92,9 @@ def fix(
         "missing": missing(settings),
         "machine": machine.describe(),
         "versions": versions(),
-        "rounds": [nothing | measure(candidate, into / FIRST, into / FIRST)],
+        "rounds": [
+            {"round": 0, "tokens": 0, "rows": {}, "model": "", **measure(candidate, into / FIRST, into / FIRST)},
+        ],
     }
     write_json(into / RESULT, figures)
     for number in range(1, settings.rounds + 1):
@@ -151,11 +152,10 @@ class _Rounds:
         self._learnt.update(row["id"] for row in made.conversations)
         before, tokens = self.model, self._train(made, folder, seed)
         calibration = self._calibrated(before, folder / "calibrated")
-        left = self.model if self.model != self.base else None
         return {
             "tokens": tokens,
             "calibration": calibration,
-            "model": left.relative_to(self._into).as_posix() if left is not None else "",
+            "model": "" if self.model == self.base else self.model.relative_to(self._into).as_posix(),
             "rows": made.told(),
             "broken": {"conversations": asked, "got through": len(through)},
             "harmless": {"conversations": len(harmless), "refused": refused},

@@ -49,7 +49,7 @@ def measured(
     problems = load(held_out) if held_out is not None and held_out.is_file() else []
     validation = folders["tokens"] / "validation" if "tokens" in folders else None
     asked = pairs(problems, allow_unisolated=allow_unisolated) if problems else []
-    real = _functions({result.step.name: result for result in results})
+    real = _functions({result.step.name: result for result in results}) if asked else []
     scores = collect(root)["scores"]
     # A recipe without exercises has no evaluate stage; its losses are what the samples stage measured.
     of_samples: dict[str, Any] = next(
@@ -68,9 +68,9 @@ def measured(
             likely, fitting = likelihoods(model, asked) if wanted else ({}, [])
             told = {"validation_loss": of_samples.get(left["name"]), **scores.get(left["name"], {})}
             figures = {**likely, **dict(from_scores(told))}
-            likely, known = likelihoods(model, real) if real and wanted else ({}, [])
-            if likely:
-                figures["functions"] = likely["body"]
+            completed, known = likelihoods(model, real) if real and wanted else ({}, [])
+            if completed:
+                figures["functions"] = completed["body"]
             losses = told.get("validation_loss") or {}
             if validation is not None and losses:
                 a_character = tokens_a_character(validation, model)

@@ -265,8 +265,8 @@ def _write(work: Work[WriteStageSettings]) -> dict[str, Any]:
     from hornbook.teacher.choose import writer
 
     settings = work.settings
-    varied = {"families": settings.write.families, "names": settings.write.names}
-    with writer(settings.teacher, work.base, work.progress, **varied) as teacher:
+    families, names = settings.write.families, settings.write.names
+    with writer(settings.teacher, work.base, work.progress, families=families, names=names) as teacher:
         return write(
             teacher,
             settings.write,
