@@ -308,6 +308,26 @@ def test_the_first_few_decide_whether_to_go_on(make_client: Make, ask_double: As
     assert len(heard.said) <= 3
 
 
+def test_what_ended_it_is_told_though_it_ended_while_requests_were_drawn(make_client: Make, ask_double: Ask) -> None:
+    heard = Heard()
+
+    def drawn_slowly(server: Server) -> Iterator[Request]:
+        yield from (ask_double(n) for n in range(8))
+        before = 0
+        while not before or before != sum(server.asked.values()):
+            before = sum(server.asked.values())
+            time.sleep(0.5)
+        yield ask_double(8)
+
+    with (
+        Server(lambda call: status(500, "out of memory")) as server,
+        make_client(server.url, start=1, progress=heard) as client,
+        pytest.raises(UserError, match="out of memory"),
+    ):
+        list(client.ask(drawn_slowly(server)))
+    assert any("no answer yet: out of memory" in text for text in heard.said)
+
+
 def test_an_answer_that_is_too_long_to_be_shown_again_is_left_out(make_client: Make, ask_double: Ask) -> None:
     def act(call: Call) -> Act:
         if call.text.count("That answer, number"):

@@ -98,6 +98,7 @@ class Client:
                     self._show(task)
                     yield answer
         finally:
+            self._tell_news()  # what ended it is often told in the moment before
             for place in places:
                 self._leave(place)
 
@@ -232,13 +233,17 @@ class Client:
             except Empty:
                 self._show(task)
 
-    def _show(self, task: Task) -> None:
-        """Tell the news that the engine had, once each, and the figures beside the bar."""
+    def _tell_news(self) -> None:
+        """Tell the news that the engine had, once each."""
         while self._news:
             text = self._news.popleft()
             if text not in self._told:
                 self._told.add(text)
                 self._progress.say(in_markup(text))
+
+    def _show(self, task: Task) -> None:
+        """Tell the news, and the figures beside the bar."""
+        self._tell_news()
         figures = self.figures
         if figures.replies:
             parts = [f"{figures.rate:.1f}/s"]
