@@ -416,10 +416,13 @@ def test_never_end_while_loading(run: Run) -> None:
     )
 
 
-def test_close_the_answer_and_go_on(run: Run) -> None:
-    began = time.monotonic()
-    assert run("import os\ndef f():\n    os.closerange(0, 64)\n    while True: pass\n").status == "died"
-    assert time.monotonic() - began < 0.9
+def test_close_the_answer_and_go_on(sandbox: Sandbox) -> None:
+    source = "import os\ndef f():\n    os.closerange(0, 64)\n    while True: pass\n"
+    with Sandbox(Limits(seconds=60)) as slow:
+        began = time.monotonic()
+        assert next(slow.run([Program(source, "f", ((),))])).status == "died"
+        assert time.monotonic() - began < 30  # found out at once: the program's time is not over
+        assert value(next(slow.run([Program("def f():\n    return 42\n", "f", ((),))]))) == 42
 
 
 # --- memory and output
