@@ -2,12 +2,15 @@
 
     python benchmarks/against_lm_eval.py MODEL --data FOLDER [--rows 200]
     python benchmarks/against_lm_eval.py MODEL --data FOLDER --speed mmlu,hellaswag,gsm8k [--rows 100]
+    python benchmarks/against_lm_eval.py --data FOLDER --pages
 
 It needs the extra `eval` and a model folder. Parity: for each benchmark whose data the folder has, lm-eval's own page,
 pointed at rows that Hornbook read, makes the requests; prompts must be equal word for word, log-likelihoods within
 1e-3, picks and scores alike. Speed: six whole subjects of MMLU with five examples, HellaSwag, GSM8K: portion by
 portion, each of the two in turn, in processor time too, which other work on the machine disturbs least; lm-eval's
-batch is the one of 1, 4, 8 and 16 that is fastest on the first portion's beginning.
+batch is the one of 1, 4, 8 and 16 that is fastest on the first portion's beginning. Pages: every row of each
+benchmark, without the model: prompts must be equal, and answers made of the right ones, and of other rows' right ones,
+must come to the same scores; it takes the packages of `lm_eval[math]`.
 """
 
 from __future__ import annotations
@@ -19,181 +22,90 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
-from hornbook.evaluate.exam import data as files
+from lm_eval_pages import PAGES, requests_of
+
 from hornbook.evaluate.exam.candidate import LocalModel, pairs
-from hornbook.evaluate.exam.declaration import benchmarks, find
-from hornbook.evaluate.exam.questions import questions
+from hornbook.evaluate.exam.declaration import benchmarks
 from hornbook.evaluate.exam.rules import RULES
 from hornbook.machine import describe
 from hornbook.runs.manifest import versions
 
-Row = Mapping[str, Any]
-_LETTERS = "ABCDEFGHIJ"
-
-
-def _labelled(row: Row, stem: str) -> dict[str, Any]:
-    labels = list(_LETTERS[: len(row["choices"])])
-    return {
-        stem: row["question"],
-        "choices": {"text": row["choices"], "label": labels},
-        "answerKey": labels[row["gold"]],
-    }
-
-
-# For each benchmark lm-eval's page, how a row of ours is one of that page's dataset, and what of the page is another.
-PAGES: dict[str, tuple[str, Callable[[Row], dict[str, Any]], dict[str, Any]]] = {
-    "arc_easy": ("arc/arc_easy.yaml", lambda row: _labelled(row, "question"), {}),
-    "arc_challenge": ("arc/arc_challenge.yaml", lambda row: _labelled(row, "question"), {}),
-    "openbookqa": ("openbookqa/openbookqa.yaml", lambda row: _labelled(row, "question_stem"), {}),
-    "hellaswag": ("hellaswag/hellaswag.yaml", dict, {"raw": True}),
-    "piqa": (
-        "piqa/piqa.yaml",
-        lambda row: {
-            "goal": row["question"],
-            "sol1": row["choices"][0],
-            "sol2": row["choices"][1],
-            "label": row["gold"],
-        },
-        {},
-    ),
-    "siqa": (
-        "siqa/siqa.yaml",
-        lambda row: {
-            "context": row["question"],
-            "question": "",
-            **{f"answer{_LETTERS[at]}": text for at, text in enumerate(row["choices"])},
-            "label": str(row["gold"] + 1),
-        },
-        {"doc_to_text": "Q: {{context}}\nA:"},  # a context and a question that came as one
-    ),
-    "winogrande": (
-        "winogrande/default.yaml",
-        lambda row: {
-            "sentence": f"{_before(row)}_ {row['continuation']}",
-            "option1": row["contexts"][0][len(_before(row)) :],
-            "option2": row["contexts"][1][len(_before(row)) :],
-            "answer": str(row["gold"] + 1),
-        },
-        {},
-    ),
-    "truthfulqa_mc1": (
-        "truthfulqa/truthfulqa_mc1.yaml",
-        lambda row: {"question": row["question"], "mc1_targets": {"choices": row["best"]}},
-        {},
-    ),
-    "truthfulqa_mc2": (
-        "truthfulqa/truthfulqa_mc2.yaml",
-        lambda row: {
-            "question": row["question"],
-            "mc2_targets": {"choices": row["all"], "labels": [int(at in row["true"]) for at in range(len(row["all"]))]},
-        },
-        {},
-    ),
-    "lambada": (
-        "lambada/lambada_openai.yaml",
-        lambda row: {"text": f"{row['context']} {row['continuation']}"},
-        {},
-    ),
-    "mmlu": ("mmlu/default/_default_template_yaml", lambda row: {**row, "answer": _LETTERS.index(row["gold"])}, {}),
-    "agieval": (
-        "agieval/aqua-rat.yaml",
-        lambda row: {key: row[key] for key in ("query", "choices", "gold")},
-        {"process_results": None},
-    ),
-    "triviaqa": (
-        "triviaqa/default.yaml",
-        lambda row: {"context": row["context"], "answer": {"aliases": row["aliases"]}},
-        {"doc_to_text": "{{context}}"},
-    ),
-    "gsm8k": ("gsm8k/gsm8k.yaml", dict, {"fewshot_config": {"sampler": "first_n"}}),
-    "gsm8k_cot": ("gsm8k/gsm8k-cot.yaml", dict, {}),
+# What of ours lm-eval's filter and metric are, where they are not our own names.
+METRICS = {
+    ("flexible-extract", "exact_match"): "exact",
+    ("strict-match", "exact_match"): "strict",
+    ("remove_whitespace", "exact_match"): "exact",
+    ("none", "math_verify"): "exact",
 }
 
 
-def _before(row: Row) -> str:
-    """What a WinoGrande sentence has before its gap: what both contexts begin with, up to a word's beginning."""
-    one, other = row["contexts"]
-    common = one[: next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))]
-    return common[: common.rfind(" ") + 1]
+def pages(name: str, data: Path, folder: Path) -> dict[str, Any]:
+    """All prompts of a benchmark beside lm-eval's, and scores of made answers where answers are written."""
+    asked, instances, tasks = requests_of(name, data, None, folder)
+    benchmark = benchmarks()[name]
+    said = ["".join(map(str, one.args[: 1 if RULES[benchmark.score].ask == "text" else 2])) for one in instances]
+    if RULES[benchmark.score].ask != "text":
+        mine = [before + after for question in asked for before, after in pairs(question, question.shared())]
+        return {"rows": len(asked), "prompts_that_differ": sum(a != b for a, b in zip(said, mine, strict=True))}
+    mine = [question.shared() + question.prompts[0] for question in asked]
+    told: dict[str, Any] = {"rows": len(asked), "answers": 0, "scores_that_differ": 0, "right": 0, "differing": []}
+    told["prompts_that_differ"] = sum(a != b for a, b in zip(said, mine, strict=True))
+    score = RULES[benchmark.score].score
+    for texts in made_answers(asked):
+        theirs = scored(tasks, texts)
+        for question, text, row in zip(asked, texts, theirs, strict=True):
+            own = score(benchmark, question, text)["metrics"]
+            if row.keys() != own.keys():
+                raise SystemExit(f"{name}: lm-eval's {sorted(row)} are not our {sorted(own)}")
+            told["answers"] += 1
+            told["right"] += own["exact"] > 0
+            if row != own:
+                told["scores_that_differ"] += 1
+                told["differing"] = [*told["differing"], [text, question.targets[:3], own, row]][:20]
+    return told
 
 
-def _page(name: str, rows: list[dict[str, Any]], shots: list[dict[str, Any]], folder: Path, count: int | None) -> Any:
-    """lm-eval's task: its own page over the rows."""
-    import lm_eval.tasks
-    from lm_eval.api.task import ConfigurableTask
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    path, convert, changes = PAGES[name]
-    config = dict(load_yaml(Path(lm_eval.tasks.__file__).parent / path))
-    changes = {key: value for key, value in changes.items() if key != "raw"}
-    for key in ("dataset_name", "include", "tag", "task_alias", "group"):
-        config.pop(key, None)
-    places = {"test": folder / f"{name}.jsonl"}
-    split = {"test_split": "test", "validation_split": None, "training_split": None, "fewshot_split": None}
-    places["test"].write_text("".join(json.dumps(convert(row)) + "\n" for row in rows))
-    if shots:
-        places["train"] = folder / f"{name}.shots.jsonl"
-        places["train"].write_text("".join(json.dumps(convert(row)) + "\n" for row in shots))
-        split |= {"training_split": "train", "fewshot_split": "train"}
-    config |= {
-        "task": name,
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": {key: str(value) for key, value in places.items()}},
-        **split,
-        **changes,
-    }
-    if count is not None:
-        config["num_fewshot"] = count
-    return ConfigurableTask(config={key: value for key, value in config.items() if value is not None})
+def made_answers(asked: Any) -> list[list[str]]:
+    """Ways to say the right answer, or something like it: each a list with an answer to every question."""
+    right = [question.targets[0] for question in asked]
+    other = [*right[1:], right[0]]
+    ways: list[Callable[[str, str], str]] = [
+        lambda a, _: f" {a}",
+        lambda _, b: f" {b}",
+        lambda a, b: f" First {b}, then the answer is {a}.",
+        lambda a, b: f" {b} and {a}, so #### {a}\nBut {b}",
+        lambda a, _: f"\n\n{a.upper()}!",
+        lambda a, _: f" The answer is ${a}.00, or {a}%",
+        lambda a, _: f" -{a}",
+        lambda a, _: f" {a},000",
+        lambda _, __: "",
+        lambda _, __: " No idea.",
+    ]
+    return [[way(a, b) for a, b in zip(right, other, strict=True)] for way in ways]
 
 
-def requests_of(
-    name: str, data: Path, limit: int | None, folder: Path, only: Collection[str] = ()
-) -> tuple[Any, list[Any], list[Any]]:
-    """Our questions, and lm-eval's requests for the same rows, with its tasks: one for each description."""
-    benchmark = find(name)
-    found = files.locate(benchmark.files, data)
-    if found is None:
-        raise SystemExit(files.missing(benchmark, data))
-    rows = files.read(found)
-    asked, _ = questions(benchmark, rows, data, limit=limit)
-    asked = [question for question in asked if not only or question.group in only]
-    ids = [question.id for question in asked]
-    by = dict(rows.rows)
-    raw = _raw(found) if PAGES[name][2].get("raw") else by
-    shots: list[dict[str, Any]] = []
-    if benchmark.shots.files:
-        located = files.locate(benchmark.shots.files, data)
-        assert located is not None
-        shots = [fields for _, fields in files.read(located).rows]
-    tasks, made = [], []
-    for group in dict.fromkeys(by[id_].get("group", "") for id_ in ids):
-        mine = [id_ for id_ in ids if by[id_].get("group", "") == group]
-        some = [row for row in shots if row.get("group", "") == group][: benchmark.shots.count]
-        task = _page(name, [raw[id_] for id_ in mine], some, folder, len(some) or None)
-        if name == "mmlu":
-            task.config.description = (
-                f"The following are multiple choice questions (with answers) about {by[mine[0]]['subject']}.\n\n"
-            )
-        task.build_all_requests(limit=None, rank=0, world_size=1)
-        tasks.append(task)
-        made += task.instances
-    return asked, made, tasks
-
-
-def _raw(found: files.Found) -> dict[str, Any]:
-    """The file's own records."""
-    from hornbook.evaluate.exam.declaration import Copy
-
-    bare = Copy(file=found.copy.file)
-    return dict(files.read(files.Found(bare, found.path)).rows)
+def scored(tasks: list[Any], texts: list[str]) -> list[dict[str, float]]:
+    """What lm-eval's filters and metrics make of an answer to each of its requests, by our names."""
+    rows: list[dict[str, float]] = []
+    for task in tasks:
+        for one in task.instances:
+            one.resps, one.filtered_resps = [texts[len(rows)]], {}
+            rows.append({})
+        task.apply_filters()
+        for one, row in zip(task.instances, rows[-len(task.instances) :], strict=True):
+            for name, answer in one.filtered_resps.items():
+                for metric, value in task.process_results(one.doc, [answer]).items():
+                    if ours := METRICS.get((name, metric)):
+                        row[ours] = float(value)
+    return rows
 
 
 def parity(name: str, ours: LocalModel, theirs: Any, data: Path, limit: int, folder: Path) -> dict[str, Any]:
@@ -350,29 +262,43 @@ def main() -> None:
     from lm_eval.models.huggingface import HFLM
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="?")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--tasks", default=",".join(PAGES))
     parser.add_argument("--speed", default="", help="time these instead")
+    parser.add_argument(
+        "--pages", action="store_true", help="compare prompts and scores of all rows, without the model"
+    )
     parser.add_argument("--batch", type=int, default=8, help="of lm-eval's backend")
     parser.add_argument("--into", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
-    ours = LocalModel.load(given.model, fast=True)
-    theirs = HFLM(pretrained=str(given.model), dtype="float32", device="cpu", batch_size=given.batch, max_length=8192)
+    if given.model is None and not given.pages:
+        parser.error("name a model")
+    if not given.pages:
+        ours = LocalModel.load(given.model, fast=True)
+        theirs = HFLM(
+            pretrained=str(given.model), dtype="float32", device="cpu", batch_size=given.batch, max_length=8192
+        )
     figures: dict[str, Any] = json.loads(given.into.read_text()) if given.into.is_file() else {}
-    figures |= {"machine": describe(), "versions": versions(), "threads": torch.get_num_threads()}
+    where = {
+        "machine": describe(),
+        "versions": versions() | {"lm-eval": version("lm_eval")},
+        "threads": torch.get_num_threads(),
+    }
     with tempfile.TemporaryDirectory() as temporary, torch.inference_mode():
 
         def save(name: str, part: str, row: Any) -> None:
-            figures.setdefault(part, {})[name] = row
+            figures.setdefault(part, {})[name] = {**row, **where}
             print(name, row, flush=True)
             given.into.write_text(json.dumps(figures, indent=2) + "\n")
 
         for name in filter(None, given.speed.split(",")):
             note = functools.partial(save, name, "speed")
             speed(name, ours, theirs, given.data, given.rows, Path(temporary), note)
-        for name in () if given.speed else given.tasks.split(","):
+        for name in given.tasks.split(",") if given.pages else ():
+            save(name, "pages", pages(name, given.data, Path(temporary)))
+        for name in () if given.speed or given.pages else given.tasks.split(","):
             save(name, "parity", parity(name, ours, theirs, given.data, given.rows, Path(temporary)))
 
 

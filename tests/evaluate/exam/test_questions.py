@@ -112,6 +112,21 @@ def test_truth_is_told_from_errors(own_data: Path) -> None:
     assert one.shared().endswith("held in Barcelona, Spain.\n\n") and one.prompts == ("Q: Which of these is warm?\nA:",)
 
 
+def test_mgsm_asks_in_the_problems_own_language(tmp_path: Path) -> None:
+    (tmp_path / "mgsm").mkdir()
+    asked = {"de": "Wie viele?", "en": "How many?", "fr": "Combien ?", "zh": "多少？", "xx": "?"}
+    for language, text in asked.items():
+        (tmp_path / "mgsm" / f"mgsm_{language}.tsv").write_text(f"{text}\t3\n", encoding="utf-8")
+    prompts = {one.group: one.prompts[0] for one in made("mgsm", tmp_path)}
+    assert prompts == {
+        "mgsm_de": "Frage: Wie viele?\nAntwort:",
+        "mgsm_en": "Question: How many?\nAnswer:",
+        "mgsm_fr": "Question : Combien ?\nRéponse :",
+        "mgsm_zh": "问题： 多少？\nAnswer:",
+        "mgsm_xx": "Question: ?\nAnswer:",
+    }
+
+
 def test_programs_come_with_tests(own_data: Path) -> None:
     human, basic = made("humaneval", own_data)[1], made("mbpp", own_data)[0]
     assert human.checks is not None and human.checks.entry == "f1"
