@@ -42,7 +42,7 @@ def test_killed_it_goes_on_and_what_it_finds_is_a_recipe(tiny: Path, tmp_path: P
     words = ["optimise", str(tiny), "--sizes", "35k,60k", "--tokens", "6k", "--proxies", "4", "--seeds", "1"]
     command = [sys.executable, "-m", "hornbook", *words, "--ranked", "1", "--into", str(into), "--without-isolation"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not (into / "runs/natural-35k-1/04-pretrain").exists() and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)

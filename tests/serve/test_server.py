@@ -168,9 +168,9 @@ def test_sigterm_lets_those_under_way_end(start: Callable[..., Any]) -> None:
     begun = threading.Event()
     client = threading.Thread(target=ask)
     client.start()
-    assert begun.wait(30)
+    assert begun.wait(120)
     assert server.end() == 0
-    client.join(5)
+    client.join(60)
     assert [line for line in got if line][-1] == "data: [DONE]"
     assert "Traceback" not in server.log.read_text()
 

@@ -127,7 +127,7 @@ def test_killed_and_interrupted_it_goes_on(study_file: Path, tmp_path: Path) -> 
     into = tmp_path / "out"
     for end, reached in ((signal.SIGKILL, "plain-1/02-write"), (signal.SIGINT, "plain-2/04-tokens")):
         process = subprocess.Popen(command(study_file, into), stdout=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not (into / "runs" / reached).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(end)

@@ -123,7 +123,7 @@ def test_asking_while_answers_are_read_and_from_two_threads(make_client: Make, a
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(120)
         assert found[0] == found[1] == [2 * n for n in range(100, 140)]
         assert max(server.paid.values()) == 1
 
