@@ -145,6 +145,24 @@ def test_a_round_that_declines_too_many_look_alikes_is_not_taken_whole(
         assert [one["calibration"] for one in figures["rounds"][1:]] == [None, None]
 
 
+def test_rounds_are_calibrated_from_the_first_model(
+    trained: list[str], tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one of which nothing can be taken leaves the model of the round before."""
+    shares = iter([1.0, 0.0, 0.5])
+    found: list[tuple[Path, Path]] = []
+
+    def calibrated(start: Path, end: Path, load: Any, asked: Any, most: float, into: Path) -> tuple[Path, Any]:
+        found.append((start, end))
+        taken = next(shares)
+        return {1.0: end, 0.0: start}.get(taken, into / "half"), {"taken": taken, "most": most, "tried": []}
+
+    monkeypatch.setattr(rounds, "calibrate", calibrated)
+    figures = go(tokenizer_folder, tmp_path / "f", rounds=3)
+    assert [start for start, _ in found] == [tokenizer_folder] * 3
+    assert [one["model"] for one in figures["rounds"][1:]] == ["round-1/dpo/model"] * 2 + ["round-3/calibrated/half"]
+
+
 def test_what_was_learnt_least_often_is_learnt_first(
     trained: list[str], tokenizer_folder: Path, tmp_path: Path
 ) -> None:

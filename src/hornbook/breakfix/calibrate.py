@@ -2,7 +2,7 @@
 
 A round moves two things, how well a model tells harmful requests from look-alikes and how much it declines at all. The
 second swings by chance from round to round. So look-alikes that are neither learnt nor measured with are asked, and
-where too many are declined, the weights go only a part of the way from the round's start to its end.
+where too many are declined, the weights go only a part of the way from the first model to the round's end.
 """
 
 from __future__ import annotations

@@ -228,7 +228,10 @@ class _Rounds:
         first = asked(self.load(self.base), into=self._into / FIRST / "calibration")
         # A model that declined more before all rounds is not asked to unlearn that.
         most = max(self.settings.over_refusal, first["value"])
-        self.model, found = calibrate(before, self.model, self.load, lambda one, at: asked(one, into=at), most, into)
+        # From the first model, not from the round's start: that one declines as many as may be, and no way from there
+        # would be open to what this round taught.
+        made, found = calibrate(self.base, self.model, self.load, lambda one, at: asked(one, into=at), most, into)
+        self.model = made if found["taken"] else before
         return found
 
     def _train(self, made: Lesson, folder: Path, seed: int) -> int:
