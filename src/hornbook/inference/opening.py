@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from hornbook import machine
 from hornbook.errors import Notice, UserError
-from hornbook.inference.native.executor import NativeExecutor, bytes_per_token
+from hornbook.inference.native.executor import CacheDtype, NativeExecutor, bytes_per_token
 from hornbook.inference.native.weights import NotNative, look
 from hornbook.inference.scheduler import MOST, Scheduler
 
@@ -66,12 +66,13 @@ def native_scheduler(
     context: int | None = None,
     most: int = MOST,
     prompt_lookup: bool | None = None,
+    cache_dtype: CacheDtype = "fp16",
 ) -> Scheduler:
     """A scheduler over the native engine. Raises NotNative where it cannot compute the model."""
     found = look(folder)
     longest = min(context or found.config.context, found.config.context)
-    tokens = _room(bytes_per_token(found.config), cache, longest, most)
-    executor = NativeExecutor(found, tokens=tokens, context=longest, threads=threads)
+    tokens = _room(bytes_per_token(found.config, cache_dtype), cache, longest, most)
+    executor = NativeExecutor(found, tokens=tokens, context=longest, threads=threads, cache_dtype=cache_dtype)
     return Scheduler(executor, most=most, prompt_lookup=prompt_lookup)
 
 

@@ -19,7 +19,7 @@ from tests.inference.steps import random_steps
 from hornbook.errors import UserError
 from hornbook.inference.executor import Part
 from hornbook.inference.native import library as libraries
-from hornbook.inference.native.executor import BLOCK, NativeExecutor, turns
+from hornbook.inference.native.executor import BLOCK, CacheDtype, NativeExecutor, turns
 from hornbook.inference.native.weights import NotNative, unsupported
 from hornbook.model import save
 from hornbook.model.config import Experts, LongRope, ModelConfig, RopeScaling
@@ -96,6 +96,17 @@ def test_logits_are_pytorchs(folder: tuple[Any, Path], kernels: libraries.Kernel
         np.testing.assert_allclose(made, wanted, atol=4e-3)
 
 
+def test_a_cache_in_fp32_rounds_no_key_and_no_value(folder: tuple[Any, Path], kernels: libraries.Kernels) -> None:
+    model, path = folder
+    executor = NativeExecutor(path, tokens=200, kernels=kernels.name, cache_dtype="fp32")
+    for length in (90, 35):
+        ids = some_ids(length)
+        with torch.inference_mode():
+            wanted = model(torch.tensor([ids]))[0].numpy()
+        made = alone(executor, ids, executor.switch is not None and length > executor.switch)
+        np.testing.assert_allclose(made, wanted, atol=1e-4)
+
+
 @pytest.mark.usefixtures("halved")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_halves_are_computed_with_as_they_are(
@@ -108,25 +119,31 @@ def test_halves_are_computed_with_as_they_are(
     np.testing.assert_allclose(alone(NativeExecutor(path), ids), wanted, atol=1e-3)
 
 
-def test_bits_do_not_depend_on_the_step(folder: tuple[Any, Path]) -> None:
+@pytest.mark.parametrize("cache_dtype", ["fp16", "fp32"])
+def test_bits_do_not_depend_on_the_step(folder: tuple[Any, Path], cache_dtype: CacheDtype) -> None:
     _, path = folder
     chance = random.Random(6)
     texts = [some_ids(length, length) for length in (400, 37, 300, 3)]
     longest = NativeExecutor(path).switch
     long = [longest is not None and len(ids) > longest for ids in texts]
-    wanted = [alone(NativeExecutor(path, threads=1), ids, flag) for ids, flag in zip(texts, long, strict=True)]
-    executor = NativeExecutor(path, tokens=900, threads=2)
+    wanted = [
+        alone(NativeExecutor(path, threads=1, cache_dtype=cache_dtype), ids, flag)
+        for ids, flag in zip(texts, long, strict=True)
+    ]
+    executor = NativeExecutor(path, tokens=900, threads=2, cache_dtype=cache_dtype)
     for index, part, logits in random_steps(executor, texts, long, chance):
         np.testing.assert_array_equal(logits, wanted[index][part.start : part.start + len(part.ids)])
 
 
-def test_every_processor_gives_the_same_bits(folder: tuple[Any, Path]) -> None:
+@pytest.mark.parametrize("cache_dtype", ["fp16", "fp32"])
+def test_every_processor_gives_the_same_bits(folder: tuple[Any, Path], cache_dtype: CacheDtype) -> None:
     _, path = folder
     ids = some_ids(45)
     first, *others = [one.name for one in libraries.all_kernels() if one.here]
-    wanted = alone(NativeExecutor(path, kernels=first), ids)
+    wanted = alone(NativeExecutor(path, kernels=first, cache_dtype=cache_dtype), ids)
     for name in others:
-        np.testing.assert_array_equal(alone(NativeExecutor(path, kernels=name), ids), wanted, err_msg=name)
+        made = alone(NativeExecutor(path, kernels=name, cache_dtype=cache_dtype), ids)
+        np.testing.assert_array_equal(made, wanted, err_msg=name)
 
 
 def test_logits_are_those_that_are_wanted(folder: tuple[Any, Path]) -> None:

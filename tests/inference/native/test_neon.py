@@ -15,7 +15,7 @@ from tests.inference.native import test_executor, test_kernels, test_logits
 from tests.inference.native.elsewhere import Elsewhere, absent, build
 
 from hornbook.inference.native import library as libraries
-from hornbook.inference.native.executor import NativeExecutor
+from hornbook.inference.native.executor import CacheDtype, NativeExecutor
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(absent() is not None, reason=f"no emulation of Arm: {absent()}")]
 
@@ -68,12 +68,13 @@ def test_kernels_are_chosen_by_the_processor(
     engine.close()
 
 
+@pytest.mark.parametrize("cache_dtype", ["fp16", "fp32"])
 def test_logits_are_those_of_this_processor(
-    folder: tuple[Any, Path], kernels: libraries.Kernels, monkeypatch: pytest.MonkeyPatch
+    folder: tuple[Any, Path], kernels: libraries.Kernels, monkeypatch: pytest.MonkeyPatch, cache_dtype: CacheDtype
 ) -> None:
     ids = test_executor.some_ids(45)
-    made = test_executor.alone(NativeExecutor(folder[1], kernels=kernels.name), ids)
+    made = test_executor.alone(NativeExecutor(folder[1], kernels=kernels.name, cache_dtype=cache_dtype), ids)
     monkeypatch.setattr(libraries, "load", HERE)
     if libraries.absent():
         pytest.skip(f"no native engine here: {libraries.absent()}")
-    np.testing.assert_array_equal(made, test_executor.alone(NativeExecutor(folder[1]), ids))
+    np.testing.assert_array_equal(made, test_executor.alone(NativeExecutor(folder[1], cache_dtype=cache_dtype), ids))

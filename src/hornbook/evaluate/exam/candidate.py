@@ -100,7 +100,7 @@ class LocalModel:
         self._reader = Reader(model, tokens=tokens)
         self._name, self._context = name, model.config.context
         self._engine = engine
-        written_by = [] if engine is None else ["native"]
+        written_by = [] if engine is None else ["native, keys and values in fp32"]
         self.identity = digest_value([identity, str(model.compute), chat, *written_by])
 
     @property
@@ -262,7 +262,7 @@ def _native(folder: Path) -> Scheduler | None:
     from hornbook.inference.opening import native_scheduler
 
     try:
-        return native_scheduler(folder, most=MOST)
+        return native_scheduler(folder, most=MOST, cache_dtype="fp32")
     except NotNative:
         return None
 

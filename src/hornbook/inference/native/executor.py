@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,17 @@ from hornbook.machine import cores
 from hornbook.model.config import ModelConfig
 
 BLOCK = 32  # kernels.h's kPage
+CacheDtype = Literal["fp16", "fp32"]
 
 
-def bytes_per_token(c: ModelConfig) -> int:
+def bytes_per_token(c: ModelConfig, cache_dtype: CacheDtype = "fp16") -> int:
     """What a token takes in the cache."""
-    return 2 * c.layers * c.key_value_heads * (c.head_size + -(-c.head_size // 16) * 16)
+    each = {"fp16": 2, "fp32": 4}[cache_dtype]
+    return each * c.layers * c.key_value_heads * (c.head_size + -(-c.head_size // 16) * 16)
 
 
 class NativeExecutor:
-    """A model folder over a paged cache in fp16: see `executor.Executor`.
+    """A model folder over a paged cache: see `executor.Executor`.
 
     Logits are the same to the last bit whatever else is in the step, however a prompt is cut, wherever its blocks lie,
     for any number of threads, and with any kernels.
@@ -44,11 +47,13 @@ class NativeExecutor:
         context: int | None = None,
         threads: int | None = None,
         kernels: str | None = None,
+        cache_dtype: CacheDtype = "fp16",
     ) -> None:
         """tokens: how many the cache has room for, unless given one longest sequence; memory is taken as it fills.
 
         context: the longest sequence, the model's own at most. threads: OMP_NUM_THREADS or one for each core unless
-        given. kernels: a name of `library.all_kernels`, the best ones unless given. Raises NotNative with the reason
+        given. kernels: a name of `library.all_kernels`, the best ones unless given. cache_dtype: what keys and values
+        are rounded to. Raises NotNative with the reason
         where there is no library or the model is not one for it, UserError where the folder is damaged.
         """
         library = libraries.load()
@@ -62,7 +67,7 @@ class NativeExecutor:
         self.blocks = -(-(tokens or self.context) // BLOCK)
         chosen = libraries.choose_kernels(kernels)
         self.kernels, self.threads = chosen.name, threads or _threads()
-        self._library, self._model = library, _create(library, c, self.blocks, chosen.number, self.threads)
+        self._library, self._model = library, _create(library, c, self.blocks, chosen.number, self.threads, cache_dtype)
         self._free = weakref.finalize(self, library.hornbook_model_free, self._model)
         kept = packed.place(library, found)
         self._packed = kept.read(library) if kept is not None else None  # mapped as long as the model is there
@@ -104,7 +109,9 @@ def _threads() -> int:
     return min(int(told), cores()) if told.isdigit() and int(told) else cores()
 
 
-def _create(library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: int, threads: int) -> int:
+def _create(
+    library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: int, threads: int, cache_dtype: CacheDtype
+) -> int:
     """A model of the library, without weights."""
     scales = c.longrope.scales(c.context) if c.longrope is not None else (1.0, 1.0)
     shape = libraries.Shape(
@@ -121,6 +128,7 @@ def _create(library: ctypes.CDLL, c: ModelConfig, blocks: int, kernels: int, thr
         parallel=c.block == "parallel",
         gelu=c.activation == "gelu",
         tied=c.tied_embeddings,
+        whole_cache=cache_dtype == "fp32",
         norm_epsilon=c.norm_epsilon,
         embedding_scale=c.embedding_scale,
         score_scale=c.score_scale,

@@ -13,7 +13,7 @@ from pathlib import Path
 from hornbook.errors import UserError, nearest
 from hornbook.machine import KERNELS
 
-_INTERFACE = 2  # interface.cpp has the same number
+_INTERFACE = 3  # interface.cpp has the same number
 
 
 class Shape(Structure):
@@ -22,7 +22,7 @@ class Shape(Structure):
     _fields_ = (
         *((name, c_int64) for name in ("vocabulary", "layers", "width", "heads", "kv_heads", "head_size")),
         *((name, c_int64) for name in ("mlp_width", "rotary_size", "start_tokens")),
-        *((name, c_int32) for name in ("layer_norm", "parallel", "gelu", "tied")),
+        *((name, c_int32) for name in ("layer_norm", "parallel", "gelu", "tied", "whole_cache")),
         *((name, c_float) for name in ("norm_epsilon", "embedding_scale", "score_scale", "logit_scale")),
         *((name, c_float) for name in ("short_scale", "long_scale")),
     )

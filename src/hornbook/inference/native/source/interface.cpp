@@ -21,7 +21,7 @@ using hornbook::Shape;
 
 namespace {
 
-constexpr int32_t kInterface = 2;  // library.py has the same number
+constexpr int32_t kInterface = 3;  // library.py has the same number
 
 // The best first.
 struct Choice {

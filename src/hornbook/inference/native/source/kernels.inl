@@ -436,19 +436,23 @@ static void rotate(float* x, const float* cosine, const float* sine, int64_t hal
 
 // ---- attention
 
+// A number of the cache: float, or uint16_t for fp16.
+template <class Number>
+constexpr Type kStored = sizeof(Number) == 4 ? kF32 : kF16;
+
 // sums[t][d] += sum over slots of weights[t][slot] * values[slot][d], for D vectors of dimensions. ahead: what is asked
 // for meanwhile, as the values lie.
-template <int T, int D, bool Ahead>
-static inline void weigh(const uint16_t* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
-                         float* sums, int64_t sums_stride, const uint16_t* ahead) {
+template <int T, int D, bool Ahead, class Number>
+static inline void weigh(const Number* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
+                         float* sums, int64_t sums_stride, const Number* ahead) {
   F a[T * D];
 UNROLL
   for (int i = 0; i < T * D; i++) a[i] = load(sums + i / D * sums_stride + i % D * LANES);
   for (int64_t s = 0; s < slots; s++, values += stride, ahead += stride) {
-    for (int d = 0; Ahead && d < D * LANES; d += 32) __builtin_prefetch(ahead + d, 0, kSecond);
+    for (int d = 0; Ahead && d < D * LANES; d += 64 / sizeof(Number)) __builtin_prefetch(ahead + d, 0, kSecond);
 UNROLL
     for (int d = 0; d < D; d++) {
-      const F v = half(values + d * LANES);
+      const F v = stored<kStored<Number>>(reinterpret_cast<const uint8_t*>(values), d * LANES);
 UNROLL
       for (int t = 0; t < T; t++) a[t * D + d] = fused(v, set(weights[t * row + s]), a[t * D + d]);
     }
@@ -458,15 +462,16 @@ UNROLL
 }
 
 // The same for all dimensions, D vectors at a time while there are as many, then half as many.
-template <int T, int D, bool Ahead>
-static inline void weigh_all(const uint16_t* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
-                             float* sums, const uint16_t* ahead, int64_t d = 0) {
+template <int T, int D, bool Ahead, class Number>
+static inline void weigh_all(const Number* values, int64_t stride, int64_t slots, const float* weights, int64_t row,
+                             float* sums, const Number* ahead, int64_t d = 0) {
   for (; d + D * LANES <= stride; d += D * LANES) {
     weigh<T, D, Ahead>(values + d, stride, slots, weights, row, sums + d, stride, ahead + d);
   }
   if constexpr (D > 1) weigh_all<T, D / 2, Ahead>(values, stride, slots, weights, row, sums, ahead, d);
 }
 
+template <class Number>
 struct Columns {
   // T query columns: scores, softmax, the weighted sum of values.
   template <int T>
@@ -475,6 +480,7 @@ struct Columns {
     constexpr bool Ahead = T <= 4;
     constexpr int D = QUERIES / T >= 8 ? 8 : QUERIES / T >= 4 ? 4 : QUERIES / T >= 2 ? 2 : 1;
     const int64_t size = a.head_size, padded = a.value_stride;
+    const int64_t stride = size * kTile * sizeof(Number);  // bytes of the keys of a tile's tokens
     float* q = scratch;                     // [dimension][T]
     float* sums = q + T * padded;           // [T][dimension]
     float* scores = sums + T * padded;      // [T][row]
@@ -494,11 +500,11 @@ struct Columns {
       for (int tile = 0; tile < kPage / kTile && slot + tile * kTile < to; tile += R) {
         for (int part = 0; part < PARTS; part++) {
           F found[R * T];
-          const uint8_t* tiles = keys + tile * size * kTile * 2;
+          const uint8_t* tiles = keys + tile * stride;
           if (Ahead && part == 0) {
-            float_tiles<T, R, kF16, true>(tiles, size * kTile * 2, part, size, q, found, ahead + tile * size * kTile * 2);
+            float_tiles<T, R, kStored<Number>, true>(tiles, stride, part, size, q, found, ahead + tile * stride);
           } else {
-            float_tiles<T, R, kF16>(tiles, size * kTile * 2, part, size, q, found);
+            float_tiles<T, R, kStored<Number>>(tiles, stride, part, size, q, found);
           }
           for (int i = 0; i < R * T; i++) {
             store(scores + i % T * row + slot - base + (tile + i / T) * kTile + part * LANES, found[i]);
@@ -515,9 +521,9 @@ struct Columns {
     for (int64_t i = 0; i < T * padded; i++) sums[i] = 0.0f;
     for (int64_t slot = base; slot < to; slot += kPage) {
       const int64_t slots = to - slot < kPage ? to - slot : kPage;
-      const uint16_t* values = reinterpret_cast<const uint16_t*>(a.pages[slot / kPage] + a.values_at);
+      const Number* values = reinterpret_cast<const Number*>(a.pages[slot / kPage] + a.values_at);
       const int64_t next = slot + kPage < to ? slot / kPage + 1 : slot / kPage;
-      const uint16_t* ahead = reinterpret_cast<const uint16_t*>(a.pages[next] + a.values_at);
+      const Number* ahead = reinterpret_cast<const Number*>(a.pages[next] + a.values_at);
       weigh_all<T, D, Ahead>(values, padded, slots, scores + slot - base, row, sums, ahead);
     }
     for (int t = 0; t < T; t++) {
@@ -551,7 +557,11 @@ static void attend(const Attention& a, float* scratch) {
   for (int64_t column = a.begin; column < a.end;) {
     const int64_t left = a.end - column;
     const int count = static_cast<int>(left < QUERIES ? left : QUERIES);
-    with_tokens<Columns, QUERIES>(count, a, column, scratch);
+    if (a.whole) {
+      with_tokens<Columns<float>, QUERIES>(count, a, column, scratch);
+    } else {
+      with_tokens<Columns<uint16_t>, QUERIES>(count, a, column, scratch);
+    }
     column += count;
   }
 }

@@ -62,6 +62,7 @@ struct Output {
 struct Attention {
   int64_t head_size, value_stride, group;  // value_stride: head_size rounded up to 16
   uint8_t* const* pages;                   // the sequence's blocks of the cache
+  bool whole;                              // in fp32, else in fp16
   size_t keys_at, values_at;               // bytes within a page, of this layer and head
   const float* q;                          // [token][head of the group][head_size]
   float* out;

@@ -52,12 +52,16 @@ bool Model::pack_rows(Matrix& m, int64_t first, int64_t count, const void* value
   return finite;
 }
 
+// What keys and values of a block's tokens take in one head of a layer.
+int64_t Model::head_bytes() const {
+  return kPage * (shape.whole_cache ? 4 : 2) * (shape.head_size + up_to(shape.head_size, kTile));
+}
+
 // Keys and values of a block's tokens in all layers. They begin as zeros, of which the system keeps none until they are
 // written: what a query does not see has a weight of zero, and must not be what is no number.
 uint8_t* Model::page(int64_t block) {
   if (!pages_[block]) {
-    const int64_t bytes = shape.layers * shape.kv_heads * kPage * 2 * (shape.head_size + up_to(shape.head_size, kTile));
-    pages_[block] = arena_.take(bytes);
+    pages_[block] = arena_.take(shape.layers * shape.kv_heads * head_bytes());
     if (!pages_[block]) throw std::bad_alloc();
   }
   return pages_[block];
@@ -274,14 +278,20 @@ void Model::turn(int64_t index, const Run& run, int64_t begin, int64_t end) {
     for (int64_t head = 0; head < heads + kv_heads; head++) kernels_->rotate(q + head * size, cosine, cosine + half, half);
     uint8_t* page = run.pages[position / kPage];
     for (int64_t head = 0; head < kv_heads; head++) {
-      uint8_t* at = page + (index * kv_heads + head) * kPage * 2 * (size + padded);
-      uint16_t* keys = reinterpret_cast<uint16_t*>(at) + slot / kTile * size * kTile + slot % kTile;
-      uint16_t* values = reinterpret_cast<uint16_t*>(at) + kPage * size + slot * padded;
+      uint8_t* at = page + (index * kv_heads + head) * head_bytes();
+      const int64_t key = slot / kTile * size * kTile + slot % kTile, value = kPage * size + slot * padded;
       const float* k = q + (heads + head) * size;
       const float* v = q + (heads + kv_heads + head) * size;
+      if (shape.whole_cache) {
+        float* keys = reinterpret_cast<float*>(at) + key;
+        for (int64_t d = 0; d < size; d++) keys[d * kTile] = k[d];
+        std::memcpy(reinterpret_cast<float*>(at) + value, v, size * sizeof(float));
+        continue;
+      }
+      uint16_t* keys = reinterpret_cast<uint16_t*>(at) + key;
       kernels_->halve(k, size, halves.data());
       for (int64_t d = 0; d < size; d++) keys[d * kTile] = halves[d];
-      kernels_->halve(v, size, values);
+      kernels_->halve(v, size, reinterpret_cast<uint16_t*>(at) + value);
     }
   }
 }
@@ -314,8 +324,9 @@ void Model::attention(const Layer& layer, int64_t index, const std::vector<Run>&
     a.value_stride = padded;
     a.group = group;
     a.pages = run.pages.data();
-    a.keys_at = static_cast<size_t>((index * kv_heads + piece.head) * kPage * 2 * (size + padded));
-    a.values_at = a.keys_at + static_cast<size_t>(kPage * size * 2);
+    a.whole = shape.whole_cache;
+    a.keys_at = static_cast<size_t>((index * kv_heads + piece.head) * head_bytes());
+    a.values_at = a.keys_at + static_cast<size_t>(kPage * size * (a.whole ? 4 : 2));
     a.q = q_.data() + run.at * row + piece.head * group * size;
     a.out = attended + run.at * heads * size + piece.head * group * size;
     a.q_stride = row;

@@ -13,7 +13,7 @@ struct Shape {
   int64_t vocabulary, layers, width, heads, kv_heads, head_size, mlp_width, rotary_size;
 
   int64_t start_tokens;
-  int32_t layer_norm, parallel, gelu, tied;
+  int32_t layer_norm, parallel, gelu, tied, whole_cache;
   float norm_epsilon, embedding_scale, score_scale, logit_scale, short_scale, long_scale;
 };
 
@@ -60,6 +60,7 @@ class Model {
     std::vector<uint8_t*> pages;
   };
 
+  int64_t head_bytes() const;
   uint8_t* page(int64_t block);
   void step(std::vector<Run> runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted);
   std::vector<Run> keep(const std::vector<Run>& runs, const std::vector<int64_t>& wanted);
