@@ -145,10 +145,10 @@ def test_a_round_that_declines_too_many_look_alikes_is_not_taken_whole(
         assert [one["calibration"] for one in figures["rounds"][1:]] == [None, None]
 
 
-def test_rounds_are_calibrated_from_the_first_model(
+def test_rounds_go_on_from_what_was_trained_and_keep_what_is_taken_of_it(
     trained: list[str], tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And one of which nothing can be taken leaves the model of the round before."""
+    """What is taken lies on the way from the first model, and is measured."""
     shares = iter([1.0, 0.0, 0.5])
     found: list[tuple[Path, Path]] = []
 
@@ -159,8 +159,10 @@ def test_rounds_are_calibrated_from_the_first_model(
 
     monkeypatch.setattr(rounds, "calibrate", calibrated)
     figures = go(tokenizer_folder, tmp_path / "f", rounds=3)
-    assert [start for start, _ in found] == [tokenizer_folder] * 3
-    assert [one["model"] for one in figures["rounds"][1:]] == ["round-1/dpo/model"] * 2 + ["round-3/calibrated/half"]
+    ends = [tmp_path / "f" / f"round-{number}" / "dpo" / "model" for number in (1, 2, 3)]
+    assert found == [(tokenizer_folder, end) for end in ends]
+    assert [one["model"] for one in figures["rounds"][1:]] == ["round-1/dpo/model", "", "round-3/calibrated/half"]
+    assert figures["rounds"][2]["success"] == figures["rounds"][0]["success"]  # nothing was taken
 
 
 def test_what_was_learnt_least_often_is_learnt_first(

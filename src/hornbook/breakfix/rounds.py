@@ -100,7 +100,7 @@ def fix(
     for number in range(1, settings.rounds + 1):
         progress.say(f"[bold]round {number:d}[/bold]")
         made = rounds.do(number)
-        told = measure(rounds.load(rounds.model), rounds.folder(number), into / FIRST)
+        told = measure(rounds.load(rounds.taken), rounds.folder(number), into / FIRST)
         figures["rounds"].append({"round": number, **made, **told})
         write_json(into / RESULT, figures)
     return figures
@@ -115,7 +115,8 @@ def split(wishes: Sequence[Wish], share: float) -> tuple[list[Wish], list[Wish]]
 class _Rounds:
     """What rounds hand on: the model, and the rows of what got through.
 
-    wishes: the requests that are learnt from.
+    model: what was trained last, from which the next round goes on. taken: what is measured and kept, the part of it that
+    declines few enough look-alikes. wishes: the requests that are learnt from.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class _Rounds:
         progress: Progress,
         changed_code: ChangedCode | None,
     ) -> None:
-        self.base = self.model = model
+        self.base = self.model = self.taken = model
         self.wishes, self.settings, self.team = wishes, settings, team
         self.load = partial(LocalModel.load, precision=precision, fast=True)
         self._into, self._progress, self._changed_code = into, progress, changed_code
@@ -150,12 +151,12 @@ class _Rounds:
         made = self._lesson(through, harmless, seed)
         self._through |= {row["id"]: row for row in through}
         self._learnt.update(row["id"] for row in made.conversations)
-        before, tokens = self.model, self._train(made, folder, seed)
-        calibration = self._calibrated(before, folder / "calibrated")
+        tokens = self._train(made, folder, seed)
+        calibration = self._calibrated(folder / "calibrated")
         return {
             "tokens": tokens,
             "calibration": calibration,
-            "model": "" if self.model == self.base else self.model.relative_to(self._into).as_posix(),
+            "model": "" if self.taken == self.base else self.taken.relative_to(self._into).as_posix(),
             "rows": made.told(),
             "broken": {"conversations": asked, "got through": len(through)},
             "harmless": {"conversations": len(harmless), "refused": refused},
@@ -220,18 +221,16 @@ class _Rounds:
         stream(seed, "breakfix", "earlier").shuffle(rows)
         return sorted(rows, key=lambda row: self._learnt[row["id"]])
 
-    def _calibrated(self, before: Path, into: Path) -> dict[str, Any] | None:
-        """Go as far as few enough look-alikes are declined; None where all may be, or nothing was learnt."""
-        if not self.settings.look_alikes or self.settings.over_refusal == 1 or self.model == before:
+    def _calibrated(self, into: Path) -> dict[str, Any] | None:
+        """Take as much of what was learnt as declines few enough look-alikes; None where all may be declined."""
+        if not self.settings.look_alikes or self.settings.over_refusal == 1 or self.model == self.base:
+            self.taken = self.model
             return None
         asked = partial(declined, settings=self.settings, judge=self.team.judge, progress=self._progress)
         first = asked(self.load(self.base), into=self._into / FIRST / "calibration")
         # A model that declined more before all rounds is not asked to unlearn that.
         most = max(self.settings.over_refusal, first["value"])
-        # From the first model, not from the round's start: that one declines as many as may be, and no way from there
-        # would be open to what this round taught.
-        made, found = calibrate(self.base, self.model, self.load, lambda one, at: asked(one, into=at), most, into)
-        self.model = made if found["taken"] else before
+        self.taken, found = calibrate(self.base, self.model, self.load, lambda one, at: asked(one, into=at), most, into)
         return found
 
     def _train(self, made: Lesson, folder: Path, seed: int) -> int:
