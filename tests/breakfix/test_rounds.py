@@ -130,16 +130,16 @@ def test_a_refused_look_alike_is_learnt_first(trained: list[str], tokenizer_fold
 def test_a_round_that_declines_too_many_look_alikes_is_not_taken_whole(
     trained: list[str], tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    # What was trained declines a third of them, whatever share of the way it went.
+    # What was trained declines a third of them, whatever share of it is taken.
     figures = go(tokenizer_folder, tmp_path / "strict", over_refusal=0.2)
     assert [one["calibration"]["taken"] for one in figures["rounds"][1:]] == [0, 0]
     assert figures["rounds"][2]["success"] == figures["rounds"][0]["success"]  # the start's, still
     assert not any(one["model"] for one in figures["rounds"])
     told = " ".join(sentences(figures))
-    assert "0% and 0%" in told and "20%" in told
+    assert "each round 0% and 0% was taken" in told and "20%" in told
     figures = go(tokenizer_folder, tmp_path / "as-it-is")
     assert [one["calibration"]["taken"] for one in figures["rounds"][1:]] == [1, 1]
-    assert "of the way" not in " ".join(sentences(figures))
+    assert "was taken" not in " ".join(sentences(figures))
     for name, changed in (("all", {"over_refusal": 1}), ("control", {"look_alikes": 0})):
         figures = go(tokenizer_folder, tmp_path / name, **changed)
         assert [one["calibration"] for one in figures["rounds"][1:]] == [None, None]

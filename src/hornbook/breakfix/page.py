@@ -79,10 +79,10 @@ def sentences(figures: Mapping[str, Any]) -> list[str]:
         told.append(f"Refused of {title}: {_with(one)}, before {_with(dict(_refusals(first))[title])}.")
     calibrated = [one["calibration"] for one in figures["rounds"][1:] if one.get("calibration")]
     if any(one["taken"] < 1 for one in calibrated):
-        rounds = "The rounds were" if len(calibrated) > 1 else "The round was"
+        taken = listed([share(one["taken"]) for one in calibrated])
         told.append(
-            f"{rounds} taken {listed([share(one['taken']) for one in calibrated])} of the way, so that at most "
-            f"{share(calibrated[-1]['most'])} of other look-alikes are declined."
+            f"Of what had been learnt by the end of {'each' if len(calibrated) > 1 else 'the'} round {taken} was taken, so "
+            f"that at most {share(calibrated[-1]['most'])} of other look-alikes are declined."
         )
     if last["ability"] is not None and last is not first:
         nats, right = (last["ability"]["all"][name] for name in ("nats", "right"))
