@@ -94,7 +94,7 @@ PAGES: dict[str, tuple[str, Callable[[Row], dict[str, Any]], dict[str, Any]]] = 
     "mgsm": (
         "mgsm/direct/mgsm_direct_{language}.yaml",
         lambda row: {"question": row["question"], "answer": None, "answer_number": row["answer"]},
-        {"training_split": None},
+        {},
     ),
     "math": (
         "minerva_math/minerva_math_algebra.yaml",
