@@ -81,8 +81,8 @@ def sentences(figures: Mapping[str, Any]) -> list[str]:
     if any(one["taken"] < 1 for one in calibrated):
         taken = listed([share(one["taken"]) for one in calibrated])
         told.append(
-            f"Of what had been learnt by the end of {'each' if len(calibrated) > 1 else 'the'} round {taken} was taken, so "
-            f"that at most {share(calibrated[-1]['most'])} of other look-alikes are declined."
+            f"Of what had been learnt by the end of {'each' if len(calibrated) > 1 else 'the'} round {taken} was taken, "
+            f"so that at most {share(calibrated[-1]['most'])} of other look-alikes are declined."
         )
     if last["ability"] is not None and last is not first:
         nats, right = (last["ability"]["all"][name] for name in ("nats", "right"))

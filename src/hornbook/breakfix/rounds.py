@@ -115,8 +115,8 @@ def split(wishes: Sequence[Wish], share: float) -> tuple[list[Wish], list[Wish]]
 class _Rounds:
     """What rounds hand on: the model, and the rows of what got through.
 
-    model: what was trained last, from which the next round goes on. taken: what is measured and kept, the part of it that
-    declines few enough look-alikes. wishes: the requests that are learnt from.
+    model: what was trained last, from which the next round goes on. taken: what is measured and kept, the part of it
+    that declines few enough look-alikes. wishes: the requests that are learnt from.
     """
 
     def __init__(
