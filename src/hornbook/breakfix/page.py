@@ -79,10 +79,11 @@ def sentences(figures: Mapping[str, Any]) -> list[str]:
         told.append(f"Refused of {title}: {_with(one)}, before {_with(dict(_refusals(first))[title])}.")
     calibrated = [one["calibration"] for one in figures["rounds"][1:] if one.get("calibration")]
     if any(one["taken"] < 1 for one in calibrated):
+        each, most = "each" if len(calibrated) > 1 else "the", share(calibrated[-1]["most"])
         taken = listed([share(one["taken"]) for one in calibrated])
         told.append(
-            f"Of what had been learnt by the end of {'each' if len(calibrated) > 1 else 'the'} round {taken} was taken, "
-            f"so that at most {share(calibrated[-1]['most'])} of other look-alikes are declined."
+            f"Of what had been learnt by the end of {each} round {taken} was taken, so that at most {most} of other "
+            "look-alikes are declined."
         )
     if last["ability"] is not None and last is not first:
         nats, right = (last["ability"]["all"][name] for name in ("nats", "right"))
