@@ -38,7 +38,7 @@ from hornbook.evaluate.exam.rules import RULES
 from hornbook.machine import describe
 from hornbook.runs.manifest import versions
 
-# What of ours lm-eval's filter and metric are, where they are not our own names.
+# Which of our metrics is what lm-eval's filter and metric come to.
 METRICS = {
     ("flexible-extract", "exact_match"): "exact",
     ("strict-match", "exact_match"): "strict",
@@ -50,14 +50,10 @@ METRICS = {
 def pages(name: str, data: Path, folder: Path) -> dict[str, Any]:
     """All prompts of a benchmark beside lm-eval's, and scores of made answers where answers are written."""
     asked, instances, tasks = requests_of(name, data, None, folder)
-    benchmark = benchmarks()[name]
-    said = ["".join(map(str, one.args[: 1 if RULES[benchmark.score].ask == "text" else 2])) for one in instances]
+    benchmark, told = benchmarks()[name], {"rows": len(asked), "prompts_that_differ": prompts_differ(asked, instances)}
     if RULES[benchmark.score].ask != "text":
-        mine = [before + after for question in asked for before, after in pairs(question, question.shared())]
-        return {"rows": len(asked), "prompts_that_differ": sum(a != b for a, b in zip(said, mine, strict=True))}
-    mine = [question.shared() + question.prompts[0] for question in asked]
-    told: dict[str, Any] = {"rows": len(asked), "answers": 0, "scores_that_differ": 0, "right": 0, "differing": []}
-    told["prompts_that_differ"] = sum(a != b for a, b in zip(said, mine, strict=True))
+        return told
+    told |= {"answers": 0, "scores_that_differ": 0, "right": 0, "differing": []}
     score = RULES[benchmark.score].score
     for texts in made_answers(asked):
         theirs = scored(tasks, texts)
@@ -71,6 +67,20 @@ def pages(name: str, data: Path, folder: Path) -> dict[str, Any]:
                 told["scores_that_differ"] += 1
                 told["differing"] = [*told["differing"], [text, question.targets[:3], own, row]][:20]
     return told
+
+
+def prompts_differ(asked: Any, instances: list[Any]) -> int:
+    """How many of lm-eval's prompts, with the continuation that is scored where there is one, are not ours."""
+    said = ["".join(part for part in one.args if isinstance(part, str)) for one in instances]
+    mine = [
+        text
+        for question in asked
+        for text in (
+            [before + after for before, after in pairs(question, question.shared())]
+            or [question.shared() + question.prompts[0]]
+        )
+    ]
+    return sum(a != b for a, b in zip(said, mine, strict=True))
 
 
 def made_answers(asked: Any) -> list[list[str]]:
@@ -114,12 +124,10 @@ def parity(name: str, ours: LocalModel, theirs: Any, data: Path, limit: int, fol
     rule = RULES[benchmarks()[name].score]
     if rule.ask != "likelihood":
         return _texts(name, asked, instances, ours, theirs)
-    said = [one.args for one in instances]
-    mine = [pair for question in asked for pair in pairs(question, question.shared())]
-    differ = sum(a[0] + a[1] != b[0] + b[1] for a, b in zip(said, mine, strict=True))
     answered = list(ours.likelihoods(asked))
     reference = theirs.loglikelihood(instances, disable_tqdm=True)
-    return {"prompts_that_differ": differ, **differences(asked, answered, instances, reference, theirs)}
+    found = differences(asked, answered, instances, reference, theirs)
+    return {"prompts_that_differ": prompts_differ(asked, instances), **found}
 
 
 def differences(asked: Any, answered: Any, instances: list[Any], reference: list[Any], theirs: Any) -> dict[str, Any]:
@@ -178,10 +186,7 @@ def texts_differ(asked: Any, answered: Any, instances: list[Any], reference: lis
     apart = [(a.found, b) for a, b in zip(answered, reference, strict=True) if a.found.strip() != b.strip()]
     return {
         "rows": len(asked),
-        "prompts_that_differ": sum(
-            one.args[0] != question.shared() + question.prompts[0]
-            for one, question in zip(instances, asked, strict=True)
-        ),
+        "prompts_that_differ": prompts_differ(asked, instances),
         "answers_that_differ": len(apart),
         "differing": apart,
     }
@@ -259,7 +264,6 @@ def timed(work: Callable[[], Any]) -> dict[str, float]:
 def main() -> None:
     """Run what is asked for and write a file of figures."""
     import torch
-    from lm_eval.models.huggingface import HFLM
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, nargs="?")
@@ -276,6 +280,8 @@ def main() -> None:
     if given.model is None and not given.pages:
         parser.error("name a model")
     if not given.pages:
+        from lm_eval.models.huggingface import HFLM
+
         ours = LocalModel.load(given.model, fast=True)
         theirs = HFLM(
             pretrained=str(given.model), dtype="float32", device="cpu", batch_size=given.batch, max_length=8192

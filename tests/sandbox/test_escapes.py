@@ -418,11 +418,13 @@ def test_never_end_while_loading(run: Run) -> None:
 
 def test_close_the_answer_and_go_on(sandbox: Sandbox) -> None:
     source = "import os\ndef f():\n    os.closerange(0, 64)\n    while True: pass\n"
+    good = Program("def f():\n    return 42\n", "f", ((),))
     with Sandbox(Limits(seconds=60)) as slow:
+        assert value(next(slow.run([good]))) == 42
         began = time.monotonic()
         assert next(slow.run([Program(source, "f", ((),))])).status == "died"
-        assert time.monotonic() - began < 30  # found out at once: the program's time is not over
-        assert value(next(slow.run([Program("def f():\n    return 42\n", "f", ((),))]))) == 42
+        assert time.monotonic() - began < 5  # found out at once: the program's time is far from over
+        assert value(next(slow.run([good]))) == 42
 
 
 # --- memory and output

@@ -53,8 +53,8 @@ class NativeExecutor:
 
         context: the longest sequence, the model's own at most. threads: OMP_NUM_THREADS or one for each core unless
         given. kernels: a name of `library.all_kernels`, the best ones unless given. cache_dtype: what keys and values
-        are rounded to. Raises NotNative with the reason
-        where there is no library or the model is not one for it, UserError where the folder is damaged.
+        are rounded to. Raises NotNative with the reason where there is no library or the model is not one for it,
+        UserError where the folder is damaged.
         """
         library = libraries.load()
         if isinstance(library, str):

@@ -52,9 +52,12 @@ bool Model::pack_rows(Matrix& m, int64_t first, int64_t count, const void* value
   return finite;
 }
 
+// Of a number in the cache: fp32 or fp16.
+int64_t Model::number_bytes() const { return shape.whole_cache ? 4 : 2; }
+
 // What keys and values of a block's tokens take in one head of a layer.
 int64_t Model::head_bytes() const {
-  return kPage * (shape.whole_cache ? 4 : 2) * (shape.head_size + up_to(shape.head_size, kTile));
+  return kPage * number_bytes() * (shape.head_size + up_to(shape.head_size, kTile));
 }
 
 // Keys and values of a block's tokens in all layers. They begin as zeros, of which the system keeps none until they are
@@ -326,7 +329,7 @@ void Model::attention(const Layer& layer, int64_t index, const std::vector<Run>&
     a.pages = run.pages.data();
     a.whole = shape.whole_cache;
     a.keys_at = static_cast<size_t>((index * kv_heads + piece.head) * head_bytes());
-    a.values_at = a.keys_at + static_cast<size_t>(kPage * size * (a.whole ? 4 : 2));
+    a.values_at = a.keys_at + static_cast<size_t>(kPage * size * number_bytes());
     a.q = q_.data() + run.at * row + piece.head * group * size;
     a.out = attended + run.at * heads * size + piece.head * group * size;
     a.q_stride = row;

@@ -60,6 +60,7 @@ class Model {
     std::vector<uint8_t*> pages;
   };
 
+  int64_t number_bytes() const;
   int64_t head_bytes() const;
   uint8_t* page(int64_t block);
   void step(std::vector<Run> runs, const std::vector<int32_t>& ids, const std::vector<int64_t>& wanted);
